@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plain data that flows through the core: what a probe declares and what one session yielded.
+
+Nothing here computes: the catalog makes probes, the parsers make rows and session results, merge and report read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+Value = str | int | float | bool
+"""One cell of a row. `bytes` columns are ints in bytes, `duration` columns floats in seconds, whatever the script printed."""
+
+ColumnType = Literal["string", "int", "float", "bytes", "duration", "path", "timestamp", "bool"]
+Merge = Literal["", "sum", "max", "min", "mean", "count", "last"]
+Output = Literal["rows", "table", "calltrace", "text"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table. `unit` is the unit the script prints; see `shown_unit` for the unit of parsed values."""
+
+    name: str
+    type: ColumnType
+    role: Literal["key", "measure"]
+    description: str
+    unit: str = ""
+    merge: Merge = ""
+    rate: bool = False
+    more_is: Literal["worse", "better", "neutral"] = "neutral"
+
+    @property
+    def is_key(self) -> bool:
+        return self.role == "key"
+
+    @property
+    def shown_unit(self) -> str:
+        """Unit of the values the parser yields: `B` for bytes, `s` for durations, else the declared one."""
+        if self.type == "bytes":
+            return "B"
+        if self.type == "duration":
+            return "s"
+        return self.unit
+
+
+@dataclass(frozen=True)
+class Table:
+    """The typed rows a probe yields. `columns` are in the order printed; `sort` is a column name or empty."""
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    interval: bool = False
+    sort: str = ""
+    descending: bool = False
+
+    @property
+    def keys(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column.role == "key")
+
+    @property
+    def measures(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column.role == "measure")
+
+    def index(self, name: str) -> int:
+        """Position of the column `name` in a row's values; KeyError if there is none."""
+        for position, column in enumerate(self.columns):
+            if column.name == name:
+                return position
+        raise KeyError(name)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One setting of a probe: a script global set at load, or (`when: compile`) an argument of the compiler."""
+
+    name: str
+    type: Literal["int", "bool", "string"]
+    default: int | bool | str
+    description: str
+    min: int | None = None
+    max: int | None = None
+    pattern: str = ""
+    unit: str = ""
+    when: Literal["load", "compile"] = "load"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one session may cost: output in MiB, seconds to register its probes, sizes compiled into the module."""
+
+    output_mb: int = 64
+    arm_seconds: int = 60
+    map_entries: int = 2048
+    string_length: int = 128
+    overload_percent: int = 10
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A folder of the catalog, or the manifest recorded in a run directory (then `folder` and `script` are None)."""
+
+    name: str
+    description: str
+    question: str
+    output: Output
+    cost: Literal["low", "medium", "high"]
+    requires_debuginfo: bool = False
+    module_files: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    folder: Path | None = None
+    script: Path | None = None
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_intervals(self) -> bool:
+        return any(table.interval for table in self.tables.values())
+
+
+class Row(NamedTuple):
+    """One record of one session. `values` has one value for each column of the table, in the table's order.
+
+    t_ms: milliseconds since the window's start; None for output form `table`, which prints no times.
+    seq: number of the record (`rows`) or of the row (`table`), from 1.
+    interval: for output form `table`, the number of the repeated header above the row, from 0; None for `rows`.
+    """
+
+    table: str
+    t_ms: int | None
+    seq: int
+    values: tuple[Value, ...]
+    interval: int | None = None
+
+
+@dataclass(frozen=True)
+class CallNode:
+    """All calls of one function from one chain of callers. Times are microseconds.
+
+    path: function names, outermost first; the last is this function. `other` stands for what was folded away.
+    count: calls seen. unfinished: calls whose return was not seen (they add nothing to the times).
+    """
+
+    path: tuple[str, ...]
+    count: int
+    total_us: int
+    self_us: int
+    unfinished: int = 0
+
+
+@dataclass(frozen=True)
+class CallTree:
+    """The folded calls of all threads of one process name, parents before children.
+
+    unfinished: calls without a return; orphan_returns: returns whose call came before the window (or was lost).
+    """
+
+    process: str
+    nodes: tuple[CallNode, ...]
+    unfinished: int = 0
+    orphan_returns: int = 0
+
+
+@dataclass
+class SessionResult:
+    """What one session's output says about itself. Complete once its rows have been read to the end.
+
+    All texts are safe to show (see parse.decode.printable) except `text_lines`, which is data like the rows.
+    """
+
+    rows: int = 0
+    bytes_read: int = 0
+    rejected_lines: int = 0
+    rejected_sample: list[str] = field(default_factory=list)
+    lost_records: int = 0
+    truncated: bool = False
+    armed_ms: int | None = None
+    start_ms: int | None = None
+    end_ms: int | None = None
+    end_reason: str = ""
+    calltrees: tuple[CallTree, ...] = ()
+    folded_nodes: int = 0
+    text_lines: tuple[str, ...] = ()
+    text_lines_total: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What SystemTap itself said on stderr about lost data. Zero, False and empty mean nothing was said."""
+
+    errors: int = 0
+    skipped: int = 0
+    transport_failures: int = 0
+    lost_messages: int = 0
+    lost_bytes: int = 0
+    overload: bool = False
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def any(self) -> bool:
+        """True if figures of this session may be too low."""
+        return bool(
+            self.errors or self.skipped or self.transport_failures or self.lost_messages or self.lost_bytes or self.overload
+        )
