@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# `make demo` shows the main job on real kernels, `make test` proves that it works. Each does all its own set-up.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+ROOT := $(CURDIR)
+BIN := $(ROOT)/.venv/bin
+FLEETDIAG := $(BIN)/fleetdiag
+
+# The programs of the embedded lab, of the browser test of the report, and of Ansible over ssh.
+PACKAGES := qemu-system-x86 qemu-utils mmdebstrap e2fsprogs openssh-client openssh-server zstd xz-utils uidmap \
+            debian-archive-keyring apt-utils chromium chromium-driver
+LAB_PACKAGES := $(filter-out chromium%,$(PACKAGES))
+
+# Where the suite looks for the live sources, also where ansible.cfg is not read (world-writable checkouts).
+export ANSIBLE_COLLECTIONS_PATH := $(ROOT)/.collections
+export PATH := $(BIN):$(PATH)
+
+PROBES ?= fs_calltrace nettop disktop slow_open
+WINDOW ?= 30s
+
+.PHONY: help
+help:  ## This list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+
+.PHONY: venv
+venv:  ## The development environment .venv
+	@tools/venv.sh
+
+.PHONY: packages
+packages:  ## The Debian packages of the lab and the tests
+	@tools/packages.sh $(PACKAGES)
+
+.PHONY: demo
+demo: venv  ## The main job on the embedded lab: boots it, sweeps it, shows the report
+	@tools/packages.sh $(LAB_PACKAGES)
+	@tools/demo.sh
+
+.PHONY: sweep
+sweep: venv  ## The same on your hosts: INVENTORY=... LIMIT=... [PROBES="..."] [WINDOW=30s]
+	@tools/packages.sh openssh-client
+	@INVENTORY='$(INVENTORY)' LIMIT='$(LIMIT)' PROBES='$(PROBES)' WINDOW='$(WINDOW)' tools/sweep.sh
+
+.PHONY: lint
+lint: venv  ## ruff, mypy, yamllint, ansible-lint
+	@tools/lint.sh
+
+.PHONY: unit
+unit: venv  ## The tests that need no machines (seconds)
+	@$(BIN)/python -m pytest tests/unit
+
+.PHONY: lab-test
+lab-test: venv packages  ## The tests on the embedded lab (minutes)
+	@$(BIN)/python -m pytest -m lab
+
+.PHONY: test
+test: lint packages  ## Everything: lint, then all tests in one run
+	@$(BIN)/python -m pytest
+
+.PHONY: wheel
+wheel: venv  ## dist/: the wheel that carries the command and the collection
+	@$(BIN)/python -m hatchling build -t wheel
+
+.PHONY: clean
+clean:  ## Remove what these commands made in this directory (not the lab's cache)
+	@rm -rf .venv build dist .cache .pytest_cache .mypy_cache .ruff_cache .ansible .molecule .hypothesis
+	@find collection src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,23 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Every linter over the whole tree; all of them run, the first that complains decides the exit status.
+set -u
+cd "$(dirname -- "$0")/.." || exit 2
+PATH=$PWD/.venv/bin:$PATH
+failed=''
+
+check() {
+    printf '%s\n' "lint: $1"
+    "$@" || failed="$failed $1"
+}
+
+check ruff check --quiet .
+check mypy
+check yamllint --strict .
+# ansible-lint looks for new releases of itself and of collections unless told not to.
+check ansible-lint --offline --quiet
+
+if [ -n "$failed" ]; then
+    echo "lint failed:$failed" >&2
+    exit 1
+fi
