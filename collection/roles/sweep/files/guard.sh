@@ -1,0 +1,317 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# The one program fleetdiag runs on a probed host: it arms sessions, ends them, unloads their modules and hands
+# their output back. POSIX shell, systemd and staprun are all it needs, so no Python starts on a machine in trouble.
+#
+#   guard.sh preflight               what this host can do, as key=value lines
+#   guard.sh put SHA256              keep a compiled module (gzip on stdin) if its checksum is right
+#   guard.sh arm                     start the sessions of a plan (stdin), wait until they are armed
+#   guard.sh go ID START END         give every armed session its window (epoch ms of this host's clock)
+#   guard.sh collect ID              end the sessions, unload, print results and output (base64 of gzip)
+#   guard.sh stop ID | reap ID       end and unload everything of a sweep; safe to repeat
+#   guard.sh forget ID               remove the spool of a collected sweep
+#   guard.sh unload ID PROBE         ExecStopPost= of a session: note the result, unload its module
+#
+# A session ends by three layers that do not need each other: the module's own time limit (fd_ttl_ms), the unit's
+# RuntimeMaxSec= with ExecStopPost=, and a timer that calls `reap`. Answers are plain lines; what the host's programs
+# say is passed through `clean`, so that a process name can neither break a line nor a terminal.
+
+set -u
+umask 077
+export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
+unset SYSTEMTAP_STAPRUN SYSTEMTAP_RUNTIME LD_PRELOAD LD_LIBRARY_PATH
+
+HOME_DIR=/var/lib/fleetdiag
+SWEEPS=$HOME_DIR/sweeps
+MODULES=$HOME_DIR/modules
+LOCK=/run/fleetdiag.lock
+PLACEHOLDER=00000000_000000_0000
+KEEP_MODULES=64
+SELF=$0
+
+clean() { tr '\n\t' '  ' | tr -cd '\040-\176' | cut -c1-2000; }
+die() { echo "error=$*"; exit 1; }
+uptime_s() { cut -d. -f1 /proc/uptime; }
+is_id() { expr "x$1" : 'x[0-9]\{8\}_[0-9]\{6\}_[0-9a-f]\{4\}$' >/dev/null; }
+is_probe() { expr "x$1" : 'x[a-z][a-z0-9_]*$' >/dev/null; }
+is_sha() { expr "x$1" : 'x[0-9a-f]\{64\}$' >/dev/null; }
+is_loaded() { [ -d "/proc/systemtap/$1" ] || grep -q "^$1 " /proc/modules; }
+module_of() { echo "fd_$1_$2"; }
+unit_of() { echo "fd-$1-$2.service"; }
+sha_of() { sha256sum <"$1" | cut -d' ' -f1; }
+sessions_of() { for d in "$SWEEPS/$1"/*/; do [ -d "$d" ] && basename "$d"; done; }
+
+# ---------------------------------------------------------------- preflight
+
+build_id() {  # GNU build-id of the running kernel: the notes end with the owner "GNU\0" and 20 bytes
+    od -An -v -tx1 /sys/kernel/notes 2>/dev/null | tr -d ' \n' \
+        | sed -n 's/.*0400000014000000030000\{2\}00474e5500\([0-9a-f]\{40\}\).*/\1/p'
+}
+
+first_word_in_brackets() { sed -n 's/.*\[\([a-z]*\)\].*/\1/p' "$1" 2>/dev/null; }
+
+preflight() {
+    mkdir -p "$SWEEPS" "$MODULES" || die "cannot write $HOME_DIR: free space or remount it writable"
+    # shellcheck disable=SC1091
+    distribution=$(. /etc/os-release 2>/dev/null; echo "${ID:-unknown} ${VERSION_ID:-${VERSION_CODENAME:-}}")
+    echo "uid=$(id -u)"
+    echo "kernel=$(uname -r)"
+    echo "arch=$(uname -m)"
+    echo "kernel_build_id=$(build_id)"
+    echo "distribution=$(echo "$distribution" | clean)"
+    echo "staprun=$(staprun -V 2>&1 | sed -n 's/.*version \([0-9][0-9.]*\).*/\1/p' | head -n 1)"
+    echo "boot_id=$(cat /proc/sys/kernel/random/boot_id)"
+    echo "free_mb=$(df -Pm "$HOME_DIR" | awk 'NR == 2 {print $4}')"
+    echo "mem_available_mb=$(awk '/^MemAvailable/ {print int($2 / 1024)}' /proc/meminfo)"
+    echo "load1=$(cut -d' ' -f1 /proc/loadavg)"
+    echo "cpus=$(getconf _NPROCESSORS_ONLN)"
+    echo "lockdown=$(first_word_in_brackets /sys/kernel/security/lockdown)"
+    echo "sig_enforce=$(cat /sys/module/module/parameters/sig_enforce 2>/dev/null)"
+    echo "modules_disabled=$(cat /proc/sys/kernel/modules_disabled 2>/dev/null)"
+    echo "fips=$(cat /proc/sys/crypto/fips_enabled 2>/dev/null)"
+    echo "container=$(systemd-detect-virt -c 2>/dev/null)"
+    echo "systemd=$(systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p')"
+    echo "init=$(cat /proc/1/comm)"
+    echo "modules_held=$(cd "$MODULES" && find . -name '*.ko' | sed 's|^\./||; s|\.ko$||' | tr '\n' ' ')"
+}
+
+# ---------------------------------------------------------------- modules
+
+put() {
+    is_sha "$1" || die "put: '$1' is not a SHA-256"
+    mkdir -p "$MODULES"
+    new=$(mktemp "$MODULES/.new.XXXXXX") || die "cannot write $MODULES"
+    trap 'rm -f "$new"' EXIT
+    gzip -dc >"$new" 2>/dev/null || die "module $1 did not arrive whole, or $MODULES has no room"
+    [ "$(sha_of "$new")" = "$1" ] || die "module $1 has another checksum after the transfer: send it again"
+    mv "$new" "$MODULES/$1.ko"
+    # the oldest modules make room, so that a long-lived host does not collect every probe it ever ran
+    # shellcheck disable=SC2012
+    ls -1t "$MODULES" | sed -n "$((KEEP_MODULES + 1)),\$p" | while read -r old; do rm -f "${MODULES:?}/$old"; done
+    echo "put=ok"
+}
+
+# The cached module is compiled under a placeholder id; the id of this sweep takes its place, byte for byte as long,
+# so that module, unit and spool of a session carry the same name and the cache is never built twice.
+name_module() {  # SHA256 ID PROBE DIR
+    [ "$(sha_of "$MODULES/$1.ko")" = "$1" ] || { rm -f "$MODULES/$1.ko"; return 1; }
+    sed "s/fd_${PLACEHOLDER}_/fd_$2_/g" "$MODULES/$1.ko" >"$4/$(module_of "$2" "$3").ko"
+}
+
+# ---------------------------------------------------------------- what staprun changes and never undoes
+
+SYSCTLS="debug/kprobes-optimization:0 kernel/kptr_restrict:1"
+
+save_sysctls() {
+    for entry in $SYSCTLS; do
+        file=${entry%:*}
+        saved="$SWEEPS/$1/sysctl.$(basename "$file")"
+        [ -e "$saved" ] || cat "/proc/sys/$file" >"$saved" 2>/dev/null || :
+    done
+}
+
+restore_sysctls() {  # only where the value is still the one staprun sets: an administrator's own change stays
+    for entry in $SYSCTLS; do
+        file=${entry%:*} theirs=${entry#*:}
+        saved="$SWEEPS/$1/sysctl.$(basename "$file")"
+        [ -s "$saved" ] || continue
+        [ "$(cat "/proc/sys/$file" 2>/dev/null)" != "$theirs" ] || cat "$saved" >"/proc/sys/$file"
+        rm -f "$saved"
+    done
+}
+
+# ---------------------------------------------------------------- one sweep at a time
+
+other_sweep() {  # prints the id of another sweep whose sessions still run here
+    holder=$(cat "$LOCK" 2>/dev/null) || return 1
+    [ "$holder" != "$1" ] && is_id "$holder" || return 1
+    for probe in $(sessions_of "$holder"); do
+        if systemctl -q is-active "$(unit_of "$holder" "$probe")" || is_loaded "$(module_of "$holder" "$probe")"; then
+            echo "$holder"
+            return 0
+        fi
+    done
+    return 1
+}
+
+# ---------------------------------------------------------------- arm
+
+smoke() {  # SHA256: a trivial module must load and print before anything else is tried on this host
+    dir="$SWEEPS/$id/.smoke"
+    mkdir -p "$dir"
+    name_module "$1" "$id" smoke "$dir" || { echo "smoke module $1 is damaged"; return 1; }
+    module="$dir/$(module_of "$id" smoke).ko"
+    timeout -k 5 60 staprun "$module" >"$dir/out" 2>"$dir/err"
+    ! is_loaded "$(module_of "$id" smoke)" || staprun -d "$(module_of "$id" smoke)" 2>/dev/null
+    if grep -q '^fleetdiag-smoke-ok' "$dir/out"; then
+        rm -rf "$dir"
+        return 0
+    fi
+    (cat "$dir/err"; dmesg 2>/dev/null | tail -n 3) | clean
+    rm -rf "$dir"
+    return 1
+}
+
+start_session() {  # PROBE SHA256 OUTPUT_MB [name=value ...]
+    probe=$1 sha=$2 output_mb=$3
+    shift 3
+    dir="$SWEEPS/$id/$probe"
+    mkdir -p "$dir"
+    name_module "$sha" "$id" "$probe" "$dir" || { echo "session $probe failed 0 the module on the host is damaged"; return 1; }
+    systemd-run --quiet --no-block --unit="$(unit_of "$id" "$probe")" \
+        -p Description="fleetdiag probe $probe of sweep $id" \
+        -p RuntimeMaxSec=$((ttl + 15)) -p TimeoutStopSec=20 -p KillMode=mixed -p Restart=no \
+        -p ExecStopPost="/bin/sh $SELF unload $id $probe" \
+        -p CPUWeight=20 -p IOWeight=20 -p CPUQuota=100% -p MemoryMax=256M -p TasksMax=32 \
+        -p LimitCORE=0 -p LimitFSIZE="${output_mb}M" -p UMask=0077 \
+        -p PrivateTmp=yes -p ProtectHome=yes -p ProtectSystem=strict -p ReadWritePaths="$HOME_DIR" \
+        -p StandardInput=null -p StandardOutput="file:$dir/out" -p StandardError="file:$dir/err" \
+        staprun "$dir/$(module_of "$id" "$probe").ko" "$@" 2>"$dir/systemd-run" \
+        || { echo "session $probe failed 0 $(clean <"$dir/systemd-run")"; return 1; }
+}
+
+# Prints one line for every session of $waiting that became armed or ended; leaves the others in $waiting.
+poll_sessions() {
+    still=
+    for probe in $waiting; do
+        dir="$SWEEPS/$id/$probe"
+        elapsed=$(($(uptime_s) - began))
+        if head -c 400 "$dir/out" 2>/dev/null | grep -q '	@armed	'; then
+            echo "session $probe armed $elapsed"
+        elif [ -e "$dir/result" ]; then
+            echo "session $probe failed $elapsed $(clean <"$dir/err")"
+        else
+            still="$still $probe"
+        fi
+    done
+    waiting=$still
+}
+
+arm() {
+    id='' ttl='' arm_timeout='' smoke_sha='' plan=''
+    while read -r word rest; do
+        case $word in
+            id) id=$rest ;;
+            ttl) ttl=$rest ;;
+            arm_timeout) arm_timeout=$rest ;;
+            smoke) smoke_sha=$rest ;;
+            probe) plan="$plan$rest
+" ;;
+        esac
+    done
+    is_id "$id" || die "arm: '$id' is not a sweep id"
+    missing=
+    for sha in $smoke_sha $(echo "$plan" | awk '{print $2}'); do
+        is_sha "$sha" || die "arm: '$sha' is not a SHA-256"
+        [ -f "$MODULES/$sha.ko" ] || missing="$missing $sha"
+    done
+    [ -z "$missing" ] || { echo "missing=$missing"; return; }
+    busy=$(other_sweep "$id") && { echo "verdict=busy"; echo "reason=sweep $busy runs on this host"; return; }
+    mkdir -p "$SWEEPS/$id" || die "cannot write $SWEEPS: no room?"
+    echo "$id" >"$LOCK"
+    save_sysctls "$id"
+    systemd-run --quiet --unit="fd-$id-reap" --on-active=$((ttl + 60)) --timer-property=AccuracySec=5s \
+        /bin/sh "$SELF" reap "$id" || die "cannot arm the timer that cleans up: is systemd running?"
+    if [ -n "$smoke_sha" ]; then
+        said=$(smoke "$smoke_sha") || {
+            echo "verdict=refused"
+            echo "reason=a trivial module does not run here: $said"
+            finish "$id"
+            rm -rf "${SWEEPS:?}/$id"
+            return
+        }
+        echo "smoke=passed"
+    fi
+    began=$(uptime_s) waiting=
+    while read -r probe sha output_mb values; do
+        [ -n "$probe" ] || continue
+        is_probe "$probe" || die "arm: '$probe' is not a probe name"
+        # shellcheck disable=SC2086  # the values are words: name=value without spaces
+        ! start_session "$probe" "$sha" "$output_mb" $values || waiting="$waiting $probe"
+    done <<PLAN
+$plan
+PLAN
+    poll_sessions
+    while [ -n "$waiting" ] && [ $(($(uptime_s) - began)) -lt "$arm_timeout" ]; do
+        sleep 0.5
+        poll_sessions
+    done
+    for probe in $waiting; do echo "session $probe late $(($(uptime_s) - began))"; done
+    echo "verdict=ok"
+}
+
+go() {
+    is_id "$1" || die "go: '$1' is not a sweep id"
+    for probe in $(sessions_of "$1"); do
+        if echo "$2 $3" 2>/dev/null >"/proc/systemtap/$(module_of "$1" "$probe")/window"; then
+            echo "go $probe ok"
+        else
+            echo "go $probe failed"
+        fi
+    done
+}
+
+# ---------------------------------------------------------------- end
+
+unload() {  # ID PROBE; as ExecStopPost= it has SERVICE_RESULT and EXIT_STATUS
+    { is_id "$1" && is_probe "$2"; } || die "unload: not a session: '$1' '$2'"
+    dir="$SWEEPS/$1/$2" module=$(module_of "$1" "$2")
+    cpu=$(sed -n 's/^usage_usec //p' "/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)/cpu.stat" 2>/dev/null)
+    for _ in 1 2 3 4 5; do
+        is_loaded "$module" || break
+        staprun -d "$module" >/dev/null 2>&1 || rmmod "$module" 2>/dev/null || sleep 1
+    done
+    [ ! -d "$dir" ] || [ -e "$dir/result" ] \
+        || echo "${SERVICE_RESULT:-stopped} ${EXIT_STATUS:-0} ${cpu:-0}" >"$dir/result"
+    ! is_loaded "$module"
+}
+
+finish() {  # end and unload everything of a sweep; the spool stays
+    for probe in $(sessions_of "$1"); do
+        unit=$(unit_of "$1" "$probe")
+        systemctl -q stop "$unit" 2>/dev/null
+        systemctl -q reset-failed "$unit" 2>/dev/null
+        unload "$1" "$probe"
+    done
+    systemctl -q stop "fd-$1-reap.timer" 2>/dev/null
+    restore_sysctls "$1"
+    [ "$(cat "$LOCK" 2>/dev/null)" != "$1" ] || rm -f "$LOCK"
+    sed -n "s/^\(fd_$1_[a-z0-9_]*\) .*/residue \1/p" /proc/modules
+}
+
+collect() {
+    is_id "$1" || die "collect: '$1' is not a sweep id"
+    [ -d "$SWEEPS/$1" ] || die "nothing of sweep $1 is on this host"
+    finish "$1"
+    for probe in $(sessions_of "$1"); do
+        dir="$SWEEPS/$1/$probe"
+        touch "$dir/out" "$dir/err"
+        read -r result status cpu <"$dir/result" || { result=unknown status=0 cpu=0; }
+        echo "session $probe $result $status $cpu $(wc -c <"$dir/out") $(sha_of "$dir/out")"
+        echo "out $probe $(gzip -1c "$dir/out" | base64 | tr -d '\n')"
+        echo "err $probe $(head -c 65536 "$dir/err" | gzip -1c | base64 | tr -d '\n')"
+    done
+    echo "collect=complete"
+}
+
+forget() {
+    is_id "$1" || die "forget: '$1' is not a sweep id"
+    finish "$1"
+    rm -rf "${SWEEPS:?}/$1"
+    echo "forget=ok"
+}
+
+verb=${1:-}
+[ $# -eq 0 ] || shift
+case $verb in
+    preflight) preflight ;;
+    put) put "${1:-}" ;;
+    arm) arm ;;
+    go) go "${1:-}" "${2:-}" "${3:-}" ;;
+    collect) collect "${1:-}" ;;
+    stop | reap) is_id "${1:-}" && finish "$1" ;;
+    forget) forget "${1:-}" ;;
+    unload) unload "${1:-}" "${2:-}" ;;
+    *) die "guard.sh: unknown verb '$verb'" ;;
+esac
