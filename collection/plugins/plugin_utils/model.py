@@ -21,7 +21,10 @@ Output = Literal["rows", "table", "calltrace", "text"]
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table. `unit` is the unit the script prints; see `shown_unit` for the unit of parsed values."""
+    """One column of a table. `unit` is the unit the script prints; see `shown_unit` for the unit of parsed values.
+
+    header: for output form `table`, the words the script prints above the column, when they are not its name.
+    """
 
     name: str
     type: ColumnType
@@ -31,6 +34,7 @@ class Column:
     merge: Merge = ""
     rate: bool = False
     more_is: Literal["worse", "better", "neutral"] = "neutral"
+    header: str = ""
 
     @property
     def is_key(self) -> bool:
@@ -48,7 +52,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """The typed rows a probe yields. `columns` are in the order printed; `sort` is a column name or empty."""
+    """The typed rows a probe yields. `columns` are in the order printed; `sort` is a column name or empty.
+
+    ignore: for output form `table`, a regular expression of lines that are neither header nor row.
+    """
 
     name: str
     description: str
@@ -56,6 +63,7 @@ class Table:
     interval: bool = False
     sort: str = ""
     descending: bool = False
+    ignore: str = ""
 
     @property
     def keys(self) -> tuple[Column, ...]:
@@ -141,7 +149,7 @@ class Row(NamedTuple):
 class CallNode:
     """All calls of one function from one chain of callers. Times are microseconds.
 
-    path: function names, outermost first; the last is this function. `other` stands for what was folded away.
+    path: function names, outermost first; the last is this function. `(other)` stands for what was folded away.
     count: calls seen. unfinished: calls whose return was not seen (they add nothing to the times).
     """
 
@@ -169,6 +177,8 @@ class CallTree:
 class SessionResult:
     """What one session's output says about itself. Complete once its rows have been read to the end.
 
+    armed_ms, start_ms, end_ms: epoch milliseconds on the host's clock. end_reason: window, ttl, stop, or empty when
+    the output was cut off. folded_calls: calls counted under `(other)` because the tree was full.
     All texts are safe to show (see parse.decode.printable) except `text_lines`, which is data like the rows.
     """
 
@@ -183,7 +193,7 @@ class SessionResult:
     end_ms: int | None = None
     end_reason: str = ""
     calltrees: tuple[CallTree, ...] = ()
-    folded_nodes: int = 0
+    folded_calls: int = 0
     text_lines: tuple[str, ...] = ()
     text_lines_total: int = 0
     notes: list[str] = field(default_factory=list)
@@ -191,7 +201,10 @@ class SessionResult:
 
 @dataclass(frozen=True)
 class Losses:
-    """What SystemTap itself said on stderr about lost data. Zero, False and empty mean nothing was said."""
+    """What SystemTap itself said on stderr about lost data. Zero, False and empty mean nothing was said.
+
+    dead_probes: probe points that could not be registered; the session went on without them.
+    """
 
     errors: int = 0
     skipped: int = 0
@@ -199,11 +212,11 @@ class Losses:
     lost_messages: int = 0
     lost_bytes: int = 0
     overload: bool = False
+    dead_probes: int = 0
     warnings: tuple[str, ...] = ()
 
     @property
-    def any(self) -> bool:
+    def lossy(self) -> bool:
         """True if figures of this session may be too low."""
-        return bool(
-            self.errors or self.skipped or self.transport_failures or self.lost_messages or self.lost_bytes or self.overload
-        )
+        counts = (self.errors, self.skipped, self.transport_failures, self.lost_messages, self.lost_bytes)
+        return self.overload or self.dead_probes > 0 or any(counts)
