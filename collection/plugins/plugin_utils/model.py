@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The plain data that flows through the core: what a probe declares and what one session yielded.
 
-Nothing here computes: the catalog makes probes, the parsers make rows and session results, merge and report read them.
+Nothing here computes: the catalog makes probes, the parsers make rows and session results, the rest reads them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 Value = str | int | float | bool
-"""One cell of a row. `bytes` columns are ints in bytes, `duration` columns floats in seconds, whatever the script printed."""
+"""One cell of a row. `bytes` columns are ints in bytes, `duration` columns floats in seconds, however printed."""
 
 ColumnType = Literal["string", "int", "float", "bytes", "duration", "path", "timestamp", "bool"]
 Merge = Literal["", "sum", "max", "min", "mean", "count", "last"]
@@ -21,7 +21,7 @@ Output = Literal["rows", "table", "calltrace", "text"]
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table. `unit` is the unit the script prints; see `shown_unit` for the unit of parsed values.
+    """One column of a table. `unit` is what the script prints; `shown_unit` what the parser yields.
 
     header: for output form `table`, the words the script prints above the column, when they are not its name.
     """
@@ -83,7 +83,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One setting of a probe: a script global set at load, or (`when: compile`) an argument of the compiler."""
+    """One setting of a probe: a script global set at load, or (`when: compile`) a compiler argument."""
 
     name: str
     type: Literal["int", "bool", "string"]
@@ -98,7 +98,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one session may cost: output in MiB, seconds to register its probes, sizes compiled into the module."""
+    """What one session may cost: output in MiB, seconds to arm, sizes and shares compiled into the module."""
 
     output_mb: int = 64
     arm_seconds: int = 60
@@ -109,7 +109,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Probe:
-    """A folder of the catalog, or the manifest recorded in a run directory (then `folder` and `script` are None)."""
+    """A folder of the catalog, or a manifest recorded in a run directory (`folder` and `script` are None)."""
 
     name: str
     description: str
@@ -135,7 +135,7 @@ class Row(NamedTuple):
 
     t_ms: milliseconds since the window's start; None for output form `table`, which prints no times.
     seq: number of the record (`rows`) or of the row (`table`), from 1.
-    interval: for output form `table`, the number of the repeated header above the row, from 0; None for `rows`.
+    interval: for output form `table`, number of the repeated header above the row, from 0; else None.
     """
 
     table: str
@@ -149,7 +149,7 @@ class Row(NamedTuple):
 class CallNode:
     """All calls of one function from one chain of callers. Times are microseconds.
 
-    path: function names, outermost first; the last is this function. `(other)` stands for what was folded away.
+    path: function names, outermost first; the last is this function. `(other)` is what was folded away.
     count: calls seen. unfinished: calls whose return was not seen (they add nothing to the times).
     """
 
@@ -164,7 +164,7 @@ class CallNode:
 class CallTree:
     """The folded calls of all threads of one process name, parents before children.
 
-    unfinished: calls without a return; orphan_returns: returns whose call came before the window (or was lost).
+    unfinished: calls without a return; orphan_returns: returns whose call came before the window or was lost.
     """
 
     process: str
@@ -177,8 +177,8 @@ class CallTree:
 class SessionResult:
     """What one session's output says about itself. Complete once its rows have been read to the end.
 
-    armed_ms, start_ms, end_ms: epoch milliseconds on the host's clock. end_reason: window, ttl, stop, or empty when
-    the output was cut off. folded_calls: calls counted under `(other)` because the tree was full.
+    armed_ms, start_ms, end_ms: epoch milliseconds on the host's clock. end_reason: window, ttl, stop, or empty
+    when the output was cut off. folded_calls: calls counted under `(other)` because the tree was full.
     All texts are safe to show (see parse.decode.printable) except `text_lines`, which is data like the rows.
     """
 
