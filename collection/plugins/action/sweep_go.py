@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Give one host its window, in the time of its own clock."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import plan, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+
+
+class ActionModule(FleetdiagAction):
+    ARGS = {"run_dir": {"type": "str", "required": True}}
+    TOUCHES_HOSTS = True
+
+    def work(self, args: dict[str, Any]) -> dict[str, Any]:
+        run = Path(args["run_dir"])
+        window = store.read_json(run, "window.json")
+        if not window:
+            raise FleetdiagError(f"{run}/window.json is missing: the window was not chosen; sweep again")
+        facts = store.read_host(run, self.host, "preflight") or {}
+        offset = float(facts.get("clock", {}).get("offset_s", 0.0))
+        start, end = (plan.on_host_clock(window[edge], offset) for edge in ("start", "end"))
+        accepted = self.guard().go(store.open_run(run).sweep["id"], start, end)
+        late = max(0.0, round(time.time() - window["start"], 3))
+        store.write_host(run, self.host, "go", {"start_ms": start, "end_ms": end, "late_s": late, "accepted": accepted})
+        return {"late_s": late, "accepted": accepted}

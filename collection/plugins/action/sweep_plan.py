@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Decide which host compiles for which kernel, from the preflights in the run directory. Runs on the controller."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import plan, store, sweeprun
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
+
+
+class ActionModule(FleetdiagAction):
+    ARGS = {"run_dir": {"type": "str", "required": True}}
+
+    def work(self, args: dict[str, Any]) -> dict[str, Any]:
+        run = Path(args["run_dir"])
+        sweep = store.open_run(run).sweep
+        preflights = [facts for host in sweep["hosts"] if (facts := store.read_host(run, host, "preflight"))]
+        builds = plan.builds(preflights, sweep["builders"])
+        probes = sweeprun.probes(sweep)
+        return {
+            "builds": {build.leader: asdict(build) for build in builds},
+            "kernels": [build.kernel for build in builds],
+            "builders": sorted({build.builder for build in builds}),
+            "debuginfo_kernels": [b.kernel for b in builds] if any(p.requires_debuginfo for p in probes) else [],
+            "module_files": sweeprun.module_files(sweep),
+        }

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Check what was asked and make the run directory. Runs on the controller, once per sweep."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ansible import constants
+from ansible.release import __version__ as ansible_version
+from ansible.utils.display import Display
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, parameters, plan, release, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+
+CALLBACK = "fleetdiag.systemtap.report"
+
+display = Display()
+
+
+class ActionModule(FleetdiagAction):
+    ARGS = {
+        "probes": {"type": "list", "elements": "str", "required": True},
+        "parameters": {"type": "dict", "default": {}},
+        "window": {"type": "raw", "required": True},
+        "catalogs": {"type": "list", "elements": "path", "default": []},
+        "runs_dir": {"type": "str", "default": ""},
+        "hosts": {"type": "list", "elements": "str", "required": True},
+        "builders": {"type": "list", "elements": "str", "default": []},
+    }
+
+    def work(self, args: dict[str, Any]) -> dict[str, Any]:
+        if not args["probes"]:
+            raise FleetdiagError(
+                "no probe was named; say which, for instance -e '{\"probes\": [\"slow_open\"]}'; "
+                f"there are: {', '.join(catalog.names([catalog.shipped()]))}"
+            )
+        catalogs = [catalog.shipped(), *map(Path, args["catalogs"])]
+        probes = catalog.find(args["probes"], catalogs)
+        window_s = parameters.parse_window(args["window"])
+        parameters.check_names(probes, args["parameters"])
+        values = {probe.name: parameters.check(probe, args["parameters"].get(probe.name, {})) for probe in probes}
+        hosts = [host for host in args["hosts"] if host not in args["builders"]]
+        if not hosts:
+            raise FleetdiagError("no host is left to probe: the pattern names builders only; choose targets with -l")
+        sweep = plan.new_sweep(
+            now=datetime.now(timezone.utc),
+            version=release.version(),
+            probes=probes,
+            values=values,
+            window_s=window_s,
+            hosts=hosts,
+            groups=self._groups(),
+            conditions={"ansible": ansible_version, "python": platform.python_version()},
+        )
+        sweep["builders"] = args["builders"]
+        sweep["catalogs"] = [str(path) for path in args["catalogs"]]
+        run_dir = store.create(Path(os.path.expanduser(args["runs_dir"])) if args["runs_dir"] else store.default_runs_dir(), sweep)
+        self._say_where(run_dir)
+        return {"run_dir": str(run_dir), "sweep": sweep["id"], "window_s": window_s}
+
+    def _groups(self) -> dict[str, list[str]]:
+        groups: dict[str, list[str]] = {}
+        for group, members in self.task_vars.get("groups", {}).items():
+            for member in members:
+                if group not in ("all", "ungrouped"):
+                    groups.setdefault(member, []).append(group)
+        return groups
+
+    @staticmethod
+    def _say_where(run_dir: Path) -> None:
+        display.display(f"run directory: {run_dir}")
+        if CALLBACK not in constants.config.get_config_value("CALLBACKS_ENABLED"):
+            display.warning(
+                f"the callback {CALLBACK} is not enabled, so no report is made at the end; "
+                f"make it with: fleetdiag report {run_dir}"
+            )

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Wait for the end of the window: one wait for the whole fleet, on the controller."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
+
+FLUSH_S = 1.0  # staprun hands output on every 0.2 s; `end` probes print after the window
+
+
+class ActionModule(FleetdiagAction):
+    ARGS = {"run_dir": {"type": "str", "required": True}}
+    TOUCHES_HOSTS = True
+
+    def work(self, args: dict[str, Any]) -> dict[str, Any]:
+        window = store.read_json(Path(args["run_dir"]), "window.json") or {}
+        until = float(window.get("end", 0.0)) + FLUSH_S
+        while (left := until - time.time()) > 0:
+            time.sleep(min(left, 1.0))  # short naps: a clock that is set back or forth meanwhile is followed
+        return {"end": window.get("end")}

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible's events of a sweep into its run directory as they come, and the report at the end."""
+
+from __future__ import annotations
+
+DOCUMENTATION = """
+name: report
+type: aggregate
+short_description: One report of a sweep over all hosts
+version_added: 0.1.0
+description:
+  - Appends what happens to each host of a sweep to C(events.jsonl) in the run directory, as it happens.
+  - Merges what all hosts sent and writes C(report.html), C(report.json) and C(report.txt) when the playbook ends.
+  - Does nothing in playbooks that run no sweep.
+author:
+  - The fleetdiag maintainers (@fleetdiag)
+requirements:
+  - enabled by its full name in C(callbacks_enabled)
+options:
+  show:
+    description: Show C(report.txt) on the terminal when the playbook ends.
+    type: bool
+    default: true
+    env:
+      - name: FLEETDIAG_REPORT_SHOW
+    ini:
+      - section: callback_fleetdiag_report
+        key: show
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import report, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+
+NAMESPACE = "fleetdiag.systemtap."
+START = NAMESPACE + "sweep_start"
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "fleetdiag.systemtap.report"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.run_dir: Path | None = None
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        if result.task.resolved_action == START and "run_dir" in result.result:
+            self.run_dir = Path(result.result["run_dir"])
+        if str(result.task.resolved_action).startswith(NAMESPACE):
+            self._append(result, "ok")
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        self._append(result, "failed")
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        self._append(result, "unreachable")
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        if self.run_dir is None:
+            return
+        try:
+            made = report.build(self.run_dir)
+            paths = report.write(self.run_dir, made)
+        except FleetdiagError as error:
+            self._display.warning(f"no report: {error}")
+            return
+        if self.get_option("show"):
+            self._display.display(paths["txt"].read_text(encoding="utf-8"))
+
+    def _append(self, result: Any, status: str) -> None:
+        """One line of events.jsonl. The name of the task carries the phase: `Arm | Push the modules, ...`."""
+        if self.run_dir is None:
+            return
+        phase, found, _ = result.task.get_name().rpartition(" : ")[2].partition(" | ")
+        delegated = result.result.get("_ansible_delegated_vars", {}).get("ansible_delegated_host")
+        event = {
+            "t": time.time(),
+            "host": result.host.get_name(),
+            "delegated_to": delegated,
+            "phase": phase.lower() if found else "",
+            "task": result.task.get_name(),
+            "status": status,
+            "message": _message(result.result) if status != "ok" else "",
+        }
+        try:
+            store.append_event(self.run_dir, event)
+        except FleetdiagError as error:
+            self._display.warning(str(error))
+
+
+def _message(result: dict[str, Any]) -> str:
+    """What went wrong, in as few lines as Ansible gives."""
+    return str(result.get("msg") or result.get("stderr") or result.get("module_stderr") or "")[:4000]

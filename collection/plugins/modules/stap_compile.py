@@ -1,0 +1,262 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Compile SystemTap scripts into kernel modules on a builder."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: stap_compile
+short_description: Compile SystemTap scripts into modules for one kernel
+version_added: 0.1.0
+description:
+  - Runs passes 1 to 4 of C(stap) on a builder, for a kernel that need not be the running one.
+  - What was compiled before for the same O(sources[].key) is taken from the builder's cache.
+  - A script that does not compile never stops the others; its result carries SystemTap's own message.
+author:
+  - The fleetdiag maintainers (@fleetdiag)
+options:
+  kernel:
+    description: Kernel release to compile for, as C(uname -r) prints it on the target.
+    type: str
+    required: true
+  tapset:
+    description: File names and texts of the tapset that every script may use.
+    type: dict
+    required: true
+  sources:
+    description: The scripts to compile.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the probe; the module is called C(fd_00000000_000000_0000_NAME).
+        type: str
+        required: true
+      file:
+        description: File name that SystemTap shows in its messages.
+        type: str
+        required: true
+      script:
+        description: Text of the script.
+        type: str
+        required: true
+      control:
+        description: Text of a second script compiled into the same module.
+        type: str
+        default: ""
+      args:
+        description: Arguments of the script (C(@1), C($1), ...).
+        type: list
+        elements: str
+        default: []
+      flags:
+        description: Options of C(stap).
+        type: list
+        elements: str
+        default: []
+      key:
+        description: Content address of this compilation.
+        type: str
+        required: true
+  cache_dir:
+    description: Where modules and SystemTap's own cache are kept, one directory for each kernel.
+    type: path
+    default: /var/cache/fleetdiag
+  timeout:
+    description: Seconds one script may take. The first for a kernel takes minutes on a small machine.
+    type: int
+    default: 1200
+  min_free_mb:
+    description: Free space that O(cache_dir) must have.
+    type: int
+    default: 300
+attributes:
+  check_mode:
+    support: full
+    description: In check mode nothing is compiled; what is not in the cache has status V(absent).
+  diff_mode:
+    support: none
+    description: There is nothing to compare.
+"""
+
+EXAMPLES = r"""
+- name: Compile a script for the kernel of a target
+  fleetdiag.systemtap.stap_compile:
+    kernel: 6.12.107+deb13-amd64
+    tapset: {}
+    sources:
+      - name: hello
+        file: hello.stp
+        script: 'probe begin { println("hello") exit() }'
+        key: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+  delegate_to: builder
+"""
+
+RETURN = r"""
+stap:
+  description: Version of SystemTap on the builder.
+  type: str
+  returned: always
+modules:
+  description: One entry for each source.
+  type: list
+  elements: dict
+  returned: always
+  contains:
+    name:
+      description: Name of the probe.
+      type: str
+    status:
+      description: V(built), V(cached), V(failed) or V(absent).
+      type: str
+    path:
+      description: The module on the builder.
+      type: str
+    sha256:
+      description: Checksum of the module.
+      type: str
+    seconds:
+      description: Time the compilation took.
+      type: float
+    error:
+      description: What SystemTap said when it failed.
+      type: str
+    line:
+      description: Line of the script the message is about.
+      type: int
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+PLACEHOLDER = "00000000_000000_0000"
+ERROR_BYTES = 6000
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=dict(
+            kernel=dict(type="str", required=True),
+            tapset=dict(type="dict", required=True),
+            sources=dict(
+                type="list",
+                elements="dict",
+                required=True,
+                options=dict(
+                    name=dict(type="str", required=True),
+                    file=dict(type="str", required=True),
+                    script=dict(type="str", required=True),
+                    control=dict(type="str", default=""),
+                    args=dict(type="list", elements="str", default=[]),
+                    flags=dict(type="list", elements="str", default=[]),
+                    key=dict(type="str", required=True, no_log=False),
+                ),
+            ),
+            cache_dir=dict(type="path", default="/var/cache/fleetdiag"),
+            timeout=dict(type="int", default=1200),
+            min_free_mb=dict(type="int", default=300),
+        ),
+        supports_check_mode=True,
+    )
+    stap = module.get_bin_path("stap")
+    if not stap:
+        module.fail_json(msg="SystemTap is not installed on this builder; run the role fleetdiag.systemtap.builder on it")
+    modules = [compile_one(module, stap, source) for source in module.params["sources"]]
+    module.exit_json(
+        changed=any(entry["status"] == "built" for entry in modules),
+        stap=stap_version(module, stap),
+        modules=modules,
+    )
+
+
+def stap_version(module, stap):
+    found = re.search(r"version ([0-9.]+)", "".join(module.run_command([stap, "-V"])[1:]))
+    return found.group(1) if found else ""
+
+
+def compile_one(module, stap, source):
+    """Result of one source: from the cache, freshly compiled, or the reason why not."""
+    home = os.path.join(module.params["cache_dir"], re.sub(r"[^A-Za-z0-9.+_~-]", "_", module.params["kernel"]))
+    kept = os.path.join(home, "modules", source["key"] + ".ko")
+    result = dict(name=source["name"], status="cached", path=kept, sha256="", seconds=0.0, error="", line=None)
+    if not re.match(r"[0-9a-f]{64}$", source["key"]):
+        module.fail_json(msg="source %s: key is not a SHA-256" % source["name"])
+    if os.path.exists(kept):
+        return dict(result, sha256=sha256(kept))
+    if module.check_mode:
+        return dict(result, status="absent")
+    began = time.time()
+    error = no_room(module.params["cache_dir"], module.params["min_free_mb"]) or build(module, stap, source, home, kept)
+    result["seconds"] = round(time.time() - began, 1)
+    if error:
+        return dict(result, status="failed", path="", error=error, line=line_of(error, source["file"]))
+    return dict(result, status="built", sha256=sha256(kept))
+
+
+def no_room(path, min_free_mb):
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    free = shutil.disk_usage(path).free // (1 << 20)
+    if free >= min_free_mb:
+        return ""
+    return "only %d MB are free under %s on the builder, %d are needed: free space there" % (free, path, min_free_mb)
+
+
+def build(module, stap, source, home, kept):
+    """Compile into `kept`; the message is empty when that worked."""
+    work = os.path.join(home, "work", "%s-%d" % (source["name"], os.getpid()))
+    shutil.rmtree(work, ignore_errors=True)
+    tapset = os.path.join(work, "tapset")
+    for folder in (tapset, os.path.join(home, "modules"), os.path.join(home, "tmp")):
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    for name, text in dict(module.params["tapset"], **{"../" + source["file"]: source["script"]}).items():
+        with open(os.path.join(tapset, name), "w") as stream:
+            stream.write(text)
+    try:
+        name = "fd_%s_%s" % (PLACEHOLDER, source["name"])
+        code, said = run_stap(module, stap, source, name, home, work)
+        if code and "similar tracepoints" in said:  # a compilation that was killed leaves a poisoned cache behind
+            code, said = run_stap(module, stap, source, name, home, work, ["--poison-cache"])
+        if code:
+            return said[-ERROR_BYTES:].strip() or "stap ended with exit code %d" % code
+        os.replace(os.path.join(work, name + ".ko"), kept)
+        return ""
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def run_stap(module, stap, source, name, home, work, more=()):
+    """stap is never killed hard: a killed compilation poisons its cache. -g is never given: no embedded C."""
+    command = ["timeout", "--signal=INT", str(module.params["timeout"])]
+    command += [stap, "-p4", "-r", module.params["kernel"], "-m", name, "-I", os.path.join(work, "tapset")]
+    command += list(source["flags"]) + list(more)
+    if source["control"]:
+        command += ["-E", source["control"]]
+    command += [source["file"]] + list(source["args"])
+    environment = {"SYSTEMTAP_DIR": os.path.join(home, "systemtap"), "TMPDIR": os.path.join(home, "tmp"), "LC_ALL": "C.UTF-8"}
+    code, out, err = module.run_command(command, cwd=work, environ_update=environment, errors="backslashreplace")
+    if code == 124:
+        return code, "compiling took longer than %d s" % module.params["timeout"]
+    return code, err + out if code else ""
+
+
+def line_of(error, file):
+    found = re.search(r"%s:(\d+)" % re.escape(file), error)
+    return int(found.group(1)) if found else None
+
+
+def sha256(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        for piece in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    main()

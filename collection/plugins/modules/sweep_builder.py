@@ -1,0 +1,48 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of the action plugin of the same name, which does the work on the controller."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: sweep_builder
+short_description: Say what a builder has for one kernel
+version_added: 0.1.0
+description:
+  - Looks for SystemTap, kernel headers, module files and debuginfo. Delegate it to the builder.
+  - A step of the role P(fleetdiag.systemtap.sweep#role), which is the way to use it.
+author:
+  - The fleetdiag maintainers (@fleetdiag)
+options:
+  kernel:
+    description: Kernel release.
+    type: str
+    required: true
+  module_files:
+    description: Kernel modules whose files are needed.
+    type: list
+    elements: str
+    default: []
+  debuginfo:
+    description: Whether the kernel's debuginfo is needed.
+    type: bool
+    default: false
+attributes:
+  action:
+    support: full
+    description: There is an action plugin of this name; nothing of this file runs on the host.
+  check_mode:
+    support: full
+    description: Nothing is changed on the host, in check mode or not.
+  diff_mode:
+    support: none
+    description: There is nothing to compare.
+"""
+
+EXAMPLES = r"""
+- name: Say what a builder has for one kernel
+  fleetdiag.systemtap.sweep_builder:
+    kernel: 6.12.107+deb13-amd64
+"""
+
+RETURN = r""" # """

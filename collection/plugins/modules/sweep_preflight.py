@@ -1,0 +1,43 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of the action plugin of the same name, which does the work on the controller."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: sweep_preflight
+short_description: Ask one host whether and how it can be probed
+version_added: 0.1.0
+description:
+  - One round trip for the facts and a few short ones to compare clocks. No Python is needed on the host.
+  - A step of the role P(fleetdiag.systemtap.sweep#role), which is the way to use it.
+author:
+  - The fleetdiag maintainers (@fleetdiag)
+options:
+  run_dir:
+    description: The run directory of the sweep.
+    type: str
+    required: true
+  min_free_mb:
+    description: Free space that the host must have.
+    type: int
+    default: 200
+attributes:
+  action:
+    support: full
+    description: There is an action plugin of this name; nothing of this file runs on the host.
+  check_mode:
+    support: full
+    description: Nothing is changed on the host, in check mode or not.
+  diff_mode:
+    support: none
+    description: There is nothing to compare.
+"""
+
+EXAMPLES = r"""
+- name: Ask one host whether and how it can be probed
+  fleetdiag.systemtap.sweep_preflight:
+    run_dir: "{{ sweep.run_dir }}"
+"""
+
+RETURN = r""" # """

@@ -1,0 +1,69 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of the action plugin of the same name, which does the work on the controller."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: sweep_start
+short_description: Check what a sweep asks for and make its run directory
+version_added: 0.1.0
+description:
+  - Runs on the controller. Validates probes, parameters and window, and fails with one sentence before any host is touched.
+  - A step of the role P(fleetdiag.systemtap.sweep#role), which is the way to use it.
+author:
+  - The fleetdiag maintainers (@fleetdiag)
+options:
+  probes:
+    description: Names of the probes.
+    type: list
+    elements: str
+    required: true
+  parameters:
+    description: Parameters, by probe and name.
+    type: dict
+    default: {}
+  window:
+    description: Length of the window: seconds, or a number with V(s), V(m) or V(h).
+    type: raw
+    required: true
+  catalogs:
+    description: Directories with probe folders of one's own.
+    type: list
+    elements: path
+    default: []
+  runs_dir:
+    description: Where to make the run directory; empty for the default.
+    type: str
+    default: ""
+  hosts:
+    description: The hosts of the sweep, builders among them are left out.
+    type: list
+    elements: str
+    required: true
+  builders:
+    description: The hosts that compile.
+    type: list
+    elements: str
+    default: []
+attributes:
+  action:
+    support: full
+    description: There is an action plugin of this name; nothing of this file runs on the host.
+  check_mode:
+    support: full
+    description: Nothing is changed on the host, in check mode or not.
+  diff_mode:
+    support: none
+    description: There is nothing to compare.
+"""
+
+EXAMPLES = r"""
+- name: Check what a sweep asks for and make its run directory
+  fleetdiag.systemtap.sweep_start:
+    probes: [slow_open]
+    window: 30s
+    hosts: "{{ ansible_play_hosts_all }}"
+"""
+
+RETURN = r""" # """

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the action plugins share: the one place under plugin_utils that knows Ansible's plugin machinery."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import Guard
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
+
+
+class FleetdiagAction(ActionBase):
+    """An action that checks its arguments, does `work()`, and turns a FleetdiagError into one sentence.
+
+    A subclass names its arguments in ARGS (argument_spec) and returns a small dict: a summary and paths, never rows.
+    TOUCHES_HOSTS says that it changes something outside the controller, so that check mode leaves it out.
+    """
+
+    ARGS: dict[str, dict[str, Any]] = {}
+    TOUCHES_HOSTS = False
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        del tmp
+        self.task_vars: dict[str, Any] = task_vars or {}
+        args = self.validate_argument_spec(argument_spec=self.ARGS)[1]
+        if self.TOUCHES_HOSTS and self._task.check_mode:
+            return {**result, "changed": False, "would_run": True}
+        try:
+            return {**result, "changed": False, **self.work(args)}
+        except FleetdiagError as error:
+            return {**result, "failed": True, "msg": str(error)}
+
+    def work(self, args: dict[str, Any]) -> dict[str, Any]:
+        """Do the work of this action; the dict is the task's result."""
+        raise NotImplementedError
+
+    @property
+    def host(self) -> str:
+        """Inventory name of the host this task is for (also when it is delegated)."""
+        return str(self.task_vars["inventory_hostname"])
+
+    def on_host(self, command: str, data: bytes | None = None, *, root: bool = True) -> tuple[int, str, str]:
+        """Run one shell command on the task's host; (exit code, stdout, stderr)."""
+        try:
+            answer = self._low_level_execute_command(
+                command, sudoable=root, in_data=data, encoding_errors="surrogateescape"
+            )
+        except AnsibleConnectionFailure:
+            raise
+        except AnsibleError as error:
+            raise FleetdiagError(f"no command can be run as root: {printable(str(error))}; see sudo and --ask-become-pass") from error
+        err = answer["stderr"]
+        if answer["rc"] and _is_become_failure(err):
+            said = printable(err.strip().splitlines()[-1])
+            raise FleetdiagError(f"cannot become root: {said}; allow the user sudo without a password or use --ask-become-pass")
+        return int(answer["rc"]), str(answer["stdout"]), str(err)
+
+    def guard(self) -> Guard:
+        """guard.sh on the task's host."""
+        return Guard(self.on_host)
+
+
+def _is_become_failure(err: str) -> bool:
+    return any(line.startswith(("sudo:", "su:", "doas:")) for line in err.strip().splitlines()[-2:])

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a sweep does where and when: pure functions from what is known to what comes next.
+
+A sweep is `new_sweep` (what was asked), then `builds` (which host compiles for which kernel), `sessions` (what each
+host is to arm) and `window` (when). Times are seconds unless the name says ms.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import parameters
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import SessionPlan
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe
+
+SMOKE = "smoke"
+"""Name under which the trivial first module of a kernel is built; no probe may have it."""
+
+MIN_LEAD_S = 3.0
+ARM_MARGIN_S = 30
+TTL_MARGIN_S = 120
+
+
+@dataclass(frozen=True)
+class Build:
+    """One kernel to compile for. leader: the first of its hosts, in whose name the build runs."""
+
+    kernel: str
+    build_id: str
+    builder: str
+    leader: str
+    target_mode: bool
+
+
+def new_id(now: datetime) -> str:
+    """A sweep id, safe in file, unit and kernel module names: `20261123_071502_1f3a` (UTC)."""
+    return f"{now.astimezone(timezone.utc):%Y%m%d_%H%M%S}_{secrets.token_hex(2)}"
+
+
+def new_sweep(
+    *,
+    now: datetime,
+    version: str,
+    probes: Sequence[Probe],
+    values: Mapping[str, Mapping[str, object]],
+    window_s: int,
+    hosts: Sequence[str],
+    groups: Mapping[str, Sequence[str]],
+    conditions: Mapping[str, Any],
+) -> dict[str, Any]:
+    """sweep.json: what was asked. values: checked parameters per probe; groups: {host: its inventory groups}."""
+    return {
+        "id": new_id(now),
+        "created": now.astimezone(timezone.utc).isoformat(timespec="seconds"),
+        "fleetdiag": version,
+        "window_s": window_s,
+        "hosts": list(hosts),
+        "peer_groups": {host: sorted(groups.get(host, ())) for host in hosts},
+        "probes": [
+            {
+                "name": probe.name,
+                "manifest": dict(probe.manifest),
+                "parameters": dict(values.get(probe.name, {})),
+                "nonce": secrets.token_hex(8),
+            }
+            for probe in probes
+        ],
+        "conditions": dict(conditions),
+    }
+
+
+def builds(preflights: Iterable[Mapping[str, Any]], builders: Sequence[str]) -> list[Build]:
+    """Share the kernels of the hosts that can be probed among the builders.
+
+    Without a builder each kernel is built by its first host (target mode). Order of hosts decides; kernels are sorted.
+    """
+    leaders: dict[str, Mapping[str, Any]] = {}
+    for facts in preflights:
+        if facts.get("verdict") == "ok":
+            leaders.setdefault(str(facts["kernel"]), facts)
+    return [
+        Build(
+            kernel=kernel,
+            build_id=str(facts.get("kernel_build_id", "")),
+            builder=builders[position % len(builders)] if builders else str(facts["host"]),
+            leader=str(facts["host"]),
+            target_mode=not builders,
+        )
+        for position, (kernel, facts) in enumerate(sorted(leaders.items()))
+    ]
+
+
+def arm_timeout_s(probes: Iterable[Probe]) -> int:
+    """How long a host may take to arm all its sessions: they register one after the other on a one-CPU machine."""
+    return sum(probe.limits.arm_seconds for probe in probes) + ARM_MARGIN_S
+
+
+def ttl_s(arm_timeout: int, window_s: int) -> int:
+    """How long a session may live, whatever happens to the controller: the slowest host may arm last."""
+    return 2 * arm_timeout + window_s + TTL_MARGIN_S
+
+
+def sessions(
+    probes: Sequence[Probe], recorded: Mapping[str, Mapping[str, Any]], modules: Mapping[str, str], ttl: int
+) -> list[SessionPlan]:
+    """What a host is to arm: every probe that has a module for its kernel.
+
+    recorded: {probe: its entry in sweep.json}; modules: {probe: sha256}.
+    """
+    plans = []
+    for probe in probes:
+        if probe.name not in modules:
+            continue
+        entry = recorded[probe.name]
+        load, _ = parameters.split(probe, entry["parameters"])
+        values = [("fd_nonce", str(entry["nonce"])), ("fd_ttl_ms", str(ttl * 1000))]
+        values += [(name, _load_value(value)) for name, value in load.items() if value != ""]
+        plans.append(SessionPlan(probe.name, modules[probe.name], probe.limits.output_mb, values))
+    return plans
+
+
+def window(now: float, window_s: int, *, armed_hosts: int, forks: int, roundtrip_s: float) -> dict[str, float]:
+    """window.json: the common start lies far enough ahead for every host to hear of it.
+
+    roundtrip_s: the slowest answer of a host so far; the hosts are told `forks` at a time.
+    """
+    if armed_hosts < 1:
+        raise FleetdiagError("no host is armed, so there is nothing to watch; the report says why for each host")
+    turns = math.ceil(armed_hosts / max(forks, 1))
+    start = now + max(MIN_LEAD_S, 1.0 + 1.5 * turns * roundtrip_s)
+    return {"start": start, "end": start + window_s}
+
+
+def on_host_clock(epoch: float, offset_s: float) -> int:
+    """A controller time as epoch milliseconds of a host's clock."""
+    return round((epoch + offset_s) * 1000)
+
+
+def _load_value(value: object) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Can this host be probed? One verdict from the facts of `guard.sh preflight`, before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Facts = Mapping[str, str]
+
+NUMBERS = ("free_mb", "mem_available_mb", "cpus")
+MIN_MEMORY_MB = 64
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a host is not probed, and what would change that. Both are sentences without a final stop."""
+
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One condition under which a host is refused."""
+
+    applies: Callable[[Facts], bool]
+    reason: str
+    remedy: str
+
+
+RULES = (
+    Rule(lambda f: f.get("uid") != "0", "commands do not run as root here", "use become (sudo) for this host"),
+    Rule(lambda f: bool(f.get("container")), "this is a container ({container}): it has no kernel of its own", "probe its host"),
+    Rule(
+        lambda f: not f.get("systemd") or f.get("init") != "systemd",
+        "systemd does not run here (process 1 is {init})",
+        "sessions need systemd to end by themselves; probe a host that has it",
+    ),
+    Rule(
+        lambda f: f.get("modules_disabled") == "1",
+        "this kernel takes no more modules (kernel.modules_disabled=1)",
+        "only a reboot without that setting changes it",
+    ),
+    Rule(
+        lambda f: f.get("sig_enforce") == "Y" or f.get("lockdown") in ("integrity", "confidentiality"),
+        "this kernel loads signed modules only (Secure Boot or lockdown={lockdown})",
+        "enrol a machine owner key and sign the modules, or switch Secure Boot off on this host",
+    ),
+    Rule(
+        lambda f: f.get("fips") == "1",
+        "FIPS mode is on: staprun refuses to load modules because some kernels panic",
+        "probe a host without FIPS mode",
+    ),
+)
+
+
+def refusal(facts: Facts, *, min_free_mb: int) -> Refusal | None:
+    """The first reason not to probe this host, or None."""
+    for rule in RULES:
+        if rule.applies(facts):
+            known = {"lockdown": "", "container": "", "init": "", **facts}
+            return Refusal(rule.reason.format(**known), rule.remedy)
+    free, memory = number(facts, "free_mb"), number(facts, "mem_available_mb")
+    if free < min_free_mb:
+        return Refusal(
+            f"only {free} MB are free under /var/lib/fleetdiag, {min_free_mb} are needed",
+            "free space there, or sweep with smaller output limits",
+        )
+    if memory < MIN_MEMORY_MB:
+        return Refusal(f"only {memory} MB of memory are available, {MIN_MEMORY_MB} are needed", "free memory on this host")
+    if not facts.get("staprun"):
+        return Refusal("staprun is not installed", "run the sweep with sweep_install=true, or install systemtap-runtime")
+    return None
+
+
+def number(facts: Facts, name: str) -> int:
+    """A whole number of the facts; 0 when the host did not say."""
+    try:
+        return int(facts.get(name, ""))
+    except ValueError:
+        return 0
+
+
+def record(host: str, facts: Facts, refused: Refusal | None) -> dict[str, Any]:
+    """preflight.json of a host: its facts with numbers as numbers, and the verdict."""
+    data: dict[str, Any] = {key: value for key, value in facts.items() if key != "modules_held"}
+    data.update({name: number(facts, name) for name in NUMBERS})
+    try:
+        data["load1"] = float(facts.get("load1", ""))
+    except ValueError:
+        data["load1"] = 0.0
+    return {
+        "host": host,
+        **data,
+        "verdict": "refused" if refused else "ok",
+        "reason": refused.reason if refused else "",
+        "remedy": refused.remedy if refused else "",
+    }

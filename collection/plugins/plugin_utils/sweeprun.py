@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the steps of a running sweep read from its run directory, and the sources a builder needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import buildkey, catalog, parameters, plan
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe
+
+FILES = Path(__file__).resolve().parents[2] / "roles" / "sweep" / "files"
+SMOKE_FLAGS = ["-s", "1"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One script to compile for one kernel. file: the name SystemTap uses in its messages."""
+
+    name: str
+    file: str
+    script: str
+    args: list[str]
+    flags: list[str]
+    control: str
+    key: str
+
+
+def probes(sweep: Mapping[str, Any]) -> list[Probe]:
+    """The probes of a sweep, from the catalogs it named."""
+    catalogs = [catalog.shipped(), *map(Path, sweep.get("catalogs", []))]
+    return catalog.find([entry["name"] for entry in sweep["probes"]], catalogs)
+
+
+def tapset() -> dict[str, str]:
+    """{file name: text} of the tapset every script is compiled with."""
+    return {path.name: path.read_text() for path in sorted((FILES / "tapset").iterdir())}
+
+
+def sources(sweep: Mapping[str, Any], *, stap: str, kernel: str, build_id: str) -> list[Source]:
+    """Everything to compile for one kernel, the smoke module first."""
+    library = tapset()
+    control = (FILES / "control.stp").read_text()
+    known = {entry["name"]: entry for entry in sweep["probes"]}
+    wanted = [(plan.SMOKE, FILES / "smoke.stp", [], SMOKE_FLAGS, "")]
+    for probe in probes(sweep):
+        assert probe.script is not None  # catalog.find gives probes with files
+        _, args = parameters.split(probe, known[probe.name]["parameters"])
+        wanted.append((probe.name, probe.script, args, buildkey.flags(probe), control))
+    return [
+        _source(name, path, args, flags, text, "\0".join(map("\0".join, library.items())), stap, kernel, build_id)
+        for name, path, args, flags, text in wanted
+    ]
+
+
+def _source(
+    name: str, path: Path, args: list[str], flags: list[str], control: str, library: str, stap: str, kernel: str, build_id: str
+) -> Source:
+    script = path.read_text()
+    key = buildkey.key(
+        script=f"{name}\0{script}",
+        tapset=library,
+        control=control,
+        compile_args=args,
+        flags=flags,
+        stap=stap,
+        kernel=kernel,
+        build_id=build_id,
+    )
+    return Source(name, path.name, script, args, flags, control, key)
+
+
+def module_files(sweep: Mapping[str, Any]) -> list[str]:
+    """Kernel modules whose files a builder must have, with compile parameters filled in."""
+    wanted: set[str] = set()
+    known = {entry["name"]: entry for entry in sweep["probes"]}
+    for probe in probes(sweep):
+        values = {name: str(value) for name, value in known[probe.name]["parameters"].items()}
+        wanted.update(name.format(**values) for name in probe.module_files)
+    return sorted(wanted)
