@@ -40,4 +40,6 @@ EXAMPLES = r"""
     run_dir: "{{ sweep.run_dir }}"
 """
 
-RETURN = r""" # """
+RETURN = r"""
+# A short summary for the next steps of the role; the data are in the run directory.
+"""

@@ -54,4 +54,6 @@ EXAMPLES = r"""
     builder: builder1
 """
 
-RETURN = r""" # """
+RETURN = r"""
+# A short summary for the next steps of the role; the data are in the run directory.
+"""

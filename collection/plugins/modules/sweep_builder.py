@@ -45,4 +45,6 @@ EXAMPLES = r"""
     kernel: 6.12.107+deb13-amd64
 """
 
-RETURN = r""" # """
+RETURN = r"""
+# A short summary for the next steps of the role; the data are in the run directory.
+"""

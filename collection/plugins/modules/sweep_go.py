@@ -36,4 +36,6 @@ EXAMPLES = r"""
     run_dir: "{{ sweep.run_dir }}"
 """
 
-RETURN = r""" # """
+RETURN = r"""
+# A short summary for the next steps of the role; the data are in the run directory.
+"""

@@ -66,4 +66,6 @@ EXAMPLES = r"""
     hosts: "{{ ansible_play_hosts_all }}"
 """
 
-RETURN = r""" # """
+RETURN = r"""
+# A short summary for the next steps of the role; the data are in the run directory.
+"""
