@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab for programs (tests, the demo): `up()` gives a Lab, `down()` ends everything of it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+from fleetdiag.lab import accel, builder, cache, images, inventory, keys, machines, paths, preflight, recipe, ssh
+from fleetdiag.lab.images import BuiltImage
+from fleetdiag.lab.keys import Keys
+from fleetdiag.lab.locks import held
+from fleetdiag.lab.say import say
+from fleetdiag.lab.state import Process, State
+
+_BOOTS_AT_ONCE = 2
+# Measured sizes, rounded up, in GB.
+_IMAGE_GB, _IMAGE_WORK_GB, _BUILDER_GB, _OVERLAY_GB = 0.7, 1.2, 3.0, 0.7
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running lab: `machines` {name: process}, the builder among them."""
+
+    inventory: Path
+    machines: dict[str, Process]
+    keys: Keys
+
+    def ssh(self, name: str, script: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run a shell script as root on one machine."""
+        return ssh.run(self.keys, self.port(name), "root", script, timeout_s)
+
+    def ssh_command(self, name: str, words: list[str]) -> list[str]:
+        """The ssh command line to one machine, as root."""
+        return ssh.command(self.keys, self.port(name), "root", words)
+
+    def port(self, name: str, service: str = "ssh") -> int:
+        """The port of 127.0.0.1 behind which `service` ("ssh", "http") of a machine answers."""
+        try:
+            return self.machines[name].ports[service]
+        except KeyError:
+            known = ", ".join(sorted(self.machines)) or "none"
+            raise FleetdiagError(f"no machine {name} with {service} runs in the lab (running: {known})") from None
+
+
+def up(
+    names: Sequence[str] | None = None, with_old: bool = False, with_ghost: bool = False, fresh: bool = False
+) -> Lab:
+    """Bring up the builder and the machines `names` (default: the web machines); those that run are kept.
+
+    `fresh` restarts the named machines from their images. Raises FleetdiagError when something is missing.
+    """
+    wanted = _wanted(names, with_old)
+    cache_dir, state = paths.cache_dir(), State(paths.state_dir())
+    with held(state.folder):
+        _forget_the_dead(state)
+        if fresh:
+            for name in wanted:
+                if state.stop(name):
+                    say(f"{name}: ended for a fresh start")
+        missing = [name for name in wanted if name not in state.running()]
+        _preflight(state, missing)
+        keys_ = keys.ensure(cache_dir)
+        with held(cache_dir):
+            cache.drop_unfinished(cache_dir)
+            suites = _suites({*wanted, *state.running()})
+            built = _images(suites, keys_)
+            _boot(missing, built, keys_, state)
+        lab = _write_inventory(state, keys_, with_ghost)
+    say(f"up: {', '.join(sorted(lab.machines))}; inventory {lab.inventory}")
+    return lab
+
+
+def running() -> Lab:
+    """The lab as it runs now (perhaps empty), nothing started."""
+    state = State(paths.state_dir())
+    ready = {name: process for name, process in state.running().items() if process.ready}
+    return Lab(state.folder / "inventory.yml", ready, Keys(paths.cache_dir() / "keys"))
+
+
+def down() -> list[str]:
+    """End everything the lab started, also by a command that was killed; gives the names that were running."""
+    state = State(paths.state_dir())
+    with held(state.folder):
+        ended = [name for name in sorted(state.processes()) if state.stop(name)]
+        for leftover in ("machines", "builder"):
+            cache.remove(state.folder / leftover)
+        (state.folder / "inventory.yml").unlink(missing_ok=True)
+    return ended
+
+
+def clean() -> None:
+    """End the lab and remove its cache: images, builder, keys."""
+    down()
+    with held(paths.cache_dir()):
+        for path in paths.cache_dir().iterdir():
+            if path.is_dir():
+                cache.remove(path)
+            elif path.name != "lock":
+                path.unlink()
+
+
+def _wanted(names: Sequence[str] | None, with_old: bool) -> list[str]:
+    wanted = [recipe.BUILDER, *recipe.WEB] if not names else list(dict.fromkeys(names))
+    if with_old:
+        wanted += [name for name in recipe.OLD if name not in wanted]
+    known = [recipe.BUILDER, *recipe.MACHINES]
+    for name in wanted:
+        if name not in known:
+            raise FleetdiagError(f"no machine {name} in the lab; there are {', '.join(known)}")
+    return wanted
+
+
+def _suites(names: set[str]) -> list[str]:
+    # The builder always has the kernels of the web machines, so that it need not be made again for each choice.
+    machines_ = [*recipe.WEB, *(name for name in names if name in recipe.MACHINES)]
+    return list(dict.fromkeys(recipe.MACHINES[name].image.suite for name in machines_))
+
+
+def _images(suites: list[str], keys_: Keys) -> dict[str, BuiltImage]:
+    by_suite = {machine.image.suite: machine.image for machine in recipe.MACHINES.values()}
+    with ThreadPoolExecutor(2) as pool:
+        built = pool.map(lambda suite: images.ensure(by_suite[suite], keys_), suites)
+        return dict(zip(suites, built, strict=True))
+
+
+def _boot(missing: list[str], built: dict[str, BuiltImage], keys_: Keys, state: State) -> None:
+    chosen = accel.choose(paths.cache_dir(), next(iter(built.values()))) if missing else ""
+    with ThreadPoolExecutor(_BOOTS_AT_ONCE) as boots, ThreadPoolExecutor(1) as beside:
+        jobs = [
+            boots.submit(machines.boot, machine, built[machine.image.suite], chosen, state)
+            for machine in (recipe.MACHINES[name] for name in reversed(missing) if name != recipe.BUILDER)
+        ]
+        # The builder needs the mirror and native compilers, the machines an emulator: they do not wait for each other.
+        jobs.append(beside.submit(_builder, recipe.BUILDER in missing, built, keys_, state))
+        errors = [error for job in jobs if (error := job.exception())]
+    if errors:
+        raise errors[0]
+
+
+def _builder(missing: bool, built: dict[str, BuiltImage], keys_: Keys, state: State) -> None:
+    now = state.running().get(recipe.BUILDER)
+    if not missing and now is None:
+        return
+    folder = builder.ensure(built)
+    if now is not None and now.image != folder.name:
+        say("builder: other kernels than before, restarting it")
+        state.stop(recipe.BUILDER)
+        now = None
+    if now is None:
+        builder.start(folder, keys_, state)
+
+
+def _preflight(state: State, missing: list[str]) -> None:
+    cache_dir = paths.cache_dir()
+    entries = {path.name.rpartition("-")[0] for path in cache_dir.glob("*-*")} if cache_dir.is_dir() else set()
+    disk = 0.5
+    for suite in _suites(set(missing)):
+        disk += 0 if f"image-{suite}" in entries else _IMAGE_GB + _IMAGE_WORK_GB
+    disk += 0 if "builder" in entries else _BUILDER_GB
+    boots = [recipe.MACHINES[name] for name in missing if name != recipe.BUILDER]
+    memory = 0.5 + sum(machine.memory_mb / 1000 + 0.2 for machine in boots)
+    preflight.check(cache_dir, state.folder, disk + _OVERLAY_GB * len(boots), memory if missing else 0)
+
+
+def _forget_the_dead(state: State) -> None:
+    for name, process in state.processes().items():
+        if name not in state.running():
+            say(f"{name}: recorded as process {process.pid}, which is gone")
+            state.record(name, None)
+        elif not process.ready and process.kind != "workload":
+            say(f"{name}: an earlier command was interrupted while it started; ending it")
+            state.stop(name)
+
+
+def _write_inventory(state: State, keys_: Keys, with_ghost: bool) -> Lab:
+    processes = {name: process for name, process in state.running().items() if "ssh" in process.ports}
+    ports = {name: process.ports["ssh"] for name, process in processes.items()}
+    text = inventory.render(ports, keys_, with_ghost)
+    return Lab(inventory.write(state.folder / "inventory.yml", text), processes, keys_)

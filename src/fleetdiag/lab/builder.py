@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The builder: a root file system with SystemTap and the headers of the lab's kernels, at native speed."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+from fleetdiag.lab import cache, images, paths, recipe, rights, run, ssh
+from fleetdiag.lab.images import BuiltImage
+from fleetdiag.lab.keys import Keys
+from fleetdiag.lab.say import step
+from fleetdiag.lab.state import Process, State, alive
+
+# $1: the entry's folder; the other arguments: tars of kernel modules.
+_TO_TREE = """
+set -eu
+cd "$1"
+shift
+mkdir tree
+tar --extract --numeric-owner --file root.tar --directory tree --exclude './dev/*'
+for modules in "$@"; do
+    tar --extract --file "$modules" --directory tree --keep-directory-symlink
+done
+rm root.tar
+"""
+
+
+def name(kernels: dict[str, str]) -> str:
+    """The name of the builder's cache entry for `kernels` {release: suite its headers come from}."""
+    return cache.key(
+        "builder",
+        {
+            "format": recipe.FORMAT,
+            "suite": recipe.BUILDER_SUITE,
+            "packages": list(recipe.BUILDER_PACKAGES),
+            "kernels": kernels,
+            "scripts": [_script("builder_late.sh"), _TO_TREE],
+        },
+    )
+
+
+def ensure(built: dict[str, BuiltImage]) -> Path:
+    """The builder's tree for the kernels of the images `built` {suite: image}, built when missing."""
+    kernels = {image.release: suite for suite, image in built.items()}
+    return cache.entry(paths.cache_dir(), name(kernels), lambda folder: _make(built, folder))
+
+
+def start(folder: Path, keys: Keys, state: State) -> Process:
+    """Start the builder's sshd on a free port of 127.0.0.1, in namespaces that end with it."""
+    layer = state.folder / "builder"
+    with step("builder: start"):
+        cache.remove(layer)
+        layer.mkdir(parents=True)
+        port = ssh.free_port()
+        settings = {
+            "tree": str(folder / "tree"),
+            "layer": str(layer),
+            "keep": str(paths.cache_dir() / "builder-keep"),
+            "keys": str(keys.folder),
+            "port": str(port),
+        }
+        script = "".join(f"{key}={shlex.quote(value)}\n" for key, value in settings.items())
+        command = ["unshare", *rights.namespace_flags(), "--mount", "--pid", "--fork", "--kill-child", "--"]
+        command += ["/bin/sh", "-c", script + _script("builder_start.sh")]
+        fields = {"kind": "builder", "ports": {"ssh": port}, "image": folder.name}
+        log = state.folder / "builder.log"
+        process = state.spawn(recipe.BUILDER, fields, command, log)
+        if not ssh.wait_for_banner(port, 30, lambda: alive(process)):
+            state.stop(recipe.BUILDER)
+            raise FleetdiagError(f"the builder's sshd did not start; its log:\n{run.tail(log)}")
+        process = replace(process, ready=True)
+        state.record(recipe.BUILDER, process)
+        return process
+
+
+def _make(built: dict[str, BuiltImage], folder: Path) -> None:
+    log = folder / "build.log"
+    headers = [f"linux-headers-{image.release}" for image in built.values()]
+    suites = [recipe.BUILDER_SUITE, *(suite for suite in built if suite != recipe.BUILDER_SUITE)]
+    with step("builder: packages"):
+        packages = [*recipe.BUILDER_PACKAGES, *headers]
+        hooks = [f"--customize-hook={_script('builder_late.sh')}", "--skip=cleanup/apt/lists"]
+        run.logged("builder", images.mmdebstrap(suites, packages, hooks), log, stdout=folder / "root.tar")
+    with step("builder: tree"):
+        tars = [str(image.modules) for image in built.values()]
+        run.logged("builder", [*rights.prefix(), "sh", "-c", _TO_TREE, "to-tree", str(folder), *tars], log)
+
+
+def _script(file: str) -> str:
+    return (paths.files_dir() / file).read_text()

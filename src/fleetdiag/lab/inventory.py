@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab as an Ansible inventory."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import yaml
+
+from fleetdiag.lab import keys as lab_keys
+from fleetdiag.lab import recipe
+from fleetdiag.lab.keys import Keys
+
+GHOST = "ghost"
+#: Nothing listens on the discard port of a loopback address: connections are refused at once.
+_GHOST_PORT = 9
+
+
+def render(ports: dict[str, int], keys: Keys, with_ghost: bool = False) -> str:
+    """YAML for the machines `ports` {name: ssh port on 127.0.0.1}; the ghost is a web host that never answers."""
+    groups: dict[str, dict[str, dict[str, object]]] = {"web": {}, "old": {}, "systemtap_builders": {}}
+    for name, port in sorted(ports.items()):
+        group = "systemtap_builders" if name == recipe.BUILDER else recipe.MACHINES[name].group
+        groups[group][name] = {"ansible_port": port}
+    if with_ghost:
+        groups["web"][GHOST] = {"ansible_port": _GHOST_PORT}
+    children: dict[str, dict[str, object]] = {group: {"hosts": hosts} for group, hosts in groups.items() if hosts}
+    if "systemtap_builders" in children:
+        children["systemtap_builders"]["vars"] = {"ansible_user": "root", "ansible_become": False}
+    common = {
+        "ansible_host": "127.0.0.1",
+        "ansible_user": "fleet",
+        "ansible_become": True,
+        "ansible_python_interpreter": "/usr/bin/python3",
+        "ansible_ssh_private_key_file": str(keys.client),
+        # For ssh, sftp and scp alike.
+        "ansible_ssh_common_args": shlex.join(["-F", "/dev/null", *lab_keys.options(keys)]),
+    }
+    return yaml.safe_dump({"all": {"vars": common, "children": children}}, sort_keys=False, width=1000)
+
+
+def write(path: Path, text: str) -> Path:
+    """Write the inventory in one step; readers never see half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    unfinished = path.with_suffix(".new")
+    unfinished.write_text(text)
+    unfinished.replace(path)
+    return path

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Emulated machines: start one from its image, wait until it can be logged in to."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+from fleetdiag.lab import run, ssh
+from fleetdiag.lab.images import BuiltImage
+from fleetdiag.lab.recipe import Machine
+from fleetdiag.lab.say import step
+from fleetdiag.lab.state import Process, State, alive
+
+_BOOT_TIMEOUT_S = 300.0
+
+
+def boot(machine: Machine, image: BuiltImage, accel: str, state: State) -> Process:
+    """Start `machine` with a fresh copy-on-write disk and wait for its sshd (half a minute, emulated)."""
+    folder = state.folder / "machines" / machine.name
+    with step(f"{machine.name}: boot ({image.release})"):
+        for _attempt in range(2):
+            process = _start(machine, image, accel, state, folder)
+            if ssh.wait_for_banner(process.ports["ssh"], _BOOT_TIMEOUT_S, lambda p=process: alive(p)):
+                process = replace(process, ready=True)
+                state.record(machine.name, process)
+                return process
+            state.stop(machine.name)
+            # Between choosing a port and using it somebody else may have taken it.
+            if "Could not set up host forwarding" not in run.tail(folder / "qemu.log"):
+                break
+    raise FleetdiagError(
+        f"{machine.name} did not boot within {_BOOT_TIMEOUT_S:.0f} s; QEMU said:\n{run.tail(folder / 'qemu.log', 5)}\n"
+        f"the end of its console ({folder / 'console.log'}):\n{run.tail(folder / 'console.log', 25)}"
+    )
+
+
+def command(machine: Machine, image: BuiltImage, accel: str, folder: Path, ports: dict[str, int]) -> list[str]:
+    """QEMU's command line."""
+    forwards = f"hostfwd=tcp:127.0.0.1:{ports['ssh']}-:22,hostfwd=tcp:127.0.0.1:{ports['http']}-:80"
+    kernel_arguments = [
+        *("root=/dev/vda", "rw", "rootfstype=ext4", "fsck.mode=skip", "console=ttyS0", "quiet", "panic=-1"),
+        *("mitigations=off", "net.ifnames=0", f"systemd.hostname={machine.name}"),
+        f"systemd.machine_id={hashlib.md5(machine.name.encode(), usedforsecurity=False).hexdigest()}",
+        *("systemd.firstboot=off", "systemd.condition_first_boot=0", "systemd.show_status=true"),
+    ]
+    return [
+        *("qemu-system-x86_64", "-name", f"fleetdiag-lab-{machine.name}", "-nodefaults", "-no-user-config"),
+        *("-display", "none", "-no-reboot", "-machine", "pc", "-accel", accel, "-cpu", "max", "-smp", "1"),
+        *("-m", str(machine.memory_mb), "-rtc", "base=utc"),
+        # The disk is thrown away at the end: nothing has to reach the platters.
+        *("-drive", f"if=virtio,format=qcow2,cache=unsafe,discard=unmap,file={folder / 'disk.qcow2'}"),
+        *("-netdev", f"user,id=net0,{forwards}", "-device", "virtio-net-pci,netdev=net0,romfile="),
+        *("-device", "virtio-rng-pci", "-serial", f"file:{folder / 'console.log'}"),
+        *("-kernel", str(image.kernel), "-initrd", str(image.initrd), "-append", " ".join(kernel_arguments)),
+    ]
+
+
+def _start(machine: Machine, image: BuiltImage, accel: str, state: State, folder: Path) -> Process:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    overlay = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(image.disk)]
+    subprocess.run([*overlay, str(folder / "disk.qcow2")], check=True)
+    ports = {"ssh": ssh.free_port(), "http": ssh.free_port()}
+    fields = {"kind": "qemu", "ports": ports, "image": image.folder.name}
+    return state.spawn(machine.name, fields, command(machine, image, accel, folder, ports), folder / "qemu.log")

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Something to see: web requests, one slow download, a writer and directory listings on every web machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+from fleetdiag.lab import paths, recipe
+from fleetdiag.lab.api import Lab
+from fleetdiag.lab.locks import held
+from fleetdiag.lab.say import step
+from fleetdiag.lab.state import State
+
+NAME = "workload"
+SLOW_FILE = "lectura_lenta.html"
+_UNIT = "fleetdiag-lab-workload"
+_SLOW_FILE_MB = 8
+
+# Light: an emulated machine has a fraction of a core. The listing reads a directory of the root file system.
+_LOOP = """
+while :; do
+    dd if=/dev/zero of=/var/tmp/lab-writer.dat bs=64k count=24 conv=fsync 2>/dev/null
+    ls -l /usr/share/doc >/dev/null
+    sleep 1
+done
+"""
+_START = f"""
+set -eu
+systemctl start apache2.service
+systemctl is-active -q {_UNIT}.service || systemd-run -q --collect --unit={_UNIT} /bin/sh -c {shlex.quote(_LOOP)}
+"""
+_SLOW_START = f"""
+yes 'se sirve despacio' | head -c {_SLOW_FILE_MB}M > /var/www/html/{SLOW_FILE}
+"""
+_STOP = f"systemctl stop {_UNIT}.service 2>/dev/null; systemctl stop apache2.service; rm -f /var/tmp/lab-writer.dat"
+
+
+def start(lab: Lab) -> None:
+    """Start the loops on the web machines that run, and the client on this machine that asks them for pages."""
+    names = _web(lab)
+    if not names:
+        raise FleetdiagError("no web machine runs; `fleetdiag lab up` boots them")
+    with step(f"workload on {', '.join(names)}"):
+        with ThreadPoolExecutor(2) as pool:
+            for _ in pool.map(lambda name: _run(lab, name, _START + (_SLOW_START if _is_slow(name) else "")), names):
+                pass
+        state = State(paths.state_dir())
+        with held(state.folder):
+            state.stop(NAME)
+            targets = {
+                "pages": [f"http://127.0.0.1:{lab.port(name, 'http')}/" for name in names],
+                "slow": [f"http://127.0.0.1:{lab.port(n, 'http')}/{SLOW_FILE}" for n in names if _is_slow(n)],
+            }
+            command = [
+                *("env", f"PYTHONPATH={_import_path()}", sys.executable, "-m", "fleetdiag.lab.client"),
+                json.dumps(targets),
+            ]
+            state.spawn(NAME, {"kind": "workload"}, command, state.folder / "workload.log")
+
+
+def stop(lab: Lab) -> None:
+    """Stop all of it; nothing happens when it does not run."""
+    state = State(paths.state_dir())
+    with held(state.folder):
+        state.stop(NAME)
+    with ThreadPoolExecutor(2) as pool:
+        for _ in pool.map(lambda name: _run(lab, name, _STOP), _web(lab)):
+            pass
+
+
+def _web(lab: Lab) -> list[str]:
+    return [name for name in recipe.WEB if name in lab.machines]
+
+
+def _is_slow(name: str) -> bool:
+    return name == recipe.SLOW_HOST
+
+
+def _run(lab: Lab, name: str, script: str) -> None:
+    done = lab.ssh(name, script)
+    if done.returncode:
+        raise FleetdiagError(f"workload on {name}: status {done.returncode}: {done.stderr.strip()[-300:]}")
+
+
+def _import_path() -> str:
+    here = str(Path(__file__).parents[2])
+    return os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
