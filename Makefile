@@ -36,7 +36,7 @@ packages:  ## The Debian packages of the lab and the tests
 .PHONY: demo
 demo: venv  ## The main job on the embedded lab: boots it, sweeps it, shows the report
 	@tools/packages.sh $(LAB_PACKAGES)
-	@tools/demo.sh
+	@$(FLEETDIAG) lab demo
 
 .PHONY: sweep
 sweep: venv  ## The same on your hosts: INVENTORY=... LIMIT=... [PROBES="..."] [WINDOW=30s]

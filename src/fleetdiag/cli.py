@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line: arguments become calls; what a person can put right is said in one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, release
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+from fleetdiag import paths, reporting, sweep
+from fleetdiag.lab import cli as lab_cli
+from fleetdiag.reporting import EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
+
+EXIT_CODES = """exit codes:
+  0    all hosts were probed
+  2    bad input, or the sweep could not start
+  3    the report is made, but not all hosts were probed
+  130  interrupted; the report of what was there is made
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    try:
+        args = _parser().parse_args(arguments)
+        code: int = args.func(args)
+        sys.stdout.flush()
+    except FleetdiagError as error:
+        return _complain(str(error))
+    except BrokenPipeError:
+        # Nobody reads any more (`fleetdiag ... | head`); keep Python from complaining about it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+    except OSError as error:
+        return _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    return code
+
+
+def _complain(sentence: str) -> int:
+    print(f"fleetdiag: {sentence}", file=sys.stderr)
+    return EXIT_NOT_STARTED
+
+
+class _Parser(argparse.ArgumentParser):
+    """Complains in one sentence, without the whole usage before it."""
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**{"allow_abbrev": False, **kwargs})  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_NOT_STARTED, f"fleetdiag: {message}; see '{self.prog} --help'\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="fleetdiag",
+        description="Ask the kernels of a whole server group at once which host is different.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"fleetdiag {release.version()}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
+    _add_sweep(commands)
+    _add_report(commands)
+    _add_probes(commands)
+    lab_cli.add_parser(commands)
+    return parser
+
+
+def _add_sweep(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "sweep",
+        help="run probes on a server group and make one report",
+        description="Run probes on all hosts of a pattern for the same window and merge one report.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add(
+        "-i",
+        "--inventory",
+        action="append",
+        required=True,
+        metavar="INV",
+        help="inventory file, directory, or 'web1,web2,'",
+    )
+    add("-l", "--limit", default="", metavar="PATTERN", help="hosts or groups to probe (default: all)")
+    add(
+        "--probe",
+        action="append",
+        required=True,
+        metavar="NAME",
+        dest="probes",
+        help="probe to run; repeat for several",
+    )
+    add(
+        "--param",
+        action="append",
+        default=[],
+        metavar="PROBE.NAME=VALUE",
+        dest="parameters",
+        help="set a probe's parameter",
+    )
+    add("--window", default="30s", metavar="TIME", help="how long to look: 30, 30s, 5m (default: 30s)")
+    add(
+        "--catalog",
+        action="append",
+        default=[],
+        metavar="DIR",
+        dest="catalogs",
+        help="directory with your own probe folders",
+    )
+    add(
+        "--runs-dir",
+        default="",
+        metavar="DIR",
+        help=f"where run directories go (default: {paths.runs_dir()})",
+    )
+    add(
+        "--forks",
+        type=int,
+        default=sweep.DEFAULT_FORKS,
+        metavar="N",
+        help=f"hosts worked on at the same time (default: {sweep.DEFAULT_FORKS})",
+    )
+    add(
+        "-b",
+        "--become",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="become root on the hosts (default)",
+    )
+    add("-K", "--ask-become-pass", action="store_true", help="ask for the password of sudo")
+    add(
+        "-e",
+        "--extra-vars",
+        action="append",
+        default=[],
+        metavar="VARS",
+        help="more variables, as ansible-playbook takes them",
+    )
+    add("-v", "--verbose", action="count", default=0, help="show what Ansible says; repeat for more")
+    parser.set_defaults(func=_run_sweep)
+
+
+def _run_sweep(args: argparse.Namespace) -> int:
+    password = getpass.getpass("BECOME password: ", stream=sys.stderr) if args.ask_become_pass else None
+    return sweep.run(
+        sweep.Request(
+            inventory=args.inventory,
+            probes=args.probes,
+            window=args.window,
+            limit=args.limit,
+            parameters=args.parameters,
+            catalogs=args.catalogs,
+            runs_dir=args.runs_dir,
+            forks=args.forks,
+            become=args.become,
+            become_password=password,
+            extra_vars=args.extra_vars,
+            verbosity=args.verbose,
+        )
+    )
+
+
+def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "report",
+        help="make the report of a run directory again",
+        description="Make the report of a run directory again, also of a sweep that was interrupted.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("directory", metavar="DIR", help="run directory of a sweep")
+    parser.set_defaults(
+        func=lambda args: reporting.exit_code(reporting.render(Path(args.directory).expanduser()))
+    )
+
+
+def _add_probes(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser("probes", help="list the probes and what they answer")
+    parser.add_argument(
+        "--catalog",
+        action="append",
+        default=[],
+        metavar="DIR",
+        dest="catalogs",
+        help="directory with your own probe folders",
+    )
+    parser.set_defaults(func=_run_probes)
+
+
+def _run_probes(args: argparse.Namespace) -> int:
+    catalogs = [sweep.directory(name, "catalog") for name in args.catalogs]
+    probes = catalog.find(catalog.names(catalogs), catalogs)
+    width = max((len(probe.name) for probe in probes), default=0)
+    for probe in probes:
+        print(f"{probe.name:{width}}  {probe.question}")
+    return EXIT_OK
