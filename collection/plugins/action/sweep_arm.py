@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import plan, skew, store, sweeprun
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
@@ -17,7 +17,7 @@ SMOKE_REMEDY = "install a SystemTap runtime on the host that matches the builder
 
 
 class ActionModule(FleetdiagAction):
-    ARGS = {
+    ARGS: ClassVar = {
         "run_dir": {"type": "str", "required": True},
         "arm_timeout": {"type": "int", "default": 0},
     }
@@ -29,13 +29,17 @@ class ActionModule(FleetdiagAction):
         try:
             record.update(self._arm(run, args["arm_timeout"]))
         except FleetdiagError as error:
-            record.update(verdict="failed", reason=str(error), remedy="put that right on the host and sweep again")
+            record.update(
+                verdict="failed", reason=str(error), remedy="put that right on the host and sweep again"
+            )
         store.write_host(run, self.host, "arm", record)
         armed = [name for name, session in record["sessions"].items() if session["status"] != "failed"]
         return {
             "changed": record["pushed"] > 0,
             "armed": armed,
-            "failed_sessions": {n: s["error"] for n, s in record["sessions"].items() if s["status"] == "failed"},
+            "failed_sessions": {
+                n: s["error"] for n, s in record["sessions"].items() if s["status"] == "failed"
+            },
             **{key: record[key] for key in ("verdict", "reason", "remedy", "pushed", "smoke")},
         }
 
@@ -53,25 +57,36 @@ class ActionModule(FleetdiagAction):
         smoke = modules.pop(plan.SMOKE, "")
         if not smoke:
             error = built["probes"].get(plan.SMOKE, {}).get("error", "")
-            return _refused(f"not even a trivial script compiles for {facts['kernel']}: {_last_line(error)}", "see the builder")
+            return _refused(
+                f"not even a trivial script compiles for {facts['kernel']}: {_last_line(error)}",
+                "see the builder",
+            )
         if not modules:
-            return _refused("none of the probes compiled for its kernel", "see what SystemTap said about each probe")
+            return _refused(
+                "none of the probes compiled for its kernel", "see what SystemTap said about each probe"
+            )
         timeout = arm_timeout or plan.arm_timeout_s(probes)
         ttl = plan.ttl_s(timeout, int(sweep["window_s"]))
         recorded = {entry["name"]: entry for entry in sweep["probes"]}
         sessions = plan.sessions(probes, recorded, modules, ttl)
         store_of_modules = ModuleStore()
-        combination = "|".join((self.host, facts["kernel"], facts["kernel_build_id"], facts["staprun"], smoke))
+        combination = "|".join(
+            (self.host, facts["kernel"], facts["kernel_build_id"], facts["staprun"], smoke)
+        )
         cached = (store_of_modules.get_verdict(combination) or {}).get("verdict") == "ok"
         guard = self.guard()
-        wanted = dict(ttl_s=ttl, timeout_s=timeout, smoke="" if cached else smoke, plans=sessions)
+        wanted = {"ttl_s": ttl, "timeout_s": timeout, "smoke": "" if cached else smoke, "plans": sessions}
         reply = guard.arm(sweep["id"], **wanted)
         pushed = _push(guard, store_of_modules, reply.missing)
         if pushed:
             reply = guard.arm(sweep["id"], **wanted)
         if reply.smoke == "passed":
             store_of_modules.put_verdict(combination, {"verdict": "ok", "reason": "", "remedy": ""})
-        return {**_reply_record(reply), "pushed": pushed, "smoke": "cached" if cached else reply.smoke or "refused"}
+        return {
+            **_reply_record(reply),
+            "pushed": pushed,
+            "smoke": "cached" if cached else reply.smoke or "refused",
+        }
 
 
 def _push(guard: Guard, modules: ModuleStore, wanted: Iterable[str]) -> int:
@@ -84,16 +99,25 @@ def _push(guard: Guard, modules: ModuleStore, wanted: Iterable[str]) -> int:
 
 def _reply_record(reply: ArmReply) -> dict[str, Any]:
     if reply.missing:
-        return {"verdict": "failed", "reason": "the host does not keep the modules sent to it", "remedy": "free space there"}
+        return {
+            "verdict": "failed",
+            "reason": "the host does not keep the modules sent to it",
+            "remedy": "free space there",
+        }
     if reply.verdict == "busy":
-        return {"verdict": "refused", "reason": reply.reason, "remedy": "wait for that sweep to end, then sweep again"}
+        return {
+            "verdict": "refused",
+            "reason": reply.reason,
+            "remedy": "wait for that sweep to end, then sweep again",
+        }
     if reply.verdict == "refused":
         return _refused(reply.reason, SMOKE_REMEDY)
     return {
         "verdict": reply.verdict or "failed",
         "reason": reply.reason,
         "sessions": {
-            name: {"status": state, "seconds": seconds, "error": said} for name, (state, seconds, said) in reply.sessions.items()
+            name: {"status": state, "seconds": seconds, "error": said}
+            for name, (state, seconds, said) in reply.sessions.items()
         },
     }
 

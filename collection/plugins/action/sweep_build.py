@@ -9,7 +9,7 @@ import gzip
 import shlex
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import skew, store, sweeprun
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
@@ -22,7 +22,7 @@ MAX_MODULE_BYTES = 64 << 20
 
 
 class ActionModule(FleetdiagAction):
-    ARGS = {
+    ARGS: ClassVar = {
         "run_dir": {"type": "str", "required": True},
         "kernel": {"type": "str", "required": True},
         "build_id": {"type": "str", "default": ""},
@@ -37,9 +37,15 @@ class ActionModule(FleetdiagAction):
         record.update(probes={}, error="")
         usable = skew.builder_usable(args["stap"], args["kernel"])
         if usable.ok:
-            record["probes"] = self._modules(args, sweeprun.sources(
-                store.open_run(run).sweep, stap=args["stap"], kernel=args["kernel"], build_id=args["build_id"]
-            ))
+            record["probes"] = self._modules(
+                args,
+                sweeprun.sources(
+                    store.open_run(run).sweep,
+                    stap=args["stap"],
+                    kernel=args["kernel"],
+                    build_id=args["build_id"],
+                ),
+            )
         else:
             record.update(error=usable.reason, remedy=usable.remedy)
         store.write_json(run, f"builds/{args['kernel']}.json", record)
@@ -47,7 +53,12 @@ class ActionModule(FleetdiagAction):
         for entry in record["probes"].values():
             counts[entry["status"]] = counts.get(entry["status"], 0) + 1
         errors = {name: entry["error"] for name, entry in record["probes"].items() if entry["error"]}
-        return {"changed": counts.get("built", 0) > 0, "kernel": args["kernel"], "counts": counts, "errors": errors}
+        return {
+            "changed": counts.get("built", 0) > 0,
+            "kernel": args["kernel"],
+            "counts": counts,
+            "errors": errors,
+        }
 
     def _modules(self, args: dict[str, Any], sources: list[Source]) -> dict[str, dict[str, Any]]:
         """{probe: its entry in builds/<kernel>.json}; compiles only what the store lacks."""
@@ -71,17 +82,24 @@ class ActionModule(FleetdiagAction):
                 "kernel": kernel,
                 "tapset": sweeprun.tapset(),
                 "sources": [
-                    {key: getattr(source, key) for key in ("name", "file", "script", "control", "args", "flags", "key")}
+                    {
+                        key: getattr(source, key)
+                        for key in ("name", "file", "script", "control", "args", "flags", "key")
+                    }
                     for source in sources
                 ],
             },
             task_vars=self.task_vars,
         )
         if answer.get("failed"):
-            raise FleetdiagError(f"compiling for kernel {kernel} failed: {printable(str(answer.get('msg', '')))}")
+            raise FleetdiagError(
+                f"compiling for kernel {kernel} failed: {printable(str(answer.get('msg', '')))}"
+            )
         return {entry["name"]: entry for entry in answer["modules"]}
 
-    def _fetched(self, modules: ModuleStore, source: Source, built: dict[str, Any], kernel: str) -> dict[str, Any]:
+    def _fetched(
+        self, modules: ModuleStore, source: Source, built: dict[str, Any], kernel: str
+    ) -> dict[str, Any]:
         if built["status"] == "failed":
             return _entry("failed", error=built["error"], line=built["line"], seconds=built["seconds"])
         data = self._read_module(str(built["path"]))
@@ -98,18 +116,31 @@ class ActionModule(FleetdiagAction):
         except (binascii.Error, zlib.error, gzip.BadGzipFile):
             data = b""
         if code or not data:
-            raise FleetdiagError(f"the module {printable(path)} could not be read from the builder: {printable(err[-300:])}")
+            raise FleetdiagError(
+                f"the module {printable(path)} could not be read from the builder: {printable(err[-300:])}"
+            )
         return data
 
 
 def _entry(
-    status: str, *, sha256: str = "", size: int = 0, seconds: float = 0.0, error: str = "", line: int | None = None
+    status: str,
+    *,
+    sha256: str = "",
+    size: int = 0,
+    seconds: float = 0.0,
+    error: str = "",
+    line: int | None = None,
 ) -> dict[str, Any]:
-    return {"status": status, "sha256": sha256, "bytes": size, "seconds": seconds, "error": printable_lines(error), "line": line}
+    return {
+        "status": status,
+        "sha256": sha256,
+        "bytes": size,
+        "seconds": seconds,
+        "error": printable_lines(error),
+        "line": line,
+    }
 
 
 def printable_lines(text: str) -> str:
     """A compiler's message, its lines kept, every other control character made visible."""
     return "\n".join(printable(line) for line in text.splitlines())
-
-

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
 
@@ -21,7 +21,7 @@ true
 
 
 class ActionModule(FleetdiagAction):
-    ARGS = {
+    ARGS: ClassVar = {
         "kernel": {"type": "str", "required": True},
         "module_files": {"type": "list", "elements": "str", "default": []},
         "debuginfo": {"type": "bool", "default": False},
@@ -42,7 +42,10 @@ class ActionModule(FleetdiagAction):
             "stap": found.get("stap", ""),
             "headers": found.get("headers") == "yes",
             "absent_module_files": absent,
-            "complete": bool(found.get("stap")) and found.get("headers") == "yes" and not absent and not lacks_debuginfo,
+            "complete": bool(found.get("stap"))
+            and found.get("headers") == "yes"
+            and not absent
+            and not lacks_debuginfo,
         }
 
 

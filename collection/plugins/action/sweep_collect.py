@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import store, sweeprun
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
@@ -15,7 +15,7 @@ MIB = 1 << 20
 
 
 class ActionModule(FleetdiagAction):
-    ARGS = {"run_dir": {"type": "str", "required": True}}
+    ARGS: ClassVar = {"run_dir": {"type": "str", "required": True}}
     TOUCHES_HOSTS = True
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
@@ -50,5 +50,3 @@ def _session_record(session: Session, limit: int) -> dict[str, Any]:
         "sha256": session.sha256,
         "truncated": session.status in ("XFSZ", "25", "153") or session.out_bytes >= limit,
     }
-
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import plan, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
@@ -13,7 +13,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import 
 
 
 class ActionModule(FleetdiagAction):
-    ARGS = {"run_dir": {"type": "str", "required": True}}
+    ARGS: ClassVar = {"run_dir": {"type": "str", "required": True}}
     TOUCHES_HOSTS = True
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
@@ -26,5 +26,7 @@ class ActionModule(FleetdiagAction):
         start, end = (plan.on_host_clock(window[edge], offset) for edge in ("start", "end"))
         accepted = self.guard().go(store.open_run(run).sweep["id"], start, end)
         late = max(0.0, round(time.time() - window["start"], 3))
-        store.write_host(run, self.host, "go", {"start_ms": start, "end_ms": end, "late_s": late, "accepted": accepted})
+        store.write_host(
+            run, self.host, "go", {"start_ms": start, "end_ms": end, "late_s": late, "accepted": accepted}
+        )
         return {"late_s": late, "accepted": accepted}

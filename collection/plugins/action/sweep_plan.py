@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import plan, store, sweeprun
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
 
 
 class ActionModule(FleetdiagAction):
-    ARGS = {"run_dir": {"type": "str", "required": True}}
+    ARGS: ClassVar = {"run_dir": {"type": "str", "required": True}}
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run = Path(args["run_dir"])
@@ -24,6 +24,8 @@ class ActionModule(FleetdiagAction):
             "builds": {build.leader: asdict(build) for build in builds},
             "kernels": [build.kernel for build in builds],
             "builders": sorted({build.builder for build in builds}),
-            "debuginfo_kernels": [b.kernel for b in builds] if any(p.requires_debuginfo for p in probes) else [],
+            "debuginfo_kernels": [b.kernel for b in builds]
+            if any(p.requires_debuginfo for p in probes)
+            else [],
             "module_files": sweeprun.module_files(sweep),
         }

@@ -6,14 +6,14 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import guard, preflight, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
 
 
 class ActionModule(FleetdiagAction):
-    ARGS = {
+    ARGS: ClassVar = {
         "run_dir": {"type": "str", "required": True},
         "min_free_mb": {"type": "int", "default": 200},
     }

@@ -5,15 +5,21 @@ from __future__ import annotations
 
 import os
 import platform
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible import constants
 from ansible.release import __version__ as ansible_version
 from ansible.utils.display import Display
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, parameters, plan, release, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
+    catalog,
+    parameters,
+    plan,
+    release,
+    store,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 
@@ -23,7 +29,7 @@ display = Display()
 
 
 class ActionModule(FleetdiagAction):
-    ARGS = {
+    ARGS: ClassVar = {
         "probes": {"type": "list", "elements": "str", "required": True},
         "parameters": {"type": "dict", "default": {}},
         "window": {"type": "raw", "required": True},
@@ -36,19 +42,23 @@ class ActionModule(FleetdiagAction):
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         if not args["probes"]:
             raise FleetdiagError(
-                "no probe was named; say which, for instance -e '{\"probes\": [\"slow_open\"]}'; "
+                'no probe was named; say which, for instance -e \'{"probes": ["slow_open"]}\'; '
                 f"there are: {', '.join(catalog.names([catalog.shipped()]))}"
             )
         catalogs = [catalog.shipped(), *map(Path, args["catalogs"])]
         probes = catalog.find(args["probes"], catalogs)
         window_s = parameters.parse_window(args["window"])
         parameters.check_names(probes, args["parameters"])
-        values = {probe.name: parameters.check(probe, args["parameters"].get(probe.name, {})) for probe in probes}
+        values = {
+            probe.name: parameters.check(probe, args["parameters"].get(probe.name, {})) for probe in probes
+        }
         hosts = [host for host in args["hosts"] if host not in args["builders"]]
         if not hosts:
-            raise FleetdiagError("no host is left to probe: the pattern names builders only; choose targets with -l")
+            raise FleetdiagError(
+                "no host is left to probe: the pattern names builders only; choose targets with -l"
+            )
         sweep = plan.new_sweep(
-            now=datetime.now(timezone.utc),
+            now=datetime.now(UTC),
             version=release.version(),
             probes=probes,
             values=values,
@@ -59,7 +69,10 @@ class ActionModule(FleetdiagAction):
         )
         sweep["builders"] = args["builders"]
         sweep["catalogs"] = [str(path) for path in args["catalogs"]]
-        run_dir = store.create(Path(os.path.expanduser(args["runs_dir"])) if args["runs_dir"] else store.default_runs_dir(), sweep)
+        run_dir = store.create(
+            Path(os.path.expanduser(args["runs_dir"])) if args["runs_dir"] else store.default_runs_dir(),
+            sweep,
+        )
         self._say_where(run_dir)
         return {"run_dir": str(run_dir), "sweep": sweep["id"], "window_s": window_s}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
@@ -14,7 +14,7 @@ FLUSH_S = 1.0  # staprun hands output on every 0.2 s; `end` probes print after t
 
 
 class ActionModule(FleetdiagAction):
-    ARGS = {"run_dir": {"type": "str", "required": True}}
+    ARGS: ClassVar = {"run_dir": {"type": "str", "required": True}}
     TOUCHES_HOSTS = True
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:

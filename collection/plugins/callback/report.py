@@ -34,7 +34,7 @@ from typing import Any
 
 from ansible.plugins.callback import CallbackBase
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import report, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 
 NAMESPACE = "fleetdiag.systemtap."
@@ -66,6 +66,9 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats: Any) -> None:
         if self.run_dir is None:
             return
+        # Here and not above: a library the renderers lack must not break every playbook this callback is enabled for.
+        from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import report
+
         try:
             made = report.build(self.run_dir)
             paths = report.write(self.run_dir, made)

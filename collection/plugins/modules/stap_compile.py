@@ -141,32 +141,34 @@ ERROR_BYTES = 6000
 
 def main():
     module = AnsibleModule(
-        argument_spec=dict(
-            kernel=dict(type="str", required=True),
-            tapset=dict(type="dict", required=True),
-            sources=dict(
-                type="list",
-                elements="dict",
-                required=True,
-                options=dict(
-                    name=dict(type="str", required=True),
-                    file=dict(type="str", required=True),
-                    script=dict(type="str", required=True),
-                    control=dict(type="str", default=""),
-                    args=dict(type="list", elements="str", default=[]),
-                    flags=dict(type="list", elements="str", default=[]),
-                    key=dict(type="str", required=True, no_log=False),
-                ),
-            ),
-            cache_dir=dict(type="path", default="/var/cache/fleetdiag"),
-            timeout=dict(type="int", default=1200),
-            min_free_mb=dict(type="int", default=300),
-        ),
+        argument_spec={
+            "kernel": {"type": "str", "required": True},
+            "tapset": {"type": "dict", "required": True},
+            "sources": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "file": {"type": "str", "required": True},
+                    "script": {"type": "str", "required": True},
+                    "control": {"type": "str", "default": ""},
+                    "args": {"type": "list", "elements": "str", "default": []},
+                    "flags": {"type": "list", "elements": "str", "default": []},
+                    "key": {"type": "str", "required": True, "no_log": False},
+                },
+            },
+            "cache_dir": {"type": "path", "default": "/var/cache/fleetdiag"},
+            "timeout": {"type": "int", "default": 1200},
+            "min_free_mb": {"type": "int", "default": 300},
+        },
         supports_check_mode=True,
     )
     stap = module.get_bin_path("stap")
     if not stap:
-        module.fail_json(msg="SystemTap is not installed on this builder; run the role fleetdiag.systemtap.builder on it")
+        module.fail_json(
+            msg="SystemTap is not installed on this builder; run the role fleetdiag.systemtap.builder on it"
+        )
     modules = [compile_one(module, stap, source) for source in module.params["sources"]]
     module.exit_json(
         changed=any(entry["status"] == "built" for entry in modules),
@@ -182,17 +184,29 @@ def stap_version(module, stap):
 
 def compile_one(module, stap, source):
     """Result of one source: from the cache, freshly compiled, or the reason why not."""
-    home = os.path.join(module.params["cache_dir"], re.sub(r"[^A-Za-z0-9.+_~-]", "_", module.params["kernel"]))
+    home = os.path.join(
+        module.params["cache_dir"], re.sub(r"[^A-Za-z0-9.+_~-]", "_", module.params["kernel"])
+    )
     kept = os.path.join(home, "modules", source["key"] + ".ko")
-    result = dict(name=source["name"], status="cached", path=kept, sha256="", seconds=0.0, error="", line=None)
+    result = {
+        "name": source["name"],
+        "status": "cached",
+        "path": kept,
+        "sha256": "",
+        "seconds": 0.0,
+        "error": "",
+        "line": None,
+    }
     if not re.match(r"[0-9a-f]{64}$", source["key"]):
-        module.fail_json(msg="source %s: key is not a SHA-256" % source["name"])
+        module.fail_json(msg="source {}: key is not a SHA-256".format(source["name"]))
     if os.path.exists(kept):
         return dict(result, sha256=sha256(kept))
     if module.check_mode:
         return dict(result, status="absent")
     began = time.time()
-    error = no_room(module.params["cache_dir"], module.params["min_free_mb"]) or build(module, stap, source, home, kept)
+    error = no_room(module.params["cache_dir"], module.params["min_free_mb"]) or build(
+        module, stap, source, home, kept
+    )
     result["seconds"] = round(time.time() - began, 1)
     if error:
         return dict(result, status="failed", path="", error=error, line=line_of(error, source["file"]))
@@ -204,7 +218,11 @@ def no_room(path, min_free_mb):
     free = shutil.disk_usage(path).free // (1 << 20)
     if free >= min_free_mb:
         return ""
-    return "only %d MB are free under %s on the builder, %d are needed: free space there" % (free, path, min_free_mb)
+    return "only %d MB are free under %s on the builder, %d are needed: free space there" % (
+        free,
+        path,
+        min_free_mb,
+    )
 
 
 def build(module, stap, source, home, kept):
@@ -218,9 +236,11 @@ def build(module, stap, source, home, kept):
         with open(os.path.join(tapset, name), "w") as stream:
             stream.write(text)
     try:
-        name = "fd_%s_%s" % (PLACEHOLDER, source["name"])
+        name = "fd_{}_{}".format(PLACEHOLDER, source["name"])
         code, said = run_stap(module, stap, source, name, home, work)
-        if code and "similar tracepoints" in said:  # a compilation that was killed leaves a poisoned cache behind
+        if (
+            code and "similar tracepoints" in said
+        ):  # a compilation that was killed leaves a poisoned cache behind
             code, said = run_stap(module, stap, source, name, home, work, ["--poison-cache"])
         if code:
             return said[-ERROR_BYTES:].strip() or "stap ended with exit code %d" % code
@@ -237,16 +257,22 @@ def run_stap(module, stap, source, name, home, work, more=()):
     command += list(source["flags"]) + list(more)
     if source["control"]:
         command += ["-E", source["control"]]
-    command += [source["file"]] + list(source["args"])
-    environment = {"SYSTEMTAP_DIR": os.path.join(home, "systemtap"), "TMPDIR": os.path.join(home, "tmp"), "LC_ALL": "C.UTF-8"}
-    code, out, err = module.run_command(command, cwd=work, environ_update=environment, errors="backslashreplace")
+    command += [source["file"], *list(source["args"])]
+    environment = {
+        "SYSTEMTAP_DIR": os.path.join(home, "systemtap"),
+        "TMPDIR": os.path.join(home, "tmp"),
+        "LC_ALL": "C.UTF-8",
+    }
+    code, out, err = module.run_command(
+        command, cwd=work, environ_update=environment, errors="backslashreplace"
+    )
     if code == 124:
         return code, "compiling took longer than %d s" % module.params["timeout"]
     return code, err + out if code else ""
 
 
 def line_of(error, file):
-    found = re.search(r"%s:(\d+)" % re.escape(file), error)
+    found = re.search(rf"{re.escape(file)}:(\d+)", error)
     return int(found.group(1)) if found else None
 
 

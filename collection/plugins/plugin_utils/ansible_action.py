@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
@@ -20,7 +20,7 @@ class FleetdiagAction(ActionBase):
     TOUCHES_HOSTS says that it changes something outside the controller, so that check mode leaves it out.
     """
 
-    ARGS: dict[str, dict[str, Any]] = {}
+    ARGS: ClassVar[dict[str, dict[str, Any]]] = {}
     TOUCHES_HOSTS = False
     TRANSFERS_FILES = False
     _supports_check_mode = True
@@ -56,11 +56,15 @@ class FleetdiagAction(ActionBase):
         except AnsibleConnectionFailure:
             raise
         except AnsibleError as error:
-            raise FleetdiagError(f"no command can be run as root: {printable(str(error))}; see sudo and --ask-become-pass") from error
+            raise FleetdiagError(
+                f"no command can be run as root: {printable(str(error))}; see sudo and --ask-become-pass"
+            ) from error
         err = answer["stderr"]
         if answer["rc"] and _is_become_failure(err):
             said = printable(err.strip().splitlines()[-1])
-            raise FleetdiagError(f"cannot become root: {said}; allow the user sudo without a password or use --ask-become-pass")
+            raise FleetdiagError(
+                f"cannot become root: {said}; allow the user sudo without a password or use --ask-become-pass"
+            )
         return int(answer["rc"]), str(answer["stdout"]), str(err)
 
     def guard(self) -> Guard:

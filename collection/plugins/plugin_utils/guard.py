@@ -104,7 +104,9 @@ class Guard:
         if reply.get("put") != "ok":
             raise FleetdiagError(f"module {sha256[:12]} was not accepted: {reply}; run the sweep again")
 
-    def arm(self, sweep: str, *, ttl_s: int, timeout_s: int, smoke: str, plans: Iterable[SessionPlan]) -> ArmReply:
+    def arm(
+        self, sweep: str, *, ttl_s: int, timeout_s: int, smoke: str, plans: Iterable[SessionPlan]
+    ) -> ArmReply:
         """Start the sessions and wait until each is armed, has failed, or `timeout_s` is over.
 
         smoke: checksum of the trivial module that must run first, or empty when it has run here before.
@@ -198,10 +200,14 @@ def _session(name: str, head: list[str], payload: dict[tuple[str, str], bytes], 
         result, status, cpu_us, size, sha256 = head
         cpu_s, out_bytes = int(cpu_us) / 1e6, int(size)
     except ValueError:
-        raise FleetdiagError(f"session {name}: the host's answer cannot be read: {printable(' '.join(head)[:200])!r}") from None
+        raise FleetdiagError(
+            f"session {name}: the host's answer cannot be read: {printable(' '.join(head)[:200])!r}"
+        ) from None
     out_gz = payload.get(("out", name), b"")
     if _digest(name, out_gz, limit) != sha256:
-        raise FleetdiagError(f"session {name}: the output has another checksum after the transfer: collect again")
+        raise FleetdiagError(
+            f"session {name}: the output has another checksum after the transfer: collect again"
+        )
     with gzip.GzipFile(fileobj=io.BytesIO(payload.get(("err", name), b""))) as stream:
         err = stream.read(MAX_ERR_BYTES)
     return Session(name, printable(result), printable(status), cpu_s, out_bytes, sha256, out_gz, err)
@@ -215,7 +221,9 @@ def _digest(name: str, out_gz: bytes, limit: int) -> str:
             while piece := stream.read(1 << 20):
                 size += len(piece)
                 if size > limit:
-                    raise FleetdiagError(f"session {name}: more output than its limit of {limit} bytes was sent; not kept")
+                    raise FleetdiagError(
+                        f"session {name}: more output than its limit of {limit} bytes was sent; not kept"
+                    )
                 digest.update(piece)
     except (OSError, EOFError, zlib.error):
         raise FleetdiagError(f"session {name}: the output is not readable gzip: collect again") from None
@@ -234,7 +242,11 @@ def _arm_reply(lines: Iterable[str]) -> ArmReply:
     for line in lines:
         if line.startswith("session "):
             words = (*line.split(" ", 4), "", "", "")
-            reply.sessions[printable(words[1])] = (printable(words[2]), _seconds(words[3]), printable(words[4]))
+            reply.sessions[printable(words[1])] = (
+                printable(words[2]),
+                _seconds(words[3]),
+                printable(words[4]),
+            )
             continue
         for key, value in _pairs([line]):
             if key == "missing":

@@ -11,7 +11,7 @@ import math
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import parameters
@@ -40,7 +40,7 @@ class Build:
 
 def new_id(now: datetime) -> str:
     """A sweep id, safe in file, unit and kernel module names: `20261123_071502_1f3a` (UTC)."""
-    return f"{now.astimezone(timezone.utc):%Y%m%d_%H%M%S}_{secrets.token_hex(2)}"
+    return f"{now.astimezone(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(2)}"
 
 
 def new_sweep(
@@ -57,7 +57,7 @@ def new_sweep(
     """sweep.json: what was asked. values: checked parameters per probe; groups: {host: its inventory groups}."""
     return {
         "id": new_id(now),
-        "created": now.astimezone(timezone.utc).isoformat(timespec="seconds"),
+        "created": now.astimezone(UTC).isoformat(timespec="seconds"),
         "fleetdiag": version,
         "window_s": window_s,
         "hosts": list(hosts),
@@ -125,13 +125,17 @@ def sessions(
     return plans
 
 
-def window(now: float, window_s: int, *, armed_hosts: int, forks: int, roundtrip_s: float) -> dict[str, float]:
+def window(
+    now: float, window_s: int, *, armed_hosts: int, forks: int, roundtrip_s: float
+) -> dict[str, float]:
     """window.json: the common start lies far enough ahead for every host to hear of it.
 
     roundtrip_s: the slowest answer of a host so far; the hosts are told `forks` at a time.
     """
     if armed_hosts < 1:
-        raise FleetdiagError("no host is armed, so there is nothing to watch; the report says why for each host")
+        raise FleetdiagError(
+            "no host is armed, so there is nothing to watch; the report says why for each host"
+        )
     turns = math.ceil(armed_hosts / max(forks, 1))
     start = now + max(MIN_LEAD_S, 1.0 + 1.5 * turns * roundtrip_s)
     return {"start": start, "end": start + window_s}

@@ -31,8 +31,14 @@ class Rule:
 
 
 RULES = (
-    Rule(lambda f: f.get("uid") != "0", "commands do not run as root here", "use become (sudo) for this host"),
-    Rule(lambda f: bool(f.get("container")), "this is a container ({container}): it has no kernel of its own", "probe its host"),
+    Rule(
+        lambda f: f.get("uid") != "0", "commands do not run as root here", "use become (sudo) for this host"
+    ),
+    Rule(
+        lambda f: bool(f.get("container")),
+        "this is a container ({container}): it has no kernel of its own",
+        "probe its host",
+    ),
     Rule(
         lambda f: not f.get("systemd") or f.get("init") != "systemd",
         "systemd does not run here (process 1 is {init})",
@@ -69,9 +75,14 @@ def refusal(facts: Facts, *, min_free_mb: int) -> Refusal | None:
             "free space there, or sweep with smaller output limits",
         )
     if memory < MIN_MEMORY_MB:
-        return Refusal(f"only {memory} MB of memory are available, {MIN_MEMORY_MB} are needed", "free memory on this host")
+        return Refusal(
+            f"only {memory} MB of memory are available, {MIN_MEMORY_MB} are needed",
+            "free memory on this host",
+        )
     if not facts.get("staprun"):
-        return Refusal("staprun is not installed", "run the sweep with sweep_install=true, or install systemtap-runtime")
+        return Refusal(
+            "staprun is not installed", "run the sweep with sweep_install=true, or install systemtap-runtime"
+        )
     return None
 
 

@@ -50,13 +50,23 @@ def sources(sweep: Mapping[str, Any], *, stap: str, kernel: str, build_id: str) 
         _, args = parameters.split(probe, known[probe.name]["parameters"])
         wanted.append((probe.name, probe.script, args, buildkey.flags(probe), control))
     return [
-        _source(name, path, args, flags, text, "\0".join(map("\0".join, library.items())), stap, kernel, build_id)
+        _source(
+            name, path, args, flags, text, "\0".join(map("\0".join, library.items())), stap, kernel, build_id
+        )
         for name, path, args, flags, text in wanted
     ]
 
 
 def _source(
-    name: str, path: Path, args: list[str], flags: list[str], control: str, library: str, stap: str, kernel: str, build_id: str
+    name: str,
+    path: Path,
+    args: list[str],
+    flags: list[str],
+    control: str,
+    library: str,
+    stap: str,
+    kernel: str,
+    build_id: str,
 ) -> Source:
     script = path.read_text()
     key = buildkey.key(

@@ -46,7 +46,11 @@ sessions_of() { for d in "$SWEEPS/$1"/*/; do [ -d "$d" ] && basename "$d"; done;
 
 build_id() {  # GNU build-id of the running kernel: the notes end with the owner "GNU\0" and 20 bytes
     od -An -v -tx1 /sys/kernel/notes 2>/dev/null | tr -d ' \n' \
-        | sed -n 's/.*0400000014000000030000\{2\}00474e5500\([0-9a-f]\{40\}\).*/\1/p'
+        | sed -n 's/.*040000001400000003000000474e5500\([0-9a-f]\{40\}\).*/\1/p'
+}
+
+staprun_version() {  # into a pipe, `staprun -V` leaves before it has written its buffer; stdbuf takes the buffer away
+    stdbuf -o0 staprun -V 2>&1 | sed -n 's/.*(version \([0-9][0-9.]*\).*/\1/p' | head -n 1
 }
 
 first_word_in_brackets() { sed -n 's/.*\[\([a-z]*\)\].*/\1/p' "$1" 2>/dev/null; }
@@ -60,7 +64,7 @@ preflight() {
     echo "arch=$(uname -m)"
     echo "kernel_build_id=$(build_id)"
     echo "distribution=$(echo "$distribution" | clean)"
-    echo "staprun=$(staprun -V 2>&1 | sed -n 's/.*version \([0-9][0-9.]*\).*/\1/p' | head -n 1)"
+    echo "staprun=$(staprun_version)"
     echo "boot_id=$(cat /proc/sys/kernel/random/boot_id)"
     echo "free_mb=$(df -Pm "$HOME_DIR" | awk 'NR == 2 {print $4}')"
     echo "mem_available_mb=$(awk '/^MemAvailable/ {print int($2 / 1024)}' /proc/meminfo)"
@@ -70,7 +74,7 @@ preflight() {
     echo "sig_enforce=$(cat /sys/module/module/parameters/sig_enforce 2>/dev/null)"
     echo "modules_disabled=$(cat /proc/sys/kernel/modules_disabled 2>/dev/null)"
     echo "fips=$(cat /proc/sys/crypto/fips_enabled 2>/dev/null)"
-    echo "container=$(systemd-detect-virt -c 2>/dev/null)"
+    echo "container=$(systemd-detect-virt -c 2>/dev/null | sed '/^none$/d')"
     echo "systemd=$(systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p')"
     echo "init=$(cat /proc/1/comm)"
     echo "modules_held=$(cd "$MODULES" && find . -name '*.ko' | sed 's|^\./||; s|\.ko$||' | tr '\n' ' ')"

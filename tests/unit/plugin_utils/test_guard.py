@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's side of guard.sh: what it asks, and what it accepts from a host that cannot be trusted."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+
+import pytest
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import guard
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+
+SWEEP = "20261123_071502_1f3a"
+
+
+class Host:
+    """Answers one command with what it was given, and keeps what it was asked."""
+
+    def __init__(self, out: str = "", code: int = 0, err: str = "") -> None:
+        self.answer = (code, out, err)
+        self.asked: list[tuple[str, bytes | None]] = []
+
+    def __call__(self, command: str, data: bytes | None) -> tuple[int, str, str]:
+        self.asked.append((command, data))
+        return self.answer
+
+
+def packed(data: bytes) -> str:
+    return base64.b64encode(gzip.compress(data)).decode()
+
+
+def answer(
+    out: bytes = b"rows\n", *, probe: str = "nettop", sha256: str = "", result: str = "success 0 120000"
+) -> list[str]:
+    sha256 = sha256 or hashlib.sha256(out).hexdigest()
+    return [
+        f"session {probe} {result} {len(out)} {sha256}",
+        f"out {probe} {packed(out)}",
+        f"err {probe} {packed(b'WARNING: x')}",
+        "collect=complete",
+    ]
+
+
+def test_preflight_installs_the_script_and_reads_the_facts() -> None:
+    host = Host("uid=0\nkernel=6.12.107+deb13-amd64\nstaprun=\n")
+    facts = guard.Guard(host, script=b"echo hi").install_and_preflight()
+    assert facts == {"uid": "0", "kernel": "6.12.107+deb13-amd64", "staprun": ""}
+    command, data = host.asked[0]
+    assert data == b"echo hi"
+    assert command.endswith(" preflight")
+    assert "/tmp" not in command
+
+
+def test_arm_sends_one_line_per_probe_and_reads_every_session() -> None:
+    host = Host(
+        "smoke=passed\nsession nettop armed 3\nsession disktop failed 1 ERROR: no probe\x1b[2J\nverdict=ok\n"
+    )
+    plans = [guard.SessionPlan("nettop", "a" * 64, 64, [("fd_nonce", "00ff"), ("interval_s", "5")])]
+    reply = guard.Guard(host, script=b"").arm(SWEEP, ttl_s=200, timeout_s=60, smoke="", plans=plans)
+    assert host.asked[0][1] is not None
+    assert f"probe nettop {'a' * 64} 64 fd_nonce=00ff interval_s=5\n" in host.asked[0][1].decode()
+    assert reply.verdict == "ok"
+    assert reply.smoke == "passed"
+    assert reply.sessions["nettop"] == ("armed", 3.0, "")
+    assert reply.sessions["disktop"] == ("failed", 1.0, "ERROR: no probe\\x1b[2J")
+
+
+def test_arm_names_the_modules_the_host_lacks() -> None:
+    reply = guard.Guard(Host("missing= " + "b" * 64), script=b"").arm(
+        SWEEP, ttl_s=1, timeout_s=1, smoke="", plans=[]
+    )
+    assert reply.missing == ["b" * 64]
+
+
+@pytest.mark.parametrize(
+    ("host", "sentence"),
+    [
+        (
+            Host("error=cannot write /var/lib/fleetdiag: free space or remount it writable\n", 1),
+            "cannot write",
+        ),
+        (Host("", 127, "sh: 0: cannot open /var/lib/fleetdiag/guard/x.sh"), "arm failed on the host: sh: 0"),
+    ],
+)
+def test_what_the_host_complains_of_is_one_sentence(host: Host, sentence: str) -> None:
+    with pytest.raises(FleetdiagError, match=sentence) as caught:
+        guard.Guard(host, script=b"").arm(SWEEP, ttl_s=1, timeout_s=1, smoke="", plans=[])
+    assert "\n" not in str(caught.value)
+
+
+def test_collected_output_is_whole_and_its_unit_is_known() -> None:
+    collected = guard.read_collected(["residue fd_x_nettop", *answer()], {"nettop": 100})
+    (session,) = collected.sessions
+    assert gzip.decompress(session.out_gz) == b"rows\n"
+    assert session.err == b"WARNING: x"
+    assert (session.result, session.status, session.cpu_s, session.out_bytes) == ("success", "0", 0.12, 5)
+    assert collected.residue == ["fd_x_nettop"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        (answer()[:-1], "did not arrive whole"),
+        (answer(sha256="0" * 64), "another checksum"),
+        (answer(b"x" * 101), "more output than its limit"),
+        (answer(probe="../../../etc/passwd"), "nobody asked for"),
+        (answer(result="success zero"), "cannot be read"),
+        ([answer()[0], "out nettop AAAA", "collect=complete"], "not readable gzip"),
+        ([answer()[0], "out nettop ~~~", "collect=complete"], "not readable base64"),
+    ],
+)
+def test_a_bad_transfer_is_refused(lines: list[str], sentence: str) -> None:
+    with pytest.raises(FleetdiagError, match=sentence):
+        guard.read_collected(lines, {"nettop": 100})
+
+
+def test_the_clock_is_taken_from_the_quickest_answer() -> None:
+    times = iter([100.0, 101.0, 200.0, 200.2, 300.0, 302.0])
+    answers = iter(["150.0", "250.1", "nonsense"])
+    clock = guard.measure_clock(lambda: next(answers), now=lambda: next(times))
+    assert clock.offset_s == pytest.approx(50.0)
+    assert clock.error_s == pytest.approx(0.1)
+
+
+def test_a_host_without_a_clock_is_an_error() -> None:
+    with pytest.raises(FleetdiagError, match="clock could not be read"):
+        guard.measure_clock(lambda: "date: not found")

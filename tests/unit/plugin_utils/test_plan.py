@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who builds for whom, what is armed, and when: the plan of a sweep."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import plan
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Limits, Parameter, Probe
+
+NOW = datetime(2026, 11, 23, 7, 15, 2, tzinfo=UTC)
+
+
+def facts(host: str, kernel: str, verdict: str = "ok") -> dict[str, str]:
+    return {"host": host, "kernel": kernel, "kernel_build_id": "ab", "verdict": verdict}
+
+
+def probe(name: str = "slow_open") -> Probe:
+    return Probe(
+        name=name,
+        description="d",
+        question="q?",
+        output="rows",
+        cost="low",
+        limits=Limits(output_mb=7, arm_seconds=20),
+        parameters={
+            "threshold_ms": Parameter("threshold_ms", "int", 1000, "d"),
+            "process": Parameter("process", "string", "", "d"),
+            "module": Parameter("module", "string", "ext4", "d", when="compile"),
+        },
+    )
+
+
+def test_a_sweep_id_fits_file_unit_and_module_names() -> None:
+    assert re.fullmatch(r"20261123_071502_[0-9a-f]{4}", plan.new_id(NOW))
+
+
+def test_each_kernel_is_built_once_and_shared_among_the_builders() -> None:
+    hosts = [facts("w1", "6.12"), facts("w2", "6.12"), facts("w3", "7.2"), facts("w4", "6.1", "refused")]
+    builds = plan.builds(hosts, ["b1", "b2"])
+    assert [(b.kernel, b.leader, b.builder) for b in builds] == [("6.12", "w1", "b1"), ("7.2", "w3", "b2")]
+    assert not any(build.target_mode for build in builds)
+
+
+def test_without_a_builder_the_first_host_of_each_kernel_builds() -> None:
+    builds = plan.builds([facts("w1", "6.12"), facts("w2", "6.12")], [])
+    assert [(b.builder, b.leader, b.target_mode) for b in builds] == [("w1", "w1", True)]
+
+
+def test_a_session_gets_its_load_parameters_and_no_empty_or_compile_ones() -> None:
+    recorded = {
+        "slow_open": {"nonce": "00ff", "parameters": {"threshold_ms": 500, "process": "", "module": "xfs"}}
+    }
+    (session,) = plan.sessions([probe(), probe("nettop")], recorded, {"slow_open": "a" * 64}, 200)
+    assert session.probe == "slow_open"
+    assert session.output_mb == 7
+    assert session.values == [("fd_nonce", "00ff"), ("fd_ttl_ms", "200000"), ("threshold_ms", "500")]
+
+
+def test_arming_may_take_what_all_probes_need_together_and_a_session_outlives_it() -> None:
+    timeout = plan.arm_timeout_s([probe(), probe("nettop")])
+    assert timeout == 70
+    assert plan.ttl_s(timeout, 30) > 2 * timeout + 30
+
+
+@pytest.mark.parametrize(
+    ("hosts", "forks", "roundtrip", "lead"), [(3, 25, 0.2, 3.0), (200, 25, 0.5, 7.0), (10, 5, 2.0, 7.0)]
+)
+def test_the_window_starts_after_the_last_host_has_heard_of_it(
+    hosts: int, forks: int, roundtrip: float, lead: float
+) -> None:
+    window = plan.window(1000.0, 30, armed_hosts=hosts, forks=forks, roundtrip_s=roundtrip)
+    assert window["start"] == pytest.approx(1000.0 + lead)
+    assert window["end"] - window["start"] == 30
+
+
+def test_no_armed_host_means_no_window() -> None:
+    with pytest.raises(FleetdiagError, match="no host is armed"):
+        plan.window(1000.0, 30, armed_hosts=0, forks=5, roundtrip_s=0.1)
+
+
+def test_the_window_is_told_in_the_hosts_own_time() -> None:
+    assert plan.on_host_clock(1000.5, -2.25) == 998250
