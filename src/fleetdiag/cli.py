@@ -135,7 +135,7 @@ def _add_sweep(commands: argparse._SubParsersAction[_Parser]) -> None:
         "-b",
         "--become",
         action=argparse.BooleanOptionalAction,
-        default=None,
+        default=True,
         help="become root on the hosts (default)",
     )
     add("-K", "--ask-become-pass", action="store_true", help="ask for the password of sudo")
@@ -199,7 +199,7 @@ def _add_probes(commands: argparse._SubParsersAction[_Parser]) -> None:
 
 
 def _run_probes(args: argparse.Namespace) -> int:
-    catalogs = [sweep.directory(name, "catalog") for name in args.catalogs]
+    catalogs = [catalog.shipped(), *(sweep.directory(name, "catalog") for name in args.catalogs)]
     probes = catalog.find(catalog.names(catalogs), catalogs)
     width = max((len(probe.name) for probe in probes), default=0)
     for probe in probes:

@@ -31,10 +31,11 @@ _MAX_MESSAGE = 300
 
 @dataclass
 class Trouble:
-    """Why a host goes no further, in the phase where it stopped."""
+    """Why a host goes no further, in the phase where it stopped. verdict: the sweep says so, no task did."""
 
     phase: str
     message: str
+    verdict: bool = False
 
 
 class News(NamedTuple):
@@ -99,7 +100,8 @@ class Progress:
             self.task = printable(name)
             return []
         self.task = printable(rest)
-        if phase == self.phase:
+        # The order is fixed: asking again after an installation is still part of the installation.
+        if self.phase and PHASES.index(phase) <= PHASES.index(self.phase):
             return []
         self.phase, self._phase_began = phase, time.time()
         return [News(phase)]
@@ -111,25 +113,33 @@ class Progress:
         if kind == "runner_on_ok":
             if data.get("task_action") == SWEEP_START and result.get("run_dir"):
                 self.run_dir = Path(str(result["run_dir"]))
-            if result.get("verdict") not in ("refused", "failed"):
                 return []
-            message = f"{result['verdict']}: {result.get('reason') or 'no reason given'}"
-        elif data.get("ignore_errors"):
+            if result.get("verdict") not in ("refused", "failed"):
+                self._recover(host, verdict=result.get("verdict") == "ok")
+                return []
+            reason = first_line(result.get("reason") or "no reason given")
+            return self._stop(host, f"{result['verdict']}: {reason}", verdict=True)
+        if data.get("ignore_errors"):
             return []
-        else:
-            said = first_line(result.get("msg") or result.get("stderr") or "no message")
-            message = f"unreachable: {said}" if kind == "runner_on_unreachable" else said
-            self.failures.append(f"{host}: {message}")
-        return self._stop(host, first_line(message))
+        said = first_line(result.get("msg") or result.get("stderr") or "no message")
+        message = f"unreachable: {said}" if kind == "runner_on_unreachable" else said
+        self.failures.append(f"{host}: {message}")
+        return self._stop(host, message, verdict=False)
 
-    def _stop(self, host: str, message: str) -> list[News]:
+    def _stop(self, host: str, message: str, *, verdict: bool) -> list[News]:
         phase = self.phase or PHASES[0]
         known = self.troubles.get(host)
         if known is not None and known.message == message:
             return []
         if host in self.hosts:
-            self.troubles[host] = Trouble(known.phase if known else phase, message)
+            self.troubles[host] = Trouble(known.phase if known else phase, message, verdict)
         return [News(phase, host, message)]
+
+    def _recover(self, host: str, *, verdict: bool) -> None:
+        """A host that answers again has only failed at something that the sweep can do without."""
+        trouble = self.troubles.get(host)
+        if trouble is not None and (verdict or not trouble.verdict):
+            del self.troubles[host]
 
 
 def first_line(text: object) -> str:

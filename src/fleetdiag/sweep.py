@@ -28,6 +28,7 @@ from fleetdiag import paths, progress
 from fleetdiag.reporting import EXIT_INTERRUPTED, exit_code, render
 
 PLAYBOOK = "fleetdiag.systemtap.sweep"
+TARGETS = "all:!systemtap_builders"  # the playbook's own pattern
 CALLBACK = "fleetdiag.systemtap.report"
 DEFAULT_FORKS = 25
 
@@ -55,7 +56,7 @@ class Request:
     catalogs: Sequence[str] = ()
     runs_dir: str = ""
     forks: int = DEFAULT_FORKS
-    become: bool | None = None
+    become: bool = True
     become_password: str | None = field(default=None, repr=False)
     extra_vars: Sequence[str] = ()
     verbosity: int = 0
@@ -93,8 +94,9 @@ def run(request: Request) -> int:
 def check(request: Request) -> Checked:
     """The request with everything verified that can be without touching a host."""
     catalogs = [directory(name, "catalog") for name in request.catalogs]
-    probes = catalog.find(list(request.probes), catalogs)
-    given = _given_parameters(request.parameters, [probe.name for probe in probes])
+    probes = catalog.find(list(request.probes), [catalog.shipped(), *catalogs])
+    given = _given_parameters(request.parameters)
+    parameters.check_names(probes, given)
     for probe in probes:
         parameters.check(probe, dict(given.get(probe.name, {})))
     window_s = parameters.parse_window(request.window)
@@ -107,6 +109,8 @@ def check(request: Request) -> Checked:
         hosts=_hosts(inventory, request.limit),
         window_s=window_s,
         variables={
+            # The playbook asks for root itself; only a variable can take that back.
+            **({} if request.become else {"ansible_become": False}),
             "probes": [probe.name for probe in probes],
             "window": window_s,
             "parameters": given,
@@ -216,8 +220,6 @@ def _play(request: Request, checked: Checked, state: progress.Progress, stop: St
 def _arguments(request: Request) -> list[str]:
     """Arguments that ansible-runner has no words for; our own variables come after them."""
     arguments = [word for text in request.extra_vars for word in ("--extra-vars", text)]
-    if request.become:
-        arguments.append("--become")
     if request.become_password is not None:
         arguments.append("--ask-become-pass")
     return arguments
@@ -240,6 +242,7 @@ def _environment(private: Path | None) -> dict[str, str]:
         "ANSIBLE_COLLECTIONS_PATH": ":".join(dict.fromkeys(collections)),
         "ANSIBLE_PIPELINING": "1",
         "ANSIBLE_NOCOLOR": "1",
+        "FLEETDIAG_REPORT_SHOW": "0",  # it is shown here, once
         "PATH": ":".join(programs),
     }
     if private is not None:
@@ -289,7 +292,7 @@ def directory(name: str, what: str) -> Path:
     return path
 
 
-def _given_parameters(given: Sequence[str], probes: Sequence[str]) -> dict[str, dict[str, str]]:
+def _given_parameters(given: Sequence[str]) -> dict[str, dict[str, str]]:
     """`["slow_open.threshold_ms=500"]` as {"slow_open": {"threshold_ms": "500"}}."""
     values: dict[str, dict[str, str]] = {}
     for text in given:
@@ -298,8 +301,6 @@ def _given_parameters(given: Sequence[str], probes: Sequence[str]) -> dict[str, 
         if not (equals and dot and probe and name):
             example = "slow_open.threshold_ms=500"
             raise FleetdiagError(f"--param {text}: write probe.name=value, for example {example}")
-        if probe not in probes:
-            raise FleetdiagError(f"--param {text}: {probe} is not part of this sweep; add --probe {probe}")
         values.setdefault(probe, {})[name] = value
     return values
 
@@ -318,7 +319,7 @@ def _inventory_source(source: str) -> str:
 
 def _hosts(inventory: Sequence[str], limit: str) -> list[str]:
     """The hosts of the pattern, as Ansible itself understands inventory and pattern."""
-    command = ["ansible", "all", "--list-hosts", *(word for source in inventory for word in ("-i", source))]
+    command = ["ansible", TARGETS, "--list-hosts", *(word for source in inventory for word in ("-i", source))]
     if limit:
         command.append(f"--limit={limit}")
     # A file that Ansible cannot read would quietly leave its hosts out; a directory may hold other things.
@@ -348,7 +349,16 @@ def _hosts(inventory: Sequence[str], limit: str) -> list[str]:
         raise FleetdiagError(
             f"inventory {named}: {pattern}; 'ansible-inventory -i {named} --graph' shows all"
         )
+    _note_unmatched(done.stderr)
     return hosts
+
+
+def _note_unmatched(stderr: str) -> None:
+    """A part of the pattern that matches nothing is no error to Ansible, but often a misspelt host."""
+    for line in stderr.splitlines():
+        part = line.partition("Could not match supplied host pattern, ignoring: ")[2]
+        if part and part not in TARGETS:
+            print(f"fleetdiag: '{printable(part)}' of the pattern matches no host", file=sys.stderr)
 
 
 def _inventory_complaint(stderr: str) -> str:
