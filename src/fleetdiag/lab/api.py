@@ -5,12 +5,24 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
-from fleetdiag.lab import accel, builder, cache, images, inventory, keys, machines, paths, preflight, recipe, ssh
+from fleetdiag.lab import (
+    accel,
+    builder,
+    cache,
+    images,
+    inventory,
+    keys,
+    machines,
+    paths,
+    preflight,
+    recipe,
+    ssh,
+)
 from fleetdiag.lab.images import BuiltImage
 from fleetdiag.lab.keys import Keys
 from fleetdiag.lab.locks import held
@@ -44,7 +56,9 @@ class Lab:
             return self.machines[name].ports[service]
         except KeyError:
             known = ", ".join(sorted(self.machines)) or "none"
-            raise FleetdiagError(f"no machine {name} with {service} runs in the lab (running: {known})") from None
+            raise FleetdiagError(
+                f"no machine {name} with {service} runs in the lab (running: {known})"
+            ) from None
 
 
 def up(
@@ -70,6 +84,7 @@ def up(
             suites = _suites({*wanted, *state.running()})
             built = _images(suites, keys_)
             _boot(missing, built, keys_, state)
+            _prune(keys_, state)
         lab = _write_inventory(state, keys_, with_ghost)
     say(f"up: {', '.join(sorted(lab.machines))}; inventory {lab.inventory}")
     return lab
@@ -83,7 +98,7 @@ def running() -> Lab:
 
 
 def down() -> list[str]:
-    """End everything the lab started, also by a command that was killed; gives the names that were running."""
+    """End everything the lab started, also by a killed command; gives the names that were running."""
     state = State(paths.state_dir())
     with held(state.folder):
         ended = [name for name in sorted(state.processes()) if state.stop(name)]
@@ -116,7 +131,7 @@ def _wanted(names: Sequence[str] | None, with_old: bool) -> list[str]:
 
 
 def _suites(names: set[str]) -> list[str]:
-    # The builder always has the kernels of the web machines, so that it need not be made again for each choice.
+    # The builder always has the kernels of the web machines: it need not be made again for each choice.
     machines_ = [*recipe.WEB, *(name for name in names if name in recipe.MACHINES)]
     return list(dict.fromkeys(recipe.MACHINES[name].image.suite for name in machines_))
 
@@ -131,11 +146,11 @@ def _images(suites: list[str], keys_: Keys) -> dict[str, BuiltImage]:
 def _boot(missing: list[str], built: dict[str, BuiltImage], keys_: Keys, state: State) -> None:
     chosen = accel.choose(paths.cache_dir(), next(iter(built.values()))) if missing else ""
     with ThreadPoolExecutor(_BOOTS_AT_ONCE) as boots, ThreadPoolExecutor(1) as beside:
-        jobs = [
+        jobs: list[Future[object]] = [
             boots.submit(machines.boot, machine, built[machine.image.suite], chosen, state)
             for machine in (recipe.MACHINES[name] for name in reversed(missing) if name != recipe.BUILDER)
         ]
-        # The builder needs the mirror and native compilers, the machines an emulator: they do not wait for each other.
+        # The builder waits for the mirror and its disk, the machines for an emulator: do both at once.
         jobs.append(beside.submit(_builder, recipe.BUILDER in missing, built, keys_, state))
         errors = [error for job in jobs if (error := job.exception())]
     if errors:
@@ -155,9 +170,19 @@ def _builder(missing: bool, built: dict[str, BuiltImage], keys_: Keys, state: St
         builder.start(folder, keys_, state)
 
 
+def _prune(keys_: Keys, state: State) -> None:
+    in_use = {process.image for process in state.running().values()}
+    current = {images.name(machine.image, keys_) for machine in recipe.MACHINES.values()}
+    cache.prune(paths.cache_dir(), in_use | current, "image")
+    # With and without the old kernel's headers.
+    cache.prune(paths.cache_dir(), in_use, "builder", newest=2)
+
+
 def _preflight(state: State, missing: list[str]) -> None:
     cache_dir = paths.cache_dir()
-    entries = {path.name.rpartition("-")[0] for path in cache_dir.glob("*-*")} if cache_dir.is_dir() else set()
+    entries = (
+        {path.name.rpartition("-")[0] for path in cache_dir.glob("*-*")} if cache_dir.is_dir() else set()
+    )
     disk = 0.5
     for suite in _suites(set(missing)):
         disk += 0 if f"image-{suite}" in entries else _IMAGE_GB + _IMAGE_WORK_GB

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -14,9 +15,12 @@ from pathlib import Path
 from fleetdiag.lab import rights
 from fleetdiag.lab.say import say
 
+# What key() makes; the cache holds other directories too.
+KEY = re.compile(r"[a-z-]+-[0-9a-f]{16}")
+
 
 def key(kind: str, recipe: dict[str, object]) -> str:
-    """`kind`-xxxxxxxxxxxxxxxx: the same for the same recipe (plain JSON data), whatever the order of its keys."""
+    """`kind`-xxxxxxxxxxxxxxxx: the same for the same recipe (JSON data), whatever the order of its keys."""
     text = json.dumps(recipe, sort_keys=True, separators=(",", ":"))
     return f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
@@ -42,6 +46,16 @@ def drop_unfinished(folder: Path) -> None:
     for path in folder.glob("tmp-*"):
         say(f"removing {path.name}, which an interrupted build left")
         remove(path)
+
+
+def prune(folder: Path, keep: set[str], kind: str, newest: int = 0) -> None:
+    """Remove the entries of `kind` that are not in `keep` nor among the `newest` ones; the caller has the lock."""
+    entries = [path for path in folder.glob(f"{kind}-*") if path.is_dir() and KEY.fullmatch(path.name)]
+    entries.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in entries[newest:]:
+        if path.name not in keep:
+            say(f"removing {path.name}, which no recipe makes any more")
+            remove(path)
 
 
 def remove(path: Path) -> None:

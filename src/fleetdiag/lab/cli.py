@@ -14,7 +14,9 @@ from fleetdiag.lab.state import State, alive
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command `lab` to the command line; each of its commands sets `func(args) -> exit status`."""
-    add_commands(subparsers.add_parser("lab", help="real kernels to try sweeps on: emulated machines and a builder"))
+    add_commands(
+        subparsers.add_parser("lab", help="real kernels to try sweeps on: emulated machines and a builder")
+    )
 
 
 def add_commands(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -49,15 +51,16 @@ def add_commands(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Call the chosen command; an error that a person can put right is one message and status 1."""
+    """Call the chosen command; an error that a person can put right is one message and status 2."""
     try:
-        return int(args.func(args))
+        status: int = args.func(args)
     except FleetdiagError as error:
         print(f"fleetdiag: {error}", file=sys.stderr)
-        return 1
+        return 2
     except KeyboardInterrupt:
         print("fleetdiag: interrupted; `lab down` ends what already runs", file=sys.stderr)
         return 130
+    return status
 
 
 def _up(args: argparse.Namespace) -> int:
@@ -72,7 +75,11 @@ def _status(_args: argparse.Namespace) -> int:
         process = processes.pop(name, None)
         if process is None:
             continue
-        condition = ("up" if process.ready or process.kind == "workload" else "starting") if alive(process) else "dead"
+        condition = (
+            ("up" if process.ready or process.kind == "workload" else "starting")
+            if alive(process)
+            else "dead"
+        )
         ports = " ".join(f"{service}=127.0.0.1:{port}" for service, port in process.ports.items())
         print(f"{name:10} {condition:9} pid {process.pid:<8} {ports}")
     inventory = state.folder / "inventory.yml"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The clients of the web machines, one process: asks for small pages, and downloads one file slowly, for ever.
+"""The clients of the web machines, one process: asks for small pages and downloads one file slowly.
 
 Run as `python -m fleetdiag.lab.client '{"pages": [URL, ...], "slow": [URL, ...]}'`; standard library only.
 """

@@ -23,7 +23,8 @@ echo "$release" > release
 cp "root/boot/vmlinuz-$release" vmlinuz
 cp "root/boot/initrd.img-$release" initrd
 chmod 0644 vmlinuz initrd
-tar --create --file modules.tar --directory root --exclude '*/build' --exclude '*/source' "usr/lib/modules/$release"
+tar --create --file modules.tar --directory root --exclude '*/build' --exclude '*/source' \\
+    "usr/lib/modules/$release"
 # Newer than /usr: systemd then has nothing to bring up to date at the first boot.
 touch root/etc/.updated root/var/.updated
 truncate -s "${2}G" disk.img
@@ -78,7 +79,9 @@ def name(image: recipe.Image, keys: Keys) -> str:
 
 def ensure(image: recipe.Image, keys: Keys) -> BuiltImage:
     """The image from the cache, built when missing (needs the mirror; about a minute)."""
-    return BuiltImage(cache.entry(paths.cache_dir(), name(image, keys), lambda folder: _make(image, keys, folder)))
+    return BuiltImage(
+        cache.entry(paths.cache_dir(), name(image, keys), lambda folder: _make(image, keys, folder))
+    )
 
 
 def cached(image: recipe.Image, keys: Keys) -> BuiltImage | None:

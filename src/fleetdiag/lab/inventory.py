@@ -18,14 +18,16 @@ _GHOST_PORT = 9
 
 
 def render(ports: dict[str, int], keys: Keys, with_ghost: bool = False) -> str:
-    """YAML for the machines `ports` {name: ssh port on 127.0.0.1}; the ghost is a web host that never answers."""
+    """YAML for the machines `ports` {name: ssh port on 127.0.0.1}; the ghost is a web host nobody reaches."""
     groups: dict[str, dict[str, dict[str, object]]] = {"web": {}, "old": {}, "systemtap_builders": {}}
     for name, port in sorted(ports.items()):
         group = "systemtap_builders" if name == recipe.BUILDER else recipe.MACHINES[name].group
         groups[group][name] = {"ansible_port": port}
     if with_ghost:
         groups["web"][GHOST] = {"ansible_port": _GHOST_PORT}
-    children: dict[str, dict[str, object]] = {group: {"hosts": hosts} for group, hosts in groups.items() if hosts}
+    children: dict[str, dict[str, object]] = {
+        group: {"hosts": hosts} for group, hosts in groups.items() if hosts
+    }
     if "systemtap_builders" in children:
         children["systemtap_builders"]["vars"] = {"ansible_user": "root", "ansible_become": False}
     common = {

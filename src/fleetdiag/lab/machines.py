@@ -7,6 +7,7 @@ import hashlib
 import shutil
 import subprocess
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
@@ -25,7 +26,7 @@ def boot(machine: Machine, image: BuiltImage, accel: str, state: State) -> Proce
     with step(f"{machine.name}: boot ({image.release})"):
         for _attempt in range(2):
             process = _start(machine, image, accel, state, folder)
-            if ssh.wait_for_banner(process.ports["ssh"], _BOOT_TIMEOUT_S, lambda p=process: alive(p)):
+            if ssh.wait_for_banner(process.ports["ssh"], _BOOT_TIMEOUT_S, partial(alive, process)):
                 process = replace(process, ready=True)
                 state.record(machine.name, process)
                 return process
@@ -34,12 +35,15 @@ def boot(machine: Machine, image: BuiltImage, accel: str, state: State) -> Proce
             if "Could not set up host forwarding" not in run.tail(folder / "qemu.log"):
                 break
     raise FleetdiagError(
-        f"{machine.name} did not boot within {_BOOT_TIMEOUT_S:.0f} s; QEMU said:\n{run.tail(folder / 'qemu.log', 5)}\n"
+        f"{machine.name} did not boot within {_BOOT_TIMEOUT_S:.0f} s; "
+        f"QEMU said:\n{run.tail(folder / 'qemu.log', 5)}\n"
         f"the end of its console ({folder / 'console.log'}):\n{run.tail(folder / 'console.log', 25)}"
     )
 
 
-def command(machine: Machine, image: BuiltImage, accel: str, folder: Path, ports: dict[str, int]) -> list[str]:
+def command(
+    machine: Machine, image: BuiltImage, accel: str, folder: Path, ports: dict[str, int]
+) -> list[str]:
     """QEMU's command line."""
     forwards = f"hostfwd=tcp:127.0.0.1:{ports['ssh']}-:22,hostfwd=tcp:127.0.0.1:{ports['http']}-:80"
     kernel_arguments = [
@@ -67,4 +71,6 @@ def _start(machine: Machine, image: BuiltImage, accel: str, state: State, folder
     subprocess.run([*overlay, str(folder / "disk.qcow2")], check=True)
     ports = {"ssh": ssh.free_port(), "http": ssh.free_port()}
     fields = {"kind": "qemu", "ports": ports, "image": image.folder.name}
-    return state.spawn(machine.name, fields, command(machine, image, accel, folder, ports), folder / "qemu.log")
+    return state.spawn(
+        machine.name, fields, command(machine, image, accel, folder, ports), folder / "qemu.log"
+    )

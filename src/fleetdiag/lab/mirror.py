@@ -15,7 +15,7 @@ VARIABLE = "FLEETDIAG_MIRROR"
 
 
 def find(apt_dir: Path = Path("/etc/apt")) -> str:
-    """The URI of Debian's main archive: $FLEETDIAG_MIRROR, else the first one in this machine's apt sources."""
+    """The URI of Debian's main archive: $FLEETDIAG_MIRROR, else the first in this machine's apt sources."""
     given = os.environ.get(VARIABLE, "").strip()
     if given:
         return given

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the lab keeps its files: what can be made again in the cache, what runs now in the state directory."""
+"""Where the lab keeps its files: the cache for what can be made again, the state directory for what runs."""
 
 from __future__ import annotations
 

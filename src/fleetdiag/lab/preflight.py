@@ -40,7 +40,9 @@ def check(cache: Path, state: Path, to_build_gb: float, memory_gb: float) -> Non
     `to_build_gb`: free disk space that missing images and running overlays will take.
     """
     if platform.machine() != "x86_64":
-        raise FleetdiagError(f"the lab runs amd64 kernels on an amd64 machine; this one is {platform.machine()}")
+        raise FleetdiagError(
+            f"the lab runs amd64 kernels on an amd64 machine; this one is {platform.machine()}"
+        )
     os.environ["PATH"] = f"{os.environ.get('PATH', '/usr/bin:/bin')}:{_SYSTEM_PATH}"
     missing = {package for command, package in _COMMANDS.items() if not shutil.which(command)}
     if not mirror.ARCHIVE_KEYRING.exists():
@@ -48,7 +50,9 @@ def check(cache: Path, state: Path, to_build_gb: float, memory_gb: float) -> Non
     if not rights.is_root() and not shutil.which("newuidmap"):
         missing.add("uidmap")
     if missing:
-        raise FleetdiagError(f"the lab needs packages that are not installed: apt-get install {' '.join(sorted(missing))}")
+        raise FleetdiagError(
+            f"the lab needs packages that are not installed: apt-get install {' '.join(sorted(missing))}"
+        )
     if not rights.is_root() and not _has_subordinate_ids():
         raise FleetdiagError(
             f"user {getpass.getuser()} has no range in /etc/subuid and /etc/subgid; as root: "
@@ -61,7 +65,9 @@ def check(cache: Path, state: Path, to_build_gb: float, memory_gb: float) -> Non
         f"({available_gb:.1f} available)"
     )
     if free_gb < to_build_gb:
-        raise FleetdiagError(f"the lab needs {to_build_gb:.0f} GB under {cache} and {state}, {free_gb:.1f} GB are free")
+        raise FleetdiagError(
+            f"the lab needs {to_build_gb:.0f} GB under {cache} and {state}, {free_gb:.1f} GB are free"
+        )
     if available_gb < memory_gb:
         raise FleetdiagError(
             f"the lab needs {memory_gb:.1f} GB of memory, {available_gb:.1f} GB are available; "

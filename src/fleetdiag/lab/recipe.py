@@ -19,6 +19,8 @@ _TARGET_PACKAGES = (
     "dbus",
     "openssh-server",
     "python3",
+    # Ansible's apt module wants it, and the machines have no network to get it from.
+    "python3-apt",
     "sudo",
     "curl",
     "iproute2",

@@ -45,7 +45,9 @@ def command(keys: Keys, port: int, user: str, words: list[str]) -> list[str]:
     return [*base, "-p", str(port), f"{user}@127.0.0.1", *(["--", *words] if words else [])]
 
 
-def run(keys: Keys, port: int, user: str, script: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+def run(
+    keys: Keys, port: int, user: str, script: str, timeout_s: float = 120
+) -> subprocess.CompletedProcess[str]:
     """Run a shell `script` there and capture its output; the status 255 is ssh's own."""
     return subprocess.run(
         command(keys, port, user, [script]),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What runs now: process ids with their start times, in one file, so that exactly those can be ended later."""
+"""What runs now: process ids with their start times, in one file, so that exactly those can be ended."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LAUNCHER = 'read -r word || exit 1; exec "$@" </dev/null'
 
 @dataclass(frozen=True)
 class Process:
-    """One process of the lab. `started` (clock ticks since boot) tells it from a later one with its number."""
+    """One process of the lab. `started` (clock ticks since boot) tells it from a later one of its number."""
 
     pid: int
     started: int
@@ -77,7 +77,9 @@ def end(process: Process, grace_s: float = 5.0) -> bool:
                 return True
             if select.select([descriptor], [], [], grace_s)[0]:
                 return True
-        raise FleetdiagError(f"process {process.pid} ({process.kind}) does not end; see /proc/{process.pid}/stack")
+        raise FleetdiagError(
+            f"process {process.pid} ({process.kind}) does not end; see /proc/{process.pid}/stack"
+        )
     finally:
         os.close(descriptor)
 
@@ -98,9 +100,13 @@ class State:
         except FileNotFoundError:
             return {}
         except ValueError as error:
-            raise FleetdiagError(f"{self.file}: not readable ({error}); remove it when no lab runs") from error
+            raise FleetdiagError(
+                f"{self.file}: not readable ({error}); remove it when no lab runs"
+            ) from error
         if data.get("format") != FORMAT:
-            raise FleetdiagError(f"{self.file}: written by another version of fleetdiag; run `lab down` with that one")
+            raise FleetdiagError(
+                f"{self.file}: written by another version of fleetdiag; run `lab down` with that one"
+            )
         return {name: Process(**fields) for name, fields in data["processes"].items()}
 
     def running(self) -> dict[str, Process]:

@@ -33,22 +33,29 @@ done
 _START = f"""
 set -eu
 systemctl start apache2.service
-systemctl is-active -q {_UNIT}.service || systemd-run -q --collect --unit={_UNIT} /bin/sh -c {shlex.quote(_LOOP)}
+systemctl is-active -q {_UNIT}.service ||
+    systemd-run -q --collect --unit={_UNIT} /bin/sh -c {shlex.quote(_LOOP)}
 """
 _SLOW_START = f"""
 yes 'se sirve despacio' | head -c {_SLOW_FILE_MB}M > /var/www/html/{SLOW_FILE}
 """
-_STOP = f"systemctl stop {_UNIT}.service 2>/dev/null; systemctl stop apache2.service; rm -f /var/tmp/lab-writer.dat"
+_STOP = f"""
+systemctl stop {_UNIT}.service 2>/dev/null
+systemctl stop apache2.service
+rm -f /var/tmp/lab-writer.dat
+"""
 
 
 def start(lab: Lab) -> None:
-    """Start the loops on the web machines that run, and the client on this machine that asks them for pages."""
+    """Start the loops on the web machines that run, and the client here that asks them for pages."""
     names = _web(lab)
     if not names:
         raise FleetdiagError("no web machine runs; `fleetdiag lab up` boots them")
     with step(f"workload on {', '.join(names)}"):
         with ThreadPoolExecutor(2) as pool:
-            for _ in pool.map(lambda name: _run(lab, name, _START + (_SLOW_START if _is_slow(name) else "")), names):
+            for _ in pool.map(
+                lambda name: _run(lab, name, _START + (_SLOW_START if _is_slow(name) else "")), names
+            ):
                 pass
         state = State(paths.state_dir())
         with held(state.folder):

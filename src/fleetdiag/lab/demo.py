@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The main job, shown: boot the lab, give it something to do, sweep it, show the report, end everything."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+from fleetdiag import paths as fleetdiag_paths
+from fleetdiag.lab import api, inventory, recipe, say, workload
+from fleetdiag.lab.api import Lab
+
+PROBES = ("fs_calltrace", "nettop", "disktop", "slow_open")
+#: Registering thousands of kprobes takes minutes on an emulated machine: here it follows a listing only.
+PARAMETERS = ("fs_calltrace.functions=ext4_*dir*",)
+WINDOW = "30s"
+
+_SWEPT_FULLY = 0
+
+
+def run(keep: bool = False) -> int:
+    """Run the demo; 0 when the report names the slow file and nothing is left. `keep`: the lab stays up."""
+    began = time.monotonic()
+    problems: list[str] = []
+    try:
+        lab = api.up()
+        workload.start(lab)
+        before = set(_runs())
+        with say.step(f"sweep of {', '.join(PROBES)}"):
+            status = subprocess.run(sweep_command(lab.inventory), check=False).returncode
+        if status != _SWEPT_FULLY:
+            problems.append(f"the sweep ended with status {status}")
+        problems += _missing_from_report(sorted(set(_runs()) - before))
+        workload.stop(lab)
+        problems += _left_behind(lab)
+    finally:
+        if not keep:
+            with say.step("lab down"):
+                api.down()
+    _show_times(time.monotonic() - began)
+    for problem in problems:
+        print(f"demo: {problem}", file=sys.stderr)
+    return 1 if problems else 0
+
+
+def sweep_command(inventory_file: Path) -> list[str]:
+    """The sweep of the demo, as one would type it."""
+    probes = [part for probe in PROBES for part in ("--probe", probe)]
+    parameters = [part for parameter in PARAMETERS for part in ("--param", parameter)]
+    fleetdiag = [sys.executable, "-m", "fleetdiag"]
+    return [
+        *fleetdiag,
+        "sweep",
+        "-i",
+        str(inventory_file),
+        "-l",
+        "web",
+        *probes,
+        *parameters,
+        "--window",
+        WINDOW,
+    ]
+
+
+def _runs() -> list[Path]:
+    folder = fleetdiag_paths.runs_dir()
+    return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+
+
+def _missing_from_report(new_runs: list[Path]) -> list[str]:
+    """What the report should name and does not."""
+    if not new_runs:
+        return ["the sweep left no run directory"]
+    report = new_runs[-1] / "report.txt"
+    if not report.is_file():
+        return [f"{report} was not written"]
+    lines = report.read_text(encoding="utf-8").splitlines()
+    if any(workload.SLOW_FILE in line and recipe.SLOW_HOST in line for line in lines):
+        return []
+    return [f"{report} does not name {recipe.SLOW_HOST} and {workload.SLOW_FILE} in one line"]
+
+
+def _left_behind(lab: Lab) -> list[str]:
+    """Modules of SystemTap that are still loaded somewhere."""
+    problems = []
+    for name in sorted(set(lab.machines) - {recipe.BUILDER, inventory.GHOST}):
+        done = lab.ssh(name, "cut -d' ' -f1 /proc/modules")
+        if done.returncode:
+            raise FleetdiagError(f"{name} does not answer after the sweep: {done.stderr.strip()}")
+        modules = [module for module in done.stdout.split() if module.startswith(("fd_", "stap_"))]
+        problems += [f"{name} still has the module {module} loaded" for module in modules]
+    return problems
+
+
+def _show_times(total_s: float) -> None:
+    print("\nWhere the time went (steps overlap):", file=sys.stderr)
+    for what, seconds in say.steps:
+        print(f"  {seconds:7.1f} s  {what}", file=sys.stderr)
+    print(f"  {total_s:7.1f} s  in all", file=sys.stderr)
