@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command as a person runs it: a process of its own, with directories of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[3] / "src"
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def command_line(*arguments: str) -> list[str]:
+    """argv of `fleetdiag ARGUMENTS` with this Python and the live sources."""
+    return [sys.executable, "-m", "fleetdiag", *arguments]
+
+
+def environment(home: Path) -> dict[str, str]:
+    """What the command gets to see: nothing of the person who runs the tests but the path of programs."""
+    return {
+        "HOME": str(home),
+        "XDG_STATE_HOME": str(home / "state"),
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(SOURCE),
+        "LC_ALL": "C.UTF-8",
+        "TERM": "dumb",
+    }
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """An empty home directory with an inventory `hosts.yml` in it, whose host never answers."""
+    (tmp_path / "hosts.yml").write_text(
+        "all: {children: {web: {hosts: {web1: {ansible_host: 127.0.0.1, ansible_port: 1}}}}}\n",
+        encoding="utf-8",
+    )
+    return tmp_path
+
+
+@pytest.fixture
+def fleetdiag(home: Path) -> Command:
+    """Run the command there."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command_line(*arguments),
+            cwd=home,
+            env=environment(home),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
