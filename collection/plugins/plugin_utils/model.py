@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The plain data that flows through the core: what a probe declares and what one session yielded.
 
-Nothing here computes: the catalog makes probes, the parsers make rows and session results, the rest reads them.
+Nothing here computes: the catalog makes probes, parsers make rows and session results, the rest reads them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 Value = str | int | float | bool
-"""One cell of a row. `bytes` columns are ints in bytes, `duration` columns floats in seconds, however printed."""
+"""One cell of a row. `bytes` columns are ints in bytes, `duration` columns floats in seconds."""
 
 ColumnType = Literal["string", "int", "float", "bytes", "duration", "path", "timestamp", "bool"]
 Merge = Literal["", "sum", "max", "min", "mean", "count", "last"]
@@ -177,8 +177,8 @@ class CallTree:
 class SessionResult:
     """What one session's output says about itself. Complete once its rows have been read to the end.
 
-    armed_ms, start_ms, end_ms: epoch milliseconds on the host's clock. end_reason: window, ttl, stop, or empty
-    when the output was cut off. folded_calls: calls counted under `(other)` because the tree was full.
+    armed_ms, start_ms, end_ms: epoch milliseconds on the host's clock. end_reason: window, ttl, stop, or
+    empty when the output was cut off. folded_calls: calls counted under `(other)` because the tree was full.
     All texts are safe to show (see parse.decode.printable) except `text_lines`, which is data like the rows.
     """
 

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The output of one session, read as a stream: rows as they come, at the end what is known of the whole.
+
+session = parse_session(probe, nonce, stream)
+for row in session:
+    ...
+session.result          # complete only now
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import IO
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe, Row, SessionResult
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.calltrace import CalltraceForm
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.records import (
+    LineError,
+    Protocol,
+    read_lines,
+    reject,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.rows import RowsForm
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.table import TableForm
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.text import TextForm
+
+_NONCE = re.compile(r"[0-9a-f]{16}")
+
+
+class Session:
+    """Iterate once over its rows; then `result` is complete. Memory does not grow with the output."""
+
+    def __init__(self, probe: Probe, nonce: str, stream: IO[bytes], max_bytes: int) -> None:
+        self.result = SessionResult()
+        self._protocol = Protocol(nonce, self.result)
+        self._form = _form(probe)
+        self._lines = read_lines(stream, self.result, max_bytes)
+
+    def __iter__(self) -> Iterator[Row]:
+        for line in self._lines:
+            for part in self._parts(line):
+                row = self._read(part)
+                if row is not None:
+                    self.result.rows += 1
+                    yield row
+        self._form.finish(self.result)
+
+    def _parts(self, line: bytes) -> Iterator[bytes]:
+        """A script's last text may lack its newline, so that a control record follows it on the same line."""
+        position = line.find(self._protocol.prefix)
+        if position > 0 and not isinstance(self._form, RowsForm):
+            yield line[:position]
+            line = line[position:]
+        yield line
+
+    def _read(self, line: bytes) -> Row | None:
+        try:
+            if not line.startswith(self._protocol.prefix):
+                return self._form.line(line)
+            record = self._protocol.read(line)
+            if record.table.startswith("@"):
+                self._protocol.control(record)
+                return None
+            if isinstance(self._form, RowsForm):
+                return self._form.record(record)
+            raise LineError("a record of this session among other text")
+        except LineError as why:
+            reject(self.result, str(why), line)
+            return None
+
+
+def _form(probe: Probe) -> RowsForm | TableForm | CalltraceForm | TextForm:
+    if probe.output == "rows":
+        return RowsForm(probe)
+    if probe.output == "table":
+        return TableForm(next(iter(probe.tables.values())))
+    if probe.output == "calltrace":
+        return CalltraceForm()
+    return TextForm()
+
+
+def parse_session(probe: Probe, nonce: str, stream: IO[bytes], max_bytes: int | None = None) -> Session:
+    """The session of `probe` whose output is `stream` (uncompressed, opened and closed by the caller).
+
+    max_bytes: stop there and say so; by default the probe's own output limit and a little more, so that a
+    hostile host's gzip bomb ends as a truncated session. No content of the stream raises; a bad nonce is a
+    FleetdiagError.
+    """
+    if not _NONCE.fullmatch(nonce):
+        raise FleetdiagError(
+            f"probe {probe.name}: the run directory has no valid nonce for it, so its output cannot be told"
+            " from forged lines; sweep again"
+        )
+    return Session(probe, nonce, stream, max_bytes or (probe.limits.output_mb + 1) * 1024 * 1024)
