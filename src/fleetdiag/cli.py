@@ -60,14 +60,14 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="fleetdiag",
         description="Ask the kernels of a whole server group at once which host is different.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"fleetdiag {release.version()}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_sweep(commands)
     _add_report(commands)
     _add_probes(commands)
@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_sweep(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "sweep",
         help="run probes on a server group and make one report",
@@ -171,7 +171,7 @@ def _run_sweep(args: argparse.Namespace) -> int:
     )
 
 
-def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "report",
         help="make the report of a run directory again",
@@ -185,7 +185,7 @@ def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
 
 
-def _add_probes(commands: argparse._SubParsersAction[_Parser]) -> None:
+def _add_probes(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("probes", help="list the probes and what they answer")
     parser.add_argument(
         "--catalog",
