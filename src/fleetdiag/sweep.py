@@ -78,8 +78,9 @@ def run(request: Request) -> int:
     checked = check(request)
     state = progress.Progress(hosts=checked.hosts, window_s=checked.window_s)
     stop = Stop(state)
-    with _private_dir() as private, stop.listening():
-        playbook = _play(request, checked, state, stop, private)
+    with _private_dir() as private, _control_dir() as control, stop.listening():
+        environment = {**_environment(), **control, "ANSIBLE_LOCAL_TEMP": str(private / "tmp")}
+        playbook = _play(request, checked, state, stop, private, environment)
     if state.run_dir is None or not state.run_dir.is_dir():
         if stop.requested:
             print("fleetdiag: interrupted before anything was collected", file=sys.stderr)
@@ -172,7 +173,14 @@ def _signal_process(pid: int, number: int) -> None:
         pass
 
 
-def _play(request: Request, checked: Checked, state: progress.Progress, stop: Stop, private: Path) -> str:
+def _play(
+    request: Request,
+    checked: Checked,
+    state: progress.Progress,
+    stop: Stop,
+    private: Path,
+    variables: dict[str, str],
+) -> str:
     """Run the playbook to its end, whatever that is; return the last of what it printed (at most 64 KiB)."""
     # Late: slow to import, and not needed to find bad input.
     from ansible_runner.interface import init_runner
@@ -200,7 +208,7 @@ def _play(request: Request, checked: Checked, state: progress.Progress, stop: St
             forks=request.forks,
             cmdline=shlex.join(_arguments(request)) or None,
             passwords=_passwords(request),
-            envvars=_environment(private),
+            envvars=variables,
             verbosity=request.verbosity or None,
             fact_cache_type="memory",  # anything but jsonfile: no cache of ansible-runner's own
             suppress_env_files=True,  # ansible-runner would write the password too
@@ -231,13 +239,13 @@ def _passwords(request: Request) -> dict[str, str] | None:
     return {r"^BECOME password.*:\s*?$": request.become_password}
 
 
-def _environment(private: Path | None) -> dict[str, str]:
+def _environment() -> dict[str, str]:
     """Environment of Ansible's commands: this command's collection first, the rest as the operator has it."""
     enabled = os.environ.get("ANSIBLE_CALLBACKS_ENABLED", "").replace(" ", "").split(",")
     collections = [str(paths.collections_dir()), *_configured_collections()]
     # ansible-playbook lies beside this Python, also when the environment was never activated.
     programs = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
-    variables = {
+    return {
         "ANSIBLE_CALLBACKS_ENABLED": ",".join(dict.fromkeys([CALLBACK, *filter(None, enabled)])),
         "ANSIBLE_COLLECTIONS_PATH": ":".join(dict.fromkeys(collections)),
         "ANSIBLE_PIPELINING": "1",
@@ -245,12 +253,6 @@ def _environment(private: Path | None) -> dict[str, str]:
         "FLEETDIAG_REPORT_SHOW": "0",  # it is shown here, once
         "PATH": ":".join(programs),
     }
-    if private is not None:
-        variables["ANSIBLE_LOCAL_TEMP"] = str(private / "tmp")
-        too_long = len(str(Path.home() / ".ansible/cp")) > _MAX_CONTROL_DIR
-        if too_long and "ANSIBLE_SSH_CONTROL_PATH_DIR" not in os.environ:
-            variables["ANSIBLE_SSH_CONTROL_PATH_DIR"] = tempfile.mkdtemp(prefix="fd-")
-    return variables
 
 
 def _configured_collections() -> list[str]:
@@ -258,6 +260,17 @@ def _configured_collections() -> list[str]:
     from ansible import constants
 
     return [str(path) for path in constants.COLLECTIONS_PATHS]
+
+
+@contextmanager
+def _control_dir() -> Iterator[dict[str, str]]:
+    """Where ssh keeps the sockets of its connections: Ansible's own place, a short one if that is too long."""
+    own = str(Path.home() / ".ansible" / "cp")
+    if len(own) <= _MAX_CONTROL_DIR or "ANSIBLE_SSH_CONTROL_PATH_DIR" in os.environ:
+        yield {}
+        return
+    with tempfile.TemporaryDirectory(prefix="fd-", ignore_cleanup_errors=True) as name:
+        yield {"ANSIBLE_SSH_CONTROL_PATH_DIR": name}
 
 
 @contextmanager
@@ -319,13 +332,14 @@ def _inventory_source(source: str) -> str:
 
 def _hosts(inventory: Sequence[str], limit: str) -> list[str]:
     """The hosts of the pattern, as Ansible itself understands inventory and pattern."""
-    command = ["ansible", TARGETS, "--list-hosts", *(word for source in inventory for word in ("-i", source))]
+    sources = [word for source in inventory for word in ("-i", source)]
+    command = ["ansible", TARGETS, "--list-hosts", *sources]
     if limit:
         command.append(f"--limit={limit}")
     # A file that Ansible cannot read would quietly leave its hosts out; a directory may hold other things.
     some = any(Path(source).is_dir() for source in inventory)
     strict = "UNPARSED_FAILED" if some else "ANY_UNPARSED_IS_FAILED"
-    variables = {**os.environ, **_environment(None), f"ANSIBLE_INVENTORY_{strict}": "1"}
+    variables = {**os.environ, **_environment(), f"ANSIBLE_INVENTORY_{strict}": "1"}
     try:
         done = subprocess.run(
             command,
@@ -346,9 +360,8 @@ def _hosts(inventory: Sequence[str], limit: str) -> list[str]:
     hosts = [line.strip() for line in lines[1:] if line.strip()] if done.returncode == 0 else []
     if not hosts:
         pattern = f"pattern '{limit}' matches no host" if limit else "there is no host in it"
-        raise FleetdiagError(
-            f"inventory {named}: {pattern}; 'ansible-inventory -i {named} --graph' shows all"
-        )
+        shows = shlex.join(["ansible-inventory", *sources, "--graph"])
+        raise FleetdiagError(f"inventory {named}: {pattern}; see: {shows}")
     _note_unmatched(done.stderr)
     return hosts
 
