@@ -264,7 +264,7 @@ def _configured_collections() -> list[str]:
 
 @contextmanager
 def _control_dir() -> Iterator[dict[str, str]]:
-    """Where ssh keeps the sockets of its connections: Ansible's own place, a short one if that is too long."""
+    """Where ssh keeps the sockets of its connections: Ansible's own place unless that is too long."""
     own = str(Path.home() / ".ansible" / "cp")
     if len(own) <= _MAX_CONTROL_DIR or "ANSIBLE_SSH_CONTROL_PATH_DIR" in os.environ:
         yield {}
