@@ -11,6 +11,8 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 venv=$root/.venv
 stamp=$venv/.stamp
 python=${PYTHON:-python3}
+# make puts the environment first in PATH; it must not be made by its own Python.
+PATH=$(printf '%s' "$PATH" | sed "s|^$venv/bin:||")
 
 wanted=$({ sha256sum <"$root/pyproject.toml"; sha256sum <"$0"; echo "$root"; } | sha256sum | cut -d' ' -f1)
 if [ "$(cat "$stamp" 2>/dev/null || true)" = "$wanted" ] && "$venv/bin/python" -c '' 2>/dev/null; then
@@ -37,9 +39,10 @@ fi
 say "Setting up $venv (a minute or two the first time)"
 rm -f "$stamp"
 # A virtual environment does not survive being moved; one made elsewhere or by another Python is made anew.
-if ! "$venv/bin/python" -c "import sys; sys.exit(sys.prefix != '$venv')" 2>/dev/null; then
+if [ "$(cat "$venv/.made_at" 2>/dev/null || true)" != "$venv" ] || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
     rm -rf "$venv"
     "$python" -m venv "$venv"
+    printf '%s\n' "$venv" >"$venv/.made_at"
 fi
 "$venv/bin/python" - "$root/pyproject.toml" >"$venv/requirements.txt" <<'PY'
 import sys, tomllib
@@ -51,6 +54,6 @@ PY
 
 site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 printf '%s\n' "$root/src" >"$site/fleetdiag-source.pth"
-printf '#!/bin/sh\nexec "%s/bin/python" -m fleetdiag "$@"\n' "$venv" >"$venv/bin/fleetdiag"
+printf '#!/bin/sh\nexec "%s/bin/python" -P -m fleetdiag "$@"\n' "$venv" >"$venv/bin/fleetdiag"
 chmod 755 "$venv/bin/fleetdiag"
 printf '%s\n' "$wanted" >"$stamp"
