@@ -76,8 +76,8 @@ def create(runs_dir: Path, sweep: Mapping[str, Any]) -> Path:
 
 
 def write_json(run_path: Path, name: str, data: Any) -> None:
-    """Write `window.json`, `builds/<kernel>.json`, ... NaN and infinities become null."""
-    write_text(run_path, name, json.dumps(_finite(data), indent=1, sort_keys=True) + "\n")
+    """Write `window.json`, `builds/<kernel>.json`, ... in the order given; NaN and infinities become null."""
+    write_text(run_path, name, json.dumps(_finite(data), indent=1) + "\n")
 
 
 def write_text(run_path: Path, name: str, text: str) -> None:
@@ -92,7 +92,7 @@ def write_text(run_path: Path, name: str, text: str) -> None:
 def write_host(run_path: Path, host: str, phase: str, data: Mapping[str, Any]) -> None:
     """Write `hosts/<dir>/<phase>.json`; the true name of the host is put into it."""
     _check_phase(phase)
-    text = json.dumps(_finite({**data, "host": host}), indent=1, sort_keys=True) + "\n"
+    text = json.dumps(_finite({**data, "host": host}), indent=1) + "\n"
     _write_host_file(run_path, host, f"{phase}.json", text.encode())
 
 
@@ -107,10 +107,10 @@ def write_host_bytes(run_path: Path, host: str, filename: str, data: bytes) -> N
 
 def append_event(run_path: Path, event: Mapping[str, Any]) -> None:
     """Append one line to `events.jsonl` and sync it; a half line left by a crash stays a line of its own."""
-    text = json.dumps(_finite(dict(event)), sort_keys=True)
+    text = json.dumps(_finite(dict(event)))
     if len(text) > _MAX_EVENT:
         cut = {**event, "message": str(event.get("message", ""))[: _MAX_EVENT // 12] + "…"}
-        text = json.dumps(_finite(cut), sort_keys=True)
+        text = json.dumps(_finite(cut))
     path = run_path / "events.jsonl"
     with _folder(run_path, []) as folder, _refuses_links(path):
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -169,9 +169,7 @@ def _refuses_links(path: Path) -> Iterator[None]:
 
 
 def _planted(path: Path) -> FleetdiagError:
-    return FleetdiagError(
-        f"{path}: is a symbolic link, fleetdiag makes none; look who did and remove it"
-    )
+    return FleetdiagError(f"{path}: is a symbolic link, fleetdiag makes none; look who did and remove it")
 
 
 def _replace(folder: int, path: Path, name: str, data: bytes) -> None:
@@ -306,7 +304,7 @@ def read_builds(run_path: Path, notes: list[str] | None = None) -> dict[str, dic
     builds: dict[str, dict[str, Any]] = {}
     try:
         with _folder(run_path, ["builds"]) as fd:
-            names = sorted(os.listdir(fd))  # noqa: PTH208 - of a descriptor
+            names = sorted(os.listdir(fd))
     except FleetdiagError:
         return builds
     for name in names:

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""report.json: everything the report knows, for programs. The schema is report.schema.json, versioned in
+`schema`.
+
+Values stand in the order of the table's columns: `key` those with role key, `values` and `rates` the
+measures. Texts are data as the hosts gave them, not made safe to show.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import merge
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.coverage import (
+    HostCoverage,
+    SessionCoverage,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import CallNode, CallTree, Column
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import HostCalls, ProbeReport, Report
+
+MAX_KEYS = 5_000
+"""Keys of the fleet with totals of their own; `keys_left_out` says how many there were beyond."""
+
+
+def render(report: Report) -> str:
+    """One JSON document, ASCII only, with a newline at its end."""
+    return json.dumps(document(report), separators=(",", ":"), allow_nan=False) + "\n"
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The same as plain data."""
+    return {
+        "schema": report.schema,
+        "generated": report.generated,
+        "verdict": report.verdict,
+        "counts": report.counts,
+        "runs": [_run(asdict(run)) for run in report.runs],
+        "coverage": [_host(row) for row in report.coverage],
+        "probes": [_probe(probe) for probe in report.probes],
+        "builds": [asdict(item) for item in report.builds],
+        "notes": report.notes,
+    }
+
+
+def _run(run: dict[str, Any]) -> dict[str, Any]:
+    """Without its path: a run directory that was moved is still the same."""
+    return {key: value for key, value in run.items() if key != "path"}
+
+
+def _host(row: HostCoverage) -> dict[str, Any]:
+    data = {key: value for key, value in vars(row).items() if key not in ("sessions", "losses")}
+    data["losses"] = [asdict(loss) for loss in row.losses]
+    data["sessions"] = {name: _session(session) for name, session in row.sessions.items()}
+    return data
+
+
+def _session(session: SessionCoverage) -> dict[str, Any]:
+    data = {key: value for key, value in vars(session).items() if key != "losses"}
+    data["losses"] = [asdict(loss) for loss in session.losses]
+    return data
+
+
+def _probe(probe: ProbeReport) -> dict[str, Any]:
+    return {
+        "name": probe.name,
+        "description": probe.description,
+        "question": probe.question,
+        "output": probe.output,
+        "cost": probe.cost,
+        "parameters": probe.parameters,
+        "sampled": probe.sampled,
+        "tables": [_table(table) for table in probe.tables],
+        "calls": [_calls(calls) for calls in probe.calls],
+        "fleet_calls": [_fleet_tree(tree) for tree in probe.fleet_calls],
+        "texts": [asdict(text) for text in probe.texts],
+    }
+
+
+def _table(merged: merge.MergedTable) -> dict[str, Any]:
+    table = merged.table
+    return {
+        "name": table.name,
+        "description": table.description,
+        "interval_s": merged.interval_s,
+        "sort": ("-" if table.descending else "") + table.sort,
+        "columns": [_column(column) for column in table.columns],
+        "rows": [_row(row) for row in merged.rows()],
+        "hosts": [
+            {
+                "host": host.host,
+                "total": _total(host.total),
+                "other": _total(host.other),
+                "intervals": _series(host.intervals),
+            }
+            for host in merged.hosts
+        ],
+        "keys": [
+            {"key": total.key, "values": total.values, "rates": total.rates, "hosts": total.hosts}
+            for total in merged.keys[:MAX_KEYS]
+        ],
+        "keys_left_out": max(0, len(merged.keys) - MAX_KEYS),
+        "other_keys": _total(merged.other_keys),
+        "total": _total(merged.total),
+    }
+
+
+def _column(column: Column) -> dict[str, Any]:
+    return {
+        "name": column.name,
+        "type": column.type,
+        "role": column.role,
+        "unit": column.shown_unit,
+        "merge": column.merge,
+        "rate": column.rate,
+        "more_is": column.more_is,
+        "description": column.description,
+    }
+
+
+def _row(row: merge.MergedRow) -> dict[str, Any]:
+    data: dict[str, Any] = {"host": row.host, "key": row.key, "values": row.values, "rates": row.rates}
+    data["rows"] = row.rows
+    if row.series:
+        data["series"] = _series(row.series)
+    return data
+
+
+def _series(series: tuple[tuple[int, merge.Cells], ...]) -> list[dict[str, Any]]:
+    return [{"interval": number, "values": values} for number, values in series]
+
+
+def _total(total: merge.Total | None) -> dict[str, Any] | None:
+    return asdict(total) if total is not None else None
+
+
+def _calls(calls: HostCalls) -> dict[str, Any]:
+    trees = [_tree(tree) for tree in calls.trees]
+    return {"host": calls.host, "trees": trees, "nodes_left_out": calls.more, "lines": calls.lines}
+
+
+def _tree(tree: CallTree) -> dict[str, Any]:
+    return {
+        "process": tree.process,
+        "unfinished": tree.unfinished,
+        "orphan_returns": tree.orphan_returns,
+        "nodes": [_node(node) for node in tree.nodes],
+    }
+
+
+def _fleet_tree(tree: merge.FleetTree) -> dict[str, Any]:
+    return {
+        "process": tree.process,
+        "hosts": tree.hosts,
+        "unfinished": tree.unfinished,
+        "orphan_returns": tree.orphan_returns,
+        "nodes": [{**_node(item.node), "hosts": item.hosts} for item in tree.nodes],
+        "nodes_left_out": tree.more,
+    }
+
+
+def _node(node: CallNode) -> dict[str, Any]:
+    """Times in microseconds."""
+    return {
+        "path": node.path,
+        "count": node.count,
+        "total_us": node.total_us,
+        "self_us": node.self_us,
+        "unfinished": node.unfinished,
+    }

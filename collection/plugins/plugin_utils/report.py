@@ -1,0 +1,445 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a run directory, or several of one sweep's shards, to one Report: plain data that every renderer
+shows.
+
+The same run directory gives the same Report but for `generated`. Nothing here touches Ansible or the
+network, and nothing that a run directory holds makes it fail: what cannot be read becomes a note.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, coverage, merge, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import CallTree, Losses, Probe, Value
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse import parse_session
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import decode
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.losses import read_losses
+
+SCHEMA = "fleetdiag.report/1"
+FIRST_LINES = 100
+"""Lines of a call trace or a text kept per host; the whole stays in the run directory."""
+HOST_CALL_NODES = 2_000
+"""Nodes of one process's call tree kept per host."""
+DEFAULT_INTERVAL_S = 5
+OUTPUT_FACTOR = 2
+"""A collected output may unpack to this many times its declared limit before it is read no further."""
+_LINE = 4096
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """One run directory. start, end: the window by the controller's clock (epoch seconds), None if it never
+    came."""
+
+    id: str
+    path: str
+    created: str
+    fleetdiag: str
+    window_s: float
+    start: float | None
+    end: float | None
+    hosts: int
+    builders: tuple[str, ...]
+    conditions: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Built:
+    """One module of one kernel: status built, cached or failed; error holds SystemTap's message with its
+    line."""
+
+    kernel: str
+    builder: str
+    stap: str
+    probe: str
+    status: str
+    seconds: float | None
+    error: str
+    hosts: tuple[str, ...]
+
+
+@dataclass
+class HostCalls:
+    """The call trees of one host. more: nodes left out. lines: the first lines of the trace as it was
+    printed."""
+
+    host: str
+    trees: list[CallTree]
+    more: int
+    lines: list[str]
+
+
+@dataclass
+class HostText:
+    """The first lines one host printed, of `total`."""
+
+    host: str
+    lines: list[str]
+    total: int
+
+
+@dataclass
+class ProbeReport:
+    """One probe on all hosts. sessions: its coverage, by host (the same objects as in the coverage rows)."""
+
+    name: str
+    description: str
+    question: str
+    output: str
+    cost: str
+    parameters: dict[str, Value]
+    sessions: dict[str, coverage.SessionCoverage] = field(default_factory=dict)
+    tables: list[merge.MergedTable] = field(default_factory=list)
+    calls: list[HostCalls] = field(default_factory=list)
+    fleet_calls: list[merge.FleetTree] = field(default_factory=list)
+    texts: list[HostText] = field(default_factory=list)
+    not_built: list[Built] = field(default_factory=list)
+
+    @property
+    def sampled(self) -> list[str]:
+        """Hosts that gave data, sorted."""
+        return sorted(host for host, session in self.sessions.items() if session.has_data)
+
+    def mark(self, host: str) -> str:
+        """The losses that touch this host's figures; empty when none do."""
+        session = self.sessions.get(host)
+        return session.mark if session else ""
+
+
+@dataclass
+class Report:
+    """Everything a renderer needs. generated: the moment this report was made, the only thing that
+    differs."""
+
+    generated: str
+    verdict: str
+    counts: dict[str, int]
+    runs: list[RunInfo]
+    coverage: list[coverage.HostCoverage]
+    probes: list[ProbeReport]
+    builds: list[Built]
+    notes: list[str]
+    schema: str = SCHEMA
+
+
+def build(
+    runs: str | Path | Sequence[str | Path], *, generated: str = "", max_rows: int = merge.MAX_ROWS_PER_HOST
+) -> Report:
+    """The report of one run directory, or of several whose hosts differ (shards).
+
+    generated: ISO time to put in; now by default. Errors: no run directory, a newer format, a host or a
+    probe that two run directories tell differently about.
+    """
+    paths = [runs] if isinstance(runs, (str, Path)) else list(runs)
+    if not paths:
+        raise FleetdiagError("no run directory was named; name one that a sweep has left")
+    opened = sorted((store.open_run(Path(path)) for path in paths), key=_id)
+    several = len(opened) > 1
+    shards = [_Shard(run, f"{_id(run)}: " if several else "") for run in opened]
+    probes = _probes(shards)
+    homes = _homes(shards)
+    builder = _Builder(probes, max_rows)
+    for host in sorted(homes):
+        builder.add(homes[host], host)
+    order = list(dict.fromkeys(host for shard in shards for host in shard.run.hosts))
+    rows = [builder.rows[host] for host in order]
+    statuses = [row.status for row in rows]
+    counts: dict[str, int] = {status: statuses.count(status) for status in coverage.STATUSES}
+    built = [item for shard in shards for item in _built(shard, builder.rows)]
+    reports = builder.finish(built)
+    return Report(
+        generated=generated or datetime.now(UTC).isoformat(timespec="seconds"),
+        verdict=verdict(counts),
+        counts=counts,
+        runs=[_info(shard) for shard in shards],
+        coverage=rows,
+        probes=reports,
+        builds=built,
+        notes=[note for shard in shards for note in shard.notes()],
+    )
+
+
+def write(run_path: Path, report: Report) -> None:
+    """Write report.json, report.txt and report.html into the run directory, each whole or not at all."""
+    from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_html, as_json, as_text
+
+    store.write_text(run_path, "report.json", as_json.render(report))
+    store.write_text(run_path, "report.txt", as_text.render(report))
+    store.write_text(run_path, "report.html", as_html.render(report))
+
+
+def verdict(counts: Mapping[str, int]) -> str:
+    """`3 of 5 hosts probed (1 of them with losses), 1 refused, 1 unreachable`."""
+    total = sum(counts.values())
+    if not total:
+        return "no host was in the pattern"
+    lossy = counts.get("degraded", 0)
+    probed = counts.get("probed", 0) + lossy
+    line = f"{probed} of {coverage.plural(total, 'host')} probed"
+    if lossy:
+        which = {1: "it has losses" if probed == 1 else "1 with losses", probed: "all with losses"}
+        line += f" ({which.get(lossy, f'{lossy} with losses')})"
+    rest = [f"{counts[status]} {status}" for status in coverage.STATUSES[2:] if counts.get(status)]
+    return ", ".join([line, *rest])
+
+
+# --- the run directories ---
+
+
+class _Shard:
+    """One open run directory and what is common to its hosts."""
+
+    def __init__(self, run: store.Run, label: str) -> None:
+        self.run = run
+        self.label = label
+        self.window = run.read_json("window.json")
+        self.builds = run.read_builds()
+        self.events: dict[str, list[dict[str, Any]]] = {}
+        for event in run.read_events():
+            if isinstance(event.get("host"), str):
+                self.events.setdefault(event["host"], []).append(event)
+        self.window_s = coverage.number(run.sweep, "window_s") or 0.0
+        entries = run.sweep.get("probes")
+        self.entries: dict[str, Mapping[str, Any]] = {}
+        self.probes: dict[str, Probe] = {}
+        for entry in entries if isinstance(entries, list) else []:
+            self._add_probe(entry)
+
+    def _add_probe(self, entry: Any) -> None:
+        name = coverage.text(entry, "name") if isinstance(entry, Mapping) else ""
+        try:
+            probe = catalog.probe_from_manifest(name, dict(coverage.mapping(entry, "manifest")))
+        except (FleetdiagError, AttributeError) as why:
+            self.run.notes.append(f"sweep.json: a probe cannot be shown: {why}")
+            return
+        self.probes[name], self.entries[name] = probe, entry
+
+    def record(self, host: str) -> coverage.HostRecord:
+        """What the run directory holds about one host, without the sessions' output."""
+        run = self.run
+        return coverage.HostRecord(
+            host=host,
+            sweep_id=_id(run),
+            probes=list(self.probes),
+            window_s=self.window_s,
+            window=self.window,
+            builds=self.builds,
+            preflight=run.read_host(host, "preflight"),
+            arm=run.read_host(host, "arm"),
+            go=run.read_host(host, "go"),
+            collect=run.read_host(host, "collect"),
+            events=self.events.get(host, ()),
+        )
+
+    def notes(self) -> list[str]:
+        return [self.label + note for note in self.run.notes]
+
+
+def _id(run: store.Run) -> str:
+    return coverage.text(run.sweep, "id") or run.path.name
+
+
+def _probes(shards: Sequence[_Shard]) -> dict[str, Probe]:
+    probes: dict[str, Probe] = {}
+    for shard in shards:
+        for name, probe in shard.probes.items():
+            if probes.setdefault(name, probe).manifest != probe.manifest:
+                raise FleetdiagError(
+                    f"{shard.run.path}: its probe {name} differs from the other directories'; report it alone"
+                )
+    return probes
+
+
+def _homes(shards: Sequence[_Shard]) -> dict[str, _Shard]:
+    homes: dict[str, _Shard] = {}
+    for shard in shards:
+        for host in shard.run.hosts:
+            if host in homes:
+                raise FleetdiagError(
+                    f"host {host!r} is in {homes[host].run.path} and in {shard.run.path};"
+                    " only run directories of different hosts make one report"
+                )
+            homes[host] = shard
+    return homes
+
+
+def _info(shard: _Shard) -> RunInfo:
+    sweep, window = shard.run.sweep, shard.window or {}
+    builders = sweep.get("builders")
+    return RunInfo(
+        id=_id(shard.run),
+        path=str(shard.run.path.absolute()),
+        created=coverage.text(sweep, "created"),
+        fleetdiag=coverage.text(sweep, "fleetdiag"),
+        window_s=shard.window_s,
+        start=coverage.number(window, "start"),
+        end=coverage.number(window, "end"),
+        hosts=len(shard.run.hosts),
+        builders=tuple(str(name) for name in builders) if isinstance(builders, list) else (),
+        conditions=coverage.mapping(sweep, "conditions"),
+    )
+
+
+def _built(shard: _Shard, rows: Mapping[str, coverage.HostCoverage]) -> Iterator[Built]:
+    for kernel, data in sorted(shard.builds.items()):
+        hosts = tuple(host for host in shard.run.hosts if rows[host].kernel == kernel)
+        modules = coverage.mapping(data, "probes")
+        for probe in modules:
+            entry = coverage.mapping(modules, probe)
+            status = coverage.text(entry, "status")
+            yield Built(
+                kernel=kernel,
+                builder=coverage.text(data, "builder"),
+                stap=coverage.text(data, "stap"),
+                probe=probe,
+                status=status,
+                seconds=coverage.number(entry, "seconds"),
+                error=coverage.build_error(entry) if status == "failed" else "",
+                hosts=hosts,
+            )
+
+
+# --- the sessions ---
+
+
+class _Builder:
+    """Reads the sessions of one host after the other and keeps only what is folded."""
+
+    def __init__(self, probes: Mapping[str, Probe], max_rows: int) -> None:
+        self.rows: dict[str, coverage.HostCoverage] = {}
+        self._probes = probes
+        self._max_rows = max_rows
+        self._reports: dict[str, ProbeReport] = {}
+        self._tables: dict[str, dict[str, merge.FleetMerger]] = {}
+
+    def add(self, shard: _Shard, host: str) -> None:
+        """Read everything of one host. Hosts must come in the order of their names."""
+        record = shard.record(host)
+        outputs: dict[str, coverage.SessionOutput] = {}
+        folded: dict[str, dict[str, merge.HostMerger]] = {}
+        for name in shard.probes:
+            report = self._report(name, shard.entries[name])
+            with self._note_trouble(shard, host, name):
+                mergers = {
+                    table.name: merge.HostMerger(table, _interval_s(shard.entries[name]))
+                    for table in shard.probes[name].tables.values()
+                }
+                output = _read_session(shard, host, name, record, mergers)
+                if output is None:
+                    continue
+                outputs[name], folded[name] = output, mergers
+                self._keep_lines(report, shard, host, output)
+        record.outputs = outputs
+        row = self.rows[host] = coverage.cover(record)
+        for name, session in row.sessions.items():
+            self._reports[name].sessions[host] = session
+            for table, merger in folded.get(name, {}).items() if session.has_data else ():
+                self._tables[name][table].add(host, merger, session.sampled_s)
+
+    @contextlib.contextmanager
+    def _note_trouble(self, shard: _Shard, host: str, name: str) -> Iterator[None]:
+        """One unreadable session is a note, not the end of the report."""
+        try:
+            yield
+        except (FleetdiagError, OSError) as why:
+            shard.run.notes.append(f"host {host}: {name}: {why}")
+
+    def _report(self, name: str, entry: Mapping[str, Any]) -> ProbeReport:
+        if name not in self._reports:
+            probe = self._probes[name]
+            parameters = dict(coverage.mapping(entry, "parameters"))
+            self._reports[name] = ProbeReport(
+                name, probe.description, probe.question, probe.output, probe.cost, parameters
+            )
+            self._tables[name] = {
+                table.name: merge.FleetMerger(name, table, _interval_s(entry), max_rows=self._max_rows)
+                for table in probe.tables.values()
+            }
+        return self._reports[name]
+
+    def _keep_lines(
+        self, report: ProbeReport, shard: _Shard, host: str, output: coverage.SessionOutput
+    ) -> None:
+        if report.output == "text":
+            result = output.result
+            report.texts.append(
+                HostText(host, list(result.text_lines[:FIRST_LINES]), result.text_lines_total)
+            )
+        elif report.output == "calltrace":
+            cut = [merge.cut_tree(tree, HOST_CALL_NODES) for tree in output.result.calltrees]
+            lines = _first_lines(shard, host, report.name)
+            report.calls.append(
+                HostCalls(host, [tree for tree, _ in cut], sum(more for _, more in cut), lines)
+            )
+
+    def finish(self, built: Sequence[Built]) -> list[ProbeReport]:
+        """The probes in the order they were asked for."""
+        reports = []
+        for name in self._probes:
+            report = self._reports.get(name)
+            if report is None:
+                continue
+            report.tables = [merger.finish() for merger in self._tables[name].values()]
+            report.fleet_calls = merge.merge_calltrees((calls.host, calls.trees) for calls in report.calls)
+            report.not_built = [item for item in built if item.probe == name and item.status == "failed"]
+            reports.append(report)
+        return reports
+
+
+def _read_session(
+    shard: _Shard,
+    host: str,
+    name: str,
+    record: coverage.HostRecord,
+    mergers: Mapping[str, merge.HostMerger],
+) -> coverage.SessionOutput | None:
+    probe = shard.probes[name]
+    limit = _limit(probe)
+    with shard.run.open_output(host, name, limit) as stream:
+        if stream is None:
+            return None
+        nonce = coverage.text(shard.entries[name], "nonce")
+        # The stream itself is bounded and tells truncation apart, so the parser need not stop before it.
+        session = parse_session(probe, nonce, io.BufferedReader(stream), limit + 1)
+        for row in session:
+            mergers[row.table].add(row)
+        sessions = coverage.mapping(record.collect or {}, "sessions")
+        expected = coverage.text(coverage.mapping(sessions, name), "sha256")
+        said = shard.run.read_err(host, name)
+        return coverage.SessionOutput(
+            result=session.result,
+            losses=read_losses(said) if said is not None else Losses(),
+            cut=stream.cut,
+            over_limit=stream.over_limit,
+            altered=bool(expected) and expected != stream.sha256,
+        )
+
+
+def _first_lines(shard: _Shard, host: str, name: str) -> list[str]:
+    """The first lines of what the script itself printed, control records left out."""
+    prefix = coverage.text(shard.entries[name], "nonce").encode() + b"\t"
+    lines: list[str] = []
+    with shard.run.open_output(host, name, FIRST_LINES * _LINE) as stream:
+        if stream is None:
+            return lines
+        reader = io.BufferedReader(stream)
+        while len(lines) < FIRST_LINES and (line := reader.readline(_LINE)):
+            if line.strip() and not line.startswith(prefix):
+                lines.append(decode(line.rstrip(b"\r\n")))
+    return lines
+
+
+def _limit(probe: Probe) -> int:
+    return OUTPUT_FACTOR * probe.limits.output_mb * 1024 * 1024
+
+
+def _interval_s(entry: Mapping[str, Any]) -> float:
+    return coverage.number(coverage.mapping(entry, "parameters"), "interval_s") or DEFAULT_INTERVAL_S
