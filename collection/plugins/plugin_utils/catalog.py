@@ -51,6 +51,7 @@ _MERGES = {
     "count": (*_NUMERIC, "timestamp", "string", "path", "bool"),
     "last": (*_NUMERIC, "timestamp", "string", "path", "bool"),
 }
+_MISSING = "is missing"
 _TYPE_WORDS = {
     "object": "a mapping of names to values",
     "array": "a list",
@@ -290,10 +291,14 @@ def _build(
 
 
 def _check_schema(data: dict[str, Any], source: _Source) -> None:
-    """The first fault by line, and of those on one line the outermost."""
+    """The first fault by line; a key that is missing comes last, because it may be one of those misspelt."""
+
+    def order(fault: tuple[Place, str, str]) -> tuple[bool, int, int, str]:
+        return fault[1] == _MISSING, source.line(fault[0]), len(fault[0]), str(fault)
+
     faults = [_fault(error) for error in _validator().iter_errors(data)]
     if faults:
-        source.fail(*min(faults, key=lambda fault: (source.line(fault[0]), len(fault[0]), str(fault))))
+        source.fail(*min(faults, key=order))
 
 
 def _fault(error: ValidationError) -> tuple[Place, str, str]:
@@ -311,7 +316,7 @@ def _fault(error: ValidationError) -> tuple[Place, str, str]:
         return (*place, unknown), "is not known here", advice
     if rule == "required":
         missing = next(key for key in wanted if key not in value)
-        return (*place, missing), "is missing", "add it"
+        return (*place, missing), _MISSING, "add it"
     if rule == "type":
         kinds = [wanted] if isinstance(wanted, str) else wanted
         return place, f"is not {' or '.join(_TYPE_WORDS[kind] for kind in kinds)}", "correct it"
@@ -435,10 +440,10 @@ def _parameter(name: str, data: dict[str, Any], source: _Source) -> Parameter:
         source.fail(place, "is an int that is set at load in every probe", "declare it so or leave it out")
     for key in ("min", "max"):
         if key in data and kind != "int":
-            source.fail((*place, key), f"a {kind} has no range", "take it out")
+            source.fail((*place, key), f"a parameter of type {kind} has no range", "take it out")
     if "pattern" in data:
         if kind != "string":
-            source.fail((*place, "pattern"), f"a {kind} has no pattern", "take it out")
+            source.fail((*place, "pattern"), f"a parameter of type {kind} has no pattern", "take it out")
         _check_pattern(data["pattern"], (*place, "pattern"), source)
     parameter = Parameter(
         name=name,
