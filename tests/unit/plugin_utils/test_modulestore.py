@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import modulestore
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 

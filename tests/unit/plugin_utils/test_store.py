@@ -12,10 +12,11 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import store
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import coverage
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.coverage import HostRecord, SessionOutput
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Losses, SessionResult
+
+START_MS = 1_790_000_000_000
+END_MS = START_MS + 30_000
+OK = {"verdict": "ok", "kernel": "6.12", "clock": {"offset_s": 0.5, "error_s": 0.01}}
+ARMED = {"verdict": "ok", "sessions": {"nettop": {"status": "armed"}}}
+COLLECTED = {
+    "sessions": {"nettop": {"result": "success", "out_bytes": 10, "collected_bytes": 10}},
+    "residue": [],
+}
+
+
+def output(
+    losses: Losses | None = None, *, late_ms: int = 0, early_ms: int = 0, **more: Any
+) -> SessionOutput:
+    """A session on a host whose clock is half a second ahead."""
+    result = {
+        "armed_ms": START_MS,
+        "start_ms": START_MS + 500 + late_ms,
+        "end_ms": END_MS + 500 - early_ms,
+        "end_reason": "window",
+    }
+    file = {key: more.pop(key) for key in ("cut", "over_limit", "altered") if key in more}
+    return SessionOutput(SessionResult(**{**result, **more}), losses or Losses(), **file)
+
+
+def record(**more: Any) -> HostRecord:
+    data: dict[str, Any] = {
+        "host": "web1",
+        "sweep_id": "20261123_080000_ab12",
+        "probes": ["nettop"],
+        "window_s": 30.0,
+        "window": {"start": START_MS / 1000, "end": END_MS / 1000},
+        "preflight": OK,
+        "arm": ARMED,
+        "go": {},
+        "collect": COLLECTED,
+        "outputs": {"nettop": output()},
+    }
+    return HostRecord(**{**data, **more})
+
+
+def test_probed() -> None:
+    row = coverage.cover(record())
+    assert (row.status, row.reason, row.remedy) == ("probed", "", "")
+    assert (row.late_s, row.early_s, row.clock_offset_s, row.clock_error_s) == (0.0, 0.0, 0.5, 0.01)
+    session = row.sessions["nettop"]
+    assert (session.status, session.sampled_s, session.mark) == ("sampled", 30.0, "")
+
+
+def test_late_and_early_are_measured_on_the_corrected_clock() -> None:
+    row = coverage.cover(record(outputs={"nettop": output(late_ms=3200, early_ms=1500, end_reason="stop")}))
+    assert row.status == "degraded"
+    assert (row.late_s, row.early_s) == (3.2, 1.5)
+    assert row.reason == "nettop: late 3.2 s; left 1.5 s early (stopped)"
+    assert row.sessions["nettop"].sampled_s == pytest.approx(25.3)
+
+
+def test_what_the_clocks_cannot_tell_is_not_late() -> None:
+    assert coverage.cover(record(outputs={"nettop": output(late_ms=200)})).status == "probed"
+    vague = {**OK, "clock": {"offset_s": 0.5, "error_s": 2.0}}
+    assert (
+        coverage.cover(record(preflight=vague, outputs={"nettop": output(late_ms=1900)})).status == "probed"
+    )
+
+
+def test_without_an_offset_the_host_was_told_its_window() -> None:
+    told = {"start_ms": START_MS + 500, "end_ms": END_MS + 500}
+    for missing in ({"window": None}, {"preflight": {**OK, "clock": None}}, {"preflight": None}):
+        row = coverage.cover(record(go=told, outputs={"nettop": output(late_ms=2000)}, **missing))
+        assert row.late_s == 2.0
+    row = coverage.cover(record(go=None, window=None))
+    assert (row.status, row.late_s, row.early_s) == ("probed", None, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"lost_records": 12}, "12 records lost"),
+        ({"rejected_lines": 1}, "1 line rejected"),
+        ({"losses": Losses(skipped=34)}, "34 probe hits skipped"),
+        ({"losses": Losses(transport_failures=2)}, "2 transport failures"),
+        ({"losses": Losses(lost_messages=3, lost_bytes=99)}, "3 messages lost; 99 bytes lost"),
+        ({"losses": Losses(dead_probes=1)}, "1 probe point not registered"),
+        ({"losses": Losses(errors=1)}, "1 error in the probe"),
+        ({"losses": Losses(overload=True)}, "stopped by SystemTap: the probe cost too much"),
+        ({"cut": True}, "output ends in the middle"),
+        ({"truncated": True}, "output ends in the middle"),
+        ({"over_limit": True}, "output truncated at its limit"),
+        ({"altered": True}, "output is not what the host sent (checksum)"),
+        ({"end_ms": None, "end_reason": ""}, "cut off before the end"),
+    ],
+)
+def test_losses_stand_beside_the_figures(change: dict[str, Any], text: str) -> None:
+    row = coverage.cover(record(outputs={"nettop": output(**change)}))
+    assert row.status == "degraded"
+    assert row.sessions["nettop"].mark == text
+    assert row.reason == f"nettop: {text}"
+
+
+def test_cut_off_by_what_systemd_says() -> None:
+    collected = {"sessions": {"nettop": {"result": "oom-kill"}}}
+    row = coverage.cover(record(collect=collected, outputs={"nettop": output(end_ms=None, end_reason="")}))
+    assert row.reason == "nettop: cut off before the end (oom-kill)"
+    assert (row.early_s, row.sessions["nettop"].sampled_s) == (None, None)
+
+
+@pytest.mark.parametrize("told", [{"truncated": True}, {"out_bytes": 100, "collected_bytes": 10}])
+def test_truncated_at_collection(told: dict[str, Any]) -> None:
+    collected = {"sessions": {"nettop": {"result": "success", **told}}}
+    row = coverage.cover(record(collect=collected, outputs={"nettop": output(altered=True, cut=True)}))
+    assert row.reason == "nettop: output truncated at its limit"
+
+
+def test_a_module_that_stays_is_named_with_its_remedy() -> None:
+    row = coverage.cover(record(collect={**COLLECTED, "residue": ["fd_x_nettop"]}))
+    assert row.status == "degraded"
+    assert row.reason == "module fd_x_nettop is still loaded"
+    assert row.remedy == "on the host: staprun -d fd_x_nettop"
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        ({"start_ms": None, "end_ms": None}, "its window never came"),
+        ({"start_ms": None, "end_ms": None, "armed_ms": None}, "it never finished arming"),
+    ],
+)
+def test_nothing_sampled(result: dict[str, Any], reason: str) -> None:
+    said = Losses(warnings=("ERROR: Couldn't insert module",))
+    row = coverage.cover(record(outputs={"nettop": output(said, **result)}))
+    assert row.status == "failed"
+    assert row.reason == f"nettop: nothing sampled ({reason}: ERROR: Couldn't insert module)"
+
+
+def test_one_probe_of_two() -> None:
+    builds = {
+        "6.12": {"probes": {"slow_open": {"status": "failed", "error": "semantic error: x", "line": 12}}}
+    }
+    row = coverage.cover(record(probes=["nettop", "slow_open"], builds=builds))
+    assert row.status == "degraded"
+    assert row.sessions["slow_open"].status == "not built"
+    assert row.reason == "slow_open: not built (line 12: semantic error: x)"
+    arm = {
+        "verdict": "ok",
+        "sessions": {"nettop": {"status": "armed"}, "slow_open": {"status": "failed", "error": "insmod: no"}},
+    }
+    row = coverage.cover(record(probes=["nettop", "slow_open"], arm=arm))
+    assert row.reason == "slow_open: not armed (insmod: no)"
+    arm = {"verdict": "ok", "sessions": {"nettop": {"status": "armed"}, "slow_open": {"status": "armed"}}}
+    row = coverage.cover(record(probes=["nettop", "slow_open"], arm=arm))
+    assert row.reason == "slow_open: no output came back"
+
+
+NOTHING: dict[str, Any] = {"collect": None, "outputs": {}}
+
+
+@pytest.mark.parametrize("phase", ["preflight", "arm"])
+def test_refused(phase: str) -> None:
+    said = {"verdict": "refused", "reason": "staprun 4.8", "remedy": "install 5.6"}
+    row = coverage.cover(record(**NOTHING, go=None, **{phase: said}))
+    assert (row.status, row.reason, row.remedy) == ("refused", "staprun 4.8", "install 5.6")
+    row = coverage.cover(record(**NOTHING, go=None, **{phase: {"verdict": "busy"}}))
+    assert (row.status, row.reason) == ("refused", f"busy at {phase}")
+    row = coverage.cover(record(**NOTHING, go=None, **{phase: {"verdict": "failed", "reason": "no space"}}))
+    assert (row.status, row.reason) == ("failed", "no space")
+
+
+def test_unreachable_before_and_after_the_window() -> None:
+    event = {"status": "unreachable", "phase": "preflight", "message": "No route to host"}
+    row = coverage.cover(record(**NOTHING, preflight=None, arm=None, go=None, events=[event]))
+    assert (row.status, row.reason) == ("unreachable", "unreachable at preflight: No route to host")
+    assert row.remedy == "see that ssh reaches it, then sweep again"
+    row = coverage.cover(record(**NOTHING, events=[{**event, "phase": "collect"}]))
+    assert row.remedy.endswith("/var/lib/fleetdiag/sweeps/20261123_080000_ab12")
+
+
+def test_a_failed_task() -> None:
+    row = coverage.cover(
+        record(**NOTHING, go=None, events=[{"status": "failed", "phase": "arm", "message": "Missing sudo"}])
+    )
+    assert (row.status, row.reason) == ("failed", "failed at arm: Missing sudo")
+
+
+def test_an_error_that_was_overcome_is_none() -> None:
+    row = coverage.cover(record(events=[{"status": "unreachable", "phase": "arm"}]))
+    assert row.status == "probed"
+
+
+def test_no_probe_could_be_built_for_its_kernel() -> None:
+    builds = {"6.12": {"probes": {"nettop": {"status": "failed", "error": "no headers"}}}}
+    row = coverage.cover(record(**NOTHING, arm=None, go=None, builds=builds))
+    assert (row.status, row.reason) == ("failed", "no probe could run: nettop was not built: no headers")
+
+
+@pytest.mark.parametrize(
+    ("done", "reason"),
+    [
+        ({}, "the sweep was interrupted before preflight"),
+        ({"preflight": OK}, "the sweep was interrupted after preflight"),
+        ({"preflight": OK, "arm": ARMED}, "the sweep was interrupted after arm"),
+        ({"preflight": OK, "arm": ARMED, "go": {}}, "the sweep was interrupted after the window was given"),
+    ],
+)
+def test_interrupted(done: dict[str, Any], reason: str) -> None:
+    row = coverage.cover(record(**{"preflight": None, "arm": None, "go": None, **NOTHING, **done}))
+    assert (row.status, row.reason) == ("not probed", reason)
+    assert row.remedy
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = st.sampled_from(
+    [
+        "verdict",
+        "reason",
+        "kernel",
+        "clock",
+        "sessions",
+        "nettop",
+        "residue",
+        "status",
+        "error",
+        "offset_s",
+        "start",
+        "end",
+        "start_ms",
+        "end_ms",
+        "probes",
+        "line",
+        "phase",
+        "result",
+        "out_bytes",
+    ]
+)
+OBJECT = st.dictionaries(
+    FIELDS, JSON | st.dictionaries(FIELDS, JSON | st.dictionaries(FIELDS, JSON, max_size=3), max_size=3)
+)
+
+
+@settings(max_examples=40)
+@given(OBJECT, OBJECT, OBJECT, OBJECT, OBJECT, st.lists(OBJECT, max_size=2), st.booleans())
+def test_wrong_types_never_raise(
+    preflight: Any, arm: Any, go: Any, collect: Any, window: Any, events: Any, came: bool
+) -> None:
+    row = coverage.cover(
+        record(
+            preflight=preflight,
+            arm=arm,
+            go=go,
+            collect=collect if came else None,
+            window=window,
+            events=events,
+            builds={"6.12": arm},
+            outputs={"nettop": output()} if came else {},
+        )
+    )
+    assert row.status in coverage.STATUSES
+    assert row.status == "probed" or row.reason
