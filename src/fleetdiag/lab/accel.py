@@ -15,7 +15,7 @@ from fleetdiag.lab.images import BuiltImage
 from fleetdiag.lab.say import say
 
 _TRIAL_S = 6.0
-TCG = "tcg,thread=multi"
+TCG = "tcg,thread=multi,tb-size=256"
 
 
 def choose(cache: Path, image: BuiltImage) -> str:

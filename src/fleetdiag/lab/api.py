@@ -32,6 +32,8 @@ from fleetdiag.lab.state import Process, State
 _BOOTS_AT_ONCE = 2
 # Measured sizes, rounded up, in GB.
 _IMAGE_GB, _IMAGE_WORK_GB, _BUILDER_GB, _OVERLAY_GB = 0.7, 1.2, 3.0, 0.7
+# Beside the memory of its guest: translated code, devices.
+_EMULATOR_GB = 0.5
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ def _preflight(state: State, missing: list[str]) -> None:
         disk += 0 if f"image-{suite}" in entries else _IMAGE_GB + _IMAGE_WORK_GB
     disk += 0 if "builder" in entries else _BUILDER_GB
     boots = [recipe.MACHINES[name] for name in missing if name != recipe.BUILDER]
-    memory = 0.5 + sum(machine.memory_mb / 1000 + 0.2 for machine in boots)
+    memory = 0.5 + sum(machine.memory_mb / 1000 + _EMULATOR_GB for machine in boots)
     preflight.check(cache_dir, state.folder, disk + _OVERLAY_GB * len(boots), memory if missing else 0)
 
 

@@ -49,7 +49,7 @@ def drop_unfinished(folder: Path) -> None:
 
 
 def prune(folder: Path, keep: set[str], kind: str, newest: int = 0) -> None:
-    """Remove the entries of `kind` that are not in `keep` nor among the `newest` ones; the caller has the lock."""
+    """Remove the entries of `kind` but for `keep` and the `newest` ones. The caller holds the lock."""
     entries = [path for path in folder.glob(f"{kind}-*") if path.is_dir() and KEY.fullmatch(path.name)]
     entries.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     for path in entries[newest:]:

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from fleetdiag.lab import builder, images, keys, machines, recipe, run
+from fleetdiag.lab.images import BuiltImage
+
+
+def test_image_name_changes_with_its_recipe_and_keys(tmp_path: Path) -> None:
+    ours, theirs = keys.ensure(tmp_path / "ours"), keys.ensure(tmp_path / "theirs")
+    image = recipe.FORKY
+    names = {
+        images.name(image, ours),
+        images.name(image, theirs),
+        images.name(recipe.TRIXIE, ours),
+        images.name(replace(image, packages=(*image.packages, "strace")), ours),
+        images.name(replace(image, size_gb=9), ours),
+    }
+    assert len(names) == 5
+    assert images.name(image, keys.ensure(tmp_path / "ours")) in names
+
+
+def test_keys_are_made_once_and_private(tmp_path: Path) -> None:
+    made = keys.ensure(tmp_path)
+    before = made.client.read_bytes()
+    assert keys.ensure(tmp_path).client.read_bytes() == before
+    assert made.client.stat().st_mode & 0o077 == 0
+    assert made.known_hosts.read_text().startswith(f"{keys.HOST_ALIAS} ssh-ed25519 ")
+
+
+def test_builder_name_follows_the_kernels() -> None:
+    one = builder.name({"6.12.1-amd64": "trixie", "7.2.1-amd64": "forky"})
+    assert one == builder.name({"7.2.1-amd64": "forky", "6.12.1-amd64": "trixie"})
+    assert one != builder.name({"6.12.2-amd64": "trixie", "7.2.1-amd64": "forky"})
+
+
+def test_machine_listens_on_loopback_only(tmp_path: Path) -> None:
+    ports = {"ssh": 2201, "http": 8001}
+    command = machines.command(recipe.MACHINES["web1"], BuiltImage(tmp_path), "tcg", tmp_path, ports)
+    network = next(word for word in command if word.startswith("user,"))
+    assert network.split(",")[2:] == ["hostfwd=tcp:127.0.0.1:2201-:22", "hostfwd=tcp:127.0.0.1:8001-:80"]
+    assert "systemd.hostname=web1" in command[-1]
+
+
+def test_tail_shows_the_end_without_control_characters(tmp_path: Path) -> None:
+    log = tmp_path / "console.log"
+    log.write_bytes(b"\n".join(b"line %d" % n for n in range(50)) + b"\n\x1b[0;31mlast\xff\r\n")
+    assert run.tail(log, 2).splitlines() == ["    line 49", "    [0;31mlast�"]
+    assert "(no " in run.tail(tmp_path / "missing")
