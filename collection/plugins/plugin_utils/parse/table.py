@@ -76,15 +76,14 @@ class TableForm:
     def _begin(self, header: bytes) -> None:
         self._interval += 1
         self._tabs = header.count(b"\t") == len(self._headers) - 1
-        words = [_Span(*match.span()) for match in _WORD.finditer(header)]
         self._edges = []
-        for name in self._headers:
-            size = len(name.split())
-            if len(words) < size:  # words of the header run together, as in `KB/Read`
-                self._edges = []
-                return
-            self._edges.append(_Span(words[0].start, words[size - 1].end))
-            words = words[size:]
+        name, start = "", -1
+        for word in _WORD.finditer(header):
+            start = word.start() if start < 0 else start
+            name = _folded(f"{name} {plain(word[0])}")
+            if name == self._headers[min(len(self._edges), len(self._headers) - 1)]:
+                self._edges.append(_Span(start, word.end()))
+                name, start = "", -1
 
     def _values(self, line: bytes) -> tuple[Value, ...]:
         if self._tabs and line.count(b"\t") == len(self._cells) - 1:

@@ -124,6 +124,14 @@ def test_a_line_with_two_readings_is_rejected(make_probe: Fixture, read: Fixture
     assert (result.rows, result.rejected_lines) == (0, 1)
 
 
+def test_words_that_look_like_figures_cannot_shift_the_columns(make_probe: Fixture, read: Fixture) -> None:
+    rows, result = read(
+        make_probe("table", NETTOP), nettop((1, 0, "eth0", 1, 2, 3, 4, "9 9 9 9 9 9 9")).encode()
+    )
+    assert [row.values for row in rows] == [(1, 0, "eth0", 1, 2, 3072, 4096, "9 9 9 9 9 9 9")]
+    assert result.rejected_lines == 0
+
+
 def test_screen_control_rules_and_raw_bytes(make_probe: Fixture, read: Fixture) -> None:
     output = b"\x1b[H\x1b[2J" + iotop().encode() + b"------ ---\n====\n" + b"  caf\xe9 \t   1\t  2\n"
     rows, result = read(make_probe("table", IOTOP), output)
