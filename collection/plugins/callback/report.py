@@ -71,12 +71,12 @@ class CallbackModule(CallbackBase):
 
         try:
             made = report.build(self.run_dir)
-            paths = report.write(self.run_dir, made)
+            report.write(self.run_dir, made)
         except FleetdiagError as error:
             self._display.warning(f"no report: {error}")
             return
         if self.get_option("show"):
-            self._display.display(paths["txt"].read_text(encoding="utf-8"))
+            self._display.display((self.run_dir / "report.txt").read_text(encoding="utf-8"))
 
     def _append(self, result: Any, status: str) -> None:
         """One line of events.jsonl. The name of the task carries the phase: `Arm | Push the modules, ...`."""

@@ -184,9 +184,9 @@ def stap_version(module, stap):
 
 def compile_one(module, stap, source):
     """Result of one source: from the cache, freshly compiled, or the reason why not."""
-    home = os.path.join(
-        module.params["cache_dir"], re.sub(r"[^A-Za-z0-9.+_~-]", "_", module.params["kernel"])
-    )
+    # stap refuses a TMPDIR with other characters than these
+    kernel = re.sub(r"[^a-z0-9._-]", "_", module.params["kernel"].lower())
+    home = os.path.join(module.params["cache_dir"], kernel)
     kept = os.path.join(home, "modules", source["key"] + ".ko")
     result = {
         "name": source["name"],

@@ -84,9 +84,5 @@ def _source(
 
 def module_files(sweep: Mapping[str, Any]) -> list[str]:
     """Kernel modules whose files a builder must have, with compile parameters filled in."""
-    wanted: set[str] = set()
-    known = {entry["name"]: entry for entry in sweep["probes"]}
-    for probe in probes(sweep):
-        values = {name: str(value) for name, value in known[probe.name]["parameters"].items()}
-        wanted.update(name.format(**values) for name in probe.module_files)
-    return sorted(wanted)
+    known = {entry["name"]: entry["parameters"] for entry in sweep["probes"]}
+    return sorted({name for probe in probes(sweep) for name in parameters.module_files(probe, known[probe.name])})

@@ -171,7 +171,7 @@ start_session() {  # PROBE SHA256 OUTPUT_MB [name=value ...]
         -p LimitCORE=0 -p LimitFSIZE="${output_mb}M" -p UMask=0077 \
         -p PrivateTmp=yes -p ProtectHome=yes -p ProtectSystem=strict -p ReadWritePaths="$HOME_DIR" \
         -p StandardInput=null -p StandardOutput="file:$dir/out" -p StandardError="file:$dir/err" \
-        staprun "$dir/$(module_of "$id" "$probe").ko" "$@" 2>"$dir/systemd-run" \
+        staprun -b 4 "$dir/$(module_of "$id" "$probe").ko" "$@" 2>"$dir/systemd-run" \
         || { echo "session $probe failed 0 $(clean <"$dir/systemd-run")"; return 1; }
 }
 
