@@ -273,7 +273,9 @@ def _homes(shards: Sequence[_Shard]) -> dict[str, _Shard]:
 
 def _info(shard: _Shard) -> RunInfo:
     sweep, window = shard.run.sweep, shard.window or {}
-    builders = sweep.get("builders")
+    listed = sweep.get("builders")
+    built = sorted({coverage.text(data, "builder") for data in shard.builds.values()} - {""})
+    builders = [str(name) for name in listed] if isinstance(listed, list) else built
     return RunInfo(
         id=_id(shard.run),
         path=str(shard.run.path.absolute()),
@@ -283,7 +285,7 @@ def _info(shard: _Shard) -> RunInfo:
         start=coverage.number(window, "start"),
         end=coverage.number(window, "end"),
         hosts=len(shard.run.hosts),
-        builders=tuple(str(name) for name in builders) if isinstance(builders, list) else (),
+        builders=tuple(builders),
         conditions=coverage.mapping(sweep, "conditions"),
     )
 

@@ -50,6 +50,12 @@ def host_dir(name: str) -> str:
     return "h_" + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+def default_runs_dir() -> Path:
+    """`$XDG_STATE_HOME/fleetdiag/runs`, by default `~/.local/state/fleetdiag/runs`."""
+    base = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".local" / "state") / "fleetdiag" / "runs"
+
+
 # --- writing ---
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import encode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -314,3 +315,58 @@ class Builder:
         self.arm(host)
         self.go(host)
         self.collect(host, outputs, **more)
+
+
+HOSTILE = [
+    "</script><script>alert(1)</script>",
+    "<!--<script>",
+    '"><img src=x onerror=alert(2)>',
+    "a\u2028b",
+    "\x1b]0;pwn\x07",
+    "\x1b[2J",
+    "a\rok: [h1]",
+    "\x9b31m",
+    "\u202egnp.exe",
+    "[bold red]x[/] [link=file:///etc/passwd]y[/link]",
+    "{{ 7 * 7 }}{% for x in y %}",
+    "=cmd|' /C calc'!A0",
+    "日本",
+    "x\ty\n" + NONCE + "\t9\troot",
+]
+
+
+def hostile(runs: Path) -> Builder:
+    """A run directory in which every text that can come from outside is an attack."""
+    hosts = [*HOSTILE, "web1", "\ud800", "../../../evilhost"]
+    made = Builder(runs, hosts, list(MANIFESTS))
+    made.window()
+    evil = "\n".join(HOSTILE)
+    made.build(failed={"nettop": (evil, 3)})
+    for place, host in enumerate(HOSTILE):
+        reason = {"reason": host, "remedy": host}
+        if place % 3 == 0:
+            made.preflight(host, verdict="refused", kernel=host, **reason)
+        elif place % 3 == 1:
+            made.event(host, host, "unreachable", host)
+        else:
+            made.preflight(host, distribution=host, staprun=host)
+            made.arm(host, verdict="failed", **reason)
+    made.preflight("web1")
+    made.arm("web1", failed={"nettop": evil})
+    made.go("web1")
+    names = [encode(text).decode() for text in HOSTILE]
+    rows = [record("slow_files", 9, name, name, 2_000_000 + n, 1) for n, name in enumerate(names)]
+    calls = "".join(
+        f"     0 {encode(t.encode()[:12].decode(errors='ignore')).decode()}(7): ->f{n}\n"
+        for n, t in enumerate(HOSTILE)
+    )
+    raw = {name: made.out(payload=evil + "\n") for name in ("notes", "fs_calltrace")}
+    raw["fs_calltrace"] = made.out(payload=calls + evil + "\n")
+    made.collect(
+        "web1",
+        {"slow_open": made.out(*rows) + evil.encode(errors="replace"), **raw},
+        err={"slow_open": "".join(f"WARNING: {text}\n" for text in HOSTILE)},
+        sessions={"slow_open": {"result": evil}},
+        residue=HOSTILE,
+    )
+    return made

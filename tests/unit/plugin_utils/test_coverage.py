@@ -252,7 +252,7 @@ OBJECT = st.dictionaries(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(OBJECT, OBJECT, OBJECT, OBJECT, OBJECT, st.lists(OBJECT, max_size=2), st.booleans())
 def test_wrong_types_never_raise(
     preflight: Any, arm: Any, go: Any, collect: Any, window: Any, events: Any, came: bool
