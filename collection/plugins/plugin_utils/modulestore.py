@@ -75,6 +75,13 @@ class ModuleStore:
             return None
         return path
 
+    def read(self, sha256: str) -> bytes:
+        """The module of this content; it was `get` or `put` before. FleetdiagError if it is damaged or gone."""
+        data = _read(self._module(sha256)) if _SHA256.fullmatch(sha256) else None
+        if data is None or hashlib.sha256(data).hexdigest() != sha256:
+            raise FleetdiagError(f"{self._module(sha256)}: is damaged or gone; sweep again to build it anew")
+        return data
+
     def meta(self, key: str) -> dict[str, Any] | None:
         """What was put with the module of `key` (and its `sha256`), unchecked; None if there is no entry."""
         return self._load("index", key)

@@ -12,7 +12,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import buildke
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe
 
 FILES = Path(__file__).resolve().parents[2] / "roles" / "sweep" / "files"
-SMOKE_FLAGS = ["-s", "1"]
 
 
 @dataclass(frozen=True)
@@ -41,48 +40,35 @@ def tapset() -> dict[str, str]:
 
 def sources(sweep: Mapping[str, Any], *, stap: str, kernel: str, build_id: str) -> list[Source]:
     """Everything to compile for one kernel, the smoke module first."""
-    library = tapset()
+    library = "\0".join(f"{name}\0{text}" for name, text in tapset().items())
     control = (FILES / "control.stp").read_text()
-    known = {entry["name"]: entry for entry in sweep["probes"]}
-    wanted = [(plan.SMOKE, FILES / "smoke.stp", [], SMOKE_FLAGS, "")]
+    known = {entry["name"]: entry["parameters"] for entry in sweep["probes"]}
+
+    def source(name: str, path: Path, args: list[str], flags: list[str], second: str) -> Source:
+        script = path.read_text()
+        key = buildkey.key(
+            script=f"{name}\0{script}",
+            tapset=library,
+            control=second,
+            compile_args=args,
+            flags=flags,
+            stap=stap,
+            kernel=kernel,
+            build_id=build_id,
+        )
+        return Source(name, path.name, script, args, flags, second, key)
+
+    wanted = [source(plan.SMOKE, FILES / "smoke.stp", [], [], "")]
     for probe in probes(sweep):
         assert probe.script is not None  # catalog.find gives probes with files
-        _, args = parameters.split(probe, known[probe.name]["parameters"])
-        wanted.append((probe.name, probe.script, args, buildkey.flags(probe), control))
-    return [
-        _source(
-            name, path, args, flags, text, "\0".join(map("\0".join, library.items())), stap, kernel, build_id
-        )
-        for name, path, args, flags, text in wanted
-    ]
-
-
-def _source(
-    name: str,
-    path: Path,
-    args: list[str],
-    flags: list[str],
-    control: str,
-    library: str,
-    stap: str,
-    kernel: str,
-    build_id: str,
-) -> Source:
-    script = path.read_text()
-    key = buildkey.key(
-        script=f"{name}\0{script}",
-        tapset=library,
-        control=control,
-        compile_args=args,
-        flags=flags,
-        stap=stap,
-        kernel=kernel,
-        build_id=build_id,
-    )
-    return Source(name, path.name, script, args, flags, control, key)
+        args = parameters.split(probe, known[probe.name])[1]
+        wanted.append(source(probe.name, probe.script, args, buildkey.flags(probe), control))
+    return wanted
 
 
 def module_files(sweep: Mapping[str, Any]) -> list[str]:
     """Kernel modules whose files a builder must have, with compile parameters filled in."""
     known = {entry["name"]: entry["parameters"] for entry in sweep["probes"]}
-    return sorted({name for probe in probes(sweep) for name in parameters.module_files(probe, known[probe.name])})
+    return sorted(
+        {name for probe in probes(sweep) for name in parameters.module_files(probe, known[probe.name])}
+    )

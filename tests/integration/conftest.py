@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab, booted once for all integration tests and left as it was found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sweeps import MANIFEST, SCRIPTS
+
+from fleetdiag.lab import api
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[api.Lab]:
+    """builder, web1, web2 (6.12), web3 (7.x), old1 (Debian 12, cannot be probed) and ghost (answers nobody)."""
+    was_running = bool(api.running().machines)
+    machines = api.up(with_old=True, with_ghost=True)
+    yield machines
+    if not was_running and "FLEETDIAG_KEEP_LAB" not in os.environ:
+        api.down()
+
+
+@pytest.fixture(scope="session")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalog of one's own, with the probes of sweeps.SCRIPTS."""
+    folder = tmp_path_factory.mktemp("catalog")
+    for name, script in SCRIPTS.items():
+        (folder / name).mkdir()
+        (folder / name / f"{name}.stp").write_text(script)
+        (folder / name / "probe.yml").write_text(MANIFEST.format(name))
+    return folder

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the integration tests share: run the command, read a report, look for what a sweep left on a host."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fleetdiag.lab.api import Lab
+
+ROOT = Path(__file__).resolve().parents[2]
+WEB = ("web1", "web2", "web3")
+ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / '.collections'}"}
+
+
+# Probes of a catalog of one's own: one that works, one that does not compile, one that prints without end.
+MANIFEST = """\
+description: {0}
+question: {0}?
+output: rows
+cost: low
+limits: {{output_mb: 1, overload_percent: 50}}
+tables:
+  ticks:
+    description: {0}.
+    sort: -number
+    columns:
+      number: {{type: int, role: measure, merge: count, description: A number.}}
+"""
+SCRIPTS = {
+    "broken": "global good\nprobe no.such.point { good++ }\n",
+    "flood": "probe timer.ms(2) {\n  if (!fd_sampling()) next\n"
+    '  for (i = 0; i < 200; i++) printf("%s\\t%d\\n", fd_row("ticks"), i)\n}\n',
+    "tick": 'probe timer.ms(500) {\n  if (!fd_sampling()) next\n  printf("%s\\t%d\\n", fd_row("ticks"), 1)\n}\n',
+}
+
+
+def fleetdiag(*args: str) -> subprocess.CompletedProcess[str]:
+    """`fleetdiag ARGS` as a person would run it, from the source tree."""
+    command = [sys.executable, "-m", "fleetdiag", *args]
+    return subprocess.run(command, text=True, capture_output=True, check=False, cwd=ROOT, env=ENVIRONMENT)
+
+
+def sweep(lab: Lab, runs: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    """`fleetdiag sweep` on the lab; its run directory is `newest(runs)`."""
+    return fleetdiag("sweep", "-i", str(lab.inventory), "--runs-dir", str(runs), *args)
+
+
+def newest(runs: Path) -> Path:
+    """The run directory made last: ids begin with the time."""
+    return max(path for path in runs.iterdir() if path.is_dir())
+
+
+def report_of(run: Path) -> dict[str, Any]:
+    """report.json of a run directory."""
+    return dict(json.loads((run / "report.json").read_text()))
+
+
+def coverage(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """{host: its row of the coverage table}; every host is there once."""
+    rows = {row["host"]: row for row in report["coverage"]}
+    assert len(rows) == len(report["coverage"])
+    return rows
+
+
+def probe(report: dict[str, Any], name: str) -> dict[str, Any]:
+    """One probe's section."""
+    return next(section for section in report["probes"] if section["name"] == name)
+
+
+def rows(report: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Rows of a probe's first table as {"host", key columns, measures}."""
+    table = probe(report, name)["tables"][0]
+    keys = [column["name"] for column in table["columns"] if column["role"] == "key"]
+    measures = [column["name"] for column in table["columns"] if column["role"] == "measure"]
+    return [
+        {
+            "host": row["host"],
+            **dict(zip(keys, row["key"], strict=True)),
+            **dict(zip(measures, row["values"], strict=True)),
+        }
+        for row in table["rows"]
+    ]
+
+
+def left_behind(lab: Lab, host: str) -> str:
+    """What any sweep left on a host: modules, units, spool, lock, files in /tmp. Empty when it is clean."""
+    return lab.ssh(
+        host,
+        "grep ^fd_ /proc/modules; ls /proc/systemtap 2>/dev/null; systemctl list-units --all --no-legend 'fd-*';"
+        "ls /var/lib/fleetdiag/sweeps 2>/dev/null; ls /run/fleetdiag.lock 2>/dev/null;"
+        "ls -d /tmp/stap* /tmp/fd* /var/tmp/fd* 2>/dev/null",
+    ).stdout
+
+
+def wait_until(true: Callable[[], bool], what: str, seconds: float) -> None:
+    """Ask again until it is true; there is nothing on these machines that could call us."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.5)

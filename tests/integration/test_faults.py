@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes wrong in a sweep on real machines costs one sentence, never the other results, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+from sweeps import (
+    ENVIRONMENT,
+    ROOT,
+    SCRIPTS,
+    WEB,
+    coverage,
+    fleetdiag,
+    left_behind,
+    newest,
+    probe,
+    report_of,
+    sweep,
+    wait_until,
+)
+
+from fleetdiag.lab.api import Lab
+
+pytestmark = pytest.mark.lab
+
+
+def test_a_broken_script_and_a_flood_cost_the_third_probe_nothing(
+    lab: Lab, catalog: Path, tmp_path: Path
+) -> None:
+    words = [word for name in SCRIPTS for word in ("--probe", name)]
+    done = sweep(lab, tmp_path, "-l", "web1", "--window", "8s", "--catalog", str(catalog), *words)
+    run = newest(tmp_path)
+    report = report_of(run)
+    assert "Traceback" not in done.stdout + done.stderr
+    host = coverage(report)["web1"]
+    assert host["status"] == "degraded", host
+
+    (failed,) = [build for build in report["builds"] if build["probe"] == "broken"]
+    assert failed["status"] == "failed"
+    assert "broken.stp:2" in failed["error"]
+
+    assert "truncated" in json.dumps(host["losses"])
+    collected = json.loads((run / "hosts" / "web1" / "collect.json").read_text())["sessions"]
+    assert collected["flood"]["out_bytes"] == 1 << 20
+
+    (total,) = [
+        entry["total"] for entry in probe(report, "tick")["tables"][0]["hosts"] if entry["host"] == "web1"
+    ]
+    assert total["rows"] >= 8
+    assert left_behind(lab, "web1") == ""
+
+
+def unloaded(lab: Lab, host: str) -> bool:
+    return "fd_" not in lab.ssh(host, "cat /proc/modules").stdout
+
+
+def test_a_killed_controller_leaves_a_run_directory_and_clean_hosts(
+    lab: Lab, catalog: Path, tmp_path: Path
+) -> None:
+    command = [
+        *(sys.executable, "-m", "fleetdiag", "sweep", "-i", str(lab.inventory), "--runs-dir", str(tmp_path)),
+        *("-l", "web1,web3", "--window", "10s", "--catalog", str(catalog), "--probe", "tick"),
+    ]
+    sweeping = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    told = [tmp_path / "*" / "hosts" / host / "go.json" for host in ("web1", "web3")]
+    wait_until(
+        lambda: all(list(tmp_path.glob(str(p.relative_to(tmp_path)))) for p in told), "the window opens", 300
+    )
+    os.killpg(sweeping.pid, signal.SIGKILL)
+    sweeping.wait()
+
+    for host in ("web1", "web3"):
+        wait_until(partial(unloaded, lab, host), f"{host} unloads", 60)
+    run = newest(tmp_path)
+    rendered = fleetdiag("report", str(run))
+    assert "Traceback" not in rendered.stderr
+    hosts = coverage(report_of(run))
+    assert {hosts[host]["status"] for host in ("web1", "web3")} == {"not probed"}
+    assert "interrupted" in hosts["web1"]["reason"]
+    for host in ("web1", "web3"):
+        lab.ssh(host, f"sh /var/lib/fleetdiag/guard/*.sh forget {run.name}")
+        assert left_behind(lab, host) == ""
+
+
+def test_without_the_callback_the_run_directory_is_rendered_later(
+    lab: Lab, catalog: Path, tmp_path: Path
+) -> None:
+    variables = {
+        "probes": ["tick"],
+        "window": 5,
+        "sweep_catalogs": [str(catalog)],
+        "sweep_runs_dir": str(tmp_path),
+    }
+    play = subprocess.run(
+        [
+            *(sys.executable, "-m", "ansible", "playbook", "-i", str(lab.inventory), "-l", "web1"),
+            *("fleetdiag.systemtap.sweep", "-e", json.dumps(variables)),
+        ],
+        env={
+            **ENVIRONMENT,
+            "ANSIBLE_CONFIG": "/dev/null",
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
+        },
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert play.returncode == 0, play.stdout + play.stderr
+    run = newest(tmp_path)
+    assert not (run / "report.txt").exists()
+    assert f"fleetdiag report {run}" in " ".join((play.stdout + play.stderr).split())
+    assert fleetdiag("report", str(run)).returncode == 0
+    assert coverage(report_of(run))["web1"]["status"] == "probed"
+
+
+def test_a_user_without_sudo_is_told_so(lab: Lab, catalog: Path, tmp_path: Path) -> None:
+    lab.ssh(
+        "web2",
+        "id plain 2>/dev/null || useradd -m -s /bin/sh plain; mkdir -p ~plain/.ssh;"
+        "cp ~fleet/.ssh/authorized_keys ~plain/.ssh/; chown -R plain ~plain/.ssh",
+    )
+    sweep(
+        *(lab, tmp_path, "-l", "web2", "--window", "5s", "--catalog", str(catalog), "--probe", "tick"),
+        *("-e", "ansible_user=plain"),
+    )
+    row = coverage(report_of(newest(tmp_path)))["web2"]
+    assert row["status"] == "failed"
+    assert "become root" in row["reason"]
+    assert "--ask-become-pass" in row["reason"] + row["remedy"]
+
+
+def test_too_little_room_refuses_a_host_before_anything_is_built(
+    lab: Lab, catalog: Path, tmp_path: Path
+) -> None:
+    sweep(
+        *(lab, tmp_path, "-l", "web", "--window", "5s", "--catalog", str(catalog), "--probe", "tick"),
+        *("-e", "sweep_min_free_mb=99999999"),
+    )
+    run = newest(tmp_path)
+    hosts = coverage(report_of(run))
+    assert {hosts[host]["status"] for host in WEB} == {"refused"}
+    assert "99999999" in hosts["web1"]["reason"]
+    assert not list((run / "builds").iterdir())
+
+
+def test_an_unreachable_builder_costs_its_kernels_and_says_so(
+    lab: Lab, catalog: Path, tmp_path: Path
+) -> None:
+    inventory = tmp_path / "inventory.yml"
+    inventory.write_text(
+        "all:\n  children:\n    systemtap_builders:\n      hosts:\n        builder: {ansible_port: 9}\n"
+    )
+    runs = tmp_path / "runs"
+    sweep(
+        *(lab, runs, "-i", str(inventory), "-l", "web1", "--window", "5s", "--catalog", str(catalog)),
+        *("--probe", "tick"),
+    )
+    row = coverage(report_of(newest(runs)))["web1"]
+    assert row["status"] == "refused"
+    assert "builder" in row["reason"]
+    assert row["remedy"]

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each layer that ends a session, with the layers above it out of the way, on a real kernel."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sweeps import left_behind, newest, sweep, wait_until
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import Guard, SessionPlan
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.modulestore import ModuleStore
+from fleetdiag.lab.api import Lab
+
+pytestmark = pytest.mark.lab
+
+HOST = "web1"
+SWEEP = "20261123_071502_1f3a"
+OTHER = "20261123_071502_2222"
+PROBE = "tick"
+
+
+@pytest.fixture(scope="module")
+def module(lab: Lab, catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A compiled probe for the kernel of HOST, as a sweep makes it."""
+    runs = tmp_path_factory.mktemp("runs")
+    sweep(lab, runs, "-l", HOST, "--window", "2s", "--catalog", str(catalog), "--probe", PROBE)
+    (build,) = (newest(runs) / "builds").iterdir()
+    return ModuleStore().read(json.loads(build.read_text())["probes"][PROBE]["sha256"])
+
+
+@pytest.fixture
+def guard(lab: Lab) -> Iterator[Guard]:
+    def run(command: str, data: bytes | None) -> tuple[int, str, str]:
+        done = subprocess.run(
+            lab.ssh_command(HOST, ["/bin/sh", "-c", shlex.quote(command)]),
+            input=data or b"",
+            capture_output=True,
+            check=False,
+        )
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    one = Guard(run)
+    one.install_and_preflight()
+    yield one
+    for sweep_id in (SWEEP, OTHER):
+        one.forget(sweep_id)
+    assert left_behind(lab, HOST) == ""
+
+
+def armed(guard: Guard, module: bytes, *, sweep_id: str = SWEEP, ttl_s: int = 300) -> str:
+    """Arm the one session; its module's name."""
+    sha256 = sha256_of(module)
+    plan = SessionPlan(PROBE, sha256, 1, [("fd_nonce", "00ff00ff00ff00ff"), ("fd_ttl_ms", str(ttl_s * 1000))])
+    wanted = {"ttl_s": ttl_s, "timeout_s": 60, "smoke": "", "plans": [plan]}
+    reply = guard.arm(sweep_id, **wanted)
+    if reply.missing:
+        guard.put(sha256, module)
+        reply = guard.arm(sweep_id, **wanted)
+    assert reply.sessions[PROBE][0] == "armed", reply
+    return f"fd_{sweep_id}_{PROBE}"
+
+
+def sha256_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def loaded(lab: Lab, name: str) -> bool:
+    return name in lab.ssh(HOST, "cat /proc/modules").stdout
+
+
+def test_a_session_that_is_never_given_a_window_ends_itself(lab: Lab, guard: Guard, module: bytes) -> None:
+    name = armed(guard, module, ttl_s=4)
+    wait_until(lambda: not loaded(lab, name), "its own time limit", 40)
+    (session,) = guard.collect(SWEEP, {PROBE: 1 << 20}).sessions
+    assert session.result == "success"
+
+
+def test_a_killed_session_is_unloaded_by_its_unit(lab: Lab, guard: Guard, module: bytes) -> None:
+    name = armed(guard, module)
+    lab.ssh(HOST, f"systemctl kill --signal=KILL fd-{SWEEP}-{PROBE}.service")
+    wait_until(lambda: not loaded(lab, name), "ExecStopPost", 60)
+    (session,) = guard.collect(SWEEP, {PROBE: 1 << 20}).sessions
+    assert (session.result, session.status) == ("signal", "KILL")
+
+
+def test_a_detached_session_without_its_unit_is_reaped(lab: Lab, guard: Guard, module: bytes) -> None:
+    """SIGQUIT makes staprun leave its module loaded and running; without ExecStopPost only the timer's verb is left."""
+    name = armed(guard, module)
+    unit = f"fd-{SWEEP}-{PROBE}.service"
+    lab.ssh(
+        HOST,
+        f"mkdir -p /run/systemd/transient/{unit}.d /run/systemd/system/{unit}.d;"
+        f"printf '[Service]\\nExecStopPost=\\n' >/run/systemd/system/{unit}.d/defeat.conf; systemctl daemon-reload;"
+        f"systemctl kill --signal=QUIT {unit}",
+    )
+    wait_until(
+        lambda: "inactive" in lab.ssh(HOST, f"systemctl is-active {unit}").stdout, "staprun detaches", 30
+    )
+    still_loaded = loaded(lab, name)
+    lab.ssh(
+        HOST, f"rm -r /run/systemd/system/{unit}.d /run/systemd/transient/{unit}.d; systemctl daemon-reload"
+    )
+    assert still_loaded
+    timers = lab.ssh(HOST, f"systemctl show -p NextElapseUSecMonotonic fd-{SWEEP}-reap.timer").stdout
+    assert timers.strip() not in ("NextElapseUSecMonotonic=", "NextElapseUSecMonotonic=infinity")
+    lab.ssh(HOST, f"systemctl start fd-{SWEEP}-reap.service")
+    assert not loaded(lab, name)
+
+
+def test_a_second_sweep_is_told_who_holds_the_host(guard: Guard, module: bytes) -> None:
+    armed(guard, module)
+    plan = SessionPlan(PROBE, sha256_of(module), 1, [])
+    reply = guard.arm(OTHER, ttl_s=60, timeout_s=10, smoke="", plans=[plan])
+    assert reply.verdict == "busy"
+    assert SWEEP in reply.reason
+
+
+def test_a_module_with_another_checksum_is_not_kept(guard: Guard, module: bytes) -> None:
+    with pytest.raises(FleetdiagError, match="another checksum"):
+        guard.put("0" * 64, module)
+
+
+def test_a_cached_module_that_was_altered_is_not_loaded(lab: Lab, guard: Guard, module: bytes) -> None:
+    name = armed(guard, module)
+    guard.forget(SWEEP)
+    lab.ssh(
+        HOST,
+        "for f in /var/lib/fleetdiag/modules/*.ko; do printf x | dd of=$f bs=1 seek=4000 conv=notrunc; done",
+    )
+    sha256 = sha256_of(module)
+    reply = guard.arm(SWEEP, ttl_s=60, timeout_s=10, smoke="", plans=[SessionPlan(PROBE, sha256, 1, [])])
+    assert reply.sessions[PROBE][0] == "failed"
+    assert "damaged" in reply.sessions[PROBE][2]
+    assert not loaded(lab, name)
+
+
+def test_the_window_is_sampled_and_both_ends_are_marked(lab: Lab, guard: Guard, module: bytes) -> None:
+    armed(guard, module)
+    now_ms = int(float(lab.ssh(HOST, "date +%s.%N").stdout) * 1000)
+    start, end = now_ms + 1500, now_ms + 4500
+    assert guard.go(SWEEP, start, end) == {PROBE: True}
+    wait_until(
+        lambda: int(float(lab.ssh(HOST, "date +%s.%N").stdout) * 1000) > end + 1500, "the window is over", 30
+    )
+    (session,) = guard.collect(SWEEP, {PROBE: 1 << 20}).sessions
+    records = [line.split("\t") for line in gzip.decompress(session.out_gz).decode().splitlines()]
+    kinds = [record[2] for record in records]
+    assert kinds[0] == "@armed"
+    assert kinds[1] == "@start"
+    assert kinds[-1] == "@end"
+    assert records[-1][-1] == "window"
+    assert abs(int(records[1][4]) - start) < 500
+    assert 4 <= kinds.count("ticks") <= 7
+    assert [int(record[1]) for record in records] == list(range(1, len(records) + 1))
