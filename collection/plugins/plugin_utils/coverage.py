@@ -216,9 +216,8 @@ def _session_losses(
 
 
 def _transfer_losses(output: SessionOutput, collected: Mapping[str, Any]) -> Iterable[Loss]:
-    on_host, here = number(collected, "out_bytes"), number(collected, "collected_bytes")
     truncated = collected.get("truncated") is True
-    if truncated or output.over_limit or (on_host is not None and here is not None and here < on_host):
+    if truncated or output.over_limit:
         yield Loss("truncated", "output truncated at its limit")
     elif output.cut or output.result.truncated:
         yield Loss("truncated", "output ends in the middle")
@@ -285,10 +284,17 @@ def _why_nothing(record: HostRecord, row: HostCoverage) -> tuple[HostStatus, str
 
 def _by_event(record: HostRecord, event: Mapping[str, Any]) -> tuple[HostStatus, str, str]:
     phase, said = text(event, "phase") or "a task", text(event, "message")
+    other = text(event, "delegated_to")
+    if other and other != record.host:
+        reason = f"{other}, which works for it, {_FAULTS[event['status']]} at {phase}"
+        return "failed", reason + (f": {said}" if said else ""), f"see to {other}, then sweep again"
     if event.get("status") == "unreachable":
         reason = f"unreachable at {phase}" + (f": {said}" if said else "")
         return "unreachable", reason, _still_there(record, "see that ssh reaches it, then sweep again")
     return "failed", f"failed at {phase}" + (f": {said}" if said else ""), _still_there(record, "")
+
+
+_FAULTS = {"unreachable": "was unreachable", "failed": "failed"}
 
 
 def _reached(record: HostRecord) -> str:

@@ -294,6 +294,8 @@ def _built(shard: _Shard, rows: Mapping[str, coverage.HostCoverage]) -> Iterator
     for kernel, data in sorted(shard.builds.items()):
         hosts = tuple(host for host in shard.run.hosts if rows[host].kernel == kernel)
         modules = coverage.mapping(data, "probes")
+        if not modules and coverage.text(data, "error"):  # nothing can be built for this kernel
+            modules = {probe: {"status": "failed", "error": data["error"]} for probe in shard.probes}
         for probe in modules:
             entry = coverage.mapping(modules, probe)
             status = coverage.text(entry, "status")

@@ -267,13 +267,14 @@ class Builder:
     ) -> None:
         found: dict[str, Any] = {}
         for name, data in outputs.items():
-            store.write_host_bytes(self.path, host, f"{name}.out.gz", gzip.compress(data, mtime=0))
+            packed = gzip.compress(data, mtime=0)
+            store.write_host_bytes(self.path, host, f"{name}.out.gz", packed)
             store.write_host_bytes(self.path, host, f"{name}.err", (err or {}).get(name, "").encode())
             found[name] = {
                 "result": "success",
                 "exit_code": 0,
                 "out_bytes": len(data),
-                "collected_bytes": len(data),
+                "collected_bytes": len(packed),
                 "truncated": False,
                 "sha256": hashlib.sha256(data).hexdigest(),
                 "cpu_s": 0.8,

@@ -116,9 +116,8 @@ def test_cut_off_by_what_systemd_says() -> None:
     assert (row.early_s, row.sessions["nettop"].sampled_s) == (None, None)
 
 
-@pytest.mark.parametrize("told", [{"truncated": True}, {"out_bytes": 100, "collected_bytes": 10}])
-def test_truncated_at_collection(told: dict[str, Any]) -> None:
-    collected = {"sessions": {"nettop": {"result": "success", **told}}}
+def test_truncated_at_collection() -> None:
+    collected = {"sessions": {"nettop": {"result": "success", "truncated": True}}}
     row = coverage.cover(record(collect=collected, outputs={"nettop": output(altered=True, cut=True)}))
     assert row.reason == "nettop: output truncated at its limit"
 
@@ -191,6 +190,13 @@ def test_a_failed_task() -> None:
         record(**NOTHING, go=None, events=[{"status": "failed", "phase": "arm", "message": "Missing sudo"}])
     )
     assert (row.status, row.reason) == ("failed", "failed at arm: Missing sudo")
+
+
+def test_a_builder_that_is_gone_is_not_the_host() -> None:
+    event = {"status": "unreachable", "phase": "build", "message": "No route", "delegated_to": "builder"}
+    row = coverage.cover(record(**NOTHING, arm=None, go=None, events=[event]))
+    assert (row.status, row.remedy) == ("failed", "see to builder, then sweep again")
+    assert row.reason == "builder, which works for it, was unreachable at build: No route"
 
 
 def test_an_error_that_was_overcome_is_none() -> None:

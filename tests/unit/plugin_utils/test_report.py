@@ -243,6 +243,15 @@ def test_a_probe_that_does_not_compile_is_in_its_section(tmp_path: Path) -> None
     assert report.probes[0].sampled == ["web1", "web2"]
 
 
+def test_a_kernel_for_which_nothing_can_be_built(tmp_path: Path) -> None:
+    made = sweep(tmp_path, upto="preflight")
+    store.write_json(
+        made.path, "builds/6.12.90-amd64.json", {"kernel": "6.12.90-amd64", "error": "stap 4.8", "probes": {}}
+    )
+    (failure,) = built(made.path).probes[0].not_built
+    assert (failure.error, failure.hosts) == ("stap 4.8", ("web1", "web2"))
+
+
 def test_intervals_and_rates(tmp_path: Path) -> None:
     made = Builder(tmp_path, ["web1"], ["nettop"])
     made.window()
