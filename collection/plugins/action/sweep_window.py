@@ -25,15 +25,15 @@ class ActionModule(FleetdiagAction):
         ]
         if not armed:
             return {"armed_hosts": 0}
-        roundtrips = [
-            float((store.read_host(run, host, "preflight") or {}).get("roundtrip_s", 0)) for host in armed
+        answers = [
+            float((store.read_host(run, host, "preflight") or {}).get("answer_s", 0)) for host in armed
         ]
         window = plan.window(
             time.time(),
             sweep["window_s"],
             armed_hosts=len(armed),
             forks=args["forks"],
-            roundtrip_s=max(roundtrips),
+            answer_s=max(answers),
         )
         store.write_json(run, "window.json", window)
         return {"armed_hosts": len(armed), **window}

@@ -125,19 +125,18 @@ def sessions(
     return plans
 
 
-def window(
-    now: float, window_s: int, *, armed_hosts: int, forks: int, roundtrip_s: float
-) -> dict[str, float]:
+def window(now: float, window_s: int, *, armed_hosts: int, forks: int, answer_s: float) -> dict[str, float]:
     """window.json: the common start lies far enough ahead for every host to hear of it.
 
-    roundtrip_s: the slowest answer of a host so far; the hosts are told `forks` at a time.
+    answer_s: how long the slowest host took for its preflight, which is more than it takes to hear of the window;
+    the hosts are told `forks` at a time.
     """
     if armed_hosts < 1:
         raise FleetdiagError(
             "no host is armed, so there is nothing to watch; the report says why for each host"
         )
     turns = math.ceil(armed_hosts / max(forks, 1))
-    start = now + max(MIN_LEAD_S, 1.0 + 1.5 * turns * roundtrip_s)
+    start = now + max(MIN_LEAD_S, 1.0 + turns * answer_s)
     return {"start": start, "end": start + window_s}
 
 

@@ -195,7 +195,7 @@ class Builder:
             "verdict": "ok",
             "reason": "",
             "remedy": "",
-            "roundtrip_s": 0.01,
+            "answer_s": 0.01,
         }
         store.write_host(self.path, host, "preflight", {**facts, **more})
 

@@ -68,19 +68,19 @@ def test_arming_may_take_what_all_probes_need_together_and_a_session_outlives_it
 
 
 @pytest.mark.parametrize(
-    ("hosts", "forks", "roundtrip", "lead"), [(3, 25, 0.2, 3.0), (200, 25, 0.5, 7.0), (10, 5, 2.0, 7.0)]
+    ("hosts", "forks", "answer", "lead"), [(3, 25, 0.2, 3.0), (200, 25, 0.5, 5.0), (10, 5, 2.0, 5.0)]
 )
 def test_the_window_starts_after_the_last_host_has_heard_of_it(
-    hosts: int, forks: int, roundtrip: float, lead: float
+    hosts: int, forks: int, answer: float, lead: float
 ) -> None:
-    window = plan.window(1000.0, 30, armed_hosts=hosts, forks=forks, roundtrip_s=roundtrip)
+    window = plan.window(1000.0, 30, armed_hosts=hosts, forks=forks, answer_s=answer)
     assert window["start"] == pytest.approx(1000.0 + lead)
     assert window["end"] - window["start"] == 30
 
 
 def test_no_armed_host_means_no_window() -> None:
     with pytest.raises(FleetdiagError, match="no host is armed"):
-        plan.window(1000.0, 30, armed_hosts=0, forks=5, roundtrip_s=0.1)
+        plan.window(1000.0, 30, armed_hosts=0, forks=5, answer_s=0.1)
 
 
 def test_the_window_is_told_in_the_hosts_own_time() -> None:
