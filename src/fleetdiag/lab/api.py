@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from fleetdiag.lab import (
@@ -147,14 +148,21 @@ def _images(suites: list[str], keys_: Keys) -> dict[str, BuiltImage]:
 
 def _boot(missing: list[str], built: dict[str, BuiltImage], keys_: Keys, state: State) -> None:
     chosen = accel.choose(paths.cache_dir(), next(iter(built.values()))) if missing else ""
+    given_up = Event()
     with ThreadPoolExecutor(_BOOTS_AT_ONCE) as boots, ThreadPoolExecutor(1) as beside:
         jobs: list[Future[object]] = [
-            boots.submit(machines.boot, machine, built[machine.image.suite], chosen, state)
+            boots.submit(machines.boot, machine, built[machine.image.suite], chosen, state, given_up)
             for machine in (recipe.MACHINES[name] for name in reversed(missing) if name != recipe.BUILDER)
         ]
         # The builder waits for the mirror and its disk, the machines for an emulator: do both at once.
         jobs.append(beside.submit(_builder, recipe.BUILDER in missing, built, keys_, state))
-        errors = [error for job in jobs if (error := job.exception())]
+        try:
+            errors = [error for job in jobs if (error := job.exception())]
+        except KeyboardInterrupt:
+            given_up.set()
+            for job in jobs:
+                job.cancel()
+            raise
     if errors:
         raise errors[0]
 

@@ -61,6 +61,8 @@ def start(folder: Path, keys: Keys, state: State) -> Process:
             "keep": str(paths.cache_dir() / "builder-keep"),
             "keys": str(keys.folder),
             "port": str(port),
+            # Without root's own attributes overlayfs keeps its notes in the user's.
+            "overlay": "" if rights.is_root() else "userxattr,",
         }
         script = "".join(f"{key}={shlex.quote(value)}\n" for key, value in settings.items())
         command = ["unshare", *rights.namespace_flags(), "--mount", "--pid", "--fork", "--kill-child", "--"]

@@ -9,6 +9,7 @@ import subprocess
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from threading import Event
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from fleetdiag.lab import run, ssh
@@ -21,17 +22,24 @@ from fleetdiag.lab.state import Process, State, alive
 _BOOT_TIMEOUT_S = 600.0
 
 
-def boot(machine: Machine, image: BuiltImage, accel: str, state: State) -> Process:
-    """Start `machine` with a fresh copy-on-write disk and wait for its sshd (half a minute, emulated)."""
+def boot(machine: Machine, image: BuiltImage, accel: str, state: State, given_up: Event) -> Process:
+    """Start `machine` with a fresh copy-on-write disk and wait for its sshd (half a minute, emulated).
+
+    Ends the machine again when `given_up` is set meanwhile.
+    """
     folder = state.folder / "machines" / machine.name
     with step(f"{machine.name}: boot ({image.release})"):
         for _attempt in range(2):
             process = _start(machine, image, accel, state, folder)
-            if ssh.wait_for_banner(process.ports["ssh"], _BOOT_TIMEOUT_S, partial(alive, process)):
+            if ssh.wait_for_banner(
+                process.ports["ssh"], _BOOT_TIMEOUT_S, partial(_wanted, process, given_up)
+            ):
                 process = replace(process, ready=True)
                 state.record(machine.name, process)
                 return process
             state.stop(machine.name)
+            if given_up.is_set():
+                raise FleetdiagError(f"{machine.name}: boot given up")
             # Between choosing a port and using it somebody else may have taken it.
             if "Could not set up host forwarding" not in run.tail(folder / "qemu.log"):
                 break
@@ -40,6 +48,10 @@ def boot(machine: Machine, image: BuiltImage, accel: str, state: State) -> Proce
         f"QEMU said:\n{run.tail(folder / 'qemu.log', 5)}\n"
         f"the end of its console ({folder / 'console.log'}):\n{run.tail(folder / 'console.log', 25)}"
     )
+
+
+def _wanted(process: Process, given_up: Event) -> bool:
+    return alive(process) and not given_up.is_set()
 
 
 def command(

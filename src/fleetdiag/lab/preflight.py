@@ -22,6 +22,7 @@ _COMMANDS = {
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
     "unshare": "util-linux",
+    "setpriv": "util-linux",
     "mount": "mount",
     "dpkg-deb": "dpkg",
     "tar": "tar",

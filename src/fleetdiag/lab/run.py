@@ -17,7 +17,8 @@ def logged(what: str, command: list[str], log: Path, stdout: Path | None = None)
     """
     with log.open("ab") as log_file, (stdout or log).open("wb" if stdout else "ab") as out_file:
         done = subprocess.run(
-            command,
+            # A build ends with the command that wanted it, even when that is killed.
+            ["setpriv", "--pdeathsig", "TERM", "--", *command],
             stdin=subprocess.DEVNULL,
             stdout=out_file,
             stderr=log_file,

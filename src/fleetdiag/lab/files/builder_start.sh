@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Process 1 of the builder, in its own mount and process namespaces: nothing it mounts is seen outside, and
-# everything it started ends with it. Set before this text: tree, layer, keep, keys, port.
+# everything it started ends with it. Set before this text: tree, layer, keep, keys, port,
+# overlay (mount options, each with its comma).
 set -eu
 root=$tree
 mkdir -p "$layer/upper" "$layer/work" "$layer/root" "$keep/systemtap" "$keep/fleetdiag"
 # A copy-on-write layer starts every run from the same state; without overlayfs the tree itself serves.
-if mount -t overlay overlay -o "lowerdir=$tree,upperdir=$layer/upper,workdir=$layer/work" "$layer/root" 2>/dev/null ||
-    mount -t overlay overlay -o "userxattr,lowerdir=$tree,upperdir=$layer/upper,workdir=$layer/work" "$layer/root"; then
+if mount -t overlay overlay -o "${overlay}lowerdir=$tree,upperdir=$layer/upper,workdir=$layer/work" "$layer/root"; then
     root=$layer/root
 fi
 mount -t proc proc "$root/proc"
