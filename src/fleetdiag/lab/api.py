@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from fleetdiag.lab import (
 from fleetdiag.lab.images import BuiltImage
 from fleetdiag.lab.keys import Keys
 from fleetdiag.lab.locks import held
+from fleetdiag.lab.recipe import Image
 from fleetdiag.lab.say import say
 from fleetdiag.lab.state import Process, State
 
@@ -80,14 +81,14 @@ def up(
                 if state.stop(name):
                     say(f"{name}: ended for a fresh start")
         missing = [name for name in wanted if name not in state.running()]
-        _preflight(state, missing)
-        keys_ = keys.ensure(cache_dir)
-        with held(cache_dir):
-            cache.drop_unfinished(cache_dir)
-            suites = _suites({*wanted, *state.running()})
-            built = _images(suites, keys_)
-            _boot(missing, built, keys_, state)
-            _prune(keys_, state)
+        keys_ = Keys(cache_dir / "keys")
+        if missing:
+            _preflight(state, missing)
+            with held(cache_dir):
+                cache.drop_unfinished(cache_dir)
+                keys_ = keys.ensure(cache_dir)
+                _boot(missing, _images({*wanted, *state.running()}, keys_), keys_, state)
+                _prune(keys_, state)
         lab = _write_inventory(state, keys_, with_ghost)
     say(f"up: {', '.join(sorted(lab.machines))}; inventory {lab.inventory}")
     return lab
@@ -133,29 +134,27 @@ def _wanted(names: Sequence[str] | None, with_old: bool) -> list[str]:
     return wanted
 
 
-def _suites(names: set[str]) -> list[str]:
+def _kernels_of(names: Iterable[str]) -> list[str]:
     # The builder always has the kernels of the web machines: it need not be made again for each choice.
-    machines_ = [*recipe.WEB, *(name for name in names if name in recipe.MACHINES)]
-    return list(dict.fromkeys(recipe.MACHINES[name].image.suite for name in machines_))
+    return list(dict.fromkeys([*recipe.WEB, *(name for name in names if name in recipe.MACHINES)]))
 
 
-def _images(suites: list[str], keys_: Keys) -> dict[str, BuiltImage]:
-    by_suite = {machine.image.suite: machine.image for machine in recipe.MACHINES.values()}
+def _images(names: Iterable[str], keys_: Keys) -> dict[Image, BuiltImage]:
+    wanted = list(dict.fromkeys(recipe.MACHINES[name].image for name in _kernels_of(names)))
     with ThreadPoolExecutor(2) as pool:
-        built = pool.map(lambda suite: images.ensure(by_suite[suite], keys_), suites)
-        return dict(zip(suites, built, strict=True))
+        return dict(zip(wanted, pool.map(lambda image: images.ensure(image, keys_), wanted), strict=True))
 
 
-def _boot(missing: list[str], built: dict[str, BuiltImage], keys_: Keys, state: State) -> None:
-    chosen = accel.choose(paths.cache_dir(), next(iter(built.values()))) if missing else ""
+def _boot(missing: list[str], built: dict[Image, BuiltImage], keys_: Keys, state: State) -> None:
+    chosen = accel.choose(paths.cache_dir(), next(iter(built.values())))
     given_up = Event()
     with ThreadPoolExecutor(_BOOTS_AT_ONCE) as boots, ThreadPoolExecutor(1) as beside:
         jobs: list[Future[object]] = [
-            boots.submit(machines.boot, machine, built[machine.image.suite], chosen, state, given_up)
+            boots.submit(machines.boot, machine, built[machine.image], chosen, state, given_up)
             for machine in (recipe.MACHINES[name] for name in reversed(missing) if name != recipe.BUILDER)
         ]
         # The builder waits for the mirror and its disk, the machines for an emulator: do both at once.
-        jobs.append(beside.submit(_builder, recipe.BUILDER in missing, built, keys_, state))
+        jobs.append(beside.submit(_builder, recipe.BUILDER in missing, [*built.values()], keys_, state))
         try:
             errors = [error for job in jobs if (error := job.exception())]
         except KeyboardInterrupt:
@@ -167,11 +166,13 @@ def _boot(missing: list[str], built: dict[str, BuiltImage], keys_: Keys, state: 
         raise errors[0]
 
 
-def _builder(missing: bool, built: dict[str, BuiltImage], keys_: Keys, state: State) -> None:
+def _builder(missing: bool, built: list[BuiltImage], keys_: Keys, state: State) -> None:
     now = state.running().get(recipe.BUILDER)
     if not missing and now is None:
         return
-    folder = builder.ensure(built)
+    # Machines that were up before may run images that today's recipe does not make any more.
+    older = [process.image for process in state.running().values() if process.kind == "qemu"]
+    folder = builder.ensure([*built, *(BuiltImage(paths.cache_dir() / name) for name in older)])
     if now is not None and now.image != folder.name:
         say("builder: other kernels than before, restarting it")
         state.stop(recipe.BUILDER)
@@ -190,16 +191,14 @@ def _prune(keys_: Keys, state: State) -> None:
 
 def _preflight(state: State, missing: list[str]) -> None:
     cache_dir = paths.cache_dir()
-    entries = (
-        {path.name.rpartition("-")[0] for path in cache_dir.glob("*-*")} if cache_dir.is_dir() else set()
-    )
-    disk = 0.5
-    for suite in _suites(set(missing)):
-        disk += 0 if f"image-{suite}" in entries else _IMAGE_GB + _IMAGE_WORK_GB
-    disk += 0 if "builder" in entries else _BUILDER_GB
+    keys_ = Keys(cache_dir / "keys")
+    have_keys = keys_.client.exists() and keys_.host.exists()
+    disk = 0.5 + (0 if any(cache_dir.glob("builder-*/tree")) else _BUILDER_GB)
+    for image in {recipe.MACHINES[name].image for name in _kernels_of(missing)}:
+        disk += 0 if have_keys and images.cached(image, keys_) else _IMAGE_GB + _IMAGE_WORK_GB
     boots = [recipe.MACHINES[name] for name in missing if name != recipe.BUILDER]
     memory = 0.5 + sum(machine.memory_mb / 1000 + _EMULATOR_GB for machine in boots)
-    preflight.check(cache_dir, state.folder, disk + _OVERLAY_GB * len(boots), memory if missing else 0)
+    preflight.check(cache_dir, state.folder, disk + _OVERLAY_GB * len(boots), memory)
 
 
 def _forget_the_dead(state: State) -> None:

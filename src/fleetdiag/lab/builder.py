@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,10 +43,12 @@ def name(kernels: dict[str, str]) -> str:
     )
 
 
-def ensure(built: dict[str, BuiltImage]) -> Path:
-    """The builder's tree for the kernels of the images `built` {suite: image}, built when missing."""
-    kernels = {image.release: suite for suite, image in built.items()}
-    return cache.entry(paths.cache_dir(), name(kernels), lambda folder: _make(built, folder))
+def ensure(built: Iterable[BuiltImage]) -> Path:
+    """The builder's tree for the kernels of the images `built`, made when missing."""
+    by_release = {image.release: image for image in built}
+    kernels = {release: image.suite for release, image in by_release.items()}
+    made_from = [by_release[release] for release in sorted(by_release)]
+    return cache.entry(paths.cache_dir(), name(kernels), lambda folder: _make(made_from, folder))
 
 
 def start(folder: Path, keys: Keys, state: State) -> Process:
@@ -78,16 +81,15 @@ def start(folder: Path, keys: Keys, state: State) -> Process:
         return process
 
 
-def _make(built: dict[str, BuiltImage], folder: Path) -> None:
+def _make(built: list[BuiltImage], folder: Path) -> None:
     log = folder / "build.log"
-    headers = [f"linux-headers-{image.release}" for image in built.values()]
-    suites = [recipe.BUILDER_SUITE, *(suite for suite in built if suite != recipe.BUILDER_SUITE)]
+    packages = [*recipe.BUILDER_PACKAGES, *(f"linux-headers-{image.release}" for image in built)]
+    suites = list(dict.fromkeys([recipe.BUILDER_SUITE, *(image.suite for image in built)]))
     with step("builder: packages"):
-        packages = [*recipe.BUILDER_PACKAGES, *headers]
         hooks = [f"--customize-hook={_script('builder_late.sh')}", "--skip=cleanup/apt/lists"]
         run.logged("builder", images.mmdebstrap(suites, packages, hooks), log, stdout=folder / "root.tar")
     with step("builder: tree"):
-        tars = [str(image.modules) for image in built.values()]
+        tars = [str(image.modules) for image in built]
         run.logged("builder", [*rights.prefix(), "sh", "-c", _TO_TREE, "to-tree", str(folder), *tars], log)
 
 

@@ -40,6 +40,10 @@ class BuiltImage:
     folder: Path
 
     @property
+    def suite(self) -> str:
+        return self.folder.name.split("-")[1]
+
+    @property
     def disk(self) -> Path:
         return self.folder / "disk.img"
 

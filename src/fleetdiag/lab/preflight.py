@@ -30,11 +30,6 @@ _COMMANDS = {
 _SYSTEM_PATH = "/usr/sbin:/sbin"
 
 
-def packages() -> list[str]:
-    """Debian packages a lab needs."""
-    return sorted({*_COMMANDS.values(), "debian-archive-keyring", *([] if rights.is_root() else ["uidmap"])})
-
-
 def check(cache: Path, state: Path, to_build_gb: float, memory_gb: float) -> None:
     """Say what is needed; stop with one sentence when something is missing.
 

@@ -12,9 +12,7 @@ def is_root() -> bool:
 
 def prefix() -> list[str]:
     """Put before a command that must own files as root and as system users."""
-    if is_root():
-        return []
-    return ["unshare", "--user", "--map-root-user", "--map-auto", "--"]
+    return [] if is_root() else ["unshare", *namespace_flags(), "--"]
 
 
 def namespace_flags() -> list[str]:
