@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every role and every probe keeps to; a new one is tested by being there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse import parse_session
+
+COLLECTION = Path(__file__).parents[2] / "collection"
+LICENCE = "SPDX-License-Identifier: GPL-3.0-or-later"
+# How a role's option may look in its defaults.
+TYPES: dict[str, type | tuple[type, ...]] = {
+    "str": str,
+    "path": str,
+    "int": int,
+    "float": (int, float),
+    "bool": bool,
+    "list": list,
+    "dict": dict,
+    "raw": object,
+}
+
+
+def folders(where: Path) -> list[Path]:
+    return sorted(path for path in where.iterdir() if path.is_dir() and any(path.iterdir()))
+
+
+ROLES = folders(COLLECTION / "roles")
+PROBES = folders(catalog.shipped())
+
+each_role = pytest.mark.parametrize("role", ROLES, ids=lambda path: path.name)
+each_probe = pytest.mark.parametrize("folder", PROBES, ids=lambda path: path.name)
+
+
+def read_yaml(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def options(role: Path) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = read_yaml(role / "meta/argument_specs.yml")["argument_specs"]["main"][
+        "options"
+    ]
+    return found
+
+
+@each_role
+def test_the_options_of_a_role_are_its_defaults(role: Path) -> None:
+    defaults = read_yaml(role / "defaults/main.yml")
+    stated = {name: option["default"] for name, option in options(role).items() if not option.get("required")}
+    assert stated == defaults
+
+
+@each_role
+def test_every_option_of_a_role_is_typed_described_and_named_after_it(role: Path) -> None:
+    for name, option in options(role).items():
+        assert name.startswith(f"{role.name}_"), name
+        assert option["description"], name
+        assert isinstance(option.get("default"), TYPES[option["type"]]) or option.get("required"), name
+        assert option["type"] != "list" or "elements" in option, name
+
+
+@each_role
+def test_a_role_says_what_it_is(role: Path) -> None:
+    readme = (role / "README.md").read_text(encoding="utf-8")
+    assert readme.startswith("# "), "the README of a role starts with its name"
+    assert role.name in readme.splitlines()[0]
+    assert read_yaml(role / "meta/main.yml")["galaxy_info"]["description"]
+
+
+@each_role
+def test_the_scripts_of_a_role_carry_their_licence(role: Path) -> None:
+    scripts = [path for path in role.rglob("*") if path.suffix in {".sh", ".py", ".stp"}]
+    without = [
+        path for path in scripts if LICENCE not in "".join(path.open(encoding="utf-8").readlines()[:2])
+    ]
+    assert without == []
+
+
+def test_playbooks_only_say_which_hosts_get_which_role() -> None:
+    for path in (COLLECTION / "playbooks").glob("*.yml"):
+        for play in read_yaml(path):
+            assert "tasks" not in play, path.name
+            assert play["roles"], path.name
+
+
+def test_there_are_roles_and_probes() -> None:
+    assert {"builder", "install", "sweep"} <= {role.name for role in ROLES}
+    assert PROBES
+
+
+@each_probe
+def test_a_probe_loads(folder: Path) -> None:
+    probe = catalog.load_probe(folder)
+    assert probe.name == folder.name
+    assert probe.question.endswith("?")
+
+
+@each_probe
+def test_a_recorded_session_of_a_probe_is_understood_to_the_last_line(folder: Path) -> None:
+    probe = catalog.load_probe(folder)
+    with (folder / "sample.out").open("rb") as stream:
+        session = parse_session(probe, nonce_of(folder / "sample.out"), stream)
+        rows = list(session)
+    result = session.result
+    assert (result.rejected_lines, result.rejected_sample) == (0, [])
+    assert result.lost_records == 0
+    assert result.end_reason, "a recorded session runs to its end"
+    if probe.tables:
+        assert {row.table for row in rows} == set(probe.tables)
+    else:
+        assert result.calltrees or result.text_lines
+
+
+def nonce_of(sample: Path) -> str:
+    """The session's own, from its first record."""
+    found = re.search(rb"^([0-9a-f]{16})\t1\t@armed\t", sample.read_bytes(), re.MULTILINE)
+    assert found, f"{sample} holds no record @armed with the number 1"
+    return found[1].decode()
