@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import subprocess
 import time
@@ -19,23 +20,29 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for_banner(port: int, timeout_s: float, still_runs: Callable[[], bool]) -> bool:
-    """Wait until an ssh server greets on 127.0.0.1:`port`; False when the time is over or the machine ended.
+def wait_for_banner(port: int, timeout_s: float, still_wanted: Callable[[], bool]) -> bool:
+    """Wait until an ssh server greets on 127.0.0.1:`port`; False when time is over or it is not wanted.
 
     QEMU accepts connections before its guest listens, so only the server's first bytes count.
     """
     deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline and still_runs():
+    while time.monotonic() < deadline and still_wanted():
         began = time.monotonic()
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-                connection.settimeout(max(1.0, min(15.0, deadline - time.monotonic())))
-                if connection.recv(4) == b"SSH-":
+                if _greets(connection, min(deadline, began + 15), still_wanted):
                     return True
         except OSError:
             pass
         # A closed port answers at once; look again a little later.
         time.sleep(max(0.0, 0.3 - (time.monotonic() - began)))
+    return False
+
+
+def _greets(connection: socket.socket, deadline: float, still_wanted: Callable[[], bool]) -> bool:
+    while time.monotonic() < deadline and still_wanted():
+        if select.select([connection], [], [], 0.5)[0]:
+            return connection.recv(4) == b"SSH-"
     return False
 
 
