@@ -7,6 +7,7 @@ import socket
 import threading
 
 import pytest
+
 from fleetdiag.lab import ssh
 
 
