@@ -85,7 +85,7 @@ def test_a_session_that_is_never_given_a_window_ends_itself(lab: Lab, guard: Gua
 
 def test_a_killed_session_is_unloaded_by_its_unit(lab: Lab, guard: Guard, module: bytes) -> None:
     name = armed(guard, module)
-    lab.ssh(HOST, f"systemctl kill --signal=KILL fd-{SWEEP}-{PROBE}.service")
+    lab.ssh(HOST, f"systemctl kill --kill-whom=main --signal=KILL fd-{SWEEP}-{PROBE}.service")
     wait_until(lambda: not loaded(lab, name), "ExecStopPost", 60)
     (session,) = guard.collect(SWEEP, {PROBE: 1 << 20}).sessions
     assert (session.result, session.status) == ("signal", "KILL")
@@ -99,7 +99,7 @@ def test_a_detached_session_without_its_unit_is_reaped(lab: Lab, guard: Guard, m
         HOST,
         f"mkdir -p /run/systemd/transient/{unit}.d /run/systemd/system/{unit}.d;"
         f"printf '[Service]\\nExecStopPost=\\n' >/run/systemd/system/{unit}.d/defeat.conf; systemctl daemon-reload;"
-        f"systemctl kill --signal=QUIT {unit}",
+        f"systemctl kill --kill-whom=main --signal=QUIT {unit}",
     )
     wait_until(
         lambda: "inactive" in lab.ssh(HOST, f"systemctl is-active {unit}").stdout, "staprun detaches", 30

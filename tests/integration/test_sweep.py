@@ -92,7 +92,7 @@ def test_every_host_shows_who_moves_packets(swept: Swept) -> None:
 def test_every_host_shows_the_writers_bytes(swept: Swept) -> None:
     for host in WEB:
         written = [
-            row["written_bytes"]
+            row["write_bytes"]
             for row in rows(swept.report, "disktop")
             if row["host"] == host and row["process"] == "dd"
         ]

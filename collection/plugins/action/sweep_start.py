@@ -37,6 +37,7 @@ class ActionModule(FleetdiagAction):
         "runs_dir": {"type": "str", "default": ""},
         "hosts": {"type": "list", "elements": "str", "required": True},
         "builders": {"type": "list", "elements": "str", "default": []},
+        "overload_percent": {"type": "int", "default": 0},
     }
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
@@ -52,6 +53,11 @@ class ActionModule(FleetdiagAction):
         values = {
             probe.name: parameters.check(probe, args["parameters"].get(probe.name, {})) for probe in probes
         }
+        if not 0 <= args["overload_percent"] <= 100:
+            raise FleetdiagError(
+                f"sweep_overload_percent: {args['overload_percent']} is not a share of a processor; "
+                "say 1 to 100, or 0 for what each probe's manifest says"
+            )
         hosts = [host for host in args["hosts"] if host not in args["builders"]]
         if not hosts:
             raise FleetdiagError(
@@ -68,6 +74,7 @@ class ActionModule(FleetdiagAction):
             conditions={"ansible": ansible_version, "python": platform.python_version()},
         )
         sweep["builders"] = args["builders"]
+        sweep["overload_percent"] = args["overload_percent"]
         sweep["catalogs"] = [str(path) for path in args["catalogs"]]
         run_dir = store.create(
             Path(os.path.expanduser(args["runs_dir"])) if args["runs_dir"] else store.default_runs_dir(),

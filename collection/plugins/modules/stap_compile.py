@@ -243,7 +243,7 @@ def build(module, stap, source, home, kept):
         ):  # a compilation that was killed leaves a poisoned cache behind
             code, said = run_stap(module, stap, source, name, home, work, ["--poison-cache"])
         if code:
-            return said[-ERROR_BYTES:].strip() or "stap ended with exit code %d" % code
+            return shortened(said) or "stap ended with exit code %d" % code
         os.replace(os.path.join(work, name + ".ko"), kept)
         return ""
     finally:
@@ -269,6 +269,12 @@ def run_stap(module, stap, source, name, home, work, more=()):
     if code == 124:
         return code, "compiling took longer than %d s" % module.params["timeout"]
     return code, err + out if code else ""
+
+
+def shortened(said):
+    """SystemTap's message, each paragraph once: one mistake in a function is told again for every use of it."""
+    paragraphs = list(dict.fromkeys(part.strip() for part in said.split("\n\n")))
+    return "\n\n".join(part for part in paragraphs if part)[:ERROR_BYTES]
 
 
 def line_of(error, file):

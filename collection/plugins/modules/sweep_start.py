@@ -46,6 +46,10 @@ options:
     type: list
     elements: str
     default: []
+  overload_percent:
+    description: Share of a processor at which a probe ends itself; 0 for what each manifest says.
+    type: int
+    default: 0
 attributes:
   action:
     support: full

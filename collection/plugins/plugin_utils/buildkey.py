@@ -22,14 +22,16 @@ MAX_SKIPPED = 100
 MAX_MEMORY_KB = 256 * 1024
 
 
-def flags(probe: Probe) -> list[str]:
+def flags(probe: Probe, overload_percent: int = 0) -> list[str]:
     """The options of `stap` that hold a module within its manifest's limits. Never `-g` or a switch-off.
+
+    overload_percent: share of a processor the whole sweep allows instead of what each manifest says; 0 leaves that.
 
     The size of the output buffer is not among them: `stap -s` only hands it to staprun, as `staprun -b`.
     """
     limits = probe.limits
     return [
-        f"-DSTP_OVERLOAD_THRESHOLD={limits.overload_percent * CYCLES_PER_PERCENT}LL",
+        f"-DSTP_OVERLOAD_THRESHOLD={(overload_percent or limits.overload_percent) * CYCLES_PER_PERCENT}LL",
         f"-DSTP_OVERLOAD_INTERVAL={OVERLOAD_INTERVAL_CYCLES}LL",
         f"-DSTP_MAXMEMORY={MAX_MEMORY_KB}",
         "-DMAXERRORS=0",

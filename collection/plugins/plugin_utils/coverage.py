@@ -277,7 +277,7 @@ def _why_nothing(record: HostRecord, row: HostCoverage) -> tuple[HostStatus, str
     unusable = [session for session in row.sessions.values() if session.status in ("not built", "not armed")]
     if unusable and len(unusable) == len(row.sessions):
         first = unusable[0]
-        said = f": {first.error}" if first.error else ""
+        said = f": {headline(first.error)}" if first.error else ""
         return "failed", f"no probe could run: {first.probe} was {first.status}{said}", ""
     return "not probed", f"the sweep was interrupted {_reached(record)}", _still_there(record, "sweep again")
 
@@ -324,7 +324,7 @@ def _how_well(row: HostCoverage) -> tuple[HostStatus, str, str]:
         elif session.status == "missing":
             complaints.append(f"{session.probe}: {session.error or 'no output came back'}")
         if session.status not in ("sampled", "degraded", "missing"):
-            said = f" ({session.error})" if session.error else ""
+            said = f" ({headline(session.error)})" if session.error else ""
             complaints.append(f"{session.probe}: {_STATUS_WORDS[session.status]}{said}")
     if row.sessions and not any(session.has_data for session in row.sessions.values()):
         return "failed", "; ".join(complaints), remedy
@@ -342,6 +342,12 @@ def build_error(built: Mapping[str, Any]) -> str:
     line = number(built, "line")
     said = text(built, "error") or "SystemTap gave no reason"
     return f"line {line:.0f}: {said}" if line is not None else said
+
+
+def headline(error: str) -> str:
+    """The line of a compiler's message that says what is wrong; the whole of it stands in the probe's section."""
+    lines = [line.strip() for line in error.splitlines() if line.strip()] or [""]
+    return next((line for line in lines if "error" in line.lower()), lines[0])[:200]
 
 
 def text(data: Mapping[str, Any], key: str) -> str:

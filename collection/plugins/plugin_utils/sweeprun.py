@@ -43,6 +43,7 @@ def sources(sweep: Mapping[str, Any], *, stap: str, kernel: str, build_id: str) 
     library = "\0".join(f"{name}\0{text}" for name, text in tapset().items())
     control = (FILES / "control.stp").read_text()
     known = {entry["name"]: entry["parameters"] for entry in sweep["probes"]}
+    overload = int(sweep.get("overload_percent", 0))
 
     def source(name: str, path: Path, args: list[str], flags: list[str], second: str) -> Source:
         script = path.read_text()
@@ -62,7 +63,7 @@ def sources(sweep: Mapping[str, Any], *, stap: str, kernel: str, build_id: str) 
     for probe in probes(sweep):
         assert probe.script is not None  # catalog.find gives probes with files
         args = parameters.split(probe, known[probe.name])[1]
-        wanted.append(source(probe.name, probe.script, args, buildkey.flags(probe), control))
+        wanted.append(source(probe.name, probe.script, args, buildkey.flags(probe, overload), control))
     return wanted
 
 

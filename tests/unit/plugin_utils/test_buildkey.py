@@ -62,3 +62,9 @@ def test_flags_hold_the_manifests_limits_and_switch_nothing_off() -> None:
     assert flags[-2:] == ["-DMAXMAPENTRIES=100", "-DMAXSTRINGLEN=512"]
     assert all(re.fullmatch(r"-D[A-Z_]+=\d+(LL)?", flag) for flag in flags)
     assert not any("NO_OVERLOAD" in flag or "SUPPRESS" in flag for flag in flags)
+
+
+def test_a_site_may_allow_more_than_the_manifests_do() -> None:
+    probe = Probe(name="x", description="d", question="q?", output="text", cost="low")
+    assert "-DSTP_OVERLOAD_THRESHOLD=100000000LL" in buildkey.flags(probe)
+    assert "-DSTP_OVERLOAD_THRESHOLD=900000000LL" in buildkey.flags(probe, 90)

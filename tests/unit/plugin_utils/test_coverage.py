@@ -277,3 +277,10 @@ def test_wrong_types_never_raise(
     )
     assert row.status in coverage.STATUSES
     assert row.status == "probed" or row.reason
+
+
+def test_a_compilers_message_is_one_line_in_the_coverage_table() -> None:
+    said = "line 2: WARNING: x\nsemantic error: no match at broken.stp:2:7\n  source: probe no.such.point\n"
+    assert coverage.headline(said) == "semantic error: no match at broken.stp:2:7"
+    assert coverage.headline("took longer than 1200 s") == "took longer than 1200 s"
+    assert coverage.headline("") == ""
