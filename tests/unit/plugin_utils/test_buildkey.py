@@ -8,6 +8,7 @@ import pytest
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import buildkey
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.catalog import probe_from_manifest
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe
 
 PINNED = "af9c73a2557cefacd1fb212db8994b2eaea9d3efadd3d7b01dcd9ed9bd133236"
 INPUTS: dict[str, Any] = {
