@@ -59,6 +59,10 @@ lab-test: venv packages  ## The tests on the embedded lab (minutes)
 test: lint packages  ## Everything: lint, then all tests in one run
 	@$(BIN)/python -m pytest
 
+.PHONY: test-debuginfo
+test-debuginfo: venv packages  ## The debuginfo path for one kernel: 5 GB on the lab's builder
+	@FLEETDIAG_TEST_DEBUGINFO=1 $(BIN)/python -m pytest tests/integration/test_debuginfo.py
+
 .PHONY: wheel
 wheel: venv  ## dist/: the wheel that carries the command and the collection
 	@$(BIN)/python -m hatchling build -t wheel
