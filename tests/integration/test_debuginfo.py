@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 
 import pytest
-from fleetdiag.lab.api import Lab
-
 from sweeps import coverage, newest, report_of, rows, sweep
+
+from fleetdiag.lab.api import Lab
 
 pytestmark = [
     pytest.mark.lab,
