@@ -148,7 +148,7 @@ def test_too_little_room_refuses_a_host_before_anything_is_built(
     lab: Lab, catalog: Path, tmp_path: Path
 ) -> None:
     sweep(
-        *(lab, tmp_path, "-l", "web", "--window", "5s", "--catalog", str(catalog), "--probe", "tick"),
+        *(lab, tmp_path, "-l", "web:!ghost", "--window", "5s", "--catalog", str(catalog), "--probe", "tick"),
         *("-e", "sweep_min_free_mb=99999999"),
     )
     run = newest(tmp_path)
