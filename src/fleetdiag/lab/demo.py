@@ -15,7 +15,7 @@ from fleetdiag.lab.api import Lab
 
 PROBES = ("fs_calltrace", "nettop", "disktop", "slow_open")
 #: Registering thousands of kprobes takes minutes on an emulated machine: here it follows a listing only.
-PARAMETERS = ("fs_calltrace.functions=ext4_*dir*",)
+PARAMETERS = ("fs_calltrace.functions=*dir*", "fs_calltrace.process=ls")
 WINDOW = "30s"
 
 _SWEPT_FULLY = 0

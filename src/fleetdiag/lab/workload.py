@@ -19,28 +19,35 @@ from fleetdiag.lab.state import State
 
 NAME = "workload"
 SLOW_FILE = "lectura_lenta.html"
-_UNIT = "fleetdiag-lab-workload"
 _SLOW_FILE_MB = 8
 
-# Light: an emulated machine has a fraction of a core. The listing reads a directory of the root file system.
-_LOOP = """
-while :; do
-    dd if=/dev/zero of=/var/tmp/lab-writer.dat bs=64k count=24 conv=fsync 2>/dev/null
-    ls -l /usr/share/doc >/dev/null
-    sleep 1
-done
+# Light: an emulated machine has a fraction of a core. Perl is part of every Debian and can name its process.
+_WRITER = """
+use IO::Handle;
+$0 = "lab_writer";
+open(my $file, ">", "/var/tmp/lab-writer.dat") or die;
+while (1) {
+    sysseek($file, 0, 0);
+    syswrite($file, "x" x 65536) for 1 .. 24;
+    $file->sync;
+    sleep 1;
+}
 """
-_START = f"""
-set -eu
-systemctl start apache2.service
-systemctl is-active -q {_UNIT}.service ||
-    systemd-run -q --collect --unit={_UNIT} /bin/sh -c {shlex.quote(_LOOP)}
-"""
+# The root file system is ext4.
+_LISTER = "while :; do ls -l /var/lib >/dev/null; sleep 1; done"
+_LOOPS = {
+    "fleetdiag-lab-writer": ["perl", "-e", _WRITER],
+    "fleetdiag-lab-lister": ["sh", "-c", _LISTER],
+}
+_START = "set -eu\nsystemctl start apache2.service\n" + "".join(
+    f"systemctl is-active -q {unit} || systemd-run -q --collect --unit={unit} {shlex.join(command)}\n"
+    for unit, command in _LOOPS.items()
+)
 _SLOW_START = f"""
 yes 'se sirve despacio' | head -c {_SLOW_FILE_MB}M > /var/www/html/{SLOW_FILE}
 """
 _STOP = f"""
-systemctl stop {_UNIT}.service 2>/dev/null
+systemctl stop {" ".join(_LOOPS)} 2>/dev/null
 systemctl stop apache2.service
 rm -f /var/tmp/lab-writer.dat
 """
