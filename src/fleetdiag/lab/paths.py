@@ -6,23 +6,21 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from fleetdiag import paths as fleetdiag_paths
+
 
 def cache_dir() -> Path:
     """Images, builder trees, keys: costs minutes to make again, nothing else."""
-    return _base("XDG_CACHE_HOME", ".cache") / "fleetdiag" / "lab"
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    # The XDG rule: a relative value counts as not set.
+    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "fleetdiag" / "lab"
 
 
 def state_dir() -> Path:
     """The lab that runs: process ids, overlays, consoles, inventory."""
-    return _base("XDG_STATE_HOME", ".local/state") / "fleetdiag" / "lab"
+    return fleetdiag_paths.state_dir() / "lab"
 
 
 def files_dir() -> Path:
     """The shell parts of the recipes, shipped beside this module."""
     return Path(__file__).parent / "files"
-
-
-def _base(variable: str, under_home: str) -> Path:
-    value = os.environ.get(variable, "")
-    # The XDG rule: a relative value counts as not set.
-    return Path(value) if value.startswith("/") else Path.home() / under_home
