@@ -63,6 +63,10 @@ test: lint packages  ## Everything: lint, then all tests in one run
 test-debuginfo: venv packages  ## The debuginfo path for one kernel: 5 GB on the lab's builder
 	@FLEETDIAG_TEST_DEBUGINFO=1 $(BIN)/python -m pytest tests/integration/test_debuginfo.py
 
+.PHONY: test-target-mode
+test-target-mode: venv packages  ## A sweep without a builder: a quarter of an hour on emulated machines
+	@FLEETDIAG_TEST_TARGET_MODE=1 $(BIN)/python -m pytest tests/integration/test_target_mode.py
+
 .PHONY: wheel
 wheel: venv  ## dist/: the wheel that carries the command and the collection
 	@$(BIN)/python -m hatchling build -t wheel
