@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Without a builder the first host of a kernel compiles. It takes long when emulated: `make test-target-mode` runs it."""
+"""Without a builder the first host of a kernel compiles. It takes long: `make test-target-mode` runs it."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ options:
     type: dict
     default: {}
   window:
-    description: Length of the window: seconds, or a number with V(s), V(m) or V(h).
+    description: Length of the window, in seconds or as a number with V(s), V(m) or V(h).
     type: raw
     required: true
   catalogs:
