@@ -104,8 +104,10 @@ def test_without_the_callback_the_run_directory_is_rendered_later(
         "probes": ["tick"],
         "window": 5,
         "sweep_catalogs": [str(catalog)],
-        "sweep_runs_dir": str(tmp_path),
+        "sweep_runs_dir": str(tmp_path / "runs"),
     }
+    settings = tmp_path / "ansible.cfg"
+    settings.write_text("[defaults]\n")
     play = subprocess.run(
         [
             *(sys.executable, "-m", "ansible", "playbook", "-i", str(lab.inventory), "-l", "web1"),
@@ -113,7 +115,7 @@ def test_without_the_callback_the_run_directory_is_rendered_later(
         ],
         env={
             **ENVIRONMENT,
-            "ANSIBLE_CONFIG": "/dev/null",
+            "ANSIBLE_CONFIG": str(settings),
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
         },
         text=True,
@@ -121,7 +123,7 @@ def test_without_the_callback_the_run_directory_is_rendered_later(
         check=False,
     )
     assert play.returncode == 0, play.stdout + play.stderr
-    run = newest(tmp_path)
+    run = newest(tmp_path / "runs")
     assert not (run / "report.txt").exists()
     assert f"fleetdiag report {run}" in " ".join((play.stdout + play.stderr).split())
     assert fleetdiag("report", str(run)).returncode == 0

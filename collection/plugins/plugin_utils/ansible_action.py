@@ -56,15 +56,10 @@ class FleetdiagAction(ActionBase):
         except AnsibleConnectionFailure:
             raise
         except AnsibleError as error:
-            raise FleetdiagError(
-                f"no command can be run as root: {printable(str(error))}; see sudo and --ask-become-pass"
-            ) from error
+            raise _no_root(str(error)) from error
         err = answer["stderr"]
         if answer["rc"] and _is_become_failure(err):
-            said = printable(err.strip().splitlines()[-1])
-            raise FleetdiagError(
-                f"cannot become root: {said}; allow the user sudo without a password or use --ask-become-pass"
-            )
+            raise _no_root(err.strip().splitlines()[-1])
         return int(answer["rc"]), str(answer["stdout"]), str(err)
 
     def guard(self) -> Guard:
@@ -74,3 +69,8 @@ class FleetdiagAction(ActionBase):
 
 def _is_become_failure(err: str) -> bool:
     return any(line.startswith(("sudo:", "su:", "doas:")) for line in err.strip().splitlines()[-2:])
+
+
+def _no_root(said: str) -> FleetdiagError:
+    advice = "allow the user sudo without a password or use --ask-become-pass"
+    return FleetdiagError(f"cannot become root: {printable(said)}; {advice}")

@@ -22,6 +22,7 @@ NAMES = 8
 """Host names listed in one remark; of more the number is given."""
 MAX_INTERVALS = 24
 BUILD_LINES = 30
+NOT_SAMPLED = "no host sampled it, so nothing is known"
 _FAILED = {"failed": "nothing sampled: ", "not armed": "not armed: ", "missing": ""}
 
 
@@ -299,7 +300,8 @@ def _rows_grid(probe: ProbeReport, merged: merge.MergedTable, limit: int) -> Gri
     grid.notes.extend(_marks(probe, (host.host for host in merged.hosts)))
     if not rows:
         whole = not any(probe.mark(host.host) for host in merged.hosts)
-        grid.notes.append("no rows: nothing of the kind was seen in the window" if whole else "no rows")
+        seen = "no rows: nothing of the kind was seen in the window" if whole else "no rows"
+        grid.notes.append(seen if probe.sampled else NOT_SAMPLED)
     return grid
 
 
@@ -468,7 +470,7 @@ def _calls_by_host(probe: ProbeReport, limit: int) -> Grid:
     _cut(grid, len(found), "row")
     grid.notes.extend(_marks(probe, (calls.host for calls in probe.calls)))
     if not found:
-        grid.notes.append("no calls were seen in the window")
+        grid.notes.append("no calls were seen in the window" if probe.sampled else NOT_SAMPLED)
     return grid
 
 

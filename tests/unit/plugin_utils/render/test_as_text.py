@@ -78,6 +78,12 @@ def test_the_order_and_every_host_once(tmp_path: Path) -> None:
     assert str(made.path / "report.html") in after(text, "FILES")
 
 
+def test_a_probe_that_ran_nowhere_is_not_called_quiet(tmp_path: Path) -> None:
+    text = shown(Builder(tmp_path, ["web1"]))
+    assert "no host sampled it, so nothing is known" in text
+    assert "nothing of the kind was seen" not in text
+
+
 def test_rows_totals_and_losses(tmp_path: Path) -> None:
     made = Builder(tmp_path, ["web1", "web2"])
     made.window()
