@@ -28,6 +28,7 @@ class ActionModule(FleetdiagAction):
         "build_id": {"type": "str", "default": ""},
         "builder": {"type": "str", "required": True},
         "stap": {"type": "str", "default": ""},
+        "lacks": {"type": "str", "default": ""},
     }
     TOUCHES_HOSTS = True
 
@@ -37,17 +38,9 @@ class ActionModule(FleetdiagAction):
         record.update(probes={}, error="")
         usable = skew.builder_usable(args["stap"], args["kernel"])
         if usable.ok:
-            record["probes"] = self._modules(
-                args,
-                sweeprun.sources(
-                    store.open_run(run).sweep,
-                    stap=args["stap"],
-                    kernel=args["kernel"],
-                    build_id=args["build_id"],
-                ),
-            )
+            record.update(self._build(run, args))
         else:
-            record.update(error=usable.reason, remedy=usable.remedy)
+            record.update(error=args["lacks"] or usable.reason, remedy=usable.remedy)
         store.write_json(run, f"builds/{args['kernel']}.json", record)
         counts: dict[str, int] = {}
         for entry in record["probes"].values():
@@ -59,6 +52,19 @@ class ActionModule(FleetdiagAction):
             "counts": counts,
             "errors": errors,
         }
+
+    def _build(self, run: Path, args: dict[str, Any]) -> dict[str, Any]:
+        """`probes` of the record, or its `error`. What the builder lacks may not matter to every probe."""
+        sweep = store.open_run(run).sweep
+        sources = sweeprun.sources(sweep, stap=args["stap"], kernel=args["kernel"], build_id=args["build_id"])
+        try:
+            entries = self._modules(args, sources)
+        except FleetdiagError as error:
+            return {"error": str(error), "remedy": "see to the builder, then sweep again"}
+        for entry in entries.values():
+            if entry["status"] == "failed" and args["lacks"]:
+                entry["error"] += f"\nThe builder lacks something: {printable(args['lacks'])}"
+        return {"probes": entries}
 
     def _modules(self, args: dict[str, Any], sources: list[Source]) -> dict[str, dict[str, Any]]:
         """{probe: its entry in builds/<kernel>.json}; compiles only what the store lacks."""

@@ -3,20 +3,23 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
 
-LOOK = """
+LOOK = r"""
 kernel={kernel}
-echo "stap=$(stap -V 2>&1 | sed -n 's/.*version \\([0-9][0-9.]*\\).*/\\1/p' | head -n 1)"
-test -e /lib/modules/$kernel/build/.config && echo headers=yes || echo headers=no
-test -e /usr/lib/debug/boot/vmlinux-$kernel -o -e /usr/lib/debug/lib/modules/$kernel/vmlinux && echo debuginfo=yes || echo debuginfo=no
-for name in {modules}; do
-  find /lib/modules/$kernel/kernel /lib/modules/$kernel/updates -name "$name.ko*" 2>/dev/null | grep -q . || echo "absent=$name"
+modules=/lib/modules/$kernel
+debug=/usr/lib/debug
+yes() {{ if "$@" >/dev/null 2>&1; then echo yes; else echo no; fi; }}
+echo "stap=$(stap -V 2>&1 | sed -n 's/.*version \([0-9][0-9.]*\).*/\1/p' | head -n 1)"
+echo "headers=$(yes test -e $modules/build/.config)"
+echo "debuginfo=$(yes test -e $debug/boot/vmlinux-$kernel -o -e $debug$modules/vmlinux)"
+for name in {patterns}; do
+  find $modules/kernel $modules/updates -name "$name.ko*" 2>/dev/null | grep -q . || echo "absent=$name"
 done
-true
 """
 
 
@@ -28,12 +31,8 @@ class ActionModule(FleetdiagAction):
     }
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
-        command = LOOK.format(
-            kernel=shlex.quote(args["kernel"]),
-            modules=" ".join(shlex.quote(_file_pattern(name)) for name in args["module_files"]) or "''",
-        )
-        if not args["module_files"]:
-            command = command.replace("for name in ''", "for name in")
+        patterns = " ".join(shlex.quote(_file_pattern(name)) for name in args["module_files"])
+        command = LOOK.format(kernel=shlex.quote(args["kernel"]), patterns=patterns)
         pairs = [line.partition("=")[::2] for line in self.on_host(command)[1].splitlines()]
         found = dict(pairs)
         absent = [value for name, value in pairs if name == "absent"]
@@ -50,5 +49,5 @@ class ActionModule(FleetdiagAction):
 
 
 def _file_pattern(module: str) -> str:
-    """File names of modules use - and _ alike."""
-    return module.replace("_", "[_-]").replace("-", "[_-]") if "[" not in module else module
+    """Shell pattern for a module's file: - and _ are the same in its name."""
+    return re.sub("[-_]", "[-_]", module)

@@ -218,16 +218,12 @@ def no_room(path, min_free_mb):
     free = shutil.disk_usage(path).free // (1 << 20)
     if free >= min_free_mb:
         return ""
-    return "only %d MB are free under %s on the builder, %d are needed: free space there" % (
-        free,
-        path,
-        min_free_mb,
-    )
+    return f"only {free} MB are free under {path} on the builder, {min_free_mb} are needed: free space there"
 
 
 def build(module, stap, source, home, kept):
     """Compile into `kept`; the message is empty when that worked."""
-    work = os.path.join(home, "work", "%s-%d" % (source["name"], os.getpid()))
+    work = os.path.join(home, "work", f"{source['name']}-{os.getpid()}")
     shutil.rmtree(work, ignore_errors=True)
     tapset = os.path.join(work, "tapset")
     for folder in (tapset, os.path.join(home, "modules"), os.path.join(home, "tmp")):
@@ -243,7 +239,7 @@ def build(module, stap, source, home, kept):
         ):  # a compilation that was killed leaves a poisoned cache behind
             code, said = run_stap(module, stap, source, name, home, work, ["--poison-cache"])
         if code:
-            return shortened(said) or "stap ended with exit code %d" % code
+            return shortened(said) or f"stap ended with exit code {code}"
         os.replace(os.path.join(work, name + ".ko"), kept)
         return ""
     finally:
@@ -267,7 +263,7 @@ def run_stap(module, stap, source, name, home, work, more=()):
         command, cwd=work, environ_update=environment, errors="backslashreplace"
     )
     if code == 124:
-        return code, "compiling took longer than %d s" % module.params["timeout"]
+        return code, f"compiling took longer than {module.params['timeout']} s"
     return code, err + out if code else ""
 
 

@@ -9,7 +9,8 @@ module: sweep_arm
 short_description: Arm the sessions of a sweep on one host
 version_added: 0.1.0
 description:
-  - Pushes the modules the host lacks, tries a trivial one first, starts every session as a transient systemd unit and waits until its probes are registered.
+  - Pushes the modules the host lacks and tries a trivial one first.
+  - Starts every session as a transient systemd unit and waits until its probes are registered.
   - A step of the role P(fleetdiag.systemtap.sweep#role), which is the way to use it.
 author:
   - The fleetdiag maintainers (@fleetdiag)

@@ -9,7 +9,9 @@ module: sweep_build
 short_description: Compile the probes of a sweep for one kernel
 version_added: 0.1.0
 description:
-  - Takes from the controller's store what was compiled before, has the rest compiled by M(fleetdiag.systemtap.stap_compile) and brings it into the store. Delegate it to the builder.
+  - Takes from the controller's store what was compiled before.
+  - Has the rest compiled by M(fleetdiag.systemtap.stap_compile) and brings it into the store.
+  - Delegate it to the builder.
   - A step of the role P(fleetdiag.systemtap.sweep#role), which is the way to use it.
 author:
   - The fleetdiag maintainers (@fleetdiag)
@@ -32,6 +34,10 @@ options:
     required: true
   stap:
     description: Version of SystemTap on the builder; empty if it has none.
+    type: str
+    default: ""
+  lacks:
+    description: Why the builder could not be given what it needs for this kernel; empty if it could.
     type: str
     default: ""
 attributes:

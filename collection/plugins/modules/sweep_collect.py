@@ -9,7 +9,8 @@ module: sweep_collect
 short_description: End the sessions of one host and bring their output back
 version_added: 0.1.0
 description:
-  - The transfer is bounded, checksummed and path-safe. Afterwards no module, unit or file of the sweep is left on the host.
+  - The transfer is bounded, checksummed and path-safe.
+  - Afterwards no module, unit or file of the sweep is left on the host.
   - A step of the role P(fleetdiag.systemtap.sweep#role), which is the way to use it.
 author:
   - The fleetdiag maintainers (@fleetdiag)

@@ -9,7 +9,8 @@ module: sweep_start
 short_description: Check what a sweep asks for and make its run directory
 version_added: 0.1.0
 description:
-  - Runs on the controller. Validates probes, parameters and window, and fails with one sentence before any host is touched.
+  - Runs on the controller.
+  - Validates probes, parameters and window, and fails with one sentence before any host is touched.
   - A step of the role P(fleetdiag.systemtap.sweep#role), which is the way to use it.
 author:
   - The fleetdiag maintainers (@fleetdiag)
