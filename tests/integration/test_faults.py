@@ -175,5 +175,5 @@ def test_an_unreachable_builder_costs_its_kernels_and_says_so(
     )
     row = coverage(report_of(newest(runs)))["web1"]
     assert row["status"] == "refused"
-    assert "builder" in row["reason"]
+    assert row["reason"] == "the builder builder cannot be reached"
     assert row["remedy"]

@@ -29,6 +29,7 @@ class ActionModule(FleetdiagAction):
         "builder": {"type": "str", "required": True},
         "stap": {"type": "str", "default": ""},
         "lacks": {"type": "str", "default": ""},
+        "stapruns": {"type": "list", "elements": "str", "default": []},
     }
     TOUCHES_HOSTS = True
 
@@ -37,6 +38,8 @@ class ActionModule(FleetdiagAction):
         record: dict[str, Any] = {key: args[key] for key in ("kernel", "builder", "stap")}
         record.update(probes={}, error="")
         usable = skew.builder_usable(args["stap"], args["kernel"])
+        if usable.ok:
+            usable = skew.runnable(args["stap"], args["stapruns"], args["kernel"])
         if usable.ok:
             record.update(self._build(run, args))
         else:

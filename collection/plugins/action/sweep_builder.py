@@ -7,6 +7,7 @@ import re
 import shlex
 from typing import Any, ClassVar
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import skew
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
 
 LOOK = r"""
@@ -28,6 +29,7 @@ class ActionModule(FleetdiagAction):
         "kernel": {"type": "str", "required": True},
         "module_files": {"type": "list", "elements": "str", "default": []},
         "debuginfo": {"type": "bool", "default": False},
+        "stapruns": {"type": "list", "elements": "str", "default": []},
     }
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
@@ -37,14 +39,14 @@ class ActionModule(FleetdiagAction):
         found = dict(pairs)
         absent = [value for name, value in pairs if name == "absent"]
         lacks_debuginfo = args["debuginfo"] and found.get("debuginfo") != "yes"
+        stap = found.get("stap", "")
+        wanted = not stap or skew.runnable(stap, args["stapruns"], args["kernel"]).ok
         return {
-            "stap": found.get("stap", ""),
+            "wanted": wanted,
+            "stap": stap,
             "headers": found.get("headers") == "yes",
             "absent_module_files": absent,
-            "complete": bool(found.get("stap"))
-            and found.get("headers") == "yes"
-            and not absent
-            and not lacks_debuginfo,
+            "complete": bool(stap) and found.get("headers") == "yes" and not absent and not lacks_debuginfo,
         }
 
 

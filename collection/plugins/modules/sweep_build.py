@@ -40,6 +40,11 @@ options:
     description: Why the builder could not be given what it needs for this kernel; empty if it could.
     type: str
     default: ""
+  stapruns:
+    description: Versions of staprun on the hosts of this kernel; where none fits, nothing is compiled.
+    type: list
+    elements: str
+    default: []
 attributes:
   action:
     support: full

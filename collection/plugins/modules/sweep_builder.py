@@ -27,6 +27,11 @@ options:
     description: Whether the kernel's debuginfo is needed.
     type: bool
     default: false
+  stapruns:
+    description: Versions of staprun on the hosts of this kernel; where none fits, nothing is compiled.
+    type: list
+    elements: str
+    default: []
 attributes:
   action:
     support: full

@@ -29,13 +29,17 @@ TTL_MARGIN_S = 120
 
 @dataclass(frozen=True)
 class Build:
-    """One kernel to compile for. leader: the first of its hosts, in whose name the build runs."""
+    """One kernel to compile for. leader: the first of its hosts, in whose name the build runs.
+
+    stapruns: the versions of staprun on its hosts; where none can run the builder's modules, nothing is compiled.
+    """
 
     kernel: str
     build_id: str
     builder: str
     leader: str
     target_mode: bool
+    stapruns: list[str]
 
 
 def new_id(now: datetime) -> str:
@@ -81,9 +85,11 @@ def builds(preflights: Iterable[Mapping[str, Any]], builders: Sequence[str]) -> 
     Without a builder each kernel is built by its first host (target mode). Order of hosts decides; kernels are sorted.
     """
     leaders: dict[str, Mapping[str, Any]] = {}
+    stapruns: dict[str, set[str]] = {}
     for facts in preflights:
         if facts.get("verdict") == "ok":
             leaders.setdefault(str(facts["kernel"]), facts)
+            stapruns.setdefault(str(facts["kernel"]), set()).add(str(facts.get("staprun", "")))
     return [
         Build(
             kernel=kernel,
@@ -91,6 +97,7 @@ def builds(preflights: Iterable[Mapping[str, Any]], builders: Sequence[str]) -> 
             builder=builders[position % len(builders)] if builders else str(facts["host"]),
             leader=str(facts["host"]),
             target_mode=not builders,
+            stapruns=sorted(stapruns[kernel]),
         )
         for position, (kernel, facts) in enumerate(sorted(leaders.items()))
     ]

@@ -10,6 +10,7 @@ lists 6.1 and fails there). Versions are `5.1`, as `stap -V` prints them before 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 Version = tuple[int, ...]
@@ -115,6 +116,12 @@ def verdict(stap: str | None, staprun: str, kernel: str) -> Verdict:
     if (builder >= _PROTOCOL) != (runner >= _PROTOCOL):
         return _protocol(stap, staprun, old_runner=runner < _PROTOCOL)
     return _known_fault(stap, kernel)
+
+
+def runnable(stap: str, stapruns: Iterable[str], kernel: str) -> Verdict:
+    """Is there any host among these that can run what this builder makes? The verdict of the first if not."""
+    verdicts = [verdict(stap, staprun, kernel) for staprun in stapruns]
+    return next((one for one in verdicts if one.ok), verdicts[0] if verdicts else OK)
 
 
 def builder_usable(stap: str, kernel: str) -> Verdict:

@@ -16,7 +16,7 @@ NOW = datetime(2026, 11, 23, 7, 15, 2, tzinfo=UTC)
 
 
 def facts(host: str, kernel: str, verdict: str = "ok") -> dict[str, str]:
-    return {"host": host, "kernel": kernel, "kernel_build_id": "ab", "verdict": verdict}
+    return {"host": host, "kernel": kernel, "kernel_build_id": "ab", "verdict": verdict, "staprun": "5.1"}
 
 
 def probe(name: str = "slow_open") -> Probe:
@@ -44,6 +44,7 @@ def test_each_kernel_is_built_once_and_shared_among_the_builders() -> None:
     builds = plan.builds(hosts, ["b1", "b2"])
     assert [(b.kernel, b.leader, b.builder) for b in builds] == [("6.12", "w1", "b1"), ("7.2", "w3", "b2")]
     assert not any(build.target_mode for build in builds)
+    assert builds[0].stapruns == ["5.1"]
 
 
 def test_without_a_builder_the_first_host_of_each_kernel_builds() -> None:

@@ -88,3 +88,11 @@ def test_a_host_without_staprun(staprun: str) -> None:
 def test_any_text_has_a_verdict(stap: str | None, staprun: str, kernel: str) -> None:
     skew.verdict(stap, staprun, kernel)
     skew.builder_usable(stap or "", kernel)
+
+
+def test_nothing_is_compiled_for_a_kernel_whose_hosts_could_not_run_it() -> None:
+    refused = skew.runnable("5.6", ["4.8"], "6.1.0-50-amd64")
+    assert not refused.ok
+    assert "staprun 4.8" in refused.reason
+    assert skew.runnable("5.6", ["4.8", "5.1"], "6.12.107+deb13-amd64").ok
+    assert skew.runnable("5.6", [], "6.12.107+deb13-amd64").ok
