@@ -94,7 +94,7 @@ def test_every_host_shows_the_writers_bytes(swept: Swept) -> None:
         written = [
             row["write_bytes"]
             for row in rows(swept.report, "disktop")
-            if row["host"] == host and row["process"] == "dd"
+            if row["host"] == host and row["process"] == "lab_writer"
         ]
         assert sum(written) > 1_000_000, host
 

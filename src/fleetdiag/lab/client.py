@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The clients of the web machines, one process: asks for small pages and downloads one file slowly.
+"""The clients of the web machines: asks for small pages, downloads one file slowly, keeps terminals open.
 
-Run as `python -m fleetdiag.lab.client '{"pages": [URL, ...], "slow": [URL, ...]}'`; standard library only.
+Run as `python -m fleetdiag.lab.client '{"pages": [URL, ...], "slow": [URL, ...], "terminals": [COMMAND, ...]}'`, where
+a COMMAND is a list of words that prints without end; standard library only.
 """
 
 from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -63,11 +65,23 @@ def _forever_slow(url: str) -> None:
             time.sleep(1)
 
 
+def _watch_terminal(command: list[str]) -> None:
+    """Read what a command prints, for ever; it ends when nobody reads any more."""
+    while True:
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as terminal:
+            assert terminal.stdout is not None
+            while terminal.stdout.readline():
+                pass
+        time.sleep(1)
+
+
 def main() -> None:
     """Runs until it is killed."""
     targets = json.loads(sys.argv[1])
     for url in targets["slow"]:
         threading.Thread(target=_forever_slow, args=(url,), daemon=True).start()
+    for command in targets["terminals"]:
+        threading.Thread(target=_watch_terminal, args=(command,), daemon=True).start()
     while True:
         for url in targets["pages"]:
             try:

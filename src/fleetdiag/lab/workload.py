@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Something to see: web requests, one slow download, a writer and directory listings on every web machine."""
+"""Something to see: web requests, one slow download, a terminal, a writer and listings on every web machine."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ while (1) {
 """
 # The root file system is ext4.
 _LISTER = "while :; do ls -l /var/lib >/dev/null; sleep 1; done"
+_TERMINAL = "while :; do date; sleep 1; done"
 _LOOPS = {
     "fleetdiag-lab-writer": ["perl", "-e", _WRITER],
     "fleetdiag-lab-lister": ["sh", "-c", _LISTER],
@@ -69,6 +70,7 @@ def start(lab: Lab) -> None:
             state.stop(NAME)
             targets = {
                 "pages": [f"http://127.0.0.1:{lab.port(name, 'http')}/" for name in names],
+                "terminals": [lab.ssh_command(name, [_TERMINAL]) for name in names],
                 "slow": [f"http://127.0.0.1:{lab.port(n, 'http')}/{SLOW_FILE}" for n in names if _is_slow(n)],
             }
             command = [
