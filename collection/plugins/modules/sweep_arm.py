@@ -11,28 +11,15 @@ version_added: 0.1.0
 description:
   - Pushes the modules the host lacks and tries a trivial one first.
   - Starts every session as a transient systemd unit and waits until its probes are registered.
-  - A step of the role P(fleetdiag.systemtap.sweep#role), which is the way to use it.
-author:
-  - The fleetdiag maintainers (@fleetdiag)
 options:
-  run_dir:
-    description: The run directory of the sweep.
-    type: str
-    required: true
   arm_timeout:
     description: Seconds the host may take; 0 for what the probes declare.
     type: int
     default: 0
-attributes:
-  action:
-    support: full
-    description: There is an action plugin of this name; nothing of this file runs on the host.
-  check_mode:
-    support: full
-    description: In check mode nothing is done on the host; the result says C(would_run).
-  diff_mode:
-    support: none
-    description: There is nothing to compare.
+extends_documentation_fragment:
+  - fleetdiag.systemtap.sweep_step
+  - fleetdiag.systemtap.sweep_step.run_dir
+  - fleetdiag.systemtap.sweep_step.touches_hosts
 """
 
 EXAMPLES = r"""

@@ -12,14 +12,7 @@ description:
   - Takes from the controller's store what was compiled before.
   - Has the rest compiled by M(fleetdiag.systemtap.stap_compile) and brings it into the store.
   - Delegate it to the builder.
-  - A step of the role P(fleetdiag.systemtap.sweep#role), which is the way to use it.
-author:
-  - The fleetdiag maintainers (@fleetdiag)
 options:
-  run_dir:
-    description: The run directory of the sweep.
-    type: str
-    required: true
   kernel:
     description: Kernel release.
     type: str
@@ -45,16 +38,10 @@ options:
     type: list
     elements: str
     default: []
-attributes:
-  action:
-    support: full
-    description: There is an action plugin of this name; nothing of this file runs on the host.
-  check_mode:
-    support: full
-    description: In check mode nothing is done on the host; the result says C(would_run).
-  diff_mode:
-    support: none
-    description: There is nothing to compare.
+extends_documentation_fragment:
+  - fleetdiag.systemtap.sweep_step
+  - fleetdiag.systemtap.sweep_step.run_dir
+  - fleetdiag.systemtap.sweep_step.touches_hosts
 """
 
 EXAMPLES = r"""

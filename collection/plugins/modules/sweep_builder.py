@@ -10,9 +10,6 @@ short_description: Say what a builder has for one kernel
 version_added: 0.1.0
 description:
   - Looks for SystemTap, kernel headers, module files and debuginfo. Delegate it to the builder.
-  - A step of the role P(fleetdiag.systemtap.sweep#role), which is the way to use it.
-author:
-  - The fleetdiag maintainers (@fleetdiag)
 options:
   kernel:
     description: Kernel release.
@@ -32,16 +29,9 @@ options:
     type: list
     elements: str
     default: []
-attributes:
-  action:
-    support: full
-    description: There is an action plugin of this name; nothing of this file runs on the host.
-  check_mode:
-    support: full
-    description: Nothing is changed on the host, in check mode or not.
-  diff_mode:
-    support: none
-    description: There is nothing to compare.
+extends_documentation_fragment:
+  - fleetdiag.systemtap.sweep_step
+  - fleetdiag.systemtap.sweep_step.looks_only
 """
 
 EXAMPLES = r"""

@@ -10,24 +10,10 @@ short_description: Give one host its window
 version_added: 0.1.0
 description:
   - The instants are corrected by the offset of the host's clock.
-  - A step of the role P(fleetdiag.systemtap.sweep#role), which is the way to use it.
-author:
-  - The fleetdiag maintainers (@fleetdiag)
-options:
-  run_dir:
-    description: The run directory of the sweep.
-    type: str
-    required: true
-attributes:
-  action:
-    support: full
-    description: There is an action plugin of this name; nothing of this file runs on the host.
-  check_mode:
-    support: full
-    description: In check mode nothing is done on the host; the result says C(would_run).
-  diff_mode:
-    support: none
-    description: There is nothing to compare.
+extends_documentation_fragment:
+  - fleetdiag.systemtap.sweep_step
+  - fleetdiag.systemtap.sweep_step.run_dir
+  - fleetdiag.systemtap.sweep_step.touches_hosts
 """
 
 EXAMPLES = r"""

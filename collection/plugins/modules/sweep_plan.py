@@ -10,24 +10,10 @@ short_description: Decide which host compiles for which kernel
 version_added: 0.1.0
 description:
   - Runs on the controller, over the preflights in the run directory.
-  - A step of the role P(fleetdiag.systemtap.sweep#role), which is the way to use it.
-author:
-  - The fleetdiag maintainers (@fleetdiag)
-options:
-  run_dir:
-    description: The run directory of the sweep.
-    type: str
-    required: true
-attributes:
-  action:
-    support: full
-    description: There is an action plugin of this name; nothing of this file runs on the host.
-  check_mode:
-    support: full
-    description: Nothing is changed on the host, in check mode or not.
-  diff_mode:
-    support: none
-    description: There is nothing to compare.
+extends_documentation_fragment:
+  - fleetdiag.systemtap.sweep_step
+  - fleetdiag.systemtap.sweep_step.run_dir
+  - fleetdiag.systemtap.sweep_step.looks_only
 """
 
 EXAMPLES = r"""

@@ -10,28 +10,15 @@ short_description: Ask one host whether and how it can be probed
 version_added: 0.1.0
 description:
   - One round trip for the facts and a few short ones to compare clocks. No Python is needed on the host.
-  - A step of the role P(fleetdiag.systemtap.sweep#role), which is the way to use it.
-author:
-  - The fleetdiag maintainers (@fleetdiag)
 options:
-  run_dir:
-    description: The run directory of the sweep.
-    type: str
-    required: true
   min_free_mb:
     description: Free space that the host must have.
     type: int
     default: 200
-attributes:
-  action:
-    support: full
-    description: There is an action plugin of this name; nothing of this file runs on the host.
-  check_mode:
-    support: full
-    description: Nothing is changed on the host, in check mode or not.
-  diff_mode:
-    support: none
-    description: There is nothing to compare.
+extends_documentation_fragment:
+  - fleetdiag.systemtap.sweep_step
+  - fleetdiag.systemtap.sweep_step.run_dir
+  - fleetdiag.systemtap.sweep_step.looks_only
 """
 
 EXAMPLES = r"""

@@ -11,9 +11,6 @@ version_added: 0.1.0
 description:
   - Runs on the controller.
   - Validates probes, parameters and window, and fails with one sentence before any host is touched.
-  - A step of the role P(fleetdiag.systemtap.sweep#role), which is the way to use it.
-author:
-  - The fleetdiag maintainers (@fleetdiag)
 options:
   probes:
     description: Names of the probes.
@@ -51,16 +48,9 @@ options:
     description: Share of a processor at which a probe ends itself; 0 for what each manifest says.
     type: int
     default: 0
-attributes:
-  action:
-    support: full
-    description: There is an action plugin of this name; nothing of this file runs on the host.
-  check_mode:
-    support: full
-    description: Nothing is changed on the host, in check mode or not.
-  diff_mode:
-    support: none
-    description: There is nothing to compare.
+extends_documentation_fragment:
+  - fleetdiag.systemtap.sweep_step
+  - fleetdiag.systemtap.sweep_step.looks_only
 """
 
 EXAMPLES = r"""
