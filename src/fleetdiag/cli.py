@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, release
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, release, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
-from fleetdiag import paths, reporting, sweep
+from fleetdiag import reporting, sweep
 from fleetdiag.lab import cli as lab_cli
 from fleetdiag.reporting import EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
 
@@ -122,7 +122,7 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--runs-dir",
         default="",
         metavar="DIR",
-        help=f"where run directories go (default: {paths.runs_dir()})",
+        help=f"where run directories go (default: {store.default_runs_dir()})",
     )
     add(
         "--forks",

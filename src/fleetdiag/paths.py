@@ -39,8 +39,3 @@ def state_dir() -> Path:
     base = os.environ.get("XDG_STATE_HOME", "")
     # The XDG specification: a relative path is to be ignored.
     return (Path(base) if base.startswith("/") else Path.home() / ".local" / "state") / "fleetdiag"
-
-
-def runs_dir() -> Path:
-    """Where run directories go unless another place is named."""
-    return state_dir() / "runs"

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, parameters
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, parameters, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 from fleetdiag import paths, progress
@@ -96,7 +96,7 @@ def check(request: Request) -> Checked:
     """The request with everything verified that can be without touching a host."""
     catalogs = [directory(name, "catalog") for name in request.catalogs]
     probes = catalog.find(list(request.probes), [catalog.shipped(), *catalogs])
-    given = _given_parameters(request.parameters)
+    given = parameters.parse_assignments(request.parameters)
     parameters.check_names(probes, given)
     for probe in probes:
         parameters.check(probe, dict(given.get(probe.name, {})))
@@ -104,7 +104,7 @@ def check(request: Request) -> Checked:
     if not 1 <= request.forks <= 500:
         raise FleetdiagError(f"--forks {request.forks}: is out of range; choose 1 to 500")
     inventory = [_inventory_source(source) for source in request.inventory]
-    runs_dir = Path(request.runs_dir).expanduser().absolute() if request.runs_dir else paths.runs_dir()
+    runs_dir = Path(request.runs_dir).expanduser().absolute() if request.runs_dir else store.default_runs_dir()
     return Checked(
         inventory=inventory,
         hosts=_hosts(inventory, request.limit),
@@ -303,19 +303,6 @@ def directory(name: str, what: str) -> Path:
     if not path.is_dir():
         raise FleetdiagError(f"{what} {name}: there is no such directory; name one that holds probe folders")
     return path
-
-
-def _given_parameters(given: Sequence[str]) -> dict[str, dict[str, str]]:
-    """`["slow_open.threshold_ms=500"]` as {"slow_open": {"threshold_ms": "500"}}."""
-    values: dict[str, dict[str, str]] = {}
-    for text in given:
-        target, equals, value = text.partition("=")
-        probe, dot, name = target.partition(".")
-        if not (equals and dot and probe and name):
-            example = "slow_open.threshold_ms=500"
-            raise FleetdiagError(f"--param {text}: write probe.name=value, for example {example}")
-        values.setdefault(probe, {})[name] = value
-    return values
 
 
 def _inventory_source(source: str) -> str:

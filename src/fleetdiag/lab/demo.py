@@ -8,8 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
-from fleetdiag import paths as fleetdiag_paths
 from fleetdiag.lab import api, inventory, recipe, say, workload
 from fleetdiag.lab.api import Lab
 
@@ -66,7 +66,7 @@ def sweep_command(inventory_file: Path) -> list[str]:
 
 
 def _runs() -> list[Path]:
-    folder = fleetdiag_paths.runs_dir()
+    folder = store.default_runs_dir()
     return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
 
 

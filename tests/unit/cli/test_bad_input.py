@@ -23,7 +23,7 @@ CASES = {
     "parameter out of range": ((*SWEEP, "--param", "slow_open.threshold_ms=0"), "threshold_ms", "1"),
     "parameter of a wrong type": ((*SWEEP, "--param", "slow_open.threshold_ms=soon"), "threshold_ms", "soon"),
     "parameter of another probe": ((*SWEEP, "--param", "nettop.interval_s=5"), "nettop", ""),
-    "parameter without a value": ((*SWEEP, "--param", "threshold_ms"), "threshold_ms", "probe.name=value"),
+    "parameter without a value": ((*SWEEP, "--param", "threshold_ms"), "threshold_ms", "PROBE.NAME=VALUE"),
     "window 0": ((*SWEEP, "--window", "0"), "window", ""),
     "negative window": ((*SWEEP, "--window=-5s"), "window", ""),
     "absurd window": ((*SWEEP, "--window", "400d"), "window", ""),
