@@ -177,3 +177,14 @@ def test_an_unreachable_builder_costs_its_kernels_and_says_so(
     assert row["status"] == "refused"
     assert row["reason"] == "the builder builder cannot be reached"
     assert row["remedy"]
+
+
+def test_no_builder_and_no_host_that_can_build(lab: Lab, catalog: Path, tmp_path: Path) -> None:
+    """web2's only apt source is the lab's own, which has no compiler and no newer SystemTap."""
+    sweep(
+        *(lab, tmp_path, "-l", "web2", "--window", "5s", "--catalog", str(catalog), "--probe", "tick"),
+        *("-e", "sweep_builder_group=none"),
+    )
+    row = coverage(report_of(newest(tmp_path)))["web2"]
+    assert row["status"] == "refused"
+    assert "install_mirror" in row["reason"]
