@@ -98,6 +98,18 @@ def test_a_killed_controller_leaves_a_run_directory_and_clean_hosts(
         assert left_behind(lab, host) == ""
 
 
+def ansible(program: str, *args: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """A program of Ansible itself, with its own settings only."""
+    return subprocess.run(
+        [sys.executable, "-m", "ansible", program, *args],
+        cwd="/",
+        env={**ENVIRONMENT, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), **settings},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+
+
 def test_without_the_callback_the_run_directory_is_rendered_later(
     lab: Lab, catalog: Path, tmp_path: Path
 ) -> None:
@@ -105,30 +117,45 @@ def test_without_the_callback_the_run_directory_is_rendered_later(
         "probes": ["tick"],
         "window": 5,
         "sweep_catalogs": [str(catalog)],
-        "sweep_runs_dir": str(tmp_path / "runs"),
+        "sweep_runs_dir": str(tmp_path),
     }
-    settings = tmp_path / "ansible.cfg"
-    settings.write_text("[defaults]\n")
-    play = subprocess.run(
-        [
-            *(sys.executable, "-m", "ansible", "playbook", "-i", str(lab.inventory), "-l", "web1"),
-            *("fleetdiag.systemtap.sweep", "-e", json.dumps(variables)),
-        ],
-        env={
-            **ENVIRONMENT,
-            "ANSIBLE_CONFIG": str(settings),
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
-        },
-        text=True,
-        capture_output=True,
-        check=False,
-    )
+    words = ("-i", str(lab.inventory), "-l", "web1", "fleetdiag.systemtap.sweep", "-e", json.dumps(variables))
+    play = ansible("playbook", *words)
     assert play.returncode == 0, play.stdout + play.stderr
-    run = newest(tmp_path / "runs")
+    run = newest(tmp_path)
     assert not (run / "report.txt").exists()
     assert f"fleetdiag report {run}" in " ".join((play.stdout + play.stderr).split())
     assert fleetdiag("report", str(run)).returncode == 0
     assert coverage(report_of(run))["web1"]["status"] == "probed"
+
+
+def test_check_mode_asks_and_does_nothing(lab: Lab, catalog: Path, tmp_path: Path) -> None:
+    variables = {"probes": ["tick"], "sweep_catalogs": [str(catalog)], "sweep_runs_dir": str(tmp_path)}
+    words = ("-i", str(lab.inventory), "-l", "web1", "fleetdiag.systemtap.sweep", "-e", json.dumps(variables))
+    play = ansible("playbook", "--check", *words, ANSIBLE_CALLBACKS_ENABLED="fleetdiag.systemtap.report")
+    assert play.returncode == 0, play.stdout + play.stderr
+    run = newest(tmp_path)
+    assert [path.name for path in (run / "hosts" / "web1").iterdir()] == ["preflight.json"]
+    assert not list((run / "builds").iterdir())
+    assert coverage(report_of(run))["web1"]["status"] == "not probed"
+    assert left_behind(lab, "web1") == ""
+
+
+def test_a_builder_without_room_says_so(lab: Lab) -> None:
+    source = {"name": "tick", "file": "tick.stp", "script": SCRIPTS["tick"], "key": "0" * 64}
+    wanted = {"kernel": "6.12.0", "tapset": {}, "sources": [source], "min_free_mb": 99999999}
+    words = (
+        "builder",
+        "-i",
+        str(lab.inventory),
+        "-m",
+        "fleetdiag.systemtap.stap_compile",
+        "-a",
+        json.dumps(wanted),
+    )
+    said = ansible("adhoc", *words).stdout
+    assert '"status": "failed"' in said
+    assert "99999999 are needed: free space there" in said
 
 
 def test_a_user_without_sudo_is_told_so(lab: Lab, catalog: Path, tmp_path: Path) -> None:

@@ -384,6 +384,10 @@ class _Builder:
                 HostCalls(host, [tree for tree, _ in cut], sum(more for _, more in cut), lines)
             )
 
+    def _all_refused(self, hosts: Sequence[str]) -> bool:
+        """Their rows in the coverage table say why; it need not be said again for each probe."""
+        return bool(hosts) and all(self.rows[host].status == "refused" for host in hosts)
+
     def finish(self, built: Sequence[Built]) -> list[ProbeReport]:
         """The probes in the order they were asked for."""
         reports = []
@@ -393,7 +397,11 @@ class _Builder:
                 continue
             report.tables = [merger.finish() for merger in self._tables[name].values()]
             report.fleet_calls = merge.merge_calltrees((calls.host, calls.trees) for calls in report.calls)
-            report.not_built = [item for item in built if item.probe == name and item.status == "failed"]
+            report.not_built = [
+                item
+                for item in built
+                if item.probe == name and item.status == "failed" and not self._all_refused(item.hosts)
+            ]
             reports.append(report)
         return reports
 

@@ -250,6 +250,11 @@ def test_a_kernel_for_which_nothing_can_be_built(tmp_path: Path) -> None:
     )
     (failure,) = built(made.path).probes[0].not_built
     assert (failure.error, failure.hosts) == ("stap 4.8", ("web1", "web2"))
+    for host in ("web1", "web2"):
+        store.write_host(
+            made.path, host, "arm", {"verdict": "refused", "reason": "stap 4.8", "remedy": "newer"}
+        )
+    assert built(made.path).probes[0].not_built == []
 
 
 def test_intervals_and_rates(tmp_path: Path) -> None:
