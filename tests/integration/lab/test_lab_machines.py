@@ -31,7 +31,8 @@ def test_machine_is_what_its_name_says(lab: Lab, name: str) -> None:
 def test_clock_is_right(lab: Lab, name: str) -> None:
     before = time.time()
     there = float(output(lab, name, "date +%s.%N"))
-    assert before - 1 <= there <= time.time() + 1
+    # The guest reads its clock in whole seconds at boot; a sweep measures the rest.
+    assert before - 3 <= there <= time.time() + 3
 
 
 @pytest.mark.parametrize("name", WEB)
