@@ -112,7 +112,7 @@ def test_a_detached_session_without_its_unit_is_reaped(lab: Lab, guard: Guard, m
     timers = lab.ssh(HOST, f"systemctl show -p NextElapseUSecMonotonic fd-{SWEEP}-reap.timer").stdout
     assert timers.strip() not in ("NextElapseUSecMonotonic=", "NextElapseUSecMonotonic=infinity")
     lab.ssh(HOST, f"systemctl start fd-{SWEEP}-reap.service")
-    assert not loaded(lab, name)
+    wait_until(lambda: not loaded(lab, name), "the timer's service unloads it", 60)
 
 
 def test_a_second_sweep_is_told_who_holds_the_host(guard: Guard, module: bytes) -> None:
