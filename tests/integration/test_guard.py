@@ -115,6 +115,13 @@ def test_a_detached_session_without_its_unit_is_reaped(lab: Lab, guard: Guard, m
     wait_until(lambda: not loaded(lab, name), "the timer's service unloads it", 60)
 
 
+def test_a_spool_nobody_came_back_for_is_removed_after_a_week(lab: Lab, guard: Guard) -> None:
+    old, young = (f"/var/lib/fleetdiag/sweeps/{sweep_id}" for sweep_id in (SWEEP, OTHER))
+    lab.ssh(HOST, f"mkdir -p {old}/tick {young}/tick; touch -d '9 days ago' {old}")
+    guard.install_and_preflight()
+    assert lab.ssh(HOST, "ls /var/lib/fleetdiag/sweeps").stdout.split() == [OTHER]
+
+
 def test_a_second_sweep_is_told_who_holds_the_host(guard: Guard, module: bytes) -> None:
     armed(guard, module)
     plan = SessionPlan(PROBE, sha256_of(module), 1, [])

@@ -8,6 +8,7 @@ import binascii
 import gzip
 import shlex
 import zlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -90,13 +91,7 @@ class ActionModule(FleetdiagAction):
             module_args={
                 "kernel": kernel,
                 "tapset": sweeprun.tapset(),
-                "sources": [
-                    {
-                        key: getattr(source, key)
-                        for key in ("name", "file", "script", "control", "args", "flags", "key")
-                    }
-                    for source in sources
-                ],
+                "sources": [asdict(source) for source in sources],
             },
             task_vars=self.task_vars,
         )

@@ -55,6 +55,10 @@ options:
         type: list
         elements: str
         default: []
+      debuginfo:
+        description: Whether the script needs the kernel's debuginfo, which may come from a debuginfod server.
+        type: bool
+        default: false
       key:
         description: Content address of this compilation.
         type: str
@@ -136,6 +140,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 PLACEHOLDER = "00000000_000000_0000"
+DEBUGINFOD_URLS = "/etc/debuginfod/fleetdiag.urls"  # written by the role install
 ERROR_BYTES = 6000
 
 
@@ -155,6 +160,7 @@ def main():
                     "control": {"type": "str", "default": ""},
                     "args": {"type": "list", "elements": "str", "default": []},
                     "flags": {"type": "list", "elements": "str", "default": []},
+                    "debuginfo": {"type": "bool", "default": False},
                     "key": {"type": "str", "required": True, "no_log": False},
                 },
             },
@@ -259,6 +265,9 @@ def run_stap(module, stap, source, name, home, work, more=()):
         "TMPDIR": os.path.join(home, "tmp"),
         "LC_ALL": "C.UTF-8",
     }
+    if source["debuginfo"] and os.path.exists(DEBUGINFOD_URLS):
+        with open(DEBUGINFOD_URLS) as stream:
+            environment["DEBUGINFOD_URLS"] = " ".join(stream.read().split())
     code, out, err = module.run_command(
         command, cwd=work, environ_update=environment, errors="backslashreplace"
     )

@@ -25,6 +25,7 @@ class Source:
     flags: list[str]
     control: str
     key: str
+    debuginfo: bool = False
 
 
 def probes(sweep: Mapping[str, Any]) -> list[Probe]:
@@ -45,7 +46,9 @@ def sources(sweep: Mapping[str, Any], *, stap: str, kernel: str, build_id: str) 
     known = {entry["name"]: entry["parameters"] for entry in sweep["probes"]}
     overload = int(sweep.get("overload_percent", 0))
 
-    def source(name: str, path: Path, args: list[str], flags: list[str], second: str) -> Source:
+    def source(
+        name: str, path: Path, args: list[str], flags: list[str], second: str, debuginfo: bool = False
+    ) -> Source:
         script = path.read_text()
         key = buildkey.key(
             script=f"{name}\0{script}",
@@ -57,13 +60,14 @@ def sources(sweep: Mapping[str, Any], *, stap: str, kernel: str, build_id: str) 
             kernel=kernel,
             build_id=build_id,
         )
-        return Source(name, path.name, script, args, flags, second, key)
+        return Source(name, path.name, script, args, flags, second, key, debuginfo)
 
     wanted = [source(plan.SMOKE, FILES / "smoke.stp", [], [], "")]
     for probe in probes(sweep):
         assert probe.script is not None  # catalog.find gives probes with files
         args = parameters.split(probe, known[probe.name])[1]
-        wanted.append(source(probe.name, probe.script, args, buildkey.flags(probe, overload), control))
+        flags = buildkey.flags(probe, overload)
+        wanted.append(source(probe.name, probe.script, args, flags, control, probe.requires_debuginfo))
     return wanted
 
 

@@ -28,6 +28,7 @@ MODULES=$HOME_DIR/modules
 LOCK=/run/fleetdiag.lock
 PLACEHOLDER=00000000_000000_0000
 KEEP_MODULES=64
+KEEP_SPOOL_DAYS=7
 SELF=$0
 
 clean() { tr '\n\t' '  ' | tr -cd '\040-\176' | cut -c1-2000; }
@@ -57,6 +58,8 @@ first_word_in_brackets() { sed -n 's/.*\[\([a-z]*\)\].*/\1/p' "$1" 2>/dev/null; 
 
 preflight() {
     mkdir -p "$SWEEPS" "$MODULES" || die "cannot write $HOME_DIR: free space or remount it writable"
+    # what a controller that died never came back for
+    find "$SWEEPS" -mindepth 1 -maxdepth 1 -mtime +$KEEP_SPOOL_DAYS -exec rm -rf {} +
     # shellcheck disable=SC1091
     distribution=$(. /etc/os-release 2>/dev/null; echo "${ID:-unknown} ${VERSION_ID:-${VERSION_CODENAME:-}}")
     echo "uid=$(id -u)"
