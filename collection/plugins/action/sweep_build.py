@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import gzip
 import shlex
 import zlib
 from dataclasses import asdict
@@ -117,7 +116,7 @@ class ActionModule(FleetdiagAction):
         try:
             packed = base64.b64decode(out.strip(), validate=True)
             data = zlib.decompressobj(wbits=31).decompress(packed, MAX_MODULE_BYTES)
-        except (binascii.Error, zlib.error, gzip.BadGzipFile):
+        except (binascii.Error, zlib.error):
             data = b""
         if code or not data:
             raise FleetdiagError(

@@ -44,8 +44,6 @@ class ActionModule(FleetdiagAction):
         return {
             "wanted": wanted,
             "stap": stap,
-            "headers": found.get("headers") == "yes",
-            "absent_module_files": absent,
             "complete": bool(stap) and found.get("headers") == "yes" and not absent and not lacks_debuginfo,
         }
 

@@ -22,8 +22,6 @@ class ActionModule(FleetdiagAction):
         probes = sweeprun.probes(sweep)
         return {
             "builds": {build.leader: asdict(build) for build in builds},
-            "kernels": [build.kernel for build in builds],
-            "builders": sorted({build.builder for build in builds}),
             "debuginfo_kernels": [b.kernel for b in builds]
             if any(p.requires_debuginfo for p in probes)
             else [],

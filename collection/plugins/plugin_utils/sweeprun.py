@@ -29,7 +29,12 @@ class Source:
 
 
 def probes(sweep: Mapping[str, Any]) -> list[Probe]:
-    """The probes of a sweep, from the catalogs it named."""
+    """The probes of a sweep as its run directory recorded them: no catalog is read again for each host."""
+    return [catalog.probe_from_manifest(entry["name"], entry["manifest"]) for entry in sweep["probes"]]
+
+
+def _with_scripts(sweep: Mapping[str, Any]) -> list[Probe]:
+    """The same from the catalogs the sweep named, where the scripts are."""
     catalogs = [catalog.shipped(), *map(Path, sweep.get("catalogs", []))]
     return catalog.find([entry["name"] for entry in sweep["probes"]], catalogs)
 
@@ -63,7 +68,7 @@ def sources(sweep: Mapping[str, Any], *, stap: str, kernel: str, build_id: str) 
         return Source(name, path.name, script, args, flags, second, key, debuginfo)
 
     wanted = [source(plan.SMOKE, FILES / "smoke.stp", [], [], "")]
-    for probe in probes(sweep):
+    for probe in _with_scripts(sweep):
         assert probe.script is not None  # catalog.find gives probes with files
         args = parameters.split(probe, known[probe.name])[1]
         flags = buildkey.flags(probe, overload)
