@@ -23,11 +23,14 @@ from jsonschema.exceptions import ValidationError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import parameters
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import (
+    Check,
     Column,
+    Compare,
     Limits,
     Parameter,
     Probe,
     Table,
+    View,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.cells import (
     BYTES_PER_UNIT,
@@ -50,6 +53,9 @@ _MERGES = {
     "min": (*_NUMERIC, "timestamp"),
     "count": (*_NUMERIC, "timestamp", "string", "path", "bool"),
     "last": (*_NUMERIC, "timestamp", "string", "path", "bool"),
+    "p50": _NUMERIC,
+    "p95": _NUMERIC,
+    "p99": _NUMERIC,
 }
 _MISSING = "is missing"
 _TYPE_WORDS = {
@@ -285,6 +291,10 @@ def _build(
         folder=folder,
         script=script,
         manifest=data,
+        title=data.get("title", name),
+        topic=data.get("topic", "other"),
+        overhead=data.get("overhead", {}),
+        views=tuple(View(**view) for view in data.get("views", ())),
     )
     _check_module_files(probe, source)
     return probe
@@ -362,6 +372,9 @@ def _texts(data: Mapping[str, Any], place: Place) -> Iterator[tuple[Place, str]]
 def _check_tables(data: dict[str, Any], source: _Source) -> None:
     tables = data.get("tables", {})
     output = data["output"]
+    for number, view in enumerate(data.get("views", ())):
+        if output != "calltrace" or view["kind"] != "flame":
+            source.fail(("views", number), "only call traces have views here", "put it into a table's views")
     if output in ("calltrace", "text"):
         if tables:
             source.fail(("tables",), f"output {output} has none", "take them out or change output to rows")
@@ -385,6 +398,71 @@ def _check_table(table: dict[str, Any], output: str, place: Place, source: _Sour
         _check_pattern(table["ignore"], (*place, "ignore"), source)
     for name, column in columns.items():
         _check_column(column, output, (*place, "columns", name), source)
+    measures = [name for name, column in columns.items() if column["role"] == "measure"]
+    for name, column in table.get("derived", {}).items():
+        _check_derived(name, column, columns, measures, (*place, "derived", name), source)
+    known = [*measures, *table.get("derived", {})]
+    for number, check in enumerate(table.get("checks", ())):
+        _check_check(check, known, (*place, "checks", number), source)
+    for number, view in enumerate(table.get("views", ())):
+        _check_view(view, columns, known, table, (*place, "views", number), source)
+
+
+def _check_derived(
+    name: str,
+    column: dict[str, Any],
+    columns: dict[str, Any],
+    measures: list[str],
+    place: Place,
+    source: _Source,
+) -> None:
+    if name in columns:
+        source.fail(place, "is a column too", "choose another name")
+    if ("ratio" in column) == ("merge" in column):
+        source.fail(
+            place, "is neither a ratio nor merge: records", "say ratio: [measure, measure] or merge: records"
+        )
+    for position, part in enumerate(column.get("ratio", ())):
+        if part not in measures or columns[part]["type"] not in _NUMERIC:
+            numbers = [measure for measure in measures if columns[measure]["type"] in _NUMERIC]
+            source.fail(
+                (*place, "ratio", position),
+                f"there is no printed measure {part} that is a number",
+                f"it can be {', '.join(numbers) or 'none: the table has none'}",
+            )
+
+
+def _check_check(check: dict[str, Any], known: list[str], place: Place, source: _Source) -> None:
+    _check_measure(check["measure"], known, (*place, "measure"), source)
+    if ("above" in check) == ("below" in check):
+        source.fail(place, "has not exactly one threshold", "say above or below")
+
+
+def _check_view(
+    view: dict[str, Any],
+    columns: dict[str, Any],
+    known: list[str],
+    table: dict[str, Any],
+    place: Place,
+    source: _Source,
+) -> None:
+    kind = view["kind"]
+    if kind == "flame":
+        source.fail((*place, "kind"), "a table has no call trees", "use it in views of output calltrace")
+    if kind != "table":
+        _check_measure(view.get("measure", ""), known, (*place, "measure"), source)
+    if kind in ("histogram", "heatmap"):
+        bucket = columns.get(view.get("bucket", ""), {})
+        if bucket.get("role") != "key" or bucket.get("type") not in _NUMERIC:
+            what = f"a {kind} needs the key column of numbers that holds its buckets"
+            source.fail((*place, "bucket"), what, "name it")
+    if kind == "series" and not table.get("interval"):
+        source.fail((*place, "kind"), "the table has no intervals", "add interval: true or take it out")
+
+
+def _check_measure(name: str, known: list[str], place: Place, source: _Source) -> None:
+    if name not in known:
+        source.fail(place, f"there is no measure {name}".rstrip(), f"it can be {', '.join(known)}")
 
 
 def _check_column(column: dict[str, Any], output: str, place: Place, source: _Source) -> None:
@@ -392,7 +470,7 @@ def _check_column(column: dict[str, Any], output: str, place: Place, source: _So
     if "header" in column and output != "table":
         source.fail((*place, "header"), f"output {output} has no header", "take it out")
     if column["role"] == "key":
-        for name in ("merge", "rate", "more_is"):
+        for name in ("merge", "rate", "more_is", "compare"):
             if name in column:
                 source.fail((*place, name), "a key has none", "take it out or make the column a measure")
     elif not merge:
@@ -402,6 +480,8 @@ def _check_column(column: dict[str, Any], output: str, place: Place, source: _So
         source.fail((*place, "merge"), f"{merge} of a {kind} is not possible", f"use {' or '.join(possible)}")
     if column.get("rate") and merge not in ("sum", "count"):
         source.fail((*place, "rate"), f"{merge} does not grow with time", "only sum and count have a rate")
+    if "compare" in column and kind not in _NUMERIC and merge != "count":
+        source.fail((*place, "compare"), f"a {kind} is not a number", "take it out")
     units = {"bytes": BYTES_PER_UNIT, "duration": UNITS_PER_SECOND}.get(kind)
     if units is not None and column.get("unit") not in units:
         what = f"a column of type {kind} needs the unit the script prints"
@@ -420,15 +500,27 @@ def _table(name: str, data: dict[str, Any]) -> Table:
     return Table(
         name=name,
         description=data["description"].strip(),
-        columns=tuple(
-            Column(name=key, **{**value, "description": value["description"].strip()})
-            for key, value in data["columns"].items()
-        ),
+        columns=tuple(_column(key, value) for key, value in data["columns"].items()),
         interval=data.get("interval", False),
         sort=sort.removeprefix("-"),
         descending=sort.startswith("-"),
         ignore=data.get("ignore", ""),
+        derived=tuple(
+            _column(key, {**value, "role": "measure"}) for key, value in data.get("derived", {}).items()
+        ),
+        what=data.get("what", ""),
+        checks=tuple(Check(**check) for check in data.get("checks", ())),
+        views=tuple(View(**view) for view in data.get("views", ())),
     )
+
+
+def _column(name: str, data: Mapping[str, Any]) -> Column:
+    given = {**data, "description": data["description"].strip()}
+    if "compare" in given:
+        given["compare"] = Compare(**given["compare"])
+    if "ratio" in given:
+        given["ratio"] = tuple(given["ratio"])
+    return Column(name=name, **given)
 
 
 def _parameter(name: str, data: dict[str, Any], source: _Source) -> Parameter:

@@ -75,15 +75,82 @@ _FOLDS: dict[str, _Fold] = {
 }
 
 
+# A state of a percentile is {bucket: values}, the buckets 2 % wide: it merges without error, in any order.
+_BUCKET = math.log(1.02)
+
+
+def _bucket(value: float) -> int | None:
+    """None holds what has no logarithm: zero and less."""
+    return math.floor(math.log(value) / _BUCKET) if value > 0 else None
+
+
+def _count_in(state: dict[int | None, int], value: float) -> dict[int | None, int]:
+    bucket = _bucket(value)
+    state[bucket] = state.get(bucket, 0) + 1
+    return state
+
+
+def _joined(first: Mapping[int | None, int], second: Mapping[int | None, int]) -> dict[int | None, int]:
+    return {bucket: first.get(bucket, 0) + second.get(bucket, 0) for bucket in {**first, **second}}
+
+
+def _percentile(share: float) -> _Fold:
+    def end(state: Mapping[int | None, int]) -> float:
+        wanted, seen = share * sum(state.values()), state.get(None, 0)
+        if seen >= wanted:
+            return 0.0
+        ordered = sorted(bucket for bucket in state if bucket is not None)
+        for bucket in ordered:
+            seen += state[bucket]
+            if seen >= wanted:
+                return math.exp((bucket + 0.5) * _BUCKET)
+        return math.exp((ordered[-1] + 0.5) * _BUCKET)
+
+    return _Fold(lambda v, _: _count_in({}, v), lambda s, v, _: _count_in(s, v), _joined, end)
+
+
+_FOLDS.update({"p50": _percentile(0.50), "p95": _percentile(0.95), "p99": _percentile(0.99)})
+
+
 def _fold_of(column: Column) -> _Fold:
     if column.merge:
         return _FOLDS[column.merge]
     return _FOLDS["last" if column.type in ("string", "path", "bool", "timestamp") else "sum"]
 
 
+class _Measures:
+    """How the measures of a table fold, and what is computed from them afterwards."""
+
+    def __init__(self, table: Table) -> None:
+        self.columns = table.printed
+        self.folds = [_fold_of(column) for column in self.columns]
+        self._derived = table.derived
+        self._places = {column.name: place for place, column in enumerate(self.columns)}
+
+    def values(self, group: _Group) -> Cells:
+        """One value per measure of the table: printed, then derived."""
+        printed = tuple(
+            _whole(column, fold.end(state))
+            for column, fold, state in zip(self.columns, self.folds, group.states, strict=True)
+        )
+        return (*printed, *(self._derive(column, printed, group.rows) for column in self._derived))
+
+    def _derive(self, column: Column, printed: Cells, records: int) -> Value | None:
+        if column.ratio is None:
+            return records
+        top, bottom = (printed[self._places[name]] for name in column.ratio)
+        if not isinstance(top, (int, float)) or not isinstance(bottom, (int, float)) or not bottom:
+            return None
+        return _whole(column, top / bottom * (100 if column.unit == "%" else 1))
+
+
+def _whole(column: Column, value: Value | None) -> Value | None:
+    return round(value) if column.type in ("int", "bytes") and isinstance(value, float) else value
+
+
 @dataclass
 class _Group:
-    """The folded rows of one key: one state per measure, and how many rows and hosts there were."""
+    """The folded rows of one key: one state per printed measure, and how many rows and hosts there were."""
 
     states: list[Any]
     rows: int = 1
@@ -189,7 +256,9 @@ class HostMerger:
         self._max_interval_keys = max_keys * 4
         columns = list(enumerate(table.columns))
         self._key_places = [place for place, column in columns if column.is_key]
-        self._measures = [(place, _fold_of(column)) for place, column in columns if not column.is_key]
+        self._fold = _Measures(table)
+        places = [place for place, column in columns if not column.is_key]
+        self._measures = list(zip(places, self._fold.folds, strict=True))
         self._groups: dict[Key | None, _Group] = {}
         self._intervals: dict[int, dict[Key | None, _Group]] = {}
         self._interval_keys = 0
@@ -246,11 +315,8 @@ class HostMerger:
     def finish(self, host: str, sampled_s: float | None, max_rows: int = MAX_ROWS_PER_HOST) -> HostTable:
         """The host's table, rows sorted and cut to `max_rows`. sampled_s: seconds really sampled, if
         known."""
-        folds = [fold for _, fold in self._measures]
-        rank = _rank(self._table)
-        named = [
-            (key, group, _values(folds, group)) for key, group in self._groups.items() if key is not None
-        ]
+        rank, values_of = _rank(self._table), self._fold.values
+        named = [(key, group, values_of(group)) for key, group in self._groups.items() if key is not None]
         named.sort(key=lambda item: rank(host, item[0], item[2]))
         rows = [
             MergedRow(
@@ -259,7 +325,7 @@ class HostMerger:
                 values,
                 _rates(self._table, values, sampled_s),
                 group.rows,
-                self._series(folds, key) if place < MAX_SERIES_PER_HOST else (),
+                self._series(key) if place < MAX_SERIES_PER_HOST else (),
             )
             for place, (key, group, values) in enumerate(named[:max_rows])
         ]
@@ -274,24 +340,23 @@ class HostMerger:
             if rest or late
             else None,
             intervals=tuple(
-                (number, _values(folds, group)) for number, group in sorted(self._interval_totals.items())
+                (number, values_of(group)) for number, group in sorted(self._interval_totals.items())
             ),
         )
 
-    def _series(self, folds: Sequence[_Fold], key: Key) -> tuple[tuple[int, Cells], ...]:
+    def _series(self, key: Key) -> tuple[tuple[int, Cells], ...]:
         return tuple(
-            (number, _values(folds, groups[key]))
+            (number, self._fold.values(groups[key]))
             for number, groups in sorted(self._intervals.items())
             if key in groups
         )
 
     def _sum_up(self, groups: Sequence[_Group], sampled_s: float | None, keys: int, more: bool) -> Total:
-        folds = [fold for _, fold in self._measures]
-        joined = _join_all(folds, groups)
+        joined = _join_all(self._fold.folds, groups)
         if joined is None:
-            empty = (None,) * len(folds)
+            empty = (None,) * len(self._table.measures)
             return Total(empty, empty, 0, 0)
-        values = _values(folds, joined)
+        values = self._fold.values(joined)
         return Total(values, _rates(self._table, values, sampled_s), joined.rows, keys, more)
 
 
@@ -312,7 +377,7 @@ class FleetMerger:
         self._table = table
         self._max_keys = max_keys
         self._max_rows = max_rows
-        self._folds = [_fold_of(column) for column in table.measures]
+        self._fold = _Measures(table)
         self._groups: dict[Key | None, _Group] = {}
         self._merged = MergedTable(probe, table, interval_s if table.interval else None)
 
@@ -321,12 +386,12 @@ class FleetMerger:
         self._merged.hosts.append(merger.finish(host, sampled_s, self._max_rows))
         for key, group in merger.groups.items():
             place = key if key in self._groups or len(self._groups) < self._max_keys else None
-            rates = list(_rates(self._table, _values(self._folds, group), sampled_s))
+            rates = list(_rates(self._table, self._fold.values(group), sampled_s))
             known = self._groups.get(place)
             if known is None:
                 self._groups[place] = _Group(list(group.states), group.rows, 1, rates)
             else:
-                _join(self._folds, known, group)
+                _join(self._fold.folds, known, group)
                 known.hosts += 1
                 known.rates = [_plus(a, b) for a, b in zip(known.rates, rates, strict=True)]
 
@@ -335,29 +400,27 @@ class FleetMerger:
         merged, rank = self._merged, _rank(self._table)
         other = self._groups.get(None)
         named = [
-            (key, group, _values(self._folds, group))
-            for key, group in self._groups.items()
-            if key is not None
+            (key, group, self._fold.values(group)) for key, group in self._groups.items() if key is not None
         ]
         named.sort(key=lambda item: rank("", item[0], item[2]))
         merged.keys = [KeyTotal(key, values, tuple(group.rates), group.hosts) for key, group, values in named]
         if other is not None:
-            merged.other_keys = Total(_values(self._folds, other), tuple(other.rates), other.rows, 0, True)
+            merged.other_keys = Total(self._fold.values(other), tuple(other.rates), other.rows, 0, True)
         groups = [*(group for _, group, _ in named), *([other] if other else [])]
-        merged.total = _fleet_total(self._folds, groups, len(named), other is not None)
+        merged.total = _fleet_total(self._fold, groups, len(named), other is not None)
         merged.hosts.sort(key=lambda item: rank(item.host, (), item.total.values))
         return merged
 
 
-def _fleet_total(folds: Sequence[_Fold], groups: Iterable[_Group], keys: int, more: bool) -> Total | None:
+def _fleet_total(fold: _Measures, groups: Iterable[_Group], keys: int, more: bool) -> Total | None:
     everything = list(groups)
-    joined = _join_all(folds, everything)
+    joined = _join_all(fold.folds, everything)
     if joined is None:
         return None
     rates = everything[0].rates
     for group in everything[1:]:
         rates = [_plus(a, b) for a, b in zip(rates, group.rates, strict=True)]
-    return Total(_values(folds, joined), tuple(rates), joined.rows, keys, more)
+    return Total(fold.values(joined), tuple(rates), joined.rows, keys, more)
 
 
 def _join_all(folds: Sequence[_Fold], groups: Sequence[_Group]) -> _Group | None:
@@ -373,10 +436,6 @@ def _join(folds: Sequence[_Fold], into: _Group, group: _Group) -> None:
     for position, fold in enumerate(folds):
         into.states[position] = fold.join(into.states[position], group.states[position])
     into.rows += group.rows
-
-
-def _values(folds: Sequence[_Fold], group: _Group) -> Cells:
-    return tuple(fold.end(state) for fold, state in zip(folds, group.states, strict=True))
 
 
 def _rates(table: Table, values: Cells, sampled_s: float | None) -> Rates:

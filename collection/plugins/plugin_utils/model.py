@@ -15,8 +15,48 @@ Value = str | int | float | bool
 """One cell of a row. `bytes` columns are ints in bytes, `duration` columns floats in seconds."""
 
 ColumnType = Literal["string", "int", "float", "bytes", "duration", "path", "timestamp", "bool"]
-Merge = Literal["", "sum", "max", "min", "mean", "count", "last"]
+Merge = Literal["", "sum", "max", "min", "mean", "count", "last", "p50", "p95", "p99", "records"]
 Output = Literal["rows", "table", "calltrace", "text"]
+MoreIs = Literal["worse", "better", "neutral"]
+Scope = Literal["host", "key"]
+Severity = Literal["critical", "warning", "info"]
+Topic = Literal["io", "filesystem", "memory", "network", "nfs", "process", "other"]
+
+
+@dataclass(frozen=True)
+class Compare:
+    """How a measure may be compared between hosts that should be alike.
+
+    scope: the host's total, or the total of each key ("/dev/vda" against the others' "/dev/vda").
+    min_difference: the least difference worth a word, in the measure's shown unit (per second for rates of
+    hosts that sampled different times: see findings). min_ratio: the least factor. min_samples: records that
+    must be behind a host's figure.
+    """
+
+    scope: Scope = "host"
+    min_difference: float = 0.0
+    min_ratio: float = 2.0
+    min_samples: int = 0
+
+
+@dataclass(frozen=True)
+class Check:
+    """A figure that is bad by itself: above or below a threshold, in the measure's shown unit."""
+
+    measure: str
+    severity: Severity
+    above: float | None = None
+    below: float | None = None
+    scope: Scope = "host"
+
+
+@dataclass(frozen=True)
+class View:
+    """How a table is best looked at. bucket: the key column that holds a histogram bucket's lower bound."""
+
+    kind: Literal["table", "series", "histogram", "heatmap", "flame"]
+    measure: str = ""
+    bucket: str = ""
 
 
 @dataclass(frozen=True)
@@ -24,6 +64,7 @@ class Column:
     """One column of a table. `unit` is what the script prints; `shown_unit` what the parser yields.
 
     header: for output form `table`, the words the script prints above the column, when they are not its name.
+    label: short words for people. ratio: of a derived measure, the two measures it is the quotient of.
     """
 
     name: str
@@ -33,8 +74,16 @@ class Column:
     unit: str = ""
     merge: Merge = ""
     rate: bool = False
-    more_is: Literal["worse", "better", "neutral"] = "neutral"
+    more_is: MoreIs = "neutral"
     header: str = ""
+    label: str = ""
+    compare: Compare | None = None
+    ratio: tuple[str, str] | None = None
+
+    @property
+    def words(self) -> str:
+        """What people read: the label, or the name in words."""
+        return self.label or self.name.replace("_", " ")
 
     @property
     def is_key(self) -> bool:
@@ -54,7 +103,10 @@ class Column:
 class Table:
     """The typed rows a probe yields. `columns` are in the order printed; `sort` is a column name or empty.
 
+    derived: measures that the script does not print, computed from what was merged: the quotient of two
+    measures, or the number of records. They come after the printed ones in `measures`.
     ignore: for output form `table`, a regular expression of lines that are neither header nor row.
+    what: what a record is, in words that follow a number: "files open longer than {threshold_ms} ms".
     """
 
     name: str
@@ -64,14 +116,24 @@ class Table:
     sort: str = ""
     descending: bool = False
     ignore: str = ""
+    derived: tuple[Column, ...] = ()
+    what: str = ""
+    checks: tuple[Check, ...] = ()
+    views: tuple[View, ...] = ()
 
     @property
     def keys(self) -> tuple[Column, ...]:
         return tuple(column for column in self.columns if column.role == "key")
 
     @property
-    def measures(self) -> tuple[Column, ...]:
+    def printed(self) -> tuple[Column, ...]:
+        """The measures that the script prints."""
         return tuple(column for column in self.columns if column.role == "measure")
+
+    @property
+    def measures(self) -> tuple[Column, ...]:
+        """All measures, in the order of a merged row's values: printed, then derived."""
+        return (*self.printed, *self.derived)
 
     def index(self, name: str) -> int:
         """Position of the column `name` in a row's values; KeyError if there is none."""
@@ -109,7 +171,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Probe:
-    """A folder of the catalog, or a manifest recorded in a run directory (`folder` and `script` are None)."""
+    """A folder of the catalog, or a manifest recorded in a run directory (`folder` and `script` are None).
+
+    name: safe in file, unit and kernel module names. title: what the user asked for and reads.
+    overhead: what it was measured to cost, as the manifest has it. views: of a call trace.
+    """
 
     name: str
     description: str
@@ -124,6 +190,10 @@ class Probe:
     folder: Path | None = None
     script: Path | None = None
     manifest: Mapping[str, Any] = field(default_factory=dict)
+    title: str = ""
+    topic: Topic = "other"
+    overhead: Mapping[str, Any] = field(default_factory=dict)
+    views: tuple[View, ...] = ()
 
     @property
     def has_intervals(self) -> bool:
@@ -220,3 +290,59 @@ class Losses:
         """True if figures of this session may be too low."""
         counts = (self.errors, self.skipped, self.transport_failures, self.lost_messages, self.lost_bytes)
         return self.overload or self.dead_probes > 0 or any(counts)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence that an on-call engineer can act on, with the figures and the rows that prove it.
+
+    key: empty for a figure of the whole host. value, expected, spread: in the measure's shown unit; expected is
+    the median of the others, of the host's own past, or the threshold; spread is how far alike hosts lie apart.
+    score: robust deviations from `expected`. chance: probability that hosts which are alike would show this
+    anywhere in the report. mark: the losses that touch the figure. rows: (host, key, values) of at most 5 rows.
+    """
+
+    severity: Severity
+    kind: Literal["compare", "check", "baseline", "calls"]
+    host: str
+    probe: str
+    table: str
+    measure: str
+    sentence: str
+    value: float
+    key: tuple[Value, ...] = ()
+    unit: str = ""
+    type: ColumnType = "float"
+    peers: int = 0
+    peer_set: str = ""
+    expected: float | None = None
+    spread: float | None = None
+    ratio: float | None = None
+    score: float | None = None
+    chance: float | None = None
+    mark: str = ""
+    rows: tuple[tuple[str, tuple[Value, ...], tuple[Value | None, ...]], ...] = ()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One measure on the hosts of one peer set, for a line of the hosts x measures map.
+
+    values: by host, hosts without data left out. scores: signed robust deviations from the median, 0 when
+    alike, at most 99 either way. found: the hosts of which a finding speaks.
+    """
+
+    probe: str
+    table: str
+    measure: str
+    label: str
+    peer_set: str
+    values: Mapping[str, float]
+    scores: Mapping[str, float]
+    unit: str = ""
+    type: ColumnType = "float"
+    more_is: MoreIs = "neutral"
+    key: tuple[Value, ...] = ()
+    median: float | None = None
+    spread: float | None = None
+    found: tuple[str, ...] = ()

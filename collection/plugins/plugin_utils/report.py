@@ -18,7 +18,15 @@ from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, coverage, merge, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import CallTree, Losses, Probe, Value
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import (
+    CallTree,
+    Comparison,
+    Finding,
+    Losses,
+    Probe,
+    Value,
+    View,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse import parse_session
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import decode
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.losses import read_losses
@@ -102,6 +110,10 @@ class ProbeReport:
     fleet_calls: list[merge.FleetTree] = field(default_factory=list)
     texts: list[HostText] = field(default_factory=list)
     not_built: list[Built] = field(default_factory=list)
+    title: str = ""
+    topic: str = "other"
+    overhead: Mapping[str, Any] = field(default_factory=dict)
+    views: tuple[View, ...] = ()
 
     @property
     def sampled(self) -> list[str]:
@@ -116,8 +128,11 @@ class ProbeReport:
 
 @dataclass
 class Report:
-    """Everything a renderer needs. generated: the moment this report was made, the only thing that
-    differs."""
+    """Everything a renderer needs. generated: the moment this report was made, the only thing that differs.
+
+    findings: worst first. comparisons: what was compared, found or not. peers: host -> name of the set of
+    hosts it should be like.
+    """
 
     generated: str
     verdict: str
@@ -127,6 +142,9 @@ class Report:
     probes: list[ProbeReport]
     builds: list[Built]
     notes: list[str]
+    findings: list[Finding] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
+    peers: dict[str, str] = field(default_factory=dict)
     schema: str = SCHEMA
 
 
@@ -361,7 +379,16 @@ class _Builder:
             probe = self._probes[name]
             parameters = dict(coverage.mapping(entry, "parameters"))
             self._reports[name] = ProbeReport(
-                name, probe.description, probe.question, probe.output, probe.cost, parameters
+                name,
+                probe.description,
+                probe.question,
+                probe.output,
+                probe.cost,
+                parameters,
+                title=probe.title or name,
+                topic=probe.topic,
+                overhead=probe.overhead,
+                views=probe.views,
             )
             self._tables[name] = {
                 table.name: merge.FleetMerger(name, table, _interval_s(entry), max_rows=self._max_rows)

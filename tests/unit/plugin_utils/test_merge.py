@@ -257,3 +257,47 @@ def test_deep_traces_need_no_deep_stack() -> None:
     deep = tree("ls", *[("/".join("f" * depth), 1, 10_000 - depth, 1) for depth in range(1, 1500)])
     (merged,) = merge.merge_calltrees([("web1", [deep])])
     assert len(merged.nodes) == 1499
+
+
+LATENCY = Table(
+    "t",
+    "Requests and the time they took.",
+    (
+        PROCESS,
+        column("requests", fold="sum"),
+        column("busy", "duration", fold="sum", unit="us"),
+        column("each", "duration", fold="p95", unit="us"),
+    ),
+    derived=(
+        column("latency", "duration", ratio=("busy", "requests")),
+        column("share", "float", ratio=("requests", "requests"), unit="%"),
+        column("records", fold="records"),
+    ),
+    sort="latency",
+    descending=True,
+)
+
+
+def test_derived_measures_are_computed_after_merging_not_averaged() -> None:
+    merged = fleet(
+        LATENCY, {"a": rows(("x", 1, 9.0, 9.0)), "b": rows(("x", 99, 1.0, 1.0), ("y", 0, 0.0, 1.0))}
+    )
+    assert merged.keys[0].values[3:] == (pytest.approx(10.0 / 100), pytest.approx(100.0), 2)
+    assert merged.keys[1].values[3:] == (None, None, 1)  # nothing to divide by
+    assert merged.total is not None
+    assert merged.total.values[3:] == (pytest.approx(0.1), pytest.approx(100.0), 3)
+    assert [row.host for row in merged.rows()] == ["a", "b", "b"]  # sorted by the derived measure
+
+
+@given(st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=300), st.integers(0, 300))
+def test_percentiles_of_parts_are_those_of_the_whole(values: list[float], cut: int) -> None:
+    def p95(hosts: dict[str, list[Row]]) -> Any:
+        total = fleet(LATENCY, hosts).total
+        assert total is not None
+        return total.values[2]
+
+    found = rows(*[("x", 1, 1.0, value) for value in values])
+    whole = p95({"a": found})
+    assert p95({"a": found[:cut], "b": found[cut:]}) == whole
+    exact = sorted(values)[max(0, -(-95 * len(values) // 100) - 1)]
+    assert whole == pytest.approx(exact, rel=0.0101)
