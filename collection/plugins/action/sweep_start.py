@@ -70,7 +70,7 @@ class ActionModule(FleetdiagAction):
             values=values,
             window_s=window_s,
             hosts=hosts,
-            groups=self._groups(),
+            peers=plan.peer_sets(hosts, self._groups(), self._depths(), self._named_peers(hosts)),
             conditions={"ansible": ansible_version, "python": platform.python_version()},
         )
         sweep["builders"] = args["builders"]
@@ -90,6 +90,19 @@ class ActionModule(FleetdiagAction):
                 if group not in ("all", "ungrouped"):
                     groups.setdefault(member, []).append(group)
         return groups
+
+    def _depths(self) -> dict[str, int]:
+        """How deep each group lies. Variables do not tell; where the inventory cannot be reached, none is deeper."""
+        inventory = getattr(self.task_vars.get("hostvars"), "_inventory", None)
+        return {name: group.depth for name, group in getattr(inventory, "groups", {}).items()}
+
+    def _named_peers(self, hosts: list[str]) -> dict[str, str]:
+        everything = self.task_vars.get("hostvars", {})
+        return {
+            host: str(everything[host]["sweep_peers"])
+            for host in hosts
+            if host in everything and everything[host].get("sweep_peers")
+        }
 
     @staticmethod
     def _say_where(run_dir: Path) -> None:

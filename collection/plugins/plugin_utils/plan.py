@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -55,17 +56,17 @@ def new_sweep(
     values: Mapping[str, Mapping[str, object]],
     window_s: int,
     hosts: Sequence[str],
-    groups: Mapping[str, Sequence[str]],
+    peers: Mapping[str, str],
     conditions: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """sweep.json: what was asked. values: checked parameters per probe; groups: {host: its inventory groups}."""
+    """sweep.json: what was asked. values: checked parameters per probe; peers: see `peer_sets`."""
     return {
         "id": new_id(now),
         "created": now.astimezone(UTC).isoformat(timespec="seconds"),
         "fleetdiag": version,
         "window_s": window_s,
         "hosts": list(hosts),
-        "peer_groups": {host: sorted(groups.get(host, ())) for host in hosts},
+        "peers": {host: peers.get(host, "") for host in hosts},
         "probes": [
             {
                 "name": probe.name,
@@ -77,6 +78,25 @@ def new_sweep(
         ],
         "conditions": dict(conditions),
     }
+
+
+def peer_sets(
+    hosts: Sequence[str],
+    groups: Mapping[str, Sequence[str]],
+    depths: Mapping[str, int],
+    named: Mapping[str, str],
+) -> dict[str, str]:
+    """{host: name of the set of hosts it should be like}, "" for those that are in no group.
+
+    named: what the inventory says itself (variable sweep_peers). Else it is the deepest of the host's groups,
+    of those the one with most hosts of this sweep: `web` below `site`, and `web` rather than `room_b`.
+    """
+    sizes = Counter(group for host in hosts for group in groups.get(host, ()))
+
+    def rank(group: str) -> tuple[int, int, str]:
+        return -depths.get(group, 0), -sizes[group], group
+
+    return {host: named.get(host) or min(groups.get(host, ()), key=rank, default="") for host in hosts}
 
 
 def builds(preflights: Iterable[Mapping[str, Any]], builders: Sequence[str]) -> list[Build]:

@@ -86,3 +86,23 @@ def test_no_armed_host_means_no_window() -> None:
 
 def test_the_window_is_told_in_the_hosts_own_time() -> None:
     assert plan.on_host_clock(1000.5, -2.25) == 998250
+
+
+GROUPS = {
+    "web1": ["debian13", "site", "web"],
+    "web2": ["debian13", "site", "web"],
+    "web3": ["testing", "site", "web"],
+    "nfs1": ["site", "nfs"],
+    "lone": [],
+}
+
+
+def test_hosts_are_compared_with_those_of_their_deepest_then_largest_group() -> None:
+    depths = {"site": 1, "web": 2, "nfs": 2, "debian13": 2, "testing": 2}
+    sets = plan.peer_sets(list(GROUPS), GROUPS, depths, {})
+    assert sets == {"web1": "web", "web2": "web", "web3": "web", "nfs1": "nfs", "lone": ""}
+
+
+def test_the_inventory_may_name_the_hosts_that_are_alike() -> None:
+    sets = plan.peer_sets(["web1", "web2"], GROUPS, {}, {"web1": "canary"})
+    assert sets == {"web1": "canary", "web2": "debian13"}
