@@ -33,13 +33,15 @@ class Loss:
 
 @dataclass(frozen=True)
 class SessionOutput:
-    """One session read back. `cut`, `over_limit`, `altered` are faults of the collected file."""
+    """One session read back. `cut`, `over_limit`, `altered` are faults of the collected file; `head` holds its
+    first lines."""
 
     result: SessionResult
     losses: Losses
     cut: bool = False
     over_limit: bool = False
     altered: bool = False
+    head: tuple[str, ...] = ()
 
 
 @dataclass

@@ -223,11 +223,12 @@ class MergedTable:
 
     def rows(self) -> list[MergedRow]:
         """The rows of all hosts in one order."""
+        return self.ordered(row for host in self.hosts for row in host.rows)
+
+    def ordered(self, rows: Iterable[MergedRow]) -> list[MergedRow]:
+        """These rows in the table's order, the worst first."""
         rank = _rank(self.table)
-        return sorted(
-            (row for host in self.hosts for row in host.rows),
-            key=lambda row: rank(row.host, row.key, row.values),
-        )
+        return sorted(rows, key=lambda row: rank(row.host, row.key, row.values))
 
     @property
     def sort_measure(self) -> int | None:
@@ -533,7 +534,7 @@ def merge_calltrees(
 def _fleet_tree(
     process: str, nodes: dict[tuple[str, ...], list[int]], account: list[int], max_nodes: int
 ) -> FleetTree:
-    kept = _keep_slowest({path: figures[1] for path, figures in nodes.items()}, max_nodes)
+    kept = keep_slowest({path: figures[1] for path, figures in nodes.items()}, max_nodes)
     ordered = _depth_first({path: nodes[path] for path in kept})
     fleet = tuple(FleetNode(CallNode(path, f[0], f[1], f[2], f[3]), f[4]) for path, f in ordered)
     hosts, unfinished, orphan_returns = account
@@ -544,13 +545,13 @@ def cut_tree(tree: CallTree, max_nodes: int) -> tuple[CallTree, int]:
     """The slowest `max_nodes` nodes of the tree, each with its callers, and how many were left out."""
     if len(tree.nodes) <= max_nodes:
         return tree, 0
-    kept = _keep_slowest({node.path: node.total_us for node in tree.nodes}, max_nodes)
+    kept = keep_slowest({node.path: node.total_us for node in tree.nodes}, max_nodes)
     nodes = tuple(node for node in tree.nodes if node.path in kept)
     return CallTree(tree.process, nodes, tree.unfinished, tree.orphan_returns), len(tree.nodes) - len(nodes)
 
 
-def _keep_slowest(times: Mapping[tuple[str, ...], int], most: int) -> set[tuple[str, ...]]:
-    """Paths to keep, each with all of its ancestors."""
+def keep_slowest(times: Mapping[tuple[str, ...], int], most: int) -> set[tuple[str, ...]]:
+    """Paths of the slowest functions, each with all of its callers, `most` at the most."""
     if len(times) <= most:
         return set(times)
     kept: set[tuple[str, ...]] = set()

@@ -28,7 +28,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import (
     View,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse import parse_session
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import decode
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import decode, plain
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.losses import read_losses
 
 SCHEMA = "fleetdiag.report/1"
@@ -39,6 +39,8 @@ HOST_CALL_NODES = 2_000
 DEFAULT_INTERVAL_S = 5
 OUTPUT_FACTOR = 2
 """A collected output may unpack to this many times its declared limit before it is read no further."""
+HEAD_LINES = 20
+"""Lines of any other output kept per host, as they were printed."""
 _LINE = 4096
 
 
@@ -96,7 +98,10 @@ class HostText:
 
 @dataclass
 class ProbeReport:
-    """One probe on all hosts. sessions: its coverage, by host (the same objects as in the coverage rows)."""
+    """One probe on all hosts. sessions: its coverage, by host (the same objects as in the coverage rows).
+
+    heads: by host, the first lines of the output as it was printed, without the nonce.
+    """
 
     name: str
     description: str
@@ -109,6 +114,7 @@ class ProbeReport:
     calls: list[HostCalls] = field(default_factory=list)
     fleet_calls: list[merge.FleetTree] = field(default_factory=list)
     texts: list[HostText] = field(default_factory=list)
+    heads: dict[str, list[str]] = field(default_factory=dict)
     not_built: list[Built] = field(default_factory=list)
     title: str = ""
     topic: str = "other"
@@ -131,7 +137,7 @@ class Report:
     """Everything a renderer needs. generated: the moment this report was made, the only thing that differs.
 
     findings: worst first. comparisons: what was compared, found or not. peers: host -> name of the set of
-    hosts it should be like.
+    hosts it should be like. homes: host -> id of the run it is of.
     """
 
     generated: str
@@ -145,6 +151,7 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     peers: dict[str, str] = field(default_factory=dict)
+    homes: dict[str, str] = field(default_factory=dict)
     schema: str = SCHEMA
 
 
@@ -182,6 +189,7 @@ def build(
         probes=reports,
         builds=built,
         notes=[note for shard in shards for note in shard.notes()],
+        homes={host: _id(shard.run) for host, shard in homes.items()},
     )
 
 
@@ -410,6 +418,8 @@ class _Builder:
             report.calls.append(
                 HostCalls(host, [tree for tree, _ in cut], sum(more for _, more in cut), lines)
             )
+        else:
+            report.heads[host] = list(output.head)
 
     def _all_refused(self, hosts: Sequence[str]) -> bool:
         """Their rows in the coverage table say why; it need not be said again for each probe."""
@@ -447,7 +457,9 @@ def _read_session(
             return None
         nonce = coverage.text(shard.entries[name], "nonce")
         # The stream itself is bounded and tells truncation apart, so the parser need not stop before it.
-        session = parse_session(probe, nonce, io.BufferedReader(stream), limit + 1)
+        reader = io.BufferedReader(stream)
+        head = _head(reader.peek(), nonce) if probe.output in ("rows", "table") else ()
+        session = parse_session(probe, nonce, reader, limit + 1)
         for row in session:
             mergers[row.table].add(row)
         sessions = coverage.mapping(record.collect or {}, "sessions")
@@ -459,7 +471,16 @@ def _read_session(
             cut=stream.cut,
             over_limit=stream.over_limit,
             altered=bool(expected) and expected != stream.sha256,
+            head=head,
         )
+
+
+def _head(data: bytes, nonce: str) -> tuple[str, ...]:
+    """The first whole lines of an output as they stand, without the nonce, which only says that a line is
+    ours."""
+    prefix = nonce.encode() + b"\t"
+    lines = [line for line in data.split(b"\n")[:-1] if line.strip()]
+    return tuple(plain(line.removeprefix(prefix)[:_LINE].rstrip(b"\r")) for line in lines[:HEAD_LINES])
 
 
 def _first_lines(shard: _Shard, host: str, name: str) -> list[str]:

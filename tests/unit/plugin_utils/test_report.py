@@ -416,3 +416,22 @@ def test_no_output_makes_the_report_fail(
     report = built(made.path)
     reports.write(made.path, report)
     assert row(report, "web2").status == "probed"
+
+
+def test_first_lines_of_every_output_are_kept_as_printed(tmp_path: Path) -> None:
+    made = Builder(tmp_path, ["web1", "web2"])
+    made.window()
+    rows = [record("slow_files", n, f"p{n}", "/a\\tb", 2_000_000, 1) for n in range(40)]
+    made.whole("web1", {"slow_open": made.out(*rows)})
+    made.whole("web2", {"slow_open": b""})
+    probe = reports.build(made.path, generated="now").probes[0]
+    assert len(probe.heads["web1"]) == reports.HEAD_LINES
+    assert probe.heads["web1"][2] == "3\tslow_files\t0\tp0\t/a\\tb\t2000000\t1"
+    assert probe.heads["web2"] == []
+
+
+def test_hosts_know_their_run(tmp_path: Path) -> None:
+    first = Builder(tmp_path, ["web1"], sweep_id="20261123_080000_ab12")
+    second = Builder(tmp_path, ["web2"], sweep_id="20261123_080000_ab13")
+    report = reports.build([first.path, second.path], generated="now")
+    assert report.homes == {"web1": "20261123_080000_ab12", "web2": "20261123_080000_ab13"}
