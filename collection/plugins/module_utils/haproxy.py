@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Weights of HAProxy's servers through its admin sockets: lowered with a record, and given back by it.
+
+Standard library only and complete in itself: `lower` leaves a copy of this very file beside its record, and a
+timer of the balancer runs that copy (`python3 haproxy.py RECORD`), whatever became of the controller.
+
+A record is a JSON file: {"token", "entries": [{"socket", "backend", "server", "before", "set"}]}. Restoring is
+compare-and-swap: a weight that is no longer the one we set belongs to somebody else and is left alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import re
+import socket
+import sys
+import time
+from dataclasses import asdict, dataclass
+
+NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+WEIGHT = re.compile(r"([0-9]{1,3})(%?)")
+MAX_WEIGHT = 256
+MAX_ANSWER = 64 * 1024 * 1024
+_TIMEOUT_S = 10
+_STATIC = "static LB algorithm"
+
+
+class HaproxyError(Exception):
+    """One sentence: what, where, what to do."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server as one balancer sees it. sessions: current ones. active: it takes its share of new requests."""
+
+    socket: str
+    backend: str
+    name: str
+    weight: int
+    initial: int
+    sessions: int
+    active: bool
+
+    @property
+    def label(self):
+        return f"{self.socket}: {self.backend}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One weight to change and to give back."""
+
+    socket: str
+    backend: str
+    server: str
+    before: int
+    set: int
+
+    @property
+    def label(self):
+        return f"{self.socket}: {self.backend}/{self.server}"
+
+
+# --- the socket ---
+
+
+def ask(path, command):
+    """The answer of HAProxy to one command. Raises HaproxyError when it cannot be asked."""
+    if re.search(r"[;\n\r\\]", command):
+        raise HaproxyError(f"{path}: {command!r} is more than one command; nothing was sent")
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
+            stream.settimeout(_TIMEOUT_S)
+            stream.connect(path)
+            stream.sendall(command.encode() + b"\n")
+            parts, size = [], 0
+            while size <= MAX_ANSWER and (part := stream.recv(65536)):
+                parts.append(part)
+                size += len(part)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise HaproxyError(
+            f"{path}: {why}; name an admin socket of a running HAProxy (stats socket ... level admin)"
+        ) from error
+    return b"".join(parts).decode("utf-8", "backslashreplace").strip()
+
+
+def read_weight(path, backend, server):
+    """(current, configured) weight. Raises HaproxyError if there is no such server."""
+    answer = ask(path, f"get weight {backend}/{server}")
+    found = re.fullmatch(r"(\d+) \(initial (\d+)\)", answer)
+    if not found:
+        raise HaproxyError(
+            f"{path}: {backend}/{server}: {answer or 'no answer'}; name a server of this balancer"
+        )
+    return int(found[1]), int(found[2])
+
+
+def write_weight(path, backend, server, weight):
+    """Set a weight and read it back. Raises HaproxyError when HAProxy refuses."""
+    answer = ask(path, f"set weight {backend}/{server} {weight}")
+    if answer:
+        advice = "use a dynamic algorithm such as roundrobin" if _STATIC in answer else "nothing was changed"
+        raise HaproxyError(f"{path}: {backend}/{server}: {answer}; {advice}")
+    now, _ = read_weight(path, backend, server)
+    if now != weight:
+        raise HaproxyError(f"{path}: {backend}/{server}: the weight is {now} after it was set to {weight}")
+
+
+def servers(path):
+    """All servers of one balancer, of all its backends."""
+    answer = ask(path, "show stat")
+    if not answer.startswith("# pxname"):
+        raise HaproxyError(f"{path}: {answer[:200] or 'no answer'}; the socket needs level admin")
+    found = []
+    for row in csv.DictReader(answer[2:].splitlines()):
+        if row["svname"] in ("FRONTEND", "BACKEND") or not NAME.fullmatch(row["svname"]):
+            continue
+        if not NAME.fullmatch(row["pxname"]):
+            continue
+        weight, initial = read_weight(path, row["pxname"], row["svname"])
+        up = row["status"].startswith("UP") or row["status"] == "no check"
+        found.append(
+            Server(
+                socket=path,
+                backend=row["pxname"],
+                name=row["svname"],
+                weight=weight,
+                initial=initial,
+                sessions=int(row["scur"] or 0),
+                active=up and weight > 0 and row.get("act") != "0",
+            )
+        )
+    return found
+
+
+# --- what to change: pure ---
+
+
+def target(wanted, server, floor_percent):
+    """The weight to set: `wanted` ("50%" of what it has now, or "10"), never below the floor or above now."""
+    found = WEIGHT.fullmatch(wanted)
+    if not found or int(found[1]) > (100 if found[2] else MAX_WEIGHT):
+        raise HaproxyError(f"weight {wanted!r} is neither 0 to {MAX_WEIGHT} nor 0% to 100%; correct it")
+    number = int(found[1])
+    weight = math.floor(server.weight * number / 100) if found[2] else number
+    floor = math.ceil(server.initial * floor_percent / 100)
+    return min(server.weight, max(weight, floor))
+
+
+def plan(known, names, backends, wanted, floor_percent, min_active):
+    """The entries that lower the servers `names` of `known`. Raises HaproxyError where that is not safe.
+
+    backends: only these; all that have such a server when empty. min_active: servers that must stay in each
+    backend beside those that are lowered.
+    """
+    chosen = [s for s in known if s.name in names and (not backends or s.backend in backends)]
+    for name in names:
+        if not any(server.name == name for server in chosen):
+            where = f"backend {', '.join(backends)}" if backends else "any backend"
+            raise HaproxyError(f"server {name} is not in {where} of this balancer; correct its name")
+    entries = []
+    for server in chosen:
+        others = [
+            other
+            for other in known
+            if (other.socket, other.backend) == (server.socket, server.backend)
+            and other.active
+            and other.name not in names
+        ]
+        if server.active and len(others) < min_active:
+            raise HaproxyError(
+                f"{server.label}: only {len(others)} other active servers would be left at full weight, "
+                f"{min_active} are wanted; probe fewer servers at once"
+            )
+        weight = target(wanted, server, floor_percent)
+        if weight < server.weight:
+            entries.append(Entry(server.socket, server.backend, server.name, server.weight, weight))
+    return entries
+
+
+# --- changing and giving back ---
+
+
+def lower(entries, record, token):
+    """Set the weights, all or none; the record is on disk before the first one changes."""
+    _write(record, json.dumps({"token": token, "entries": [asdict(entry) for entry in entries]}, indent=1))
+    done = []
+    try:
+        for entry in entries:
+            done.append(entry)
+            write_weight(entry.socket, entry.backend, entry.server, entry.set)
+    except HaproxyError:
+        give_back(done)
+        os.unlink(record)
+        raise
+
+
+def give_back(entries):
+    """Compare-and-swap every weight. Returns ({label: before}, {label: why it was left alone})."""
+    restored, left = {}, {}
+    for entry in entries:
+        try:
+            now, _ = read_weight(entry.socket, entry.backend, entry.server)
+            if now != entry.set:
+                left[entry.label] = f"its weight is {now}, not the {entry.set} we had set"
+                continue
+            write_weight(entry.socket, entry.backend, entry.server, entry.before)
+            restored[entry.label] = entry.before
+        except HaproxyError as why:
+            left[entry.label] = str(why)
+    return restored, left
+
+
+def read_record(record):
+    """The entries of a record; none if there is no such record (it was given back already)."""
+    try:
+        with open(record, encoding="utf-8") as file:
+            return [Entry(**entry) for entry in json.load(file)["entries"]]
+    except FileNotFoundError:
+        return []
+    except (ValueError, KeyError, TypeError) as error:
+        raise HaproxyError(f"{record}: is damaged ({error}); look at the weights yourself") from error
+
+
+def restore(record):
+    """Give back what the record says and remove it. The same again does nothing."""
+    restored, left = give_back(read_record(record))
+    for path in (record, copy_of(record)):
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass
+    return restored, left
+
+
+def copy_of(record):
+    """Where the program lies that the timer runs for this record."""
+    return os.path.splitext(record)[0] + ".py"
+
+
+def wait_for_sessions(entries, before, timeout_s):
+    """Wait until each server has no more sessions than its lower weight's share. Returns {label: sessions}, settled.
+
+    before: {label: sessions} when the weights were changed.
+    """
+    limit = {e.label: math.ceil(before.get(e.label, 0) * e.set / max(1, e.before)) for e in entries}
+    deadline = time.monotonic() + timeout_s
+    while True:
+        now = {
+            server.label: server.sessions
+            for path in sorted({entry.socket for entry in entries})
+            for server in servers(path)
+            if server.label in limit
+        }
+        settled = all(now.get(label, 0) <= most for label, most in limit.items())
+        if settled or time.monotonic() >= deadline:
+            return now, settled
+        time.sleep(0.2)
+
+
+def _write(path, text):
+    """Whole or not at all, readable by root alone."""
+    temporary = f"{path}.tmp"
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def main(arguments):
+    """What the timer runs: RECORD, or SECONDS RECORD to wait first where there is no systemd."""
+    if len(arguments) == 2:
+        time.sleep(float(arguments.pop(0)))
+    try:
+        restored, left = restore(arguments[0])
+    except HaproxyError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    for label, weight in restored.items():
+        sys.stdout.write(f"{label}: weight {weight} again\n")
+    for label, why in left.items():
+        sys.stdout.write(f"{label}: left alone: {why}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

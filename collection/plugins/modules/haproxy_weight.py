@@ -1,0 +1,257 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lower the weight of servers in a HAProxy for a while, and give it back whatever happens."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: haproxy_weight
+short_description: Lower server weights in HAProxy for a while and give them back
+version_added: 0.1.0
+description:
+  - Lowers the weight of servers through HAProxy's admin sockets, on the host where HAProxy runs, all or none.
+  - Before the first weight changes, a record is written and a timer set that gives every weight back after
+    O(ttl), whatever became of the controller.
+  - Changes weights only. A server in maintenance or drain stays there, and a weight that somebody else changed
+    meanwhile is left alone.
+  - Weights set at run time are lost when HAProxy reloads; giving them back is then nothing to do, and no error.
+author:
+  - The fleetdiag maintainers (@fleetdiag)
+options:
+  state:
+    description: Whether the weights are to be lowered, or given back as the record of O(token) says.
+    type: str
+    choices: [lowered, restored]
+    required: true
+  token:
+    description: Name of the record; the same for lowering and giving back.
+    type: str
+    required: true
+  sockets:
+    description: Admin sockets of the balancers on this host.
+    type: list
+    elements: path
+    default: [/run/haproxy/admin.sock]
+  servers:
+    description: Names of the servers in HAProxy. Needed to lower.
+    type: list
+    elements: str
+    default: []
+  backends:
+    description: Only in these backends; in all that have such a server when empty.
+    type: list
+    elements: str
+    default: []
+  weight:
+    description: Share of the present weight (V(50%)) or a weight from 0 to 256.
+    type: str
+    default: 50%
+  floor:
+    description: Per cent of the configured weight below which none is lowered.
+    type: int
+    default: 10
+  min_active:
+    description: Active servers that must be left at full weight in each backend.
+    type: int
+    default: 1
+  ttl:
+    description: Seconds after which the balancer gives the weights back by itself.
+    type: int
+    default: 300
+  wait:
+    description: Seconds to wait at most until the servers' sessions have fallen to their new share.
+    type: int
+    default: 30
+  record_dir:
+    description: Where records are kept.
+    type: path
+    default: /run/fleetdiag/haproxy
+attributes:
+  check_mode:
+    support: full
+    description: Tells what would change, and what would be refused.
+  diff_mode:
+    support: full
+    description: Shows the weights before and after.
+"""
+
+EXAMPLES = r"""
+- name: Send less to web1 while it is probed
+  fleetdiag.systemtap.haproxy_weight:
+    state: lowered
+    token: sweep-1
+    servers: [web1]
+    ttl: 120
+  delegate_to: balancer1
+
+- name: Give it back
+  fleetdiag.systemtap.haproxy_weight:
+    state: restored
+    token: sweep-1
+  delegate_to: balancer1
+"""
+
+RETURN = r"""
+weights:
+  description: For each server that was lowered, its weight before and after.
+  type: dict
+  returned: always
+sessions:
+  description: Current sessions of each lowered server after the wait.
+  type: dict
+  returned: when state is lowered
+settled:
+  description: Whether the sessions fell to their new share in time.
+  type: bool
+  returned: when state is lowered
+left:
+  description: For each server whose weight was not given back, why.
+  type: dict
+  returned: when state is restored
+"""
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils import haproxy
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils.haproxy import HaproxyError
+
+UNIT = "fleetdiag-weights-"
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["lowered", "restored"], "required": True},
+            "token": {"type": "str", "required": True, "no_log": False},
+            "sockets": {"type": "list", "elements": "path", "default": ["/run/haproxy/admin.sock"]},
+            "servers": {"type": "list", "elements": "str", "default": []},
+            "backends": {"type": "list", "elements": "str", "default": []},
+            "weight": {"type": "str", "default": "50%"},
+            "floor": {"type": "int", "default": 10},
+            "min_active": {"type": "int", "default": 1},
+            "ttl": {"type": "int", "default": 300},
+            "wait": {"type": "int", "default": 30},
+            "record_dir": {"type": "path", "default": "/run/fleetdiag/haproxy"},
+        },
+        required_if=[("state", "lowered", ["servers"])],
+        supports_check_mode=True,
+    )
+    try:
+        check(module.params)
+        result = {"lowered": lowered, "restored": restored}[module.params["state"]](module)
+    except (HaproxyError, OSError, subprocess.SubprocessError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+def check(params):
+    """Refuse what could be more than a name or a number."""
+    for option in ("servers", "backends"):
+        for name in params[option]:
+            if not haproxy.NAME.fullmatch(name):
+                raise HaproxyError(
+                    f"{option}: {name!r} is not a name in HAProxy; use letters, digits and _.:-"
+                )
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", params["token"]):
+        raise HaproxyError(f"token: {params['token']!r} is not usable; use letters, digits, _ and -")
+    if not 0 <= params["floor"] <= 100:
+        raise HaproxyError(f"floor: {params['floor']} is not a share; say 0 to 100 per cent")
+    for option, least in (("ttl", 1), ("wait", 0), ("min_active", 0)):
+        if params[option] < least:
+            raise HaproxyError(f"{option}: {params[option]} is too small; say at least {least}")
+
+
+def lowered(module):
+    params = module.params
+    record = record_of(params)
+    if os.path.exists(record):
+        entries = haproxy.read_record(record)
+        return {"changed": False, "weights": weights(entries), "sessions": {}, "settled": True}
+    known = [server for path in params["sockets"] for server in haproxy.servers(path)]
+    entries = []
+    for path in params["sockets"]:
+        here = [server for server in known if server.socket == path]
+        wanted = (params["weight"], params["floor"], params["min_active"])
+        entries += haproxy.plan(here, params["servers"], params["backends"], *wanted)
+    result = {"changed": bool(entries), "weights": weights(entries), "sessions": {}, "settled": True}
+    result["diff"] = [
+        {"header": entry.label, "before": f"weight {entry.before}\n", "after": f"weight {entry.set}\n"}
+        for entry in entries
+    ]
+    if not entries or module.check_mode:
+        return result
+    os.makedirs(params["record_dir"], mode=0o700, exist_ok=True)
+    set_timer(record, params["ttl"])
+    haproxy.lower(entries, record, params["token"])
+    before = {server.label: server.sessions for server in known}
+    result["sessions"], result["settled"] = haproxy.wait_for_sessions(entries, before, params["wait"])
+    return result
+
+
+def restored(module):
+    record = record_of(module.params)
+    entries = haproxy.read_record(record)
+    result = {"changed": bool(entries), "weights": {}, "left": {}}
+    result["diff"] = [
+        {"header": entry.label, "before": f"weight {entry.set}\n", "after": f"weight {entry.before}\n"}
+        for entry in entries
+    ]
+    if not entries or module.check_mode:
+        return result
+    given, left = haproxy.restore(record)
+    stop_timer(module.params["token"])
+    result.update(weights={label: {"after": weight} for label, weight in given.items()}, left=left)
+    result["changed"] = bool(given)
+    return result
+
+
+def record_of(params):
+    return os.path.join(params["record_dir"], f"{params['token']}.json")
+
+
+def weights(entries):
+    return {entry.label: {"before": entry.before, "after": entry.set} for entry in entries}
+
+
+def set_timer(record, ttl):
+    """A timer of the host itself, with a program that needs nothing of ours but the record."""
+    program = haproxy.copy_of(record)
+    with open(os.open(program, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as file:
+        file.write(inspect.getsource(haproxy))
+    if os.path.isdir("/run/systemd/system"):
+        unit = UNIT + os.path.splitext(os.path.basename(record))[0]
+        command = [
+            "systemd-run",
+            "--quiet",
+            f"--unit={unit}",
+            f"--on-active={ttl}",
+            "--timer-property=AccuracySec=1",
+        ]
+        subprocess.run(
+            [*command, sys.executable, program, record], check=True, capture_output=True, text=True
+        )
+        return
+    # No systemd (a container): a process of its own session, which finds the record gone if it was given back.
+    subprocess.Popen(
+        [sys.executable, program, str(ttl), record],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd="/",
+    )
+
+
+def stop_timer(token):
+    if os.path.isdir("/run/systemd/system"):
+        subprocess.run(["systemctl", "stop", f"{UNIT}{token}.timer"], check=False, capture_output=True)
+
+
+if __name__ == "__main__":
+    main()

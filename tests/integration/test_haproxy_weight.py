@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Weights lowered and given back, against a real HAProxy on the loopback. Rows H1 to H6 are named in the tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils import haproxy
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils.haproxy import HaproxyError
+
+CONFIG = """
+global
+    stats socket {socket} mode 600 level admin
+    stats socket {operator} mode 600 level operator
+    maxconn 50
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 30s
+    timeout server 30s
+frontend site
+    bind unix@{folder}/site.sock
+    default_backend web
+backend web
+    balance roundrobin
+    server web1 127.0.0.1:9 weight 100
+    server web2 127.0.0.1:9 weight 100
+    server web3 127.0.0.1:9 weight 100
+backend pages
+    balance leastconn
+    server web1 127.0.0.1:9 weight 40
+    server web2 127.0.0.1:9 weight 40
+backend fixed
+    balance source
+    server old1 127.0.0.1:9 weight 10
+    server old2 127.0.0.1:9 weight 10
+"""
+
+
+class Balancer:
+    """One HAProxy in master-worker mode, which reloads on SIGUSR2."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.socket, self.operator = str(folder / "admin.sock"), str(folder / "operator.sock")
+        config = folder / "haproxy.cfg"
+        config.write_text(CONFIG.format(socket=self.socket, operator=self.operator, folder=folder))
+        self.process = subprocess.Popen(
+            ["haproxy", "-W", "-S", str(folder / "master.sock"), "-f", str(config)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        until(lambda: answers(self.socket))
+
+    def weight(self, server: str, backend: str = "web") -> int:
+        return haproxy.read_weight(self.socket, backend, server)[0]
+
+    def status(self, server: str) -> str:
+        lines = haproxy.ask(self.socket, "show stat").splitlines()
+        heads = lines[0][2:].split(",")
+        rows = (dict(zip(heads, line.split(","), strict=False)) for line in lines[1:])
+        return next(row["status"] for row in rows if (row["pxname"], row["svname"]) == ("web", server))
+
+    def worker(self) -> str:
+        return next(
+            line for line in haproxy.ask(self.socket, "show info").splitlines() if line.startswith("Pid:")
+        )
+
+    def reload(self) -> None:
+        before = self.worker()
+        self.process.send_signal(signal.SIGUSR2)
+        until(lambda: answers(self.socket) and self.worker() != before)
+
+
+def answers(path: str) -> bool:
+    try:
+        return haproxy.ask(path, "show info").startswith("Name:")
+    except HaproxyError:
+        return False
+
+
+def until(true: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Balancer]:
+    balancer = Balancer(tmp_path_factory.mktemp("ha"))
+    yield balancer
+    balancer.process.terminate()
+    balancer.process.wait(30)
+
+
+@pytest.fixture
+def balancer(running: Balancer) -> Balancer:
+    """The same one for each test, as its configuration has it."""
+    for server in haproxy.servers(running.socket):
+        haproxy.ask(running.socket, f"set server {server.backend}/{server.name} state ready")
+        if server.weight != server.initial:
+            haproxy.write_weight(running.socket, server.backend, server.name, server.initial)
+    return running
+
+
+def planned(balancer: Balancer, *names: str, weight: str = "50%", **more: Any) -> list[haproxy.Entry]:
+    options = {"backends": ["web"], "floor_percent": 10, "min_active": 1, **more}
+    return haproxy.plan(haproxy.servers(balancer.socket), list(names), wanted=weight, **options)
+
+
+def lower(balancer: Balancer, *names: str, **more: Any) -> str:
+    record = str(balancer.folder / "record.json")
+    haproxy.lower(planned(balancer, *names, **more), record, "t")
+    return record
+
+
+def test_every_backend_of_a_server_is_lowered_and_given_back(balancer: Balancer) -> None:
+    record = lower(balancer, "web1", backends=[])
+    assert (balancer.weight("web1"), balancer.weight("web1", "pages")) == (50, 20)
+    assert balancer.weight("web2") == 100
+    restored, left = haproxy.restore(record)
+    assert (balancer.weight("web1"), balancer.weight("web1", "pages")) == (100, 40)
+    assert (len(restored), left) == (2, {})
+    assert haproxy.restore(record) == ({}, {})  # again: nothing to do
+
+
+@pytest.mark.parametrize(
+    ("asked", "becomes"), [("50%", 50), ("30", 30), ("0%", 10), ("0", 10), ("256", 100), ("100%", 100)]
+)
+def test_a_weight_is_never_raised_and_never_below_the_floor(
+    balancer: Balancer, asked: str, becomes: int
+) -> None:
+    entries = planned(balancer, "web1", weight=asked)
+    assert [entry.set for entry in entries] == ([becomes] if becomes < 100 else [])
+
+
+def test_h1_the_balancers_own_timer_gives_the_weight_back_when_nobody_else_does(
+    balancer: Balancer, tmp_path: Path
+) -> None:
+    arguments = {"state": "lowered", "token": "h1", "servers": ["web1"], "ttl": 3, "wait": 0}
+    lowered = run_module(balancer, tmp_path, arguments)
+    assert lowered["changed"]
+    assert balancer.weight("web1") == 50
+    # The controller is gone: the process that lowered the weight has ended, and nobody calls again.
+    until(lambda: balancer.weight("web1") == 100)
+    assert not list((tmp_path / "records").glob("*.json"))
+
+
+def test_h2_a_weight_that_an_operator_changed_meanwhile_is_left_alone(balancer: Balancer) -> None:
+    record = lower(balancer, "web1")
+    haproxy.write_weight(balancer.socket, "web", "web1", 77)
+    restored, left = haproxy.restore(record)
+    assert balancer.weight("web1") == 77
+    assert not restored
+    assert "its weight is 77, not the 50 we had set" in next(iter(left.values()))
+
+
+def test_h3_a_server_in_maintenance_stays_there(balancer: Balancer) -> None:
+    haproxy.ask(balancer.socket, "set server web/web1 state maint")
+    record = lower(balancer, "web1")
+    assert balancer.status("web1") == "MAINT"
+    haproxy.restore(record)
+    assert (balancer.status("web1"), balancer.weight("web1")) == ("MAINT", 100)
+
+
+@pytest.mark.parametrize(
+    ("names", "more", "said"),
+    [
+        (["old1"], {"backends": ["fixed"]}, "static LB algorithm"),
+        (["web9"], {}, "server web9 is not in backend web of this balancer"),
+        (["web1"], {"weight": "10;disable server web/web2"}, "is neither 0 to 256 nor 0% to 100%"),
+        (["web1"], {"weight": "101%"}, "is neither 0 to 256 nor 0% to 100%"),
+    ],
+)
+def test_h4_what_haproxy_would_not_do_is_an_error_and_changes_nothing(
+    balancer: Balancer, names: list[str], more: dict[str, Any], said: str
+) -> None:
+    before = haproxy.servers(balancer.socket)
+    with pytest.raises(HaproxyError, match=said):
+        lower(balancer, *names, **more)
+    assert haproxy.servers(balancer.socket) == before
+    assert not (balancer.folder / "record.json").exists()
+
+
+def test_h4_a_socket_without_admin_level_is_an_error(balancer: Balancer) -> None:
+    entry = haproxy.Entry(balancer.operator, "web", "web1", 100, 50)
+    with pytest.raises(HaproxyError, match="Permission denied"):
+        haproxy.lower([entry], str(balancer.folder / "record.json"), "t")
+    assert balancer.weight("web1") == 100
+
+
+def test_h4_one_refusal_takes_back_what_was_lowered_before_it(balancer: Balancer) -> None:
+    entries = [*planned(balancer, "web1"), haproxy.Entry(balancer.operator, "web", "web2", 100, 50)]
+    with pytest.raises(HaproxyError):
+        haproxy.lower(entries, str(balancer.folder / "record.json"), "t")
+    assert (balancer.weight("web1"), balancer.weight("web2")) == (100, 100)
+
+
+def test_h5_after_a_reload_there_is_nothing_to_give_back(balancer: Balancer) -> None:
+    record = lower(balancer, "web1")
+    balancer.reload()
+    assert balancer.weight("web1") == 100
+    restored, left = haproxy.restore(record)
+    assert (restored, len(left)) == ({}, 1)
+    assert balancer.weight("web1") == 100
+
+
+def test_h6_the_last_active_server_is_never_lowered(balancer: Balancer) -> None:
+    for name in ("web2", "web3"):
+        haproxy.ask(balancer.socket, f"set server web/{name} state maint")
+    with pytest.raises(HaproxyError, match="only 0 other active servers would be left at full weight"):
+        lower(balancer, "web1")
+    assert balancer.weight("web1") == 100
+
+
+def test_h6_all_at_once_are_the_last_ones(balancer: Balancer) -> None:
+    with pytest.raises(HaproxyError, match="probe fewer servers at once"):
+        lower(balancer, "web1", "web2", "web3")
+
+
+def test_a_command_cannot_carry_another_one(balancer: Balancer) -> None:
+    with pytest.raises(HaproxyError, match="more than one command"):
+        haproxy.read_weight(balancer.socket, "web", "web1;disable server web/web2")
+    assert balancer.status("web2") != "MAINT"
+
+
+def test_no_balancer_at_all_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(HaproxyError, match="name an admin socket of a running HAProxy"):
+        haproxy.servers(str(tmp_path / "none.sock"))
+
+
+def test_sessions_are_waited_for_and_the_wait_ends(balancer: Balancer) -> None:
+    """A server that takes a request and never answers keeps its session."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        haproxy.ask(balancer.socket, f"set server web/web1 addr 127.0.0.1 port {deaf.getsockname()[1]}")
+        for name in ("web2", "web3"):
+            haproxy.ask(balancer.socket, f"set server web/{name} state maint")
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(f"{balancer.folder}/site.sock")
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            until(lambda: sessions(balancer) == 1)
+            entry = haproxy.Entry(balancer.socket, "web", "web1", 100, 0)
+            assert haproxy.wait_for_sessions([entry], {entry.label: 1}, 0.3) == ({entry.label: 1}, False)
+        until(lambda: sessions(balancer) == 0)
+        assert haproxy.wait_for_sessions([entry], {entry.label: 1}, 5) == ({entry.label: 0}, True)
+
+
+def sessions(balancer: Balancer) -> int:
+    return next(
+        s.sessions for s in haproxy.servers(balancer.socket) if (s.backend, s.name) == ("web", "web1")
+    )
+
+
+# --- the module, as Ansible runs it
+
+
+def run_module(balancer: Balancer, folder: Path, arguments: dict[str, Any], *options: str) -> dict[str, Any]:
+    """The result of the module on this machine. check mode and diff by `options`."""
+    given = {
+        "sockets": [balancer.socket],
+        "backends": ["web"],
+        "record_dir": str(folder / "records"),
+        **arguments,
+    }
+    done = subprocess.run(
+        [
+            *(str(Path(sys.executable).with_name("ansible")), "localhost", "-c", "local", "-i", "localhost,"),
+            *("-e", f"ansible_python_interpreter={sys.executable}"),
+            *("-m", "fleetdiag.systemtap.haproxy_weight", "-a", json.dumps(given), *options),
+        ],
+        env={**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.minimal", "ANSIBLE_NOCOLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "=> {" in done.stdout, done.stdout + done.stderr
+    result: dict[str, Any] = json.loads(done.stdout[done.stdout.index("=> {") + 3 :])
+    return result
+
+
+def test_the_module_lowers_once_and_gives_back_once(balancer: Balancer, tmp_path: Path) -> None:
+    arguments = {"state": "lowered", "token": "sweep_1", "servers": ["web1"], "weight": "25%", "ttl": 600}
+    would = run_module(balancer, tmp_path, arguments, "--check")
+    assert would["changed"]
+    assert balancer.weight("web1") == 100
+    label = f"{balancer.socket}: web/web1"
+    assert run_module(balancer, tmp_path, arguments)["weights"] == {label: {"before": 100, "after": 25}}
+    assert balancer.weight("web1") == 25
+    assert not run_module(balancer, tmp_path, arguments)["changed"]  # not 25 % of 25
+    given = run_module(balancer, tmp_path, {"state": "restored", "token": "sweep_1"})
+    assert (given["changed"], given["left"], balancer.weight("web1")) == (True, {}, 100)
+    assert not run_module(balancer, tmp_path, {"state": "restored", "token": "sweep_1"})["changed"]
+    subprocess.run(["pkill", "-f", f"{tmp_path}/records"], check=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"token": "../x", "servers": ["web1"]}, "token: '../x' is not usable"),
+        ({"token": "t", "servers": ["web1;disable"]}, "is not a name in HAProxy"),
+        ({"token": "t", "servers": ["web1"], "floor": 200}, "floor: 200 is not a share"),
+    ],
+)
+def test_the_module_says_what_is_wrong(
+    balancer: Balancer, tmp_path: Path, arguments: dict[str, Any], said: str
+) -> None:
+    assert said in run_module(balancer, tmp_path, {"state": "lowered", **arguments})["msg"]
