@@ -317,3 +317,74 @@ def test_the_module_says_what_is_wrong(
     balancer: Balancer, tmp_path: Path, arguments: dict[str, Any], said: str
 ) -> None:
     assert said in run_module(balancer, tmp_path, {"state": "lowered", **arguments})["msg"]
+
+
+# --- the role, on two balancers
+
+
+PLAY = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role:
+        name: fleetdiag.systemtap.drain
+      vars:
+        drain_token: look
+        drain_servers: [web1]
+        drain_backends: [web]
+        drain_ttl: 600
+        drain_wait: 0
+"""
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> Iterator[Balancer]:
+    balancer = Balancer(tmp_path)
+    yield balancer
+    balancer.process.terminate()
+    balancer.process.wait(30)
+
+
+def drain(balancers: dict[str, list[str]], folder: Path, state: str) -> subprocess.CompletedProcess[str]:
+    """The role in a playbook; balancers: {name: sockets}."""
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    hosts = {
+        name: {**local, "drain_sockets": sockets, "drain_record_dir": str(folder / f"records_{name}")}
+        for name, sockets in balancers.items()
+    }
+    (folder / "hosts.json").write_text(
+        json.dumps({"all": {"hosts": {"localhost": local}, "children": {"load_balancers": {"hosts": hosts}}}})
+    )
+    (folder / "play.yml").write_text(PLAY)
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    command = [
+        program,
+        "-i",
+        str(folder / "hosts.json"),
+        str(folder / "play.yml"),
+        "-e",
+        f"drain_state={state}",
+    ]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_role_lowers_on_both_balancers_and_gives_back(
+    balancer: Balancer, second: Balancer, tmp_path: Path
+) -> None:
+    both = {"lb1": [balancer.socket], "lb2": [second.socket]}
+    done = drain(both, tmp_path, "lowered")
+    assert done.returncode == 0, done.stdout
+    assert (balancer.weight("web1"), second.weight("web1")) == (50, 50)
+    done = drain(both, tmp_path, "restored")
+    assert done.returncode == 0, done.stdout
+    assert (balancer.weight("web1"), second.weight("web1")) == (100, 100)
+    subprocess.run(["pkill", "-f", f"{tmp_path}/records_"], check=False)
+
+
+def test_one_balancer_that_refuses_takes_the_others_back(balancer: Balancer, tmp_path: Path) -> None:
+    done = drain({"lb1": [balancer.socket], "lb2": [str(tmp_path / "none.sock")]}, tmp_path, "lowered")
+    assert done.returncode != 0
+    assert "no weight was lowered: " in done.stdout
+    assert "name an admin socket of a running HAProxy" in done.stdout
+    assert balancer.weight("web1") == 100
+    subprocess.run(["pkill", "-f", f"{tmp_path}/records_"], check=False)
