@@ -167,15 +167,15 @@ def section(probe: ProbeReport, rows: int, hosts: int, lines: int) -> Section:
         name=printable(probe.name),
         question=printable(probe.question),
         description=printable(probe.description),
-        facts=_facts(probe),
+        facts=facts(probe),
         grids=grids,
         lines=_lines(probe, hosts, lines),
-        failures=_failures(probe),
-        warnings=_warnings(probe),
+        failures=failures(probe),
+        warnings=warnings(probe),
     )
 
 
-def _facts(probe: ProbeReport) -> list[tuple[str, str]]:
+def facts(probe: ProbeReport) -> list[tuple[str, str]]:
     sampled = probe.sampled
     lossy = sum(bool(probe.mark(host)) for host in sampled)
     on = f"{len(sampled)} of {plural(len(probe.sessions), 'host')}"
@@ -193,7 +193,7 @@ def _facts(probe: ProbeReport) -> list[tuple[str, str]]:
     return facts
 
 
-def _warnings(probe: ProbeReport) -> list[str]:
+def warnings(probe: ProbeReport) -> list[str]:
     """What went wrong for this probe, each remark once with the hosts it concerns."""
     said: dict[str, list[str]] = {}
     samples: dict[str, str] = {}
@@ -219,7 +219,7 @@ def _why(rejected: str) -> tuple[str, str]:
     return f"lines not taken: {why}", f", for instance {sample}" if sample else ""
 
 
-def _failures(probe: ProbeReport) -> list[Lines]:
+def failures(probe: ProbeReport) -> list[Lines]:
     """SystemTap's own messages for the kernels this probe could not be built for."""
     failures = []
     for item in probe.not_built:
