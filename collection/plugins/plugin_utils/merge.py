@@ -10,6 +10,8 @@ order they are given in.
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -229,6 +231,14 @@ class MergedTable:
         """These rows in the table's order, the worst first."""
         rank = _rank(self.table)
         return sorted(rows, key=lambda row: rank(row.host, row.key, row.values))
+
+    def top(self, most: int) -> list[MergedRow]:
+        """The worst rows of the fleet; of each host's rows, which are in order, no more are looked at."""
+        rank = _rank(self.table)
+        merged = heapq.merge(
+            *(host.rows for host in self.hosts), key=lambda row: rank(row.host, row.key, row.values)
+        )
+        return list(itertools.islice(merged, most))
 
     @property
     def sort_measure(self) -> int | None:

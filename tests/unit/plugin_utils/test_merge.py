@@ -211,6 +211,7 @@ def test_totals_agree_whatever_the_order(data: dict[str, list[tuple[Any, ...]]],
         assert merged.total.values[0] == sum(v[1] for v in everything)
         assert merged.total.values[4] == len(everything)
         assert sum(row.rows for row in merged.rows()) == len(everything)
+        assert merged.top(3) == merged.rows()[:3]
     else:
         assert merged.total is None
 
