@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import functools
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import parameters
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import parameters, tablerules
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import (
     Check,
@@ -30,32 +31,24 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import (
     Table,
     View,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.cells import (
-    BYTES_PER_UNIT,
-    UNITS_PER_SECOND,
-)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.yamlfile import Place, Source
 
 _UNFINISHED = re.compile(r"\b(TODO|FIXME|TBD|XXX)\b")
-_NUMERIC = ("int", "float", "bytes", "duration")
-_MERGES = {
-    "sum": _NUMERIC,
-    "mean": _NUMERIC,
-    "max": (*_NUMERIC, "timestamp"),
-    "min": (*_NUMERIC, "timestamp"),
-    "count": (*_NUMERIC, "timestamp", "string", "path", "bool"),
-    "last": (*_NUMERIC, "timestamp", "string", "path", "bool"),
-    "p50": _NUMERIC,
-    "p95": _NUMERIC,
-    "p99": _NUMERIC,
-}
+_SENTENCES = ("description", "question", "title", "what", "label")
+_LANGUAGE = (
+    "break catch continue delete else exit for foreach function global if in limit long next private probe"
+    " return string try while"
+)
+"""Words of SystemTap's own: a parameter becomes a variable of the script."""
+_NAME_ADVICE = "use a-z, 0-9 and _, a letter first, at most 40 of them"
 _MISSING = "is missing"
 _TYPE_WORDS = {
     "object": "a mapping of names to values",
     "array": "a list",
     "string": "text",
     "integer": "a whole number",
+    "number": "a number",
     "boolean": "true or false",
 }
 
@@ -70,7 +63,9 @@ def build(name: str, data: dict[str, Any], source: Source, folder: Path | None, 
     """The probe that a manifest declares. Raises FleetdiagError for the first fault, in the words of `source`."""
     _check_schema(data, source)
     _check_texts(data, source)
-    _check_tables(data, source)
+    _check_words(data, source)
+    settings = dict.fromkeys([*data.get("parameters", {}), *_implicit(data)])
+    tablerules.check(data, settings, source)
     requires = data.get("requires", {})
     limits = {limit: int(value) for limit, value in data.get("limits", {}).items()}
     probe = Probe(
@@ -131,22 +126,26 @@ def _fault(error: ValidationError) -> tuple[Place, str, str]:
         advice = f"did you mean {near[0]}?" if near else f"it can be {', '.join(wanted)}"
         return place, f"{shown!r} is not possible", advice
     if rule == "pattern":
-        return _pattern_fault(error, place, shown)
+        return _pattern_fault(error, place)
     if rule in ("minimum", "maximum"):
         bound = "at least" if rule == "minimum" else "at most"
         return place, f"{shown} is out of range", f"it must be {bound} {wanted}"
-    if rule in ("minLength", "minProperties"):
+    if rule in ("minLength", "minProperties") or (rule == "minItems" and wanted == 1):
         return place, "is empty", "fill it in"
+    if rule == "minItems":
+        return place, f"has {len(value)} of {wanted} entries", "add the others"
     return place, "is too long", f"at most {wanted} are allowed"
 
 
-def _pattern_fault(error: ValidationError, place: Place, shown: str) -> tuple[Place, str, str]:
-    is_name = "[a-z][a-z0-9_]" in str(error.validator_value) and place[-1:] != ("sort",)
-    if is_name and isinstance(error.instance, str) and "module_files" not in place:
-        return (*place, error.instance), "is not a possible name", "use a-z, 0-9 and _, a letter first"
-    if place[-1:] in (("description",), ("question",)):
-        return place, "is not one line of text", "write one sentence on one line"
-    return place, f"{shown!r} is not possible", "see the shipped probes"
+def _pattern_fault(error: ValidationError, place: Place) -> tuple[Place, str, str]:
+    value = str(error.instance)
+    if "propertyNames" in error.absolute_schema_path:
+        return (*place, value), "is not a possible name", _NAME_ADVICE
+    if place[-1] in _SENTENCES:
+        return place, "is not one line of text", "write it on one line, without blanks around it"
+    advice = {"unit": "use letters, digits, % and /", "module_files": "name a kernel module, or {parameter}"}
+    names = [part for part in place if isinstance(part, str)]
+    return place, f"{printable(value)[:60]!r} is not possible", advice.get(names[-1], _NAME_ADVICE)
 
 
 def _check_texts(data: dict[str, Any], source: Source) -> None:
@@ -161,134 +160,23 @@ def _texts(data: Mapping[str, Any], place: Place) -> Iterator[tuple[Place, str]]
     for key, value in data.items():
         if isinstance(value, dict):
             yield from _texts(value, (*place, key))
-        elif isinstance(value, str) and key in ("description", "question"):
+        elif isinstance(value, str) and key in _SENTENCES:
             yield (*place, key), value
 
 
-def _check_tables(data: dict[str, Any], source: Source) -> None:
-    tables = data.get("tables", {})
-    output = data["output"]
-    for number, view in enumerate(data.get("views", ())):
-        if output != "calltrace" or view["kind"] != "flame":
-            source.fail(("views", number), "only call traces have views here", "put it into a table's views")
-    if output in ("calltrace", "text"):
-        if tables:
-            source.fail(("tables",), f"output {output} has none", "take them out or change output to rows")
-        return
-    if not tables:
-        source.fail(("tables",), f"output {output} needs a table", "declare the columns the script prints")
-    if output == "table" and len(tables) > 1:
-        source.fail(("tables",), "output table has exactly one table", "keep the one the script prints")
-    for name, table in tables.items():
-        _check_table(table, output, ("tables", name), source)
+def _check_words(data: dict[str, Any], source: Source) -> None:
+    for name in data.get("parameters", {}):
+        if name in _LANGUAGE.split():
+            source.fail(("parameters", name), "is a word of SystemTap's language", "choose another name")
+    for name, value in data.get("overhead", {}).items():
+        if isinstance(value, float) and not math.isfinite(value):
+            source.fail(("overhead", name), "is no finite number", "measure again")
 
 
-def _check_table(table: dict[str, Any], output: str, place: Place, source: Source) -> None:
-    columns = table["columns"]
-    sort = table.get("sort", "").removeprefix("-")
-    if sort and sort not in columns:
-        source.fail((*place, "sort"), f"there is no column {sort}", f"it can be {', '.join(columns)}")
-    if "ignore" in table:
-        if output != "table":
-            source.fail((*place, "ignore"), f"output {output} ignores no lines", "take it out")
-        _check_pattern(table["ignore"], (*place, "ignore"), source)
-    for name, column in columns.items():
-        _check_column(column, output, (*place, "columns", name), source)
-    measures = [name for name, column in columns.items() if column["role"] == "measure"]
-    for name, column in table.get("derived", {}).items():
-        _check_derived(name, column, columns, measures, (*place, "derived", name), source)
-    known = [*measures, *table.get("derived", {})]
-    for number, check in enumerate(table.get("checks", ())):
-        _check_check(check, known, (*place, "checks", number), source)
-    for number, view in enumerate(table.get("views", ())):
-        _check_view(view, columns, known, table, (*place, "views", number), source)
-
-
-def _check_derived(
-    name: str,
-    column: dict[str, Any],
-    columns: dict[str, Any],
-    measures: list[str],
-    place: Place,
-    source: Source,
-) -> None:
-    if name in columns:
-        source.fail(place, "is a column too", "choose another name")
-    if ("ratio" in column) == ("merge" in column):
-        source.fail(
-            place, "is neither a ratio nor merge: records", "say ratio: [measure, measure] or merge: records"
-        )
-    for position, part in enumerate(column.get("ratio", ())):
-        if part not in measures or columns[part]["type"] not in _NUMERIC:
-            numbers = [measure for measure in measures if columns[measure]["type"] in _NUMERIC]
-            source.fail(
-                (*place, "ratio", position),
-                f"there is no printed measure {part} that is a number",
-                f"it can be {', '.join(numbers) or 'none: the table has none'}",
-            )
-
-
-def _check_check(check: dict[str, Any], known: list[str], place: Place, source: Source) -> None:
-    _check_measure(check["measure"], known, (*place, "measure"), source)
-    if ("above" in check) == ("below" in check):
-        source.fail(place, "has not exactly one threshold", "say above or below")
-
-
-def _check_view(
-    view: dict[str, Any],
-    columns: dict[str, Any],
-    known: list[str],
-    table: dict[str, Any],
-    place: Place,
-    source: Source,
-) -> None:
-    kind = view["kind"]
-    if kind == "flame":
-        source.fail((*place, "kind"), "a table has no call trees", "use it in views of output calltrace")
-    if kind != "table":
-        _check_measure(view.get("measure", ""), known, (*place, "measure"), source)
-    if kind in ("histogram", "heatmap"):
-        bucket = columns.get(view.get("bucket", ""), {})
-        if bucket.get("role") != "key" or bucket.get("type") not in _NUMERIC:
-            what = f"a {kind} needs the key column of numbers that holds its buckets"
-            source.fail((*place, "bucket"), what, "name it")
-    if kind == "series" and not table.get("interval"):
-        source.fail((*place, "kind"), "the table has no intervals", "add interval: true or take it out")
-
-
-def _check_measure(name: str, known: list[str], place: Place, source: Source) -> None:
-    if name not in known:
-        source.fail(place, f"there is no measure {name}".rstrip(), f"it can be {', '.join(known)}")
-
-
-def _check_column(column: dict[str, Any], output: str, place: Place, source: Source) -> None:
-    kind, merge = column["type"], column.get("merge", "")
-    if "header" in column and output != "table":
-        source.fail((*place, "header"), f"output {output} has no header", "take it out")
-    if column["role"] == "key":
-        for name in ("merge", "rate", "more_is", "compare"):
-            if name in column:
-                source.fail((*place, name), "a key has none", "take it out or make the column a measure")
-    elif not merge:
-        source.fail((*place, "merge"), "a measure needs it", f"say how values add up: {', '.join(_MERGES)}")
-    elif kind not in _MERGES[merge]:
-        possible = [name for name, kinds in _MERGES.items() if kind in kinds]
-        source.fail((*place, "merge"), f"{merge} of a {kind} is not possible", f"use {' or '.join(possible)}")
-    if column.get("rate") and merge not in ("sum", "count"):
-        source.fail((*place, "rate"), f"{merge} does not grow with time", "only sum and count have a rate")
-    if "compare" in column and kind not in _NUMERIC and merge != "count":
-        source.fail((*place, "compare"), f"a {kind} is not a number", "take it out")
-    units = {"bytes": BYTES_PER_UNIT, "duration": UNITS_PER_SECOND}.get(kind)
-    if units is not None and column.get("unit") not in units:
-        what = f"a column of type {kind} needs the unit the script prints"
-        source.fail((*place, "unit"), what, f"use {', '.join(units)}")
-
-
-def _check_pattern(pattern: str, place: Place, source: Source) -> None:
-    try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        source.fail(place, f"is not a regular expression ({printable(str(error))})", "correct it")
+def _implicit(data: Mapping[str, Any]) -> list[str]:
+    """The parameters that a probe has without declaring them."""
+    intervals = any(table.get("interval") for table in data.get("tables", {}).values())
+    return [parameters.INTERVAL.name] if intervals else []
 
 
 def _table(name: str, data: dict[str, Any]) -> Table:
@@ -332,14 +220,14 @@ def _parameter(name: str, data: dict[str, Any], source: Source) -> Parameter:
     if "pattern" in data:
         if kind != "string":
             source.fail((*place, "pattern"), f"a parameter of type {kind} has no pattern", "take it out")
-        _check_pattern(data["pattern"], (*place, "pattern"), source)
+        tablerules.check_pattern(data["pattern"], (*place, "pattern"), source)
     parameter = Parameter(
         name=name,
         type=kind,
         default=data["default"],
         description=data["description"].strip(),
-        min=data.get("min"),
-        max=data.get("max"),
+        min=_whole(data.get("min")),
+        max=_whole(data.get("max")),
         pattern=data.get("pattern", ""),
         unit=data.get("unit", ""),
         when=data.get("when", "load"),
@@ -348,6 +236,11 @@ def _parameter(name: str, data: dict[str, Any], source: Source) -> Parameter:
         source.fail((*place, "min"), f"{parameter.min} is above max {parameter.max}", "exchange them")
     _check_default(parameter, (*place, "default"), source)
     return parameter
+
+
+def _whole(value: float | None) -> int | None:
+    """1.0 is a whole number to a schema."""
+    return None if value is None else int(value)
 
 
 def _check_default(parameter: Parameter, place: Place, source: Source) -> None:

@@ -95,9 +95,12 @@ def _plain(loader: yaml.SafeLoader, node: yaml.Node, place: Place, lines: dict[P
     if not isinstance(node, yaml.ScalarNode):
         raise yaml.MarkedYAMLError(problem=f"{node.tag} is not allowed", problem_mark=node.start_mark)
     try:
-        return loader.construct_object(node)
+        value = loader.construct_object(node)
     except ValueError as error:
         raise yaml.MarkedYAMLError(problem=str(error), problem_mark=node.start_mark) from error
+    if isinstance(value, int) and value.bit_length() > 64:
+        raise yaml.MarkedYAMLError(problem="a number that does not fit 64 bits", problem_mark=node.start_mark)
+    return value
 
 
 def _key(loader: yaml.SafeLoader, node: yaml.Node) -> str:

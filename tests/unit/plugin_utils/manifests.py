@@ -37,3 +37,37 @@ def make(root: Path, name: str = "slow_open", manifest: str = GOOD, script: str 
     (folder / "probe.yml").write_text(manifest)
     (folder / (script or f"{name}.stp")).write_text("probe begin { exit() }\n")
     return folder
+
+FULL = """\
+description: How long each disk takes to answer.
+question: Which disk answers slowly?
+output: rows
+cost: medium
+topic: io
+overhead: {percent: 1.5, method: A copy of 100 MB., hits: 200}
+parameters:
+  slow_ms: {type: int, default: 100, description: A request that takes longer is slow.}
+tables:
+  requests:
+    description: Requests by disk and how long they took.
+    interval: true
+    what: requests of more than {slow_ms} ms, looked at every {interval_s} s
+    sort: -latency
+    columns:
+      disk: {type: string, role: key, description: The disk.}
+      bucket_us: {type: int, role: key, unit: us, description: At least so long.}
+      requests: {type: int, role: measure, merge: sum, rate: true, more_is: neutral, description: Requests.}
+      time: {type: duration, role: measure, unit: us, merge: sum, description: Time of all., compare: {scope: key}}
+      moved: {type: bytes, role: measure, unit: B, merge: sum, description: What was read and written.}
+      longest: {type: duration, role: measure, unit: us, merge: p99, more_is: worse, description: The longest.}
+      scheduler: {type: string, role: measure, merge: last, description: Its scheduler.}
+    derived:
+      records: {type: int, merge: records, description: Rows., compare: {min_difference: 3}}
+      latency: {type: duration, ratio: [time, requests], more_is: worse, label: time each, description: One.}
+    checks: [{measure: longest, above: 0.5, severity: warning, scope: key}]
+    views:
+      - {kind: table}
+      - {kind: series, measure: requests}
+      - {kind: histogram, bucket: bucket_us, measure: requests}
+      - {kind: heatmap, bucket: bucket_us, measure: records}
+"""
