@@ -203,7 +203,8 @@ class Probe:
 class Row(NamedTuple):
     """One record of one session. `values` has one value for each column of the table, in the table's order.
 
-    t_ms: milliseconds since the window's start; None for output form `table`, which prints no times.
+    t_ms: milliseconds since the window's start; for output form `table` that of the last time the session told, or
+    None.
     seq: number of the record (`rows`) or of the row (`table`), from 1.
     interval: for output form `table`, number of the repeated header above the row, from 0; else None.
     """
@@ -249,6 +250,8 @@ class SessionResult:
 
     armed_ms, start_ms, end_ms: epoch milliseconds on the host's clock. end_reason: window, ttl, stop, or
     empty when the output was cut off. folded_calls: calls counted under `(other)` because the tree was full.
+    text_times: of each of text_lines, milliseconds since the window's start, never later than it was printed and
+    earlier by less than the session's fd_stamp_ms; None where the session printed no time.
     All texts are safe to show (see parse.decode.printable) except `text_lines`, which is data like the rows.
     """
 
@@ -265,6 +268,7 @@ class SessionResult:
     calltrees: tuple[CallTree, ...] = ()
     folded_calls: int = 0
     text_lines: tuple[str, ...] = ()
+    text_times: tuple[int | None, ...] = ()
     text_lines_total: int = 0
     notes: list[str] = field(default_factory=list)
 

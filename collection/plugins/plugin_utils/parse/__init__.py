@@ -10,7 +10,7 @@ session.result          # complete only now
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
@@ -26,16 +26,23 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.rows imp
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.table import TableForm
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.text import TextForm
 
+MAX_EARLY = 1024 * 1024
+_LINE_COST = 64  # what an empty line takes in memory
 _NONCE = re.compile(r"[0-9a-f]{16}")
 
 
 class Session:
-    """Iterate once over its rows; then `result` is complete. Memory does not grow with the output."""
+    """Iterate once over its rows; then `result` is complete. Memory does not grow with the output.
+
+    A script that was not written for fleetdiag prints from the moment it is armed. What it says before the
+    window is left out; if the window never came (the script ended by itself before), it is all there is.
+    """
 
     def __init__(self, probe: Probe, nonce: str, stream: IO[bytes], max_bytes: int) -> None:
         self.result = SessionResult()
         self._protocol = Protocol(nonce, self.result)
         self._form = _form(probe)
+        self._early = _Early()
         self._lines = read_lines(stream, self.result, max_bytes)
 
     def __iter__(self) -> Iterator[Row]:
@@ -45,6 +52,12 @@ class Session:
                 if row is not None:
                     self.result.rows += 1
                     yield row
+        for line in self._early.lines if self.result.start_ms is None else ():
+            row = self._guarded(self._form.line, line, None)
+            if row is not None:
+                self.result.rows += 1
+                yield row
+        self._early.tell(self.result)
         self._form.finish(self.result)
 
     def _parts(self, line: bytes) -> Iterator[bytes]:
@@ -56,19 +69,50 @@ class Session:
         yield line
 
     def _read(self, line: bytes) -> Row | None:
+        if line.startswith(self._protocol.prefix):
+            return self._guarded(self._record, line)
+        if self.result.start_ms is None and not isinstance(self._form, RowsForm):
+            self._early.keep(line)
+            self._form.before(line)
+            return None
+        return self._guarded(self._form.line, line, self._protocol.now_ms)
+
+    def _record(self, line: bytes) -> Row | None:
+        record = self._protocol.read(line)
+        if record.table.startswith("@"):
+            self._protocol.control(record)
+            return None
+        if isinstance(self._form, RowsForm):
+            return self._form.record(record)
+        raise LineError("a record of this session among other text")
+
+    def _guarded(self, read: Callable[..., Row | None], line: bytes, *more: int | None) -> Row | None:
         try:
-            if not line.startswith(self._protocol.prefix):
-                return self._form.line(line)
-            record = self._protocol.read(line)
-            if record.table.startswith("@"):
-                self._protocol.control(record)
-                return None
-            if isinstance(self._form, RowsForm):
-                return self._form.record(record)
-            raise LineError("a record of this session among other text")
+            return read(line, *more)
         except LineError as why:
             reject(self.result, str(why), line)
             return None
+
+
+class _Early:
+    """The first lines printed before the window, up to MAX_EARLY bytes."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self._room = MAX_EARLY
+        self._count = 0
+
+    def keep(self, line: bytes) -> None:
+        self._count += 1
+        self._room -= len(line) + _LINE_COST
+        if self._room >= 0:
+            self.lines.append(line)
+
+    def tell(self, result: SessionResult) -> None:
+        left_out = self._count - (0 if result.start_ms is not None else len(self.lines))
+        if left_out:
+            result.notes.append(f"{left_out} lines printed before the window began are left out")
+        self.lines.clear()
 
 
 def _form(probe: Probe) -> RowsForm | TableForm | CalltraceForm | TextForm:

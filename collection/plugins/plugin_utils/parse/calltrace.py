@@ -91,7 +91,7 @@ class CalltraceForm:
         self._folded_calls = 0
         self._dropped_threads = 0
 
-    def line(self, line: bytes) -> None:
+    def line(self, line: bytes, _t_ms: int | None = None) -> None:
         if not line.strip():
             return
         event = _parse(line)
@@ -102,6 +102,9 @@ class CalltraceForm:
             self._return(frames, event)
         if not frames:
             del self._threads[event.tid]
+
+    def before(self, line: bytes) -> None:
+        """A call before the window: its return is an orphan."""
 
     def finish(self, result: SessionResult) -> None:
         for frames in self._threads.values():

@@ -16,6 +16,7 @@ SAMPLES = 5
 SAMPLE_LENGTH = 120
 END_REASONS = ("window", "ttl", "stop")
 
+_ARITY = {"@armed": 1, "@start": 1, "@time": 0, "@end": 2}
 _NUMBER = re.compile(rb"-?[0-9]{1,19}")
 _MAX_EPOCH_MS = 10**15
 
@@ -93,6 +94,8 @@ class Protocol:
 
     def __init__(self, nonce: str, result: SessionResult) -> None:
         self.prefix = nonce.encode("ascii") + b"\t"
+        self.now_ms: int | None = None
+        """Time of the last control record, since the window's start: what follows was printed after it."""
         self._result = result
         self._seen = 0
         self._highest = 0
@@ -116,10 +119,13 @@ class Protocol:
         return Record(seq, table, t_ms, fields[3:])
 
     def control(self, record: Record) -> None:
-        """Note an `@armed`, `@start` or `@end` record in the result; LineError if it is none of them."""
-        arity = 2 if record.table == "@end" else 1
-        if record.table not in ("@armed", "@start", "@end") or len(record.fields) != arity:
+        """Note an `@armed`, `@start`, `@time` or `@end` record; LineError if it is none of them."""
+        if _ARITY.get(record.table) != len(record.fields):
             raise LineError("unknown control record")
+        if record.table != "@armed":
+            self.now_ms = record.t_ms
+        if record.table == "@time":
+            return
         epoch_ms = whole_number(record.fields[0], "time")
         if not 0 < epoch_ms < _MAX_EPOCH_MS:
             raise LineError("impossible time")

@@ -25,10 +25,13 @@ class RowsForm:
         values = tuple(read(field) for read, field in zip(cells, record.fields, strict=True))
         return Row(record.table, record.t_ms, record.seq, values)
 
-    def line(self, line: bytes) -> Row | None:
+    def line(self, line: bytes, _t_ms: int | None = None) -> Row | None:
         if not line.strip():
             return None
         raise LineError("not a record of this session")
+
+    def before(self, line: bytes) -> None:
+        """What is not a record is one neither before nor in the window."""
 
     def finish(self, result: SessionResult) -> None:
         """Nothing is kept back."""

@@ -55,7 +55,7 @@ class TableForm:
         self._interval = -1
         self._rows = 0
 
-    def line(self, line: bytes) -> Row | None:
+    def line(self, line: bytes, t_ms: int | None = None) -> Row | None:
         line = _ANSI.sub(b"", line)
         if _RULE.fullmatch(line):
             return None
@@ -64,11 +64,19 @@ class TableForm:
             return None
         if self._ignore is not None and self._ignore.search(plain(line)):
             return None
-        if self._interval < 0:
+        if not self._edges:
             raise LineError("before the first header")
         values = self._values(line)
         self._rows += 1
-        return Row(self._name, None, self._rows, values, self._interval)
+        self._interval = max(0, self._interval)
+        return Row(self._name, t_ms, self._rows, values, self._interval)
+
+    def before(self, line: bytes) -> None:
+        """A header before the window is that of the first rows in it: a script may print it once, at its start."""
+        line = _ANSI.sub(b"", line)
+        if _folded(plain(line)) == self._header:
+            self._begin(line)
+            self._interval = -1
 
     def finish(self, result: SessionResult) -> None:
         """Nothing is kept back."""
