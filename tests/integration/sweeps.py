@@ -34,7 +34,8 @@ tables:
       number: {{type: int, role: measure, merge: count, description: A number.}}
 """
 SCRIPTS = {
-    "broken": "global good\nprobe no.such.point { good++ }\n",
+    "broken": "global good\nprobe no.such.point { if (fd_sampling()) good++ }\n"
+    'probe end { printf("%s\\t%d\\n", fd_row("ticks"), good) }\n',
     "flood": "probe timer.ms(2) {\n  if (!fd_sampling()) next\n"
     '  for (i = 0; i < 200; i++) printf("%s\\t%d\\n", fd_row("ticks"), i)\n}\n',
     "tick": 'probe timer.ms(500) {\n  if (!fd_sampling()) next\n  printf("%s\\t%d\\n", fd_row("ticks"), 1)\n}\n',

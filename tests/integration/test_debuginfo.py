@@ -35,7 +35,7 @@ tables:
       bytes: {type: bytes, unit: B, role: measure, merge: sum, description: Bytes asked for.}
 """
 SCRIPT = """\
-global asked
+global asked[1000]
 probe kernel.function("vfs_read") {
   if (fd_sampling()) asked[execname()] += $count
 }

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import manifest, yamlfile
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import manifest, policy, yamlfile
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
@@ -38,14 +38,14 @@ def names(catalogs: Iterable[Path]) -> list[str]:
 
 
 def find(names: Sequence[str], catalogs: Sequence[Path]) -> list[Probe]:
-    """The probes of these names, in this order, each once.
+    """The probes of these names, in this order, each once, ready to be run.
 
-    Raises FleetdiagError for no name at all, a name in no catalog (with the near ones) or in two, and a
-    faulty folder.
+    Raises FleetdiagError for no name at all, a name in no catalog (with the near ones) or in two, a faulty
+    folder, and a script that may not run (see `policy`).
     """
     if not names:
         raise FleetdiagError(f"no probe was named; there are: {_listed(catalogs)}")
-    return [load_probe(_folder(name, catalogs)) for name in dict.fromkeys(names)]
+    return [_allowed(load_probe(_folder(name, catalogs))) for name in dict.fromkeys(names)]
 
 
 def load_probe(folder: Path) -> Probe:
@@ -61,6 +61,13 @@ def load_probe(folder: Path) -> Probe:
     probe = manifest.build(folder.name, data, yamlfile.Source(str(path), lines), folder, script)
     if not script.is_file():
         raise FleetdiagError(f"{folder}: the folder holds no {script.name}; name the script like the folder")
+    return probe
+
+
+def _allowed(probe: Probe) -> Probe:
+    """The probe if its script may run; the shipped ones are held to the policy by a test."""
+    if probe.folder is not None and probe.script is not None and probe.folder.parent != shipped():
+        policy.enforce(probe.script, "probe", probe)
     return probe
 
 

@@ -40,7 +40,7 @@ _LANGUAGE = (
     "break catch continue delete else exit for foreach function global if in limit long next private probe"
     " return string try while"
 )
-"""Words of SystemTap's own: a parameter becomes a variable of the script."""
+"""Words of SystemTap's own: a parameter that is set at load is a variable of the script."""
 _NAME_ADVICE = "use a-z, 0-9 and _, a letter first, at most 40 of them"
 _MISSING = "is missing"
 _TYPE_WORDS = {
@@ -165,8 +165,8 @@ def _texts(data: Mapping[str, Any], place: Place) -> Iterator[tuple[Place, str]]
 
 
 def _check_words(data: dict[str, Any], source: Source) -> None:
-    for name in data.get("parameters", {}):
-        if name in _LANGUAGE.split():
+    for name, parameter in data.get("parameters", {}).items():
+        if name in _LANGUAGE.split() and parameter.get("when", "load") == "load":
             source.fail(("parameters", name), "is a word of SystemTap's language", "choose another name")
     for name, value in data.get("overhead", {}).items():
         if isinstance(value, float) and not math.isfinite(value):

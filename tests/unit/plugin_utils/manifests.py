@@ -31,12 +31,22 @@ tables:
 """
 
 
+# Prints what GOOD declares.
+SCRIPT = r"""global threshold_ms = 1000, all = 0
+probe fd.close
+{
+  printf("%s\t%s\t%s\t%d\t%d\n", fd_row("slow_files"), fd_str(execname()), fd_str(@1), threshold_ms, all)
+}
+"""
+
+
 def make(root: Path, name: str = "slow_open", manifest: str = GOOD, script: str | None = None) -> Path:
     folder = root / name
     folder.mkdir(parents=True)
     (folder / "probe.yml").write_text(manifest)
-    (folder / (script or f"{name}.stp")).write_text("probe begin { exit() }\n")
+    (folder / (script or f"{name}.stp")).write_text(SCRIPT)
     return folder
+
 
 FULL = """\
 description: How long each disk takes to answer.

@@ -78,3 +78,15 @@ def test_a_catalog_that_is_no_directory(tmp_path: Path) -> None:
         FleetdiagError, match=r"^catalog /.*/absent: No such file or directory; name a directory"
     ):
         catalog.names([tmp_path / "absent"])
+
+
+def test_only_what_may_run_is_found(tmp_path: Path) -> None:
+    folder = make(tmp_path, "nettop")
+    script = folder / "nettop.stp"
+    script.write_text(script.read_text() + 'probe end { system("ls") }\n')
+    assert catalog.load_probe(folder).name == "nettop"
+    with pytest.raises(FleetdiagError) as caught:
+        catalog.find(["nettop"], [tmp_path])
+    assert str(caught.value) == (
+        f"{script}:6: system() runs a command on the host; a probe only watches: take it out"
+    )

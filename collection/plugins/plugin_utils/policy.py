@@ -1,0 +1,455 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a script may do on a probed host, read from its text: nothing here needs SystemTap.
+
+Levels. `script`: any script that somebody wants to run as it is, SystemTap's own examples too: no C code, no
+command on the host, nothing that changes the kernel. `probe`: a folder of a catalog, whose rows a report trusts;
+it also keeps to the protocol: control.stp alone ends the session, samples count only inside the window, every
+array has a size, and every text it prints is escaped, so that no name can forge a row. `tapset`: what probes are
+made of, where C is possible.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.stapscript import (
+    ASSIGNS,
+    Script,
+    Word,
+    calls,
+    matching,
+    read,
+    split,
+)
+
+Level = Literal["script", "probe", "tapset"]
+
+MAX_BYTES = 256 * 1024
+
+# Functions of SystemTap's library. Those but system() need guru mode, which is never given.
+_ON_THE_HOST = {
+    "system": "runs a command on the host",
+    "panic": "stops the kernel",
+    "raise": "sends signals to processes",
+    "mdelay": "holds the kernel up",
+    "udelay": "holds the kernel up",
+}
+_SETTERS = re.compile(r"set_(kernel|user)_\w+")
+_ENDS = {"exit": "exit()", "abort": "abort()"}
+_PRINTS = ("print", "println", "printd", "printdln", "log", "error", "ftrace")
+# Text that no process chooses: names of the kernel's functions and of the script's own probe points.
+_KERNEL_TEXT = frozenset({"ppfunc", "probefunc", "pp", "pn"})
+_ESCAPES = frozenset({"fd_row", "fd_str", "text_str", "text_strn", "string_quoted"})
+_INTERNAL = frozenset({"fd_nonce", "fd_set_window", "fd_open_window", "fd_end"})
+_KEYWORDS = frozenset(
+    {"next", "break", "continue", "return", "else", "if", "for", "foreach", "while", "delete", "in"}
+)
+_OWN = re.compile(r"@?fd[_.]")
+_CONVERSION = re.compile(r"%[-+ 0#]*(\*|[0-9]+)?(?:\.(\*|[0-9]+)?)?l*([a-zA-Z%])")
+_EVERYTHING = re.compile(r"[*?:]*[*][*?:]*(@[*?/]*)?")
+_TODO = re.compile(r"\bTODO\b")
+
+
+class Fault(NamedTuple):
+    """One thing a script may not do: the line, what is wrong, what to do instead."""
+
+    line: int
+    what: str
+    advice: str
+
+    def sentence(self, path: Path) -> str:
+        return f"{path}:{self.line}: {self.what}; {self.advice}"
+
+
+def enforce(path: Path, level: Level, probe: Probe | None = None) -> None:
+    """FleetdiagError, naming file and line, for a script that may not run. probe: see `faults`."""
+    found = faults(text_of(path), level, probe)
+    if found:
+        more = f" (and {len(found) - 1} more: fleetdiag probes check {path.parent})" if found[1:] else ""
+        raise FleetdiagError(f"{found[0].sentence(path)}{more}")
+
+
+def text_of(path: Path) -> str:
+    """The script's text. FleetdiagError if it cannot be read, is no text, or is too long."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise FleetdiagError(f"{path}: {error.strerror}; make it readable") from error
+    if len(raw) > MAX_BYTES:
+        raise FleetdiagError(f"{path}:1: the script is larger than {MAX_BYTES} bytes; shorten it")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise FleetdiagError(f"{path}:{line}: is not UTF-8 text; save it as UTF-8") from error
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise FleetdiagError(f"{path}:{line}: holds a zero byte; take it out")
+    return text
+
+
+def faults(text: str, level: Level, probe: Probe | None = None) -> list[Fault]:
+    """All that is wrong with a script, by line.
+
+    probe: its manifest, for what it says of tables and parameters; without one that is not checked.
+    """
+    script = read(text)
+    found = [*_broken(script), *_dangerous(script), *_writes(script)]
+    if level != "tapset":
+        found += _c_code(script)
+    if level == "script":
+        found += _guru_line(text)
+    else:
+        for rule in (_ending, _wildcards, _handlers, _texts):
+            found += rule(script)
+    if level == "probe":
+        for rule in (_own_names, _arrays):
+            found += rule(script)
+        found += _prints(script, rows=probe is not None and probe.output == "rows")
+        if probe is not None:
+            found += _arguments(script, probe)
+        if probe is not None and probe.output == "rows":
+            found += _rows(script, probe)
+    return sorted(set(found))
+
+
+def unfinished(text: str) -> list[Fault]:
+    """The comments that say TODO."""
+    return [
+        Fault(
+            line + comment.count("\n", 0, place.start()),
+            "TODO is still to do",
+            "do it and remove the comment",
+        )
+        for line, comment in read(text).comments
+        for place in _TODO.finditer(comment)
+    ]
+
+
+# --- both levels
+
+
+def _broken(script: Script) -> Iterator[Fault]:
+    if script.unclosed is not None:
+        line, what = script.unclosed
+        yield Fault(line, f"the {what} that begins here does not end", "close it")
+
+
+def _dangerous(script: Script) -> Iterator[Fault]:
+    words = script.words
+    for place, word in enumerate(words):
+        if word.kind != "name":
+            continue
+        # A macro or a conditional may stand between a name and its bracket.
+        called = word.choice or (place + 1 < len(words) and words[place + 1].text == "(")
+        why = _ON_THE_HOST.get(word.text)
+        if why is None and _SETTERS.fullmatch(word.text):
+            why = "writes into memory"
+        if why is not None and called:
+            yield Fault(word.line, f"{word.text}() {why}", "a probe only watches: take it out")
+
+
+def _c_code(script: Script) -> Iterator[Fault]:
+    for word in script.words:
+        if word.kind == "embedded":
+            yield Fault(word.line, "holds C code (%{ %})", "write it in SystemTap's own language")
+
+
+def _writes(script: Script) -> Iterator[Fault]:
+    """Assignments to what belongs to the kernel: `$variable`, or anything reached with an arrow."""
+    for body, answers in _bodies(script):
+        for line, target in _changed(body):
+            kernel = target[0].text.startswith("$") or any(part.text == "->" for part in target)
+            shown = printable("".join(part.text for part in target))[:60]
+            if kernel and not (answers and shown == "$value"):
+                yield Fault(line, f"writes into the kernel ({shown})", "a probe only watches: take it out")
+
+
+def _bodies(script: Script) -> Iterator[tuple[Sequence[Word], bool]]:
+    """(body, whether it may answer through $value: it is asked for the contents of a file in /proc)."""
+    for handler in script.handlers:
+        names = handler.names
+        yield handler.body, all(name.startswith("procfs") and name.endswith("read") for name in names)
+    for body in (*script.functions.values(), *script.macros.values()):
+        yield body, False
+
+
+def _changed(words: Sequence[Word]) -> Iterator[tuple[int, Sequence[Word]]]:
+    """(line, what is changed) of every assignment: `$file->f_pos`, `@cast(p, "x")->y`, `name[1]`."""
+    for place, word in enumerate(words):
+        if word.kind == "sign" and word.text in ASSIGNS:
+            target = _target_before(words, place)
+            if not target and word.text in ("++", "--"):
+                target = _target_after(words, place)
+            if target:
+                yield word.line, target
+
+
+def _target_before(words: Sequence[Word], end: int) -> Sequence[Word]:
+    at = end
+    while True:
+        at = _before_brackets(words, at)
+        if at < 1 or words[at - 1].kind != "name" or words[at - 1].text in _KEYWORDS:
+            return ()
+        at -= 1
+        if at < 1 or words[at - 1].text != "->":
+            return words[at:end]
+        at -= 1
+
+
+def _before_brackets(words: Sequence[Word], at: int) -> int:
+    while at and words[at - 1].text in (")", "]") and words[at - 1].kind == "sign":
+        depth = 0
+        while at:
+            at -= 1
+            text = words[at].text
+            depth += (text in (")", "]")) - (text in ("(", "["))
+            if depth == 0:
+                break
+    return at
+
+
+def _target_after(words: Sequence[Word], place: int) -> Sequence[Word]:
+    at = place + 1
+    while at < len(words) and (words[at].kind == "name" or words[at].text == "->"):
+        at += 1
+    return words[place + 1 : at]
+
+
+def _guru_line(text: str) -> Iterator[Fault]:
+    first = text.split("\n", 1)[0]
+    if first.startswith("#!") and re.search(r"\s(-\w*g\w*|--guru)\b", first):
+        yield Fault(1, "asks for guru mode (-g)", "it is never given: use a script that does without")
+
+
+# --- probes of a catalog
+
+
+def _ending(script: Script) -> Iterator[Fault]:
+    advice = "take it out: the session ends with the window"
+    for name, shown in _ENDS.items():
+        for word, _ in calls(script.words, name):
+            yield Fault(word.line, f"{shown} ends the session", advice)
+    for handler in script.handlers:
+        for point, name in zip(handler.points, handler.names, strict=True):
+            if name == "oneshot":
+                yield Fault(point[0].line, "oneshot ends the session", advice)
+
+
+def _wildcards(script: Script) -> Iterator[Fault]:
+    advice = "name what is to be watched"
+    for handler in script.handlers:
+        for point, name in zip(handler.points, handler.names, strict=True):
+            if name.startswith("perf."):
+                yield Fault(point[0].line, "probes from a non-maskable interrupt", "use timer.profile")
+            if ".absolute" in name:
+                yield Fault(point[0].line, "probes an address", "name a function")
+            for pattern in _patterns(point):
+                where = f"{point[0].text}.{pattern[0]}({printable(pattern[1])})"
+                yield Fault(point[0].line, f"{where} probes everything there is", advice)
+
+
+def _patterns(point: Sequence[Word]) -> Iterator[tuple[str, str]]:
+    """(what, pattern) where a point of the kernel, of all modules or of a program takes whatever there is."""
+    anywhere = point[0].text in ("kernel", "process") or (
+        point[0].text == "module" and len(point) > 2 and _EVERYTHING.fullmatch(point[2].text.strip('"'))
+    )
+    for word, pattern in zip(point, point[2:], strict=False):
+        takes = word.text in ("function", "trace", "statement", "plt", "mark")
+        if anywhere and takes and _EVERYTHING.fullmatch(pattern.text.strip('"')):
+            yield word.text, pattern.text
+
+
+def _own_names(script: Script) -> Iterator[Fault]:
+    advice = "choose another name: these are fleetdiag's own"
+    declared = [(name, script.lines[name]) for name in (*script.functions, *script.macros)]
+    declared += [(handler.alias, handler.line) for handler in script.handlers]
+    declared += [(variable.name, variable.line) for variable in script.globals]
+    for name, line in declared:
+        if _OWN.match(name):
+            yield Fault(line, f"defines {printable(name)}", advice)
+    for body in script.bodies:
+        for word in body:
+            if word.text in _INTERNAL and word.kind == "name":
+                yield Fault(word.line, f"uses {word.text}", "leave it to fleetdiag")
+        for line, target in _changed(body):
+            if target[0].text.startswith("fd_") and target[-1].text != ")":
+                yield Fault(line, f"changes {target[0].text}", "it is fleetdiag's own: only read it")
+
+
+def _arrays(script: Script) -> Iterator[Fault]:
+    for declared in script.globals:
+        if declared.sized:
+            continue
+        for body in script.bodies:
+            if any(_is_indexed(body, place, declared.name) for place in range(len(body))):
+                what = f"the array {printable(declared.name)} has no size"
+                yield Fault(declared.line, what, f"say how many entries it may have: {declared.name}[1000]")
+                break
+
+
+def _is_indexed(words: Sequence[Word], place: int, name: str) -> bool:
+    if words[place].text != name or (place and words[place - 1].text in ("->", ".")):
+        return False
+    indexed = place + 1 < len(words) and words[place + 1].text == "["
+    return indexed or (place > 0 and words[place - 1].text == "in")
+
+
+def _handlers(script: Script) -> Iterator[Fault]:
+    """Samples count only inside the window: every handler asks, or stands on one that has asked."""
+    asking = _asking(script)
+    aliases = {handler.alias for handler in script.handlers if handler.alias and _asks(handler.body, asking)}
+    for handler in script.handlers:
+        if not handler.body or _asks(handler.body, asking):
+            continue
+        for point in handler.names:
+            if point == "begin" or re.match(r"(begin|init)\b", point):
+                if any(word.text in ("printf", *_PRINTS) for word in handler.body):
+                    what = f"probe {printable(point)} prints before the window"
+                    yield Fault(handler.line, what, "print in a handler that asks fd_sampling()")
+            elif not re.match(r"(end|error|never)\b|fd\.", point) and point.rstrip("?!") not in aliases:
+                what = (
+                    f"probe {printable(handler.alias or point)[:60]} does not ask whether the window is open"
+                )
+                yield Fault(handler.line, what, "begin it with: if (!fd_sampling()) next")
+                break
+
+
+def _asking(script: Script) -> set[str]:
+    """The functions and macros that ask, themselves or through another."""
+    asking = {"fd_sampling"}
+    bodies = {**script.functions, **script.macros}
+    for _ in bodies:
+        more = {name for name, body in bodies.items() if name not in asking and _asks(body, asking)}
+        if not more:
+            break
+        asking |= more
+    return asking
+
+
+def _asks(body: Iterable[Word], asking: set[str]) -> bool:
+    return any(word.text in asking for word in body)
+
+
+def _prints(script: Script, *, rows: bool) -> Iterator[Fault]:
+    """A histogram (`print(@hist_log(x))`) is numbers, so a text may hold it."""
+    for name in _PRINTS:
+        for word, arguments in calls(script.words, name):
+            pictured = len(arguments) == 1 and arguments[0] and arguments[0][0].text.startswith("@hist_")
+            if not (pictured and name in ("print", "println") and not rows):
+                yield Fault(
+                    word.line, f"prints with {name}()", "use printf(), and fd_str() around every text"
+                )
+
+
+def _texts(script: Script) -> Iterator[Fault]:
+    for word, arguments in calls(script.words, "printf"):
+        yield from _texts_of(word, arguments)
+
+
+def _texts_of(word: Word, arguments: Sequence[Sequence[Word]]) -> Iterator[Fault]:
+    if not arguments or not all(part.kind == "string" for part in arguments[0]):
+        yield Fault(word.line, "printf() without a format", "write the format as text")
+        return
+    kinds: list[str] = []
+    for width, digits, kind in _CONVERSION.findall(_literal(arguments[0])):
+        if kind != "%":
+            kinds += ["*"] * ((width == "*") + (digits == "*")) + [kind]
+    if len(kinds) != len(arguments) - 1:
+        what = f"printf() has {len(kinds)} places in its format and {len(arguments) - 1} values"
+        yield Fault(word.line, what, "give each place its value")
+        return
+    for kind, argument in zip(kinds, arguments[1:], strict=True):
+        line = argument[0].line if argument else word.line
+        shown = printable("".join(part.text for part in argument))[:60]
+        if kind in ("s", "c") and not _is_safe(argument):
+            what = f"prints {shown} as it is, so that a name could forge a row"
+            yield Fault(line, what, f"write fd_str({shown})")
+        elif kind in ("m", "b"):
+            yield Fault(line, f"prints raw memory (%{kind} of {shown})", "use %M, or fd_str()")
+
+
+def _literal(words: Iterable[Word]) -> str:
+    """A text as the script spells it, without its quotes; texts beside each other are one."""
+    return "".join(word.text[1:-1] for word in words)
+
+
+def _is_safe(argument: Sequence[Word]) -> bool:
+    """A constant, an escaped text, a name the kernel has given; or a choice among these, or some of them joined."""
+    while argument and argument[0].text == "(" and matching(argument, 0) == len(argument) - 1:
+        argument = argument[1:-1]
+    chosen = split(argument, "?")
+    if len(chosen) > 1:
+        return all(_is_safe(side) for side in split(argument[len(chosen[0]) + 1 :], ":"))
+    joined = split(argument, ".")
+    if len(joined) > 1:
+        return all(_is_safe(part) for part in joined)
+    if not argument:
+        return False
+    if all(word.kind in ("string", "number") for word in argument):
+        return True
+    is_call = len(argument) > 2 and argument[1].text == "(" and matching(argument, 1) == len(argument) - 1
+    return is_call and argument[0].text in _ESCAPES | _KERNEL_TEXT
+
+
+def _rows(script: Script, probe: Probe) -> Iterator[Fault]:
+    printed: set[str] = set()
+    for word, arguments in calls(script.words, "printf"):
+        yield from _row(word, arguments, probe, printed)
+    for table in probe.tables:
+        if table not in printed:
+            what = f"nothing prints the table {table} of the manifest"
+            yield Fault(1, what, f'print its rows with fd_row("{table}"), or take it out')
+
+
+def _row(word: Word, arguments: Sequence[Sequence[Word]], probe: Probe, printed: set[str]) -> Iterator[Fault]:
+    """A row is one printf(): the marks of fd_row(), then a field for each column of its table."""
+    fields = _literal(arguments[0]).split(r"\t") if arguments else []
+    head = arguments[1] if len(arguments) > 1 else ()
+    is_row = len(head) == 4 and head[0].text == "fd_row" and head[2].kind == "string"
+    if not is_row or fields[0] != "%s":
+        advice = 'begin it like printf("%s\\t%d\\n", fd_row("TABLE"), ...)'
+        yield Fault(word.line, "prints something that is no row", advice)
+        return
+    name = _literal(head[2:3])
+    table = probe.tables.get(name)
+    printed.add(name)
+    if table is None:
+        what = f"prints rows of table {printable(name)}, which the manifest does not have"
+        yield Fault(word.line, what, f"it has {', '.join(probe.tables)}")
+        return
+    if not fields[-1].endswith(r"\n") or r"\n" in "".join(fields)[:-2]:
+        yield Fault(
+            word.line, f"a row of {name} is not one line", r"end its format with \n, and have no other"
+        )
+    if len(fields) - 1 != len(table.columns):
+        what = f"prints {_plural(len(fields) - 1, 'field')} of table {name}, which has "
+        what += _plural(len(table.columns), "column") + " in the manifest"
+        columns = ", ".join(column.name for column in table.columns)
+        yield Fault(word.line, what, rf"print a \t and a value for each of {columns}")
+
+
+def _arguments(script: Script, probe: Probe) -> Iterator[Fault]:
+    """`$1` puts an argument into the script as it is, so text has to come as `@1`."""
+    compiled = [parameter for parameter in probe.parameters.values() if parameter.when == "compile"]
+    for word in script.words:
+        found = re.fullmatch(r"([$@])([0-9]+)", word.text) if word.kind == "name" else None
+        if found is None:
+            continue
+        number = int(found[2])
+        if not 1 <= number <= len(compiled):
+            what = f"{word.text}: the manifest has {len(compiled)} parameters with when: compile"
+            yield Fault(word.line, what, "declare it there, in the order of the arguments")
+        elif found[1] == "$" and compiled[number - 1].type == "string":
+            what = f"{word.text} would put the text of {compiled[number - 1].name} into the script as code"
+            yield Fault(word.line, what, f"write @{number}")
+
+
+def _plural(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
