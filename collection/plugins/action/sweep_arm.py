@@ -76,6 +76,7 @@ class ActionModule(FleetdiagAction):
         cached = (store_of_modules.get_verdict(combination) or {}).get("verdict") == "ok"
         guard = self.guard()
         wanted = {"ttl_s": ttl, "timeout_s": timeout, "smoke": "" if cached else smoke, "plans": sessions}
+        wanted["redact"] = sweep.get("redact", True)
         reply = guard.arm(sweep["id"], **wanted)
         pushed = _push(guard, store_of_modules, reply.missing)
         if pushed:

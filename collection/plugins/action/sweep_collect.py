@@ -9,7 +9,10 @@ from typing import Any, ClassVar
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import store, sweeprun
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import Session
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import (
+    REDACTION_GROWTH,
+    Session,
+)
 
 MIB = 1 << 20
 
@@ -23,7 +26,8 @@ class ActionModule(FleetdiagAction):
         sweep = store.open_run(run).sweep
         limits = {probe.name: probe.limits.output_mb * MIB for probe in sweeprun.probes(sweep)}
         guard = self.guard()
-        collected = guard.collect(sweep["id"], limits)
+        accepted = {name: REDACTION_GROWTH * limit for name, limit in limits.items()}
+        collected = guard.collect(sweep["id"], accepted)
         record = {"sessions": {}, "residue": collected.residue}
         for session in collected.sessions:
             store.write_host_bytes(run, self.host, f"{session.probe}.out.gz", session.out_gz)
@@ -48,5 +52,6 @@ def _session_record(session: Session, limit: int) -> dict[str, Any]:
         "out_bytes": session.out_bytes,
         "collected_bytes": len(session.out_gz),
         "sha256": session.sha256,
-        "truncated": session.status in ("XFSZ", "25", "153") or session.out_bytes >= limit,
+        "redacted_lines": session.redacted_lines,
+        "truncated": session.status in ("XFSZ", "25", "153") or session.printed_bytes >= limit,
     }

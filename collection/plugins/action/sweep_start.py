@@ -38,6 +38,7 @@ class ActionModule(FleetdiagAction):
         "hosts": {"type": "list", "elements": "str", "required": True},
         "builders": {"type": "list", "elements": "str", "default": []},
         "overload_percent": {"type": "int", "default": 0},
+        "redact": {"type": "bool", "default": True},
     }
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
@@ -71,10 +72,15 @@ class ActionModule(FleetdiagAction):
             window_s=window_s,
             hosts=hosts,
             peers=plan.peer_sets(hosts, self._groups(), self._depths(), self._named_peers(hosts)),
-            conditions={"ansible": ansible_version, "python": platform.python_version()},
+            conditions={
+                "ansible": ansible_version,
+                "python": platform.python_version(),
+                "secrets": "taken out on the hosts" if args["redact"] else "not taken out (sweep_redact)",
+            },
         )
         sweep["builders"] = args["builders"]
         sweep["overload_percent"] = args["overload_percent"]
+        sweep["redact"] = args["redact"]
         sweep["catalogs"] = [str(path) for path in args["catalogs"]]
         run_dir = store.create(
             Path(os.path.expanduser(args["runs_dir"])) if args["runs_dir"] else store.default_runs_dir(),

@@ -48,6 +48,10 @@ options:
     description: Share of a processor at which a probe ends itself; 0 for what each manifest says.
     type: int
     default: 0
+  redact:
+    description: Take secrets out of what the probes print, on the hosts, before it is brought back.
+    type: bool
+    default: true
 extends_documentation_fragment:
   - fleetdiag.systemtap.sweep_step
   - fleetdiag.systemtap.sweep_step.looks_only

@@ -25,10 +25,12 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode i
 Run = Callable[[str, bytes | None], tuple[int, str, str]]
 """(shell command, standard input) -> (exit code, stdout, stderr), as root on one host."""
 
-SCRIPT = Path(__file__).resolve().parents[2] / "roles" / "sweep" / "files" / "guard.sh"
+FILES = Path(__file__).resolve().parents[2] / "roles" / "sweep" / "files"
 GUARD_DIR = "/var/lib/fleetdiag/guard"
 CLOCK_SAMPLES = 3
 MAX_ERR_BYTES = 1 << 20
+REDACTION_GROWTH = 2
+"""Output may be this many times what its session printed: `***` can be longer than the secret it stands for."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,11 @@ class ArmReply:
 
 @dataclass(frozen=True)
 class Session:
-    """A collected session. out is gzip, sha256 that of the uncompressed output, cpu_s the processor time of its unit."""
+    """A collected session. out is gzip, sha256 that of the uncompressed output, cpu_s the processor time of its unit.
+
+    printed_bytes: what the session wrote before secrets were taken out of it. redacted_lines: lines that had some,
+    None if nothing was taken out.
+    """
 
     probe: str
     result: str
@@ -70,6 +76,8 @@ class Session:
     cpu_s: float
     out_bytes: int
     sha256: str
+    printed_bytes: int
+    redacted_lines: int | None
     out_gz: bytes
     err: bytes
 
@@ -87,7 +95,7 @@ class Guard:
 
     def __init__(self, run: Run, *, script: bytes | None = None) -> None:
         self._run = run
-        self._script = SCRIPT.read_bytes() if script is None else script
+        self._script = _program() if script is None else script
         self.path = f"{GUARD_DIR}/{hashlib.sha256(self._script).hexdigest()[:16]}.sh"
 
     def install_and_preflight(self) -> dict[str, str]:
@@ -105,14 +113,23 @@ class Guard:
             raise FleetdiagError(f"module {sha256[:12]} was not accepted: {reply}; run the sweep again")
 
     def arm(
-        self, sweep: str, *, ttl_s: int, timeout_s: int, smoke: str, plans: Iterable[SessionPlan]
+        self,
+        sweep: str,
+        *,
+        ttl_s: int,
+        timeout_s: int,
+        smoke: str,
+        plans: Iterable[SessionPlan],
+        redact: bool = True,
     ) -> ArmReply:
         """Start the sessions and wait until each is armed, has failed, or `timeout_s` is over.
 
         smoke: checksum of the trivial module that must run first, or empty when it has run here before.
+        redact: take secrets out of what they print before any of it leaves the host.
         The reply names `missing` modules instead when the host does not hold all of them; nothing is started then.
         """
         lines = [f"id {sweep}", f"ttl {ttl_s}", f"arm_timeout {timeout_s}", f"smoke {smoke}"]
+        lines.append(f"redact {'yes' if redact else 'no'}")
         for plan in plans:
             values = " ".join(f"{name}={value}" for name, value in plan.values)
             lines.append(f"probe {plan.probe} {plan.sha256} {plan.output_mb} {values}")
@@ -144,6 +161,11 @@ class Guard:
             last = (err.strip() or out.strip() or f"exit code {code}").splitlines()[-1]
             raise FleetdiagError(f"{verb} failed on the host: {printable(last[:500])}")
         return lines
+
+
+def _program() -> bytes:
+    """guard.sh with the rules of redact.sed behind its last line: one file, sent in one piece."""
+    return (FILES / "guard.sh").read_bytes() + b"#redact.sed\n" + (FILES / "redact.sed").read_bytes()
 
 
 def measure_clock(read_clock: Callable[[], str], *, now: Callable[[], float] = time.time) -> Clock:
@@ -197,8 +219,9 @@ def read_collected(lines: Iterable[str], limits: dict[str, int]) -> Collected:
 
 def _session(name: str, head: list[str], payload: dict[tuple[str, str], bytes], limit: int) -> Session:
     try:
-        result, status, cpu_us, size, sha256 = head
-        cpu_s, out_bytes = int(cpu_us) / 1e6, int(size)
+        result, status, cpu_us, size, sha256, printed, changed = head
+        cpu_s, out_bytes, printed_bytes = int(cpu_us) / 1e6, int(size), int(printed)
+        redacted = None if changed == "-" else int(changed)
     except ValueError:
         raise FleetdiagError(
             f"session {name}: the host's answer cannot be read: {printable(' '.join(head)[:200])!r}"
@@ -210,7 +233,18 @@ def _session(name: str, head: list[str], payload: dict[tuple[str, str], bytes], 
         )
     with gzip.GzipFile(fileobj=io.BytesIO(payload.get(("err", name), b""))) as stream:
         err = stream.read(MAX_ERR_BYTES)
-    return Session(name, printable(result), printable(status), cpu_s, out_bytes, sha256, out_gz, err)
+    return Session(
+        name,
+        printable(result),
+        printable(status),
+        cpu_s,
+        out_bytes,
+        sha256,
+        printed_bytes,
+        redacted,
+        out_gz,
+        err,
+    )
 
 
 def _digest(name: str, out_gz: bytes, limit: int) -> str:

@@ -32,11 +32,16 @@ def packed(data: bytes) -> str:
 
 
 def answer(
-    out: bytes = b"rows\n", *, probe: str = "nettop", sha256: str = "", result: str = "success 0 120000"
+    out: bytes = b"rows\n",
+    *,
+    probe: str = "nettop",
+    sha256: str = "",
+    result: str = "success 0 120000",
+    redacted: str = "9 1",
 ) -> list[str]:
     sha256 = sha256 or hashlib.sha256(out).hexdigest()
     return [
-        f"session {probe} {result} {len(out)} {sha256}",
+        f"session {probe} {result} {len(out)} {sha256} {redacted}",
         f"out {probe} {packed(out)}",
         f"err {probe} {packed(b'WARNING: x')}",
         "collect=complete",
@@ -96,7 +101,20 @@ def test_collected_output_is_whole_and_its_unit_is_known() -> None:
     assert gzip.decompress(session.out_gz) == b"rows\n"
     assert session.err == b"WARNING: x"
     assert (session.result, session.status, session.cpu_s, session.out_bytes) == ("success", "0", 0.12, 5)
+    assert (session.printed_bytes, session.redacted_lines) == (9, 1)
     assert collected.residue == ["fd_x_nettop"]
+
+
+def test_output_from_which_nothing_was_taken_says_so() -> None:
+    (session,) = guard.read_collected(answer(redacted="5 -"), {"nettop": 100}).sessions
+    assert (session.printed_bytes, session.redacted_lines) == (5, None)
+
+
+@pytest.mark.parametrize(("redact", "word"), [(True, "yes"), (False, "no")])
+def test_arm_says_whether_secrets_are_taken_out(redact: bool, word: str) -> None:
+    host = Host("verdict=ok\n")
+    guard.Guard(host, script=b"").arm(SWEEP, ttl_s=1, timeout_s=1, smoke="", plans=[], redact=redact)
+    assert f"redact {word}\n".encode() in (host.asked[0][1] or b"")
 
 
 @pytest.mark.parametrize(
@@ -107,6 +125,8 @@ def test_collected_output_is_whole_and_its_unit_is_known() -> None:
         (answer(b"x" * 101), "more output than its limit"),
         (answer(probe="../../../etc/passwd"), "nobody asked for"),
         (answer(result="success zero"), "cannot be read"),
+        (answer(redacted="5 many"), "cannot be read"),
+        (answer(redacted="5"), "cannot be read"),
         ([answer()[0], "out nettop AAAA", "collect=complete"], "not readable gzip"),
         ([answer()[0], "out nettop ~~~", "collect=complete"], "not readable base64"),
     ],

@@ -12,6 +12,7 @@
 #   guard.sh stop ID | reap ID       end and unload everything of a sweep; safe to repeat
 #   guard.sh forget ID               remove the spool of a collected sweep
 #   guard.sh unload ID PROBE         ExecStopPost= of a session: note the result, unload its module
+#   guard.sh redact                  a filter: text without secrets, as everything a session printed passes it
 #
 # A session ends by three layers that do not need each other: the module's own time limit (fd_ttl_ms), the unit's
 # RuntimeMaxSec= with ExecStopPost=, and a timer that calls `reap`. Answers are plain lines; what the host's programs
@@ -30,8 +31,10 @@ PLACEHOLDER=00000000_000000_0000
 KEEP_MODULES=64
 KEEP_SPOOL_DAYS=7
 SELF=$0
+RULES=${SELF%.sh}.sed
+LONGEST_LINE=65537
 
-clean() { tr '\n\t' '  ' | tr -cd '\040-\176' | cut -c1-2000; }
+clean() { redact 2>/dev/null | tr '\n\t' '  ' | tr -cd '\040-\176' | cut -c1-2000; }
 die() { echo "error=$*"; exit 1; }
 uptime_s() { cut -d. -f1 /proc/uptime; }
 is_id() { expr "x$1" : 'x[0-9]\{8\}_[0-9]\{6\}_[0-9a-f]\{4\}$' >/dev/null; }
@@ -42,6 +45,28 @@ module_of() { echo "fd_$1_$2"; }
 unit_of() { echo "fd-$1-$2.service"; }
 sha_of() { sha256sum <"$1" | cut -d' ' -f1; }
 sessions_of() { for d in "$SWEEPS/$1"/*/; do [ -d "$d" ] && basename "$d"; done; }
+
+# ---------------------------------------------------------------- secrets
+
+install_rules() { sed '1,/^#redact\.sed$/d' "$SELF" >"$RULES.$$" && mv "$RULES.$$" "$RULES"; }
+
+redact() {  # a filter; one "r" on standard error for each line it changed. Without its rules nothing passes.
+    [ -s "$RULES" ] && nice -n 10 sed -E -f "$RULES"
+}
+
+# Takes the secrets out of what a session printed. Longer lines than anybody reads are cut, so that each fits into
+# memory; `cut` ends the last line where the session did not, and that must not make half a record a whole one.
+without_secrets() {  # DIR
+    [ ! -e "$1/redacted" ] || return 0
+    : >"$1/changed"
+    for name in out err; do
+        cut -b "1-$LONGEST_LINE" "$1/$name" | redact >"$1/$name.new" 2>>"$1/changed" || return 1
+        [ ! -s "$1/$name" ] || [ "$(tail -c 1 "$1/$name" | wc -l)" -eq 1 ] || truncate -s -1 "$1/$name.new" || return 1
+    done
+    wc -c <"$1/out" >"$1/printed"
+    mv "$1/out.new" "$1/out" && mv "$1/err.new" "$1/err" || return 1
+    grep -c '^r$' "$1/changed" >"$1/redacted" || [ -s "$1/redacted" ]
+}
 
 # ---------------------------------------------------------------- preflight
 
@@ -57,7 +82,7 @@ staprun_version() {  # into a pipe, `staprun -V` leaves before it has written it
 first_word_in_brackets() { sed -n 's/.*\[\([a-z]*\)\].*/\1/p' "$1" 2>/dev/null; }
 
 preflight() {
-    mkdir -p "$SWEEPS" "$MODULES" || die "cannot write $HOME_DIR: free space or remount it writable"
+    mkdir -p "$SWEEPS" "$MODULES" && install_rules || die "cannot write $HOME_DIR: free space or remount it writable"
     # what a controller that died never came back for
     find "$SWEEPS" -mindepth 1 -maxdepth 1 -mtime +$KEEP_SPOOL_DAYS -exec rm -rf {} +
     # shellcheck disable=SC1091
@@ -196,13 +221,14 @@ poll_sessions() {
 }
 
 arm() {
-    id='' ttl='' arm_timeout='' smoke_sha='' plan=''
+    id='' ttl='' arm_timeout='' smoke_sha='' redaction='' plan=''
     while read -r word rest; do
         case $word in
             id) id=$rest ;;
             ttl) ttl=$rest ;;
             arm_timeout) arm_timeout=$rest ;;
             smoke) smoke_sha=$rest ;;
+            redact) redaction=$rest ;;
             probe) plan="$plan$rest
 " ;;
         esac
@@ -216,6 +242,7 @@ arm() {
     [ -z "$missing" ] || { echo "missing=$missing"; return; }
     busy=$(other_sweep "$id") && { echo "verdict=busy"; echo "reason=sweep $busy runs on this host"; return; }
     mkdir -p "$SWEEPS/$id" || die "cannot write $SWEEPS: no room?"
+    [ "$redaction" != no ] || : >"$SWEEPS/$id/unredacted"
     echo "$id" >"$LOCK"
     save_sysctls "$id"
     systemd-run --quiet --unit="fd-$id-reap" --on-active=$((ttl + 60)) --timer-property=AccuracySec=5s \
@@ -295,8 +322,14 @@ collect() {
         dir="$SWEEPS/$1/$probe"
         touch "$dir/out" "$dir/err"
         read -r result status cpu <"$dir/result" || { result=unknown status=0 cpu=0; }
-        echo "session $probe $result $status $cpu $(wc -c <"$dir/out") $(sha_of "$dir/out")"
-        echo "out $probe $(gzip -1c "$dir/out" | base64 | tr -d '\n')"
+        if [ ! -e "$SWEEPS/$1/unredacted" ]; then
+            without_secrets "$dir" || die "what $probe printed may hold secrets and there is no room to take them out: free space \
+under $HOME_DIR and collect again"
+        fi
+        printed=$(cat "$dir/printed" 2>/dev/null || wc -c <"$dir/out")
+        changed=$(cat "$dir/redacted" 2>/dev/null || echo -)
+        echo "session $probe $result $status $cpu $(wc -c <"$dir/out") $(sha_of "$dir/out") $printed $changed"
+        echo "out $probe $(gzip -1nc "$dir/out" | base64 | tr -d '\n')"
         echo "err $probe $(head -c 65536 "$dir/err" | gzip -1c | base64 | tr -d '\n')"
     done
     echo "collect=complete"
@@ -320,5 +353,7 @@ case $verb in
     stop | reap) is_id "${1:-}" && finish "$1" ;;
     forget) forget "${1:-}" ;;
     unload) unload "${1:-}" "${2:-}" ;;
+    redact) redact 2>/dev/null ;;
     *) die "guard.sh: unknown verb '$verb'" ;;
 esac
+exit $?  # what follows on a host are the rules of redact.sed
