@@ -31,7 +31,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse import p
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import decode, plain
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.losses import read_losses
 
-SCHEMA = "fleetdiag.report/1"
+SCHEMA = "fleetdiag.report/2"
 FIRST_LINES = 100
 """Lines of a call trace or a text kept per host; the whole stays in the run directory."""
 HOST_CALL_NODES = 2_000

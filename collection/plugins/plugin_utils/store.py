@@ -34,7 +34,9 @@ _ID = re.compile(r"\d{8}_\d{6}_[0-9a-f]{4}")
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _HASHED_HOST = re.compile(r"h_[0-9a-f]{16}")
 _HOST_FILE = re.compile(r"[a-z][a-z0-9_]*\.(out\.gz|err)")
-_RUN_FILE = re.compile(r"(builds/)?[A-Za-z0-9][A-Za-z0-9._+~-]{0,150}\.(json|txt|html)")
+_RUN_FILE = re.compile(
+    r"((builds|csv|calls)/)?[A-Za-z0-9][A-Za-z0-9._+~-]{0,150}\.(json|txt|html|md|csv|sqlite|prom)"
+)
 _MAX_JSON = 32 * 1024 * 1024
 _MAX_EVENT = 64 * 1024
 _CHUNK = 64 * 1024
@@ -88,11 +90,32 @@ def write_json(run_path: Path, name: str, data: Any) -> None:
 
 def write_text(run_path: Path, name: str, text: str) -> None:
     """Write a file of the run directory itself (`report.txt`, ...); UTF-8, lone surrogates as `\\udXXX`."""
+    folder, file_name = _run_file(name)
+    with _folder(run_path, folder, make=True) as fd:
+        _replace(fd, run_path / name, file_name, text.encode("utf-8", "backslashreplace"))
+
+
+@contextlib.contextmanager
+def filled(run_path: Path, name: str) -> Iterator[Path]:
+    """A path of a new, empty file to fill; without an exception it becomes `name`, whole, in the end."""
+    folder, file_name = _run_file(name)
+    with (
+        _folder(run_path, folder, make=True) as fd,
+        _temporary(fd, run_path / name, file_name) as (new, temporary),
+    ):
+        os.close(new)
+        path = (run_path / name).with_name(temporary)
+        yield path
+        with path.open("rb") as handle:
+            os.fsync(handle.fileno())
+
+
+def _run_file(name: str) -> tuple[list[str], str]:
+    """Folders and file name of a file of the run directory itself."""
     if not _RUN_FILE.fullmatch(name) or ".." in name:
         raise FleetdiagError(f"{name!r} is not the name of a file of a run directory; nothing was written")
     folder, _, file_name = name.rpartition("/")
-    with _folder(run_path, [folder] if folder else [], make=True) as fd:
-        _replace(fd, run_path / name, file_name, text.encode("utf-8", "backslashreplace"))
+    return ([folder] if folder else []), file_name
 
 
 def write_host(run_path: Path, host: str, phase: str, data: Mapping[str, Any]) -> None:
@@ -180,6 +203,17 @@ def _planted(path: Path) -> FleetdiagError:
 
 def _replace(folder: int, path: Path, name: str, data: bytes) -> None:
     """Put `data` under `name` in the open directory, whole or not at all."""
+    with _temporary(folder, path, name) as (fd, _):
+        try:
+            _write_all(fd, data)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+@contextlib.contextmanager
+def _temporary(folder: int, path: Path, name: str) -> Iterator[tuple[int, str]]:
+    """A new file in the open directory, as descriptor and name; it becomes `name` if nothing goes wrong."""
     temporary = f".{name}.{secrets.token_hex(8)}.tmp"
     with _refuses_links(path):
         with contextlib.suppress(FileNotFoundError):
@@ -188,11 +222,7 @@ def _replace(folder: int, path: Path, name: str, data: bytes) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = os.open(temporary, flags, 0o600, dir_fd=folder)
         try:
-            try:
-                _write_all(fd, data)
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+            yield fd, temporary
             os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
         except BaseException:
             with contextlib.suppress(OSError):

@@ -296,3 +296,26 @@ def test_a_failed_write_leaves_nothing(run: Path) -> None:
     with pytest.raises(FleetdiagError, match=r"window\.json"):
         store.write_json(run, "window.json", {})
     assert not list(run.glob(".*"))
+
+
+def test_a_filled_file_appears_whole_or_not_at_all(run: Path) -> None:
+    with store.filled(run, "csv/a.b.csv") as path:
+        path.write_text("half")
+        assert not (run / "csv" / "a.b.csv").exists()
+        path.write_text("whole")
+    assert (run / "csv" / "a.b.csv").read_text() == "whole"
+    assert modes(run / "csv") == {(True, 0o700), (False, 0o600)}
+    with pytest.raises(ZeroDivisionError), store.filled(run, "csv/a.b.csv") as path:
+        path.write_text(str(1 / 0))
+    assert [item.name for item in (run / "csv").iterdir()] == ["a.b.csv"]
+    assert (run / "csv" / "a.b.csv").read_text() == "whole"
+
+
+@pytest.mark.parametrize(
+    "name", ["hosts/a.csv", "../a.csv", "a.sh", "csv/../a.csv", "csv/.a.csv", "a.csv/b.csv"]
+)
+def test_only_files_of_a_report_are_filled(run: Path, name: str) -> None:
+    before = sorted(run.rglob("*"))
+    with pytest.raises(FleetdiagError, match="not the name of a file"), store.filled(run, name):
+        pass
+    assert sorted(run.rglob("*")) == before

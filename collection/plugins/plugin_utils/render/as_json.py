@@ -3,7 +3,8 @@
 `schema`.
 
 Values stand in the order of the table's columns: `key` those with role key, `values` and `rates` the
-measures. Texts are data as the hosts gave them, not made safe to show.
+measures, derived ones last. Texts are data as the hosts gave them, not made safe to show; the document is ASCII,
+so that none of them can act on what it is shown with.
 """
 
 from __future__ import annotations
@@ -17,7 +18,14 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.coverage impor
     HostCoverage,
     SessionCoverage,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import CallNode, CallTree, Column
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import (
+    CallNode,
+    CallTree,
+    Column,
+    Comparison,
+    Finding,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.formats import one_file
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import HostCalls, ProbeReport, Report
 
 MAX_KEYS = 5_000
@@ -36,11 +44,28 @@ def document(report: Report) -> dict[str, Any]:
         "generated": report.generated,
         "verdict": report.verdict,
         "counts": report.counts,
+        "findings": [_finding(finding) for finding in report.findings],
+        "comparisons": [_comparison(item) for item in report.comparisons],
+        "peers": report.peers,
         "runs": [_run(asdict(run)) for run in report.runs],
         "coverage": [_host(row) for row in report.coverage],
         "probes": [_probe(probe) for probe in report.probes],
         "builds": [asdict(item) for item in report.builds],
         "notes": report.notes,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    rows = [{"host": host, "key": key, "values": values} for host, key, values in finding.rows]
+    return {**vars(finding), "rows": rows}
+
+
+def _comparison(item: Comparison) -> dict[str, Any]:
+    """Hosts in the order of their names."""
+    return {
+        **vars(item),
+        "values": dict(sorted(item.values.items())),
+        "scores": dict(sorted(item.scores.items())),
     }
 
 
@@ -65,11 +90,15 @@ def _session(session: SessionCoverage) -> dict[str, Any]:
 def _probe(probe: ProbeReport) -> dict[str, Any]:
     return {
         "name": probe.name,
+        "title": probe.title or probe.name,
+        "topic": probe.topic,
         "description": probe.description,
         "question": probe.question,
         "output": probe.output,
         "cost": probe.cost,
         "parameters": probe.parameters,
+        "overhead": probe.overhead,
+        "views": [vars(view) for view in probe.views],
         "sampled": probe.sampled,
         "tables": [_table(table) for table in probe.tables],
         "calls": [_calls(calls) for calls in probe.calls],
@@ -85,7 +114,10 @@ def _table(merged: merge.MergedTable) -> dict[str, Any]:
         "description": table.description,
         "interval_s": merged.interval_s,
         "sort": ("-" if table.descending else "") + table.sort,
-        "columns": [_column(column) for column in table.columns],
+        "what": table.what,
+        "columns": [_column(column) for column in (*table.columns, *table.derived)],
+        "views": [vars(view) for view in table.views],
+        "checks": [vars(check) for check in table.checks],
         "rows": [_row(row) for row in merged.rows()],
         "hosts": [
             {
@@ -115,6 +147,10 @@ def _column(column: Column) -> dict[str, Any]:
         "merge": column.merge,
         "rate": column.rate,
         "more_is": column.more_is,
+        "label": column.words,
+        "derived": column.ratio is not None or column.merge == "records",
+        "ratio": column.ratio,
+        "compare": None if column.compare is None else vars(column.compare),
         "description": column.description,
     }
 
@@ -169,3 +205,8 @@ def _node(node: CallNode) -> dict[str, Any]:
         "self_us": node.self_us,
         "unfinished": node.unfinished,
     }
+
+
+FORMAT = one_file(
+    "json", "report.json", "everything, for programs; its schema has a version", render, by_default=True
+)

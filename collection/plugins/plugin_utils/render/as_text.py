@@ -16,6 +16,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.coverage impor
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import view
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.cells import Cell, Head
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.formats import one_file
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import Report
 
 WIDTH = 100
@@ -200,3 +201,6 @@ def cut(text: str, size: int, *, tail: bool = False) -> str:
             break
         kept.append(character)
     return (_CUT + "".join(reversed(kept)) if tail else "".join(kept) + _CUT) + mark
+
+
+FORMAT = one_file("txt", "report.txt", "what the terminal shows", render, by_default=True)
