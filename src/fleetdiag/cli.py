@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, release, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, release, settings, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from fleetdiag import reporting, sweep
 from fleetdiag.lab import cli as lab_cli
@@ -181,7 +181,7 @@ def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     parser.add_argument("directory", metavar="DIR", help="run directory of a sweep")
     parser.set_defaults(
-        func=lambda args: reporting.exit_code(reporting.render(Path(args.directory).expanduser()))
+        func=lambda args: reporting.exit_code(reporting.render(Path(os.path.expanduser(args.directory))))
     )
 
 
@@ -199,7 +199,7 @@ def _add_probes(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _run_probes(args: argparse.Namespace) -> int:
-    catalogs = [catalog.shipped(), *(sweep.directory(name, "catalog") for name in args.catalogs)]
+    catalogs = [catalog.shipped(), *settings.catalogs(args.catalogs)]
     probes = catalog.find(catalog.names(catalogs), catalogs)
     width = max((len(probe.name) for probe in probes), default=0)
     for probe in probes:

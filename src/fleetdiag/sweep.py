@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, parameters, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, parameters, settings, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 from fleetdiag import paths, progress
@@ -72,8 +72,25 @@ class Checked:
     variables: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a sweep: its run directory, None if it was interrupted before there was one."""
+
+    run_dir: Path | None
+    interrupted: bool
+
+
 def run(request: Request) -> int:
     """Sweep, print the report, return the exit code. Bad input: FleetdiagError before any host is touched."""
+    outcome = carry_out(request)
+    if outcome.run_dir is None:
+        return EXIT_INTERRUPTED
+    report = render(outcome.run_dir)
+    return EXIT_INTERRUPTED if outcome.interrupted else exit_code(report)
+
+
+def carry_out(request: Request) -> Outcome:
+    """Sweep, and leave the report to the caller. Errors: bad input, and a sweep that could not start."""
     os.umask(0o077)
     checked = check(request)
     state = progress.Progress(hosts=checked.hosts, window_s=checked.window_s)
@@ -81,20 +98,17 @@ def run(request: Request) -> int:
     with _private_dir() as private, _control_dir() as control, stop.listening():
         environment = {**_environment(), **control, "ANSIBLE_LOCAL_TEMP": str(private / "tmp")}
         playbook = _play(request, checked, state, stop, private, environment)
-    if state.run_dir is None or not state.run_dir.is_dir():
-        if stop.requested:
-            print("fleetdiag: interrupted before anything was collected", file=sys.stderr)
-            return EXIT_INTERRUPTED
-        raise FleetdiagError(f"the sweep could not start: {_reason(state, playbook)}")
-    report = render(state.run_dir)
+    if state.run_dir is not None and state.run_dir.is_dir():
+        return Outcome(state.run_dir, stop.requested)
     if stop.requested:
-        return EXIT_INTERRUPTED
-    return exit_code(report)
+        print("fleetdiag: interrupted before anything was collected", file=sys.stderr)
+        return Outcome(None, interrupted=True)
+    raise FleetdiagError(f"the sweep could not start: {_reason(state, playbook)}")
 
 
 def check(request: Request) -> Checked:
     """The request with everything verified that can be without touching a host."""
-    catalogs = [directory(name, "catalog") for name in request.catalogs]
+    catalogs = settings.catalogs(request.catalogs)
     probes = catalog.find(list(request.probes), [catalog.shipped(), *catalogs])
     given = parameters.parse_assignments(request.parameters)
     parameters.check_names(probes, given)
@@ -104,7 +118,7 @@ def check(request: Request) -> Checked:
     if not 1 <= request.forks <= 500:
         raise FleetdiagError(f"--forks {request.forks}: is out of range; choose 1 to 500")
     inventory = [_inventory_source(source) for source in request.inventory]
-    runs_dir = Path(request.runs_dir).expanduser().absolute() if request.runs_dir else store.default_runs_dir()
+    runs_dir = _absolute(request.runs_dir) if request.runs_dir else store.default_runs_dir()
     return Checked(
         inventory=inventory,
         hosts=_hosts(inventory, request.limit),
@@ -298,18 +312,16 @@ def _reason(state: progress.Progress, output: str) -> str:
     return "ansible-playbook said nothing; run it again with -v"
 
 
-def directory(name: str, what: str) -> Path:
-    path = Path(name).expanduser().absolute()
-    if not path.is_dir():
-        raise FleetdiagError(f"{what} {name}: there is no such directory; name one that holds probe folders")
-    return path
+def _absolute(name: str) -> Path:
+    """`~` of a user that does not exist stays as it is, and is then complained of as what it is."""
+    return Path(os.path.expanduser(name)).absolute()
 
 
 def _inventory_source(source: str) -> str:
     """A list with a comma as it is, else an absolute path that exists."""
     if "," in source:
         return source
-    path = Path(source).expanduser().absolute()
+    path = _absolute(source)
     if not path.exists():
         raise FleetdiagError(
             f"inventory {source}: there is no such file; name a file, a directory, or hosts as 'web1,web2,'"

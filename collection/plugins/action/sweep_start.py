@@ -18,6 +18,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
     parameters,
     plan,
     release,
+    settings,
     store,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
@@ -42,12 +43,13 @@ class ActionModule(FleetdiagAction):
     }
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
+        own = settings.catalogs(args["catalogs"])
+        catalogs = [catalog.shipped(), *own]
         if not args["probes"]:
             raise FleetdiagError(
                 'no probe was named; say which, for instance -e \'{"probes": ["slow_open"]}\'; '
-                f"there are: {', '.join(catalog.names([catalog.shipped()]))}"
+                f"there are: {', '.join(catalog.names(catalogs))}"
             )
-        catalogs = [catalog.shipped(), *map(Path, args["catalogs"])]
         probes = catalog.find(args["probes"], catalogs)
         window_s = parameters.parse_window(args["window"])
         parameters.check_names(probes, args["parameters"])
@@ -81,7 +83,7 @@ class ActionModule(FleetdiagAction):
         sweep["builders"] = args["builders"]
         sweep["overload_percent"] = args["overload_percent"]
         sweep["redact"] = args["redact"]
-        sweep["catalogs"] = [str(path) for path in args["catalogs"]]
+        sweep["catalogs"] = [str(path) for path in own]
         run_dir = store.create(
             Path(os.path.expanduser(args["runs_dir"])) if args["runs_dir"] else store.default_runs_dir(),
             sweep,
