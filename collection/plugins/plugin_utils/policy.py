@@ -165,7 +165,7 @@ def _writes(script: Script) -> Iterator[Fault]:
     """Assignments to what belongs to the kernel: `$variable`, or anything reached with an arrow."""
     for body, answers in _bodies(script):
         for line, target in _changed(body):
-            kernel = target[0].text.startswith("$") or any(part.text == "->" for part in target)
+            kernel = target[0].text.startswith("$") or any(part.text == "->" for part in _outside(target))
             shown = printable("".join(part.text for part in target))[:60]
             if kernel and not (answers and shown == "$value"):
                 yield Fault(line, f"writes into the kernel ({shown})", "a probe only watches: take it out")
@@ -213,6 +213,16 @@ def _before_brackets(words: Sequence[Word], at: int) -> int:
             if depth == 0:
                 break
     return at
+
+
+def _outside(target: Sequence[Word]) -> Iterator[Word]:
+    """The words that stand in no bracket: the index of a script's own array may be reached with an arrow."""
+    depth = 0
+    for word in target:
+        depth -= word.text in (")", "]")
+        if depth == 0:
+            yield word
+        depth += word.text in ("(", "[")
 
 
 def _target_after(words: Sequence[Word], place: int) -> Sequence[Word]:

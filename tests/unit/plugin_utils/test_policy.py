@@ -116,6 +116,9 @@ def test_no_script_may(text: str, line: int, what: str, level: policy.Level) -> 
         ('probe procfs("x").read { $value = "text" }', ""),
         ("probe fd.open { if ($a->b == 1 && $c <= 2) x = $d }", ""),
         ("probe fd.open { x[$a] = $b  y->z }", ""),
+        ("global t probe fd.open { t[$p->pid] = 1  t[f($p->pid), 2] <<< 1  delete t[$p->pid] }", ""),
+        ("probe fd.open { @cast($p->q, \"x\")->y = 1 }", "writes into the kernel"),
+        ("probe fd.open { $p->q[1] = 1 }", "writes into the kernel"),
     ],
 )
 def test_a_script_of_somebodys_own_may_do_the_rest(text: str, what: str) -> None:
