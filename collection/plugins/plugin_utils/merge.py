@@ -135,7 +135,11 @@ class _Measures:
             _whole(column, fold.end(state))
             for column, fold, state in zip(self.columns, self.folds, group.states, strict=True)
         )
-        return (*printed, *(self._derive(column, printed, group.rows) for column in self._derived))
+        return self.derive(printed, group.rows)
+
+    def derive(self, printed: Cells, records: int) -> Cells:
+        """The printed measures, and behind them those that follow from them."""
+        return (*printed, *(self._derive(column, printed, records) for column in self._derived))
 
     def _derive(self, column: Column, printed: Cells, records: int) -> Value | None:
         if column.ratio is None:
@@ -192,12 +196,13 @@ class MergedRow:
 
 @dataclass(frozen=True)
 class KeyTotal:
-    """One key over all hosts."""
+    """One key over all hosts. rows: records folded."""
 
     key: Key
     values: Cells
     rates: Rates
     hosts: int
+    rows: int = 0
 
 
 @dataclass
@@ -414,7 +419,9 @@ class FleetMerger:
             (key, group, self._fold.values(group)) for key, group in self._groups.items() if key is not None
         ]
         named.sort(key=lambda item: rank("", item[0], item[2]))
-        merged.keys = [KeyTotal(key, values, tuple(group.rates), group.hosts) for key, group, values in named]
+        merged.keys = [
+            KeyTotal(key, values, tuple(group.rates), group.hosts, group.rows) for key, group, values in named
+        ]
         if other is not None:
             merged.other_keys = Total(self._fold.values(other), tuple(other.rates), other.rows, 0, True)
         groups = [*(group for _, group, _ in named), *([other] if other else [])]
@@ -489,6 +496,49 @@ def _rank(table: Table) -> Callable[[str, Key, Cells], tuple[Any, ...]]:
 def _comparable(value: Value) -> tuple[Any, ...]:
     """Numbers before texts, each among themselves."""
     return (0, value, "") if isinstance(value, (int, float)) else (1, 0, value)
+
+
+# --- folding what is folded already ---
+
+
+def foldable(table: Table) -> bool:
+    """True if the merged values of several keys make one value for each measure."""
+    return all(column.merge not in ("last", "p50", "p95", "p99") for column in table.printed)
+
+
+def fold(table: Table, parts: Iterable[tuple[Cells, Rates, int]]) -> Total:
+    """One line for several keys, of each its values, rates and records. What cannot be told any more is None."""
+    items = [part for part in parts if part[2]]
+    measures = _Measures(table)
+    joined = [
+        _fold_again(column, [(values[place], records) for values, _, records in items])
+        for place, column in enumerate(measures.columns)
+    ]
+    records = sum(part[2] for part in items)
+    rates = [_sum_known([rates[place] for _, rates, _ in items]) for place, _ in enumerate(table.measures)]
+    return Total(measures.derive(tuple(joined), records), tuple(rates), records, len(items))
+
+
+def _fold_again(column: Column, values: Sequence[tuple[Value | None, int]]) -> Value | None:
+    """The merged values of one measure, with the records behind each."""
+    known = [(value, records) for value, records in values if isinstance(value, (int, float))]
+    if not values or len(known) < len(values):
+        return None
+    figures = [value for value, _ in known]
+    how = column.merge or ("sum" if column.type in ("int", "float", "bytes", "duration") else "last")
+    if how in ("sum", "count"):
+        return sum(figures)
+    if how in ("max", "min"):
+        return max(figures) if how == "max" else min(figures)
+    if how == "mean":
+        mean = sum(value * records for value, records in known) / sum(records for _, records in known)
+        return _whole(column, mean)
+    return figures[0] if len(figures) == 1 else None
+
+
+def _sum_known(rates: Sequence[float | None]) -> float | None:
+    known = [rate for rate in rates if rate is not None]
+    return sum(known) if known and len(known) == len(rates) else None
 
 
 # --- call trees ---

@@ -302,3 +302,32 @@ def test_percentiles_of_parts_are_those_of_the_whole(values: list[float], cut: i
     assert p95({"a": found[:cut], "b": found[cut:]}) == whole
     exact = sorted(values)[max(0, -(-95 * len(values) // 100) - 1)]
     assert whole == pytest.approx(exact, rel=0.0101)
+
+
+FOLDABLE = Table(
+    "t",
+    "What folds again.",
+    (*ALL_FOLDS.columns[:4], column("d", "float", fold="mean"), column("e", fold="count")),
+    derived=(
+        column("each", "float", ratio=("a", "e")),
+        column("seen", fold="records"),
+    ),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from("wxyz"), *[st.integers(-1000, 1000)] * 5), max_size=30))
+def test_what_is_merged_folds_again_to_the_total(found: list[tuple[Any, ...]]) -> None:
+    host = folded(FOLDABLE, rows(*found)).finish("web1", 10.0)
+    again = merge.fold(FOLDABLE, [(row.values, row.rates, row.rows) for row in host.rows])
+    assert merge.foldable(FOLDABLE)
+    assert again.rows == host.total.rows == len(found)
+    assert again.values == pytest.approx(host.total.values) or not found
+    assert again.rates == pytest.approx(host.total.rates) or not found
+
+
+def test_what_cannot_be_told_from_several_merged_values_is_unknown() -> None:
+    table = Table("t", "P.", (PROCESS, column("p", fold="p95"), column("s", fold="last")))
+    parts = [((5.0, "a"), (None, None), 3), ((7.0, "b"), (None, None), 2)]
+    assert merge.fold(table, parts).values == (None, None)
+    assert not merge.foldable(table)
+    assert merge.fold(SIMPLE, []).values == (None,)
