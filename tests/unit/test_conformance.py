@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse import parse_session
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, probefolder
 
 COLLECTION = Path(__file__).parents[2] / "collection"
 LICENCE = "SPDX-License-Identifier: GPL-3.0-or-later"
@@ -96,30 +94,7 @@ def test_there_are_roles_and_probes() -> None:
 
 
 @each_probe
-def test_a_probe_loads(folder: Path) -> None:
-    probe = catalog.load_probe(folder)
-    assert probe.name == folder.name
-    assert probe.question.endswith("?")
-
-
-@each_probe
-def test_a_recorded_session_of_a_probe_is_understood_to_the_last_line(folder: Path) -> None:
-    probe = catalog.load_probe(folder)
-    with (folder / "sample.out").open("rb") as stream:
-        session = parse_session(probe, nonce_of(folder / "sample.out"), stream)
-        rows = list(session)
-    result = session.result
-    assert (result.rejected_lines, result.rejected_sample) == (0, [])
-    assert result.lost_records == 0
-    assert result.end_reason, "a recorded session runs to its end"
-    if probe.tables:
-        assert {row.table for row in rows} == set(probe.tables)
-    else:
-        assert result.calltrees or result.text_lines
-
-
-def nonce_of(sample: Path) -> str:
-    """The session's own, from its first record."""
-    found = re.search(rb"^([0-9a-f]{16})\t1\t@armed\t", sample.read_bytes(), re.MULTILINE)
-    assert found, f"{sample} holds no record @armed with the number 1"
-    return found[1].decode()
+def test_a_probe_has_no_fault(folder: Path) -> None:
+    """Manifest, script and recorded sample, as `fleetdiag probes check` sees them."""
+    assert probefolder.faults(folder) == []
+    assert probefolder.nonce_of((folder / probefolder.SAMPLE).read_bytes()) == probefolder.NONCE

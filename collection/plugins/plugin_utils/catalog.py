@@ -28,13 +28,17 @@ def shipped() -> Path:
 
 def names(catalogs: Iterable[Path]) -> list[str]:
     """Names of all probes in the catalogs, sorted. FleetdiagError if a catalog is no directory."""
-    found = {
-        folder.name
-        for directory in catalogs
-        for folder in _entries(directory)
-        if _NAME.fullmatch(folder.name) and (folder / MANIFEST).is_file()
-    }
-    return sorted(found)
+    return sorted({folder.name for folder in folders(catalogs)})
+
+
+def folders(catalogs: Iterable[Path]) -> list[Path]:
+    """All probe folders in the catalogs, in their order, each once. FleetdiagError if a catalog is no directory."""
+    found: dict[Path, Path] = {}
+    for directory in catalogs:
+        for folder in _entries(directory):
+            if _NAME.fullmatch(folder.name) and (folder / MANIFEST).is_file():
+                found.setdefault(folder.resolve(), folder)
+    return list(found.values())
 
 
 def find(names: Sequence[str], catalogs: Sequence[Path]) -> list[Probe]:
@@ -45,23 +49,40 @@ def find(names: Sequence[str], catalogs: Sequence[Path]) -> list[Probe]:
     """
     if not names:
         raise FleetdiagError(f"no probe was named; there are: {_listed(catalogs)}")
-    return [_allowed(load_probe(_folder(name, catalogs))) for name in dict.fromkeys(names)]
+    return [_allowed(lookup(name, catalogs)) for name in dict.fromkeys(names)]
+
+
+def lookup(name: str, catalogs: Sequence[Path]) -> Probe:
+    """The probe of this name, to be looked at: its script may be one that must not run."""
+    return load_probe(_folder(name, catalogs))
 
 
 def load_probe(folder: Path) -> Probe:
-    """The probe in `folder`, whose name is the probe's. Raises FleetdiagError for any fault in it."""
-    _check_name(folder.name, f"{folder}: the folder's name")
+    """The probe in `folder`, whose name is the probe's. Raises FleetdiagError for any fault in its manifest."""
+    probe = load_manifest(folder)
+    if probe.script is None or not probe.script.is_file():
+        raise FleetdiagError(
+            f"{folder}: the folder holds no {folder.name}.stp; name the script like the folder"
+        )
+    return probe
+
+
+def load_manifest(folder: Path) -> Probe:
+    """The same, whether its script is there or not."""
+    name = checked_folder(folder)
     path = folder / MANIFEST
+    data, lines = yamlfile.read(path)
+    return manifest.build(name, data, yamlfile.Source(str(path), lines), folder, folder / f"{name}.stp")
+
+
+def checked_folder(folder: Path) -> str:
+    """The name of the probe in `folder`. Raises FleetdiagError if it cannot be one."""
+    check_name(folder.name, f"{folder}: the folder's name")
     if not folder.is_dir():
         raise FleetdiagError(f"{folder}: there is no such probe folder; name one that holds {MANIFEST}")
-    if not path.is_file():
+    if not (folder / MANIFEST).is_file():
         raise FleetdiagError(f"{folder}: the folder holds no {MANIFEST}; add one or remove the folder")
-    script = folder / f"{folder.name}.stp"
-    data, lines = yamlfile.read(path)
-    probe = manifest.build(folder.name, data, yamlfile.Source(str(path), lines), folder, script)
-    if not script.is_file():
-        raise FleetdiagError(f"{folder}: the folder holds no {script.name}; name the script like the folder")
-    return probe
+    return folder.name
 
 
 def _allowed(probe: Probe) -> Probe:
@@ -73,11 +94,12 @@ def _allowed(probe: Probe) -> Probe:
 
 def probe_from_manifest(name: str, recorded: Mapping[str, Any]) -> Probe:
     """The probe as recorded in a run directory, without its files. Raises FleetdiagError if it is faulty."""
-    _check_name(name, "the probe's name")
+    check_name(name, "the probe's name")
     return manifest.build(name, dict(recorded), yamlfile.Source(f"probe {name}"), None, None)
 
 
-def _check_name(name: str, what: str) -> None:
+def check_name(name: str, what: str) -> None:
+    """FleetdiagError, which begins with `what`, unless a probe can have this name."""
     if not _NAME.fullmatch(name):
         raise FleetdiagError(
             f"{printable(what)}: {printable(name)[:60]!r} is not a probe name;"
@@ -104,7 +126,7 @@ def _folder(name: str, catalogs: Sequence[Path]) -> Path:
             if folder.name == name:
                 found.setdefault(folder.resolve(), folder)
     if not found:
-        near = difflib.get_close_matches(name, _all(catalogs), n=3)
+        near = difflib.get_close_matches(name, names(catalogs), n=3)
         advice = f"did you mean {' or '.join(near)}?" if near else f"there are: {_listed(catalogs)}"
         where = ", ".join(str(directory) for directory in catalogs)
         raise FleetdiagError(f"probe {printable(str(name))[:60]}: is not in the catalog ({where}); {advice}")
@@ -116,9 +138,5 @@ def _folder(name: str, catalogs: Sequence[Path]) -> Path:
     return next(iter(found.values()))
 
 
-def _all(catalogs: Sequence[Path]) -> list[str]:
-    return names(catalogs)
-
-
 def _listed(catalogs: Sequence[Path]) -> str:
-    return ", ".join(_all(catalogs)) or "none, the catalogs are empty"
+    return ", ".join(names(catalogs)) or "none, the catalogs are empty"

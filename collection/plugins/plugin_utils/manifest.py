@@ -61,14 +61,10 @@ def _validator() -> Draft202012Validator:
 
 def build(name: str, data: dict[str, Any], source: Source, folder: Path | None, script: Path | None) -> Probe:
     """The probe that a manifest declares. Raises FleetdiagError for the first fault, in the words of `source`."""
-    _check_schema(data, source)
-    _check_texts(data, source)
-    _check_words(data, source)
-    settings = dict.fromkeys([*data.get("parameters", {}), *_implicit(data)])
-    tablerules.check(data, settings, source)
+    check(data, source)
     requires = data.get("requires", {})
     limits = {limit: int(value) for limit, value in data.get("limits", {}).items()}
-    probe = Probe(
+    return Probe(
         name=name,
         description=data["description"].strip(),
         question=data["question"].strip(),
@@ -77,7 +73,7 @@ def build(name: str, data: dict[str, Any], source: Source, folder: Path | None, 
         requires_debuginfo=requires.get("debuginfo", False),
         module_files=tuple(requires.get("module_files", ())),
         limits=Limits(**limits),
-        parameters={key: _parameter(key, value, source) for key, value in data.get("parameters", {}).items()},
+        parameters={key: _parameter(key, value) for key, value in data.get("parameters", {}).items()},
         tables={key: _table(key, value) for key, value in data.get("tables", {}).items()},
         folder=folder,
         script=script,
@@ -87,19 +83,52 @@ def build(name: str, data: dict[str, Any], source: Source, folder: Path | None, 
         overhead=data.get("overhead", {}),
         views=tuple(View(**view) for view in data.get("views", ())),
     )
-    _check_module_files(probe, source)
-    return probe
 
 
-def _check_schema(data: dict[str, Any], source: Source) -> None:
-    """The first fault by line; a key that is missing comes last, because it may be one of those misspelt."""
+def check(data: dict[str, Any], source: Source) -> None:
+    """Fail for the first fault; or, if the source keeps faults, find all that can be seen at once."""
+    for fault in _schema_faults(data, source):
+        source.try_rule(source.fail, *fault)
+    if source.faults:
+        return  # what has the wrong form cannot be looked into
+    for place, text in _texts(data, ()):
+        source.try_rule(_check_text, place, text, source)
+    for name, parameter in data.get("parameters", {}).items():
+        source.try_rule(_check_parameter, name, parameter, source)
+    for position, name in enumerate(data.get("requires", {}).get("module_files", ())):
+        source.try_rule(_check_module_file, name, position, data, source)
+    source.try_rule(_check_overhead, data, source)
+    settings = dict.fromkeys([*data.get("parameters", {}), *_implicit(data)])
+    source.try_rule(tablerules.check, data, settings, source)
+
+
+def _schema_faults(data: dict[str, Any], source: Source) -> list[tuple[Place, str, str]]:
+    """By line; a key that is missing comes last, because it may be one of those misspelt."""
 
     def order(fault: tuple[Place, str, str]) -> tuple[bool, int, int, str]:
         return fault[1] == _MISSING, source.line(fault[0]), len(fault[0]), str(fault)
 
-    faults = [_fault(error) for error in _validator().iter_errors(data)]
-    if faults:
-        source.fail(*min(faults, key=order))
+    faults = {fault for error in _validator().iter_errors(data) for fault in _faults_of(error)}
+    return sorted(faults, key=order)
+
+
+def _faults_of(error: ValidationError) -> list[tuple[Place, str, str]]:
+    place: Place = tuple(error.absolute_path)
+    value: Any = error.instance
+    wanted: Any = error.validator_value
+    schema: Any = error.schema
+    if error.validator == "required":
+        return [((*place, name), _MISSING, "add it") for name in wanted if name not in value]
+    if error.validator != "additionalProperties":
+        return [_fault(error)]
+    allowed = list(schema.get("properties", ()))
+    faults = []
+    for unknown in value:
+        if unknown not in allowed:
+            near = difflib.get_close_matches(unknown, allowed, n=1)
+            advice = f"did you mean {near[0]}?" if near else f"it can be {', '.join(allowed)}"
+            faults.append(((*place, unknown), "is not known here", advice))
+    return faults
 
 
 def _fault(error: ValidationError) -> tuple[Place, str, str]:
@@ -107,17 +136,7 @@ def _fault(error: ValidationError) -> tuple[Place, str, str]:
     rule = error.validator
     wanted: Any = error.validator_value
     value: Any = error.instance
-    schema: Any = error.schema
     shown = printable(str(value))[:60]
-    if rule == "additionalProperties":
-        allowed = list(schema.get("properties", ()))
-        unknown = next(key for key in value if key not in allowed)
-        near = difflib.get_close_matches(unknown, allowed, n=1)
-        advice = f"did you mean {near[0]}?" if near else f"it can be {', '.join(allowed)}"
-        return (*place, unknown), "is not known here", advice
-    if rule == "required":
-        missing = next(key for key in wanted if key not in value)
-        return (*place, missing), _MISSING, "add it"
     if rule == "type":
         kinds = [wanted] if isinstance(wanted, str) else wanted
         return place, f"is not {' or '.join(_TYPE_WORDS[kind] for kind in kinds)}", "correct it"
@@ -148,12 +167,11 @@ def _pattern_fault(error: ValidationError, place: Place) -> tuple[Place, str, st
     return place, f"{printable(value)[:60]!r} is not possible", advice.get(names[-1], _NAME_ADVICE)
 
 
-def _check_texts(data: dict[str, Any], source: Source) -> None:
-    for place, text in _texts(data, ()):
-        if _UNFINISHED.search(text):
-            source.fail(place, "is not finished", "write what is still to do")
-    if not data["question"].strip().endswith("?"):
-        source.fail(("question",), "is not a question", "end it with a question mark")
+def _check_text(place: Place, text: str, source: Source) -> None:
+    if _UNFINISHED.search(text):
+        source.fail(place, "is not finished", "write what is still to do")
+    if place == ("question",) and not text.strip().endswith("?"):
+        source.fail(place, "is not a question", "end it with a question mark")
 
 
 def _texts(data: Mapping[str, Any], place: Place) -> Iterator[tuple[Place, str]]:
@@ -164,10 +182,7 @@ def _texts(data: Mapping[str, Any], place: Place) -> Iterator[tuple[Place, str]]
             yield (*place, key), value
 
 
-def _check_words(data: dict[str, Any], source: Source) -> None:
-    for name, parameter in data.get("parameters", {}).items():
-        if name in _LANGUAGE.split() and parameter.get("when", "load") == "load":
-            source.fail(("parameters", name), "is a word of SystemTap's language", "choose another name")
+def _check_overhead(data: dict[str, Any], source: Source) -> None:
     for name, value in data.get("overhead", {}).items():
         if isinstance(value, float) and not math.isfinite(value):
             source.fail(("overhead", name), "is no finite number", "measure again")
@@ -207,23 +222,10 @@ def _column(name: str, data: Mapping[str, Any]) -> Column:
     return Column(name=name, **given)
 
 
-def _parameter(name: str, data: dict[str, Any], source: Source) -> Parameter:
-    place: Place = ("parameters", name)
-    kind = data["type"]
-    if name.startswith("fd_"):
-        source.fail(place, "names that begin with fd_ are fleetdiag's own", "choose another name")
-    if name == parameters.INTERVAL.name and (kind != "int" or data.get("when", "load") != "load"):
-        source.fail(place, "is an int that is set at load in every probe", "declare it so or leave it out")
-    for key in ("min", "max"):
-        if key in data and kind != "int":
-            source.fail((*place, key), f"a parameter of type {kind} has no range", "take it out")
-    if "pattern" in data:
-        if kind != "string":
-            source.fail((*place, "pattern"), f"a parameter of type {kind} has no pattern", "take it out")
-        tablerules.check_pattern(data["pattern"], (*place, "pattern"), source)
-    parameter = Parameter(
+def _parameter(name: str, data: Mapping[str, Any]) -> Parameter:
+    return Parameter(
         name=name,
-        type=kind,
+        type=data["type"],
         default=data["default"],
         description=data["description"].strip(),
         min=_whole(data.get("min")),
@@ -232,15 +234,34 @@ def _parameter(name: str, data: dict[str, Any], source: Source) -> Parameter:
         unit=data.get("unit", ""),
         when=data.get("when", "load"),
     )
-    if parameter.min is not None and parameter.max is not None and parameter.min > parameter.max:
-        source.fail((*place, "min"), f"{parameter.min} is above max {parameter.max}", "exchange them")
-    _check_default(parameter, (*place, "default"), source)
-    return parameter
 
 
 def _whole(value: float | None) -> int | None:
     """1.0 is a whole number to a schema."""
     return None if value is None else int(value)
+
+
+def _check_parameter(name: str, data: Mapping[str, Any], source: Source) -> None:
+    place: Place = ("parameters", name)
+    kind = data["type"]
+    loaded = data.get("when", "load") == "load"
+    if name.startswith("fd_"):
+        source.fail(place, "names that begin with fd_ are fleetdiag's own", "choose another name")
+    if name == parameters.INTERVAL.name and (kind != "int" or not loaded):
+        source.fail(place, "is an int that is set at load in every probe", "declare it so or leave it out")
+    if name in _LANGUAGE.split() and loaded:
+        source.fail(place, "is a word of SystemTap's language", "choose another name")
+    for key in ("min", "max"):
+        if key in data and kind != "int":
+            source.fail((*place, key), f"a parameter of type {kind} has no range", "take it out")
+    if "pattern" in data:
+        if kind != "string":
+            source.fail((*place, "pattern"), f"a parameter of type {kind} has no pattern", "take it out")
+        tablerules.check_pattern(data["pattern"], (*place, "pattern"), source)
+    parameter = _parameter(name, data)
+    if parameter.min is not None and parameter.max is not None and parameter.min > parameter.max:
+        source.fail((*place, "min"), f"{parameter.min} is above max {parameter.max}", "exchange them")
+    _check_default(parameter, (*place, "default"), source)
 
 
 def _check_default(parameter: Parameter, place: Place, source: Source) -> None:
@@ -254,12 +275,9 @@ def _check_default(parameter: Parameter, place: Place, source: Source) -> None:
         source.fail(place, what, advice)
 
 
-def _check_module_files(probe: Probe, source: Source) -> None:
-    for position, name in enumerate(probe.module_files):
-        parameter = probe.parameters.get(name.strip("{}"))
-        if name.startswith("{") and (parameter is None or parameter.when != "compile"):
-            source.fail(
-                ("requires", "module_files", position),
-                f"{name} is not a parameter with when: compile",
-                "name one, or write the kernel module's name without braces",
-            )
+def _check_module_file(name: str, position: int, data: Mapping[str, Any], source: Source) -> None:
+    parameter = data.get("parameters", {}).get(name.strip("{}"), {})
+    if name.startswith("{") and parameter.get("when") != "compile":
+        what = f"{name} is not a parameter with when: compile"
+        advice = "name one, or write the kernel module's name without braces"
+        source.fail(("requires", "module_files", position), what, advice)

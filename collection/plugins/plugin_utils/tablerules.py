@@ -41,10 +41,10 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
 def check(data: Mapping[str, Any], settings: Iterable[str], source: Source) -> None:
-    """Fail for the first contradiction in `tables` and `views`. settings: names of all parameters."""
+    """Fail for a contradiction in `tables` and `views`. settings: names of all parameters."""
     tables = data.get("tables", {})
     output = data["output"]
-    _check_call_views(data, source)
+    source.try_rule(_check_call_views, data, source)
     if output in ("calltrace", "text"):
         if tables:
             source.fail(("tables",), f"output {output} has none", "take them out or change output to rows")
@@ -89,15 +89,16 @@ class _Rules:
     source: Source
 
     def check(self, settings: list[str]) -> None:
+        attempt = self.source.try_rule
         for name, column in self.columns.items():
-            self._column(name, column, (*self.place, "columns", name))
+            attempt(self._column, name, column, (*self.place, "columns", name))
         for name, column in self.derived.items():
-            self._derived(name, column, (*self.place, "derived", name))
-        self._lines(settings)
+            attempt(self._derived, name, column, (*self.place, "derived", name))
+        attempt(self._lines, settings)
         for number, check in enumerate(self.table.get("checks", ())):
-            self._check(check, (*self.place, "checks", number))
+            attempt(self._check, check, (*self.place, "checks", number))
         for number, view in enumerate(self.table.get("views", ())):
-            self._view(view, (*self.place, "views", number))
+            attempt(self._view, view, (*self.place, "views", number))
 
     @property
     def columns(self) -> Mapping[str, Any]:
@@ -229,11 +230,11 @@ class _Rules:
             self.source.fail((*place, "rate"), "a ratio does not grow with time", "take it out")
 
     def _adds(self, name: str) -> bool:
-        return self.columns[name]["merge"] in ADDING
+        return self.columns[name].get("merge") in ADDING
 
     def _merged_type(self, name: str) -> str:
         column = self.columns[name]
-        return "int" if column["merge"] == "count" else str(column["type"])
+        return "int" if column.get("merge") == "count" else str(column["type"])
 
     # --- what is said of measures
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,10 +21,23 @@ Place = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Source:
-    """What a manifest came from, to say where a fault is. lines: of each key; empty if it was no file."""
+    """What a manifest came from, to say where a fault is. lines: of each key; empty if it was no file.
+
+    faults: a list, to go on after a fault and keep them all; None, to stop at the first.
+    """
 
     label: str
     lines: Mapping[Place, int] = field(default_factory=dict)
+    faults: list[str] | None = None
+
+    def try_rule(self, rule: Callable[..., None], *args: Any) -> None:
+        """Look at one rule; its fault ends everything, or is kept."""
+        try:
+            rule(*args)
+        except FleetdiagError as fault:
+            if self.faults is None:
+                raise
+            self.faults.append(str(fault))
 
     def fail(self, place: Place, what: str, advice: str) -> NoReturn:
         line = self.line(place)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import manifest as manifest_rules
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import (
     Check,
@@ -21,6 +22,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import (
     Limits,
     Parameter,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.yamlfile import Source
 
 from .manifests import FULL, GOOD, make
 
@@ -498,3 +500,6 @@ def test_any_data_is_a_probe_or_one_sentence(place: tuple[str | int, ...], chang
         said = str(error)
     assert "\n" not in said
     assert said.startswith("probe p: ")
+    faults: list[str] = []
+    manifest_rules.check(manifest, Source("probe p", faults=faults))
+    assert said in faults or (said, faults) == ("probe p: ", [])
