@@ -1,120 +1,117 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""report.html: one file that opens offline. Its policy allows its own style and script by their hashes,
+"""report.html: one file that opens offline. Its policy allows its own styles and scripts by their hashes,
 nothing else.
 
-Every text passes `printable()` in `view` and then Jinja's autoescape; only the style sheet and the script,
-which are files of this folder, are put in as they are.
+What reads without script is made by Jinja with autoescape (`page.still`), the rest by the script from one block
+of data (`page.model`). Every text passes `printable()` in both. Only the files of this folder are put in as they
+are.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import view
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.cells import Cell, Head
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.formats import one_file
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import model, still
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import Report
 
-ROWS = 200
-HOSTS_WITH_LINES = 50
-LINES = 100
 _FOLDER = Path(__file__).resolve().parent
-_DEEPEST = 12
-"""Levels of a call tree that are indented; the style sheet has a class for each."""
+_STYLES = (("vendor/uplot/uPlot.min.css",), ("page/page.css", "page/sheets.css"))
+_SCRIPTS = (
+    "page/dom.js",
+    "page/units.js",
+    "page/focus.js",
+    "page/grid.js",
+    "page/rows.js",
+    "page/charts.js",
+    "page/heat.js",
+    "page/flame.js",
+    "page/page.js",
+)
+_ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
 def render(report: Report) -> str:
     """The whole page."""
-    sections = [view.section(probe, ROWS, HOSTS_WITH_LINES, LINES) for probe in report.probes]
-    style, script = _file("report.css"), _file("report.js")
+    styles = [_together(names) for names in _STYLES]
+    scripts = [_file("vendor/uplot/uPlot.iife.min.js"), _own_script()]
+    cards = still.cards(report)
     page = _template().render(
-        title=f"fleetdiag: {report.verdict}",
-        verdict=_sentence(report.verdict),
-        tone=_tone(report),
-        counts=[(status, count) for status, count in report.counts.items() if count],
-        conditions=view.conditions(report),
-        coverage=_Page(view.coverage_grid(report)),
-        sections=[_SectionPage(section) for section in sections],
-        builds=_Page(grid) if (grid := view.builds_grid(report)) else None,
+        title=f"fleetdiag: {printable(report.verdict)}",
+        verdict=printable(report.verdict),
+        tone=still.tone(report),
+        chips=still.chips(report),
+        summary=still.summary(report),
+        cards=cards,
+        open_findings=still.FINDINGS,
+        hidden_findings=len(report.findings) - len(cards),
+        no_findings=still.no_findings(report),
+        coverage=still.coverage(report),
+        sections=still.sections(report),
+        conditions=[*view.conditions(report), *still.clocks(report)],
+        systems=still.systems(report),
+        costs=still.costs(report),
+        builds=still.builds(report),
         notes=[printable(note) for note in report.notes],
         runs=[printable(run.id) for run in report.runs],
         generated=printable(report.generated),
-        style=Markup(style),  # noqa: S704 - our own file
-        script=Markup(script),  # noqa: S704 - our own file
-        style_hash=_hash(style),
-        script_hash=_hash(script),
+        styles=[Markup(style) for style in styles],  # noqa: S704 - our own files
+        scripts=[Markup(script) for script in scripts],  # noqa: S704 - our own files
+        style_sources=_sources(styles),
+        script_sources=_sources(scripts),
+        data=Markup(_block(model.document(report))),  # noqa: S704 - no character of markup is left in it
     )
     return page + "\n"
 
 
-class _Page:
-    """A grid and the largest figure of its bar column."""
-
-    def __init__(self, grid: view.Grid) -> None:
-        self.caption, self.heads, self.rows = grid.caption, grid.heads, grid.rows
-        self.foot, self.notes, self.bar, self.kind = grid.foot, grid.notes, grid.bar, grid.kind
-        figures = [row[grid.bar].sort for row in grid.rows] if grid.bar is not None else []
-        known = [figure for figure in figures if figure is not None and figure >= 0]
-        self.top = max(known, default=0.0) if len(known) == len(figures) and len(known) > 1 else 0.0
+FORMAT = one_file(
+    "html", "report.html", "the page: findings first, opens offline in a browser", render, by_default=True
+)
 
 
-class _SectionPage:
-    """A section whose grids know their bars."""
-
-    def __init__(self, section: view.Section) -> None:
-        self.name, self.question, self.description = section.name, section.question, section.description
-        self.facts, self.failures, self.lines = section.facts, section.failures, section.lines
-        self.warnings = section.warnings
-        self.grids = [_Page(grid) for grid in section.grids]
+def _block(document: dict[str, Any]) -> str:
+    """JSON that can stand in an element: nothing in it ends the element or begins another."""
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.translate(_ESCAPES)
 
 
-def _sentence(verdict: str) -> str:
-    return verdict[:1].upper() + verdict[1:]
+def _own_script() -> str:
+    """The files of the page share one scope, apart from the library's."""
+    return '"use strict";\n(() => {\n' + _together(_SCRIPTS) + "})();\n"
 
 
-def _tone(report: Report) -> str:
-    """`good` when every host was probed without loss, `bad` when none was probed at all."""
-    probed, total = report.counts.get("probed", 0), sum(report.counts.values())
-    if total and probed == total:
-        return "good"
-    return "mixed" if probed or report.counts.get("degraded", 0) else "bad"
+def _sources(texts: Sequence[str]) -> Markup:
+    """The source expressions of the policy for inline elements with these texts."""
+    return Markup(" ").join(Markup(f"'{_hash(text)}'") for text in texts)  # noqa: S704 - a hash
 
 
-def _classes(grid: _Page, head: Head, cell: Cell, place: int) -> Markup:
-    names = []
-    if head.numeric:
-        names.append("n")
-    elif head.tail:
-        names.append("path")
-    elif grid.kind == "coverage" and place >= len(grid.heads) - 2:
-        names.append("text")
-    if place == grid.bar and grid.top:
-        names.append("hot")
-    if cell.depth:
-        names.append(f"d{min(cell.depth, _DEEPEST)}")
-    return Markup(' class="{}"').format(" ".join(names)) if names else Markup("")
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 @cache
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER), autoescape=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.FileSystemLoader(_FOLDER / "page"), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    environment.globals["classes"] = _classes
     return environment.get_template("report.html.j2")
+
+
+def _together(names: Sequence[str]) -> str:
+    return "".join(_file(name) for name in names)
 
 
 @cache
 def _file(name: str) -> str:
     return (_FOLDER / name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    """The source expression of the policy for an inline element with this text."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

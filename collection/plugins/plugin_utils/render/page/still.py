@@ -1,0 +1,447 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands in the page itself and reads without script: verdict, findings, coverage, the top of each table,
+the conditions. The script puts the whole tables and the charts in place of their tops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import merge
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.coverage import (
+    STATUSES,
+    HostCoverage,
+    plural,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Column, Finding, Table
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import cells, view
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import figures, pack, tables
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import ProbeReport, Report
+
+TOP = 10
+"""Rows of each table that stand in the page itself."""
+FINDINGS = 12
+"""Findings that are open to the eye; further ones are folded away."""
+MAX_FINDINGS = 200
+COVERAGE = 40
+SEVERITIES = ("critical", "warning", "info")
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+
+@dataclass
+class Sheet:
+    """A small table of texts. numeric: places of the columns to the right."""
+
+    caption: str
+    heads: list[str]
+    rows: list[list[str]]
+    numeric: tuple[int, ...] = ()
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Card:
+    """One finding. anchor: where its rows are."""
+
+    number: int
+    severity: str
+    kind: str
+    sentence: str
+    figures: list[tuple[str, str]]
+    mark: str
+    anchor: str
+    where: str
+    proof: Sheet | None
+
+
+@dataclass
+class Section:
+    """One probe. tables: id, title, description and top of each. calls: the top of its call trees."""
+
+    number: int
+    name: str
+    question: str
+    description: str
+    facts: list[tuple[str, str]]
+    failures: list[view.Lines]
+    warnings: list[str]
+    tables: list[tuple[str, str, str, Sheet]]
+    calls: Sheet | None
+    has_lines: bool
+    findings: int
+
+
+# --- the head ---
+
+
+def tone(report: Report) -> str:
+    """`bad` when something is critical or nothing was sampled, `good` when all is known and well."""
+    worst = {finding.severity for finding in report.findings}
+    sampled = report.counts.get("probed", 0) + report.counts.get("degraded", 0)
+    if "critical" in worst or not sampled:
+        return "bad"
+    whole = report.counts.get("probed", 0) == sum(report.counts.values())
+    return "good" if whole and not worst & {"warning"} else "mixed"
+
+
+def chips(report: Report) -> list[tuple[str, str]]:
+    """Findings by severity, hosts by status: class and words."""
+    found = [(level, sum(item.severity == level for item in report.findings)) for level in SEVERITIES]
+    shown = [(level, f"{count:,} {level}") for level, count in found if count]
+    return shown + [
+        (f"s-{status.replace(' ', '-')}", plural(count, "host") + f" {status}")
+        for status, count in report.counts.items()
+        if count
+    ]
+
+
+def no_findings(report: Report) -> str:
+    """What it means that there are none."""
+    hosts = report.counts.get("probed", 0) + report.counts.get("degraded", 0)
+    if not hosts:
+        return "No host was sampled, so nothing is known of any."
+    if hosts == 1:
+        return "One host was sampled: there is none to compare it with, and no check of a probe speaks up."
+    if not report.comparisons:
+        return "No check of a probe speaks up; no measure of these probes can be compared between hosts."
+    return (
+        f"No host differs from its peers: {plural(len(report.comparisons), 'comparison')}"
+        f" of {plural(hosts, 'host')}, and no check of a probe speaks up."
+    )
+
+
+# --- findings ---
+
+
+def cards(report: Report) -> list[Card]:
+    """The findings, worst first."""
+    probes = {probe.name: (number, probe) for number, probe in enumerate(report.probes, 1)}
+    return [_card(number, finding, probes) for number, finding in enumerate(report.findings[:MAX_FINDINGS])]
+
+
+def _card(number: int, finding: Finding, probes: Mapping[str, tuple[int, ProbeReport]]) -> Card:
+    at, probe = probes.get(finding.probe, (0, None))
+    listed = probe.tables if probe else []
+    place = next((n for n, item in enumerate(listed, 1) if item.table.name == finding.table), 0)
+    if place:
+        anchor = f"p{at}t{place}"
+    elif finding.kind == "calls" and probe is not None and probe.fleet_calls:
+        anchor = f"p{at}calls"
+    else:
+        anchor = f"p{at}" if probe else "findings"
+    words = [pack.text(probe.title or probe.name) if probe else pack.text(finding.probe)]
+    words += [pack.text(finding.table)] if place and len(listed) > 1 else []
+    return Card(
+        number=number,
+        severity=finding.severity,
+        kind=finding.kind,
+        sentence=printable(finding.sentence),
+        figures=_figures(finding),
+        mark=pack.text(finding.mark),
+        anchor=anchor,
+        where=", ".join(words),
+        proof=_proof(finding, listed[place - 1].table) if place and finding.rows else None,
+    )
+
+
+_EXPECTED = {
+    "compare": "Others' median",
+    "check": "Threshold",
+    "baseline": "Before",
+    "calls": "Others' median",
+}
+
+
+def _figures(finding: Finding) -> list[tuple[str, str]]:
+    def figure(value: float) -> str:
+        return figures.shown(finding.type, value, finding.unit)
+
+    shown = [("Here", figure(finding.value))]
+    if finding.expected is not None:
+        shown.append((_EXPECTED.get(finding.kind, "Expected"), figure(finding.expected)))
+    if finding.spread is not None:
+        shown.append(("Spread", figure(finding.spread)))
+    if finding.ratio is not None:
+        shown.append(("Factor", f"{TIMES} {figures.amount(finding.ratio)}"))
+    if finding.peers:
+        peers = plural(finding.peers, "host")
+        shown.append(
+            ("Compared with", f"{peers} of {pack.text(finding.peer_set)}" if finding.peer_set else peers)
+        )
+    if finding.score is not None:
+        shown.append(("Deviation", f"{figures.amount(abs(finding.score))} {TIMES} the spread"))
+    if finding.chance is not None:
+        shown.append(("By chance", chance(finding.chance)))
+    return shown
+
+
+def chance(probability: float) -> str:
+    """`1 in 2,000`."""
+    if probability >= 0.1:
+        return f"{100 * probability:.0f} %"
+    return (
+        "less than 1 in a million" if probability < 1e-6 else f"1 in {figures.amount(round(1 / probability))}"
+    )
+
+
+def _proof(finding: Finding, table: Table) -> Sheet:
+    rows = [
+        [pack.text(host), *_texts(table.keys, key), *_texts(table.measures, values)]
+        for host, key, values in finding.rows
+    ]
+    return Sheet("The rows that prove it", ["Host", *_heads(table)], rows, _right(table))
+
+
+def _heads(table: Table) -> list[str]:
+    return [figures.title(item) for item in (*table.keys, *table.measures)]
+
+
+def _right(table: Table, lead: int = 1) -> tuple[int, ...]:
+    columns = (*table.keys, *table.measures)
+    return tuple(place + lead for place, item in enumerate(columns) if is_numeric(item))
+
+
+def is_numeric(item: Column) -> bool:
+    return item.type not in ("string", "path", "bool")
+
+
+def _texts(columns: Sequence[Column], values: Iterable[Any]) -> list[str]:
+    return [figures.of(item, value) for item, value in zip(columns, values, strict=False)]
+
+
+# --- coverage ---
+
+
+def coverage(report: Report) -> Sheet:
+    """Every host of a small fleet; of a large one those that were not probed without loss."""
+    rows = sorted(report.coverage, key=lambda row: -STATUSES.index(row.status))
+    if len(rows) > COVERAGE:
+        rows = [row for row in rows if row.status != "probed"]
+    shown = rows[:COVERAGE]
+    hidden = len(report.coverage) - len(shown)
+    return Sheet(
+        "Coverage: every host of the pattern",
+        ["Host", "Status", "Kernel", "Clock offset", "Losses and reasons", "What to do"],
+        [_covered(row) for row in shown],
+        (3,),
+        [f"{plural(hidden, 'more host')}; all are in report.json"] if hidden else [],
+    )
+
+
+def _covered(row: HostCoverage) -> list[str]:
+    return [
+        pack.text(row.host),
+        row.status,
+        pack.text(row.kernel) or figures.NOTHING,
+        clock(row),
+        pack.text(row.reason),
+        pack.text(row.remedy),
+    ]
+
+
+def clock(row: HostCoverage) -> str:
+    """`+0.003 ± 0.004 s`."""
+    if row.clock_offset_s is None:
+        return figures.NOTHING
+    error = "" if row.clock_error_s is None else f" ± {row.clock_error_s:.3f}"
+    return f"{row.clock_offset_s:+.3f}{error} s"
+
+
+# --- probes ---
+
+
+def sections(report: Report) -> list[Section]:
+    """The probes in the order they were asked for."""
+    return [_section(report, number, probe) for number, probe in enumerate(report.probes, 1)]
+
+
+def _section(report: Report, number: int, probe: ProbeReport) -> Section:
+    return Section(
+        number=number,
+        name=pack.text(probe.title or probe.name),
+        question=printable(probe.question),
+        description=printable(probe.description),
+        facts=view.facts(probe),
+        failures=view.failures(probe),
+        warnings=view.warnings(probe),
+        tables=[
+            (
+                f"p{number}t{place}",
+                tables.title(merged.table),
+                printable(merged.table.description),
+                _top(probe, merged),
+            )
+            for place, merged in enumerate(probe.tables, 1)
+        ],
+        calls=_calls(probe),
+        has_lines=any(probe.heads.values()) or bool(probe.calls) or bool(probe.texts),
+        findings=sum(finding.probe == probe.name for finding in report.findings),
+    )
+
+
+def _top(probe: ProbeReport, merged: merge.MergedTable) -> Sheet:
+    table = merged.table
+    rows = [
+        [_host(probe, row.host), *_texts(table.keys, row.key), *_texts(table.measures, row.values)]
+        for row in merged.top(TOP)
+    ]
+    sheet = Sheet(f"{tables.title(table)}, by host", ["Host", *_heads(table)], rows, _right(table))
+    every = sum(len(host.rows) for host in merged.hosts)
+    if every > len(rows):
+        sheet.notes.append(f"and {plural(every - len(rows), 'more row')}; all are in the data files")
+    if not rows:
+        sheet.notes.append(nothing(probe))
+    sheet.notes += _marks(probe, (row.host for row in merged.hosts))
+    return sheet
+
+
+def nothing(probe: ProbeReport) -> str:
+    """What it means that there are no rows."""
+    if not probe.sampled:
+        return "No host sampled it, so nothing is known."
+    if any(probe.mark(host) for host in probe.sampled):
+        return "No rows; but some hosts have losses, see coverage."
+    return "No rows: nothing of the kind was seen in the window."
+
+
+def _host(probe: ProbeReport, host: str) -> str:
+    return pack.text(host) + (" *" if probe.mark(host) else "")
+
+
+def _marks(probe: ProbeReport, hosts: Iterable[str]) -> list[str]:
+    touched: dict[str, list[str]] = {}
+    for host in sorted(hosts):
+        if probe.mark(host):
+            touched.setdefault(probe.mark(host), []).append(host)
+    return [f"* {view.named(names)}: {pack.text(mark)}" for mark, names in touched.items()]
+
+
+def _calls(probe: ProbeReport) -> Sheet | None:
+    """The functions in which the most time was spent."""
+    if probe.output != "calltrace":
+        return None
+    found = [(item, tree) for tree in probe.fleet_calls[:TOP] for item in tree.nodes]
+    found.sort(key=lambda pair: (-pair[0].node.self_us, pair[1].process, pair[0].node.path))
+    rows = [
+        [
+            " > ".join(map(pack.text, (tree.process, *item.node.path))),
+            figures.amount(item.node.count),
+            figures.shown("duration", item.node.total_us / 1e6),
+            figures.shown("duration", item.node.self_us / 1e6),
+            figures.amount(item.hosts),
+        ]
+        for item, tree in found[:TOP]
+    ]
+    heads = ["Process > function", "calls", "total", "self", "hosts"]
+    sheet = Sheet("Functions with the most time of their own, all hosts", heads, rows, (1, 2, 3, 4))
+    if not rows:
+        sheet.notes.append(
+            "No calls were seen in the window."
+            if probe.sampled
+            else "No host sampled it, so nothing is known."
+        )
+    return sheet
+
+
+# --- conditions ---
+
+
+def systems(report: Report) -> Sheet:
+    """Kernels and what ran on them."""
+    groups: dict[tuple[str, str, str], list[HostCoverage]] = {}
+    for row in report.coverage:
+        groups.setdefault((row.kernel, row.distribution, row.staprun), []).append(row)
+    rows = [
+        [
+            *(pack.text(part) or figures.NOTHING for part in group),
+            figures.amount(len(found)),
+            view.named([row.host for row in found]),
+        ]
+        for group, found in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+    ]
+    heads = ["Kernel", "Distribution", "staprun", "Hosts", "Which"]
+    return Sheet("Kernels of the hosts", heads, rows, (3,))
+
+
+def clocks(report: Report) -> list[tuple[str, str]]:
+    """How well the hosts looked at the same moment."""
+    offsets = [row.clock_offset_s for row in report.coverage if row.clock_offset_s is not None]
+    errors = [row.clock_error_s for row in report.coverage if row.clock_error_s is not None]
+    late = [row.late_s for row in report.coverage if row.late_s is not None]
+    facts: list[tuple[str, str]] = []
+    if offsets:
+        facts.append(("Clock offsets", f"{min(offsets):+.3f} to {max(offsets):+.3f} s"))
+    if errors:
+        facts.append(("Known to", f"± {max(errors):.3f} s"))
+    if late:
+        facts.append(("Latest start", f"{max(late):.1f} s"))
+    return facts
+
+
+def costs(report: Report) -> Sheet | None:
+    """What each probe cost in this run, and what it was measured to cost."""
+    if not report.probes:
+        return None
+    heads = [
+        "Probe",
+        "Cost",
+        "CPU of a session (median)",
+        "(most)",
+        "Records",
+        "Hosts with losses",
+        "Measured before",
+    ]
+    return Sheet("What the probes cost", heads, [_cost(probe) for probe in report.probes], (2, 3, 4, 5))
+
+
+def _cost(probe: ProbeReport) -> list[str]:
+    spent = [session.cpu_s for session in probe.sessions.values() if session.cpu_s is not None]
+    measured = [f"{str(name).replace('_', ' ')} {value}" for name, value in probe.overhead.items()]
+    return [
+        pack.text(probe.title or probe.name),
+        pack.text(probe.cost),
+        figures.shown("duration", median(spent)) if spent else figures.NOTHING,
+        figures.shown("duration", max(spent)) if spent else figures.NOTHING,
+        figures.amount(sum(session.rows for session in probe.sessions.values())),
+        figures.amount(sum(bool(probe.mark(host)) for host in probe.sampled)),
+        pack.text(", ".join(measured)) or figures.NOTHING,
+    ]
+
+
+def builds(report: Report) -> Sheet | None:
+    """The modules that were compiled or taken from the cache."""
+    if not report.builds:
+        return None
+    rows = [
+        [
+            pack.text(item.kernel),
+            pack.text(item.probe),
+            pack.text(item.status),
+            figures.shown("duration", item.seconds),
+            pack.text(item.stap),
+            pack.text(item.builder),
+            figures.amount(len(item.hosts)),
+        ]
+        for item in report.builds
+    ]
+    heads = ["Kernel", "Probe", "Status", "Took", "SystemTap", "Builder", "Hosts"]
+    return Sheet("Modules", heads, rows, (3, 6))
+
+
+def summary(report: Report) -> list[tuple[str, str]]:
+    """The line under the verdict."""
+    facts = []
+    if report.runs:
+        run = report.runs[0]
+        start = min((run.start for run in report.runs if run.start is not None), default=None)
+        when = (
+            f"{run.window_s:g} s from {cells.moment(start)}" if start is not None else "it was never opened"
+        )
+        facts.append(("Window", when))
+    facts.append(("Hosts", f"{sum(report.counts.values()):,}"))
+    facts.append(("Probes", ", ".join(pack.text(probe.title or probe.name) for probe in report.probes)))
+    return facts
