@@ -82,6 +82,9 @@ def build(name: str, data: dict[str, Any], source: Source, folder: Path | None, 
         topic=data.get("topic", "other"),
         overhead=data.get("overhead", {}),
         views=tuple(View(**view) for view in data.get("views", ())),
+        unmodified=data.get("unmodified", False),
+        exits=data.get("exits", False),
+        origin=data.get("origin", ""),
     )
 
 
@@ -251,8 +254,10 @@ def _check_parameter(name: str, data: Mapping[str, Any], source: Source) -> None
         source.fail(place, "is an int that is set at load in every probe", "declare it so or leave it out")
     if name in _LANGUAGE.split() and loaded:
         source.fail(place, "is a word of SystemTap's language", "choose another name")
+    if kind == "words" and loaded:
+        source.fail(place, "words are arguments of a script", "say when: compile")
     for key in ("min", "max"):
-        if key in data and kind != "int":
+        if key in data and kind != "int" and (kind, key) != ("words", "min"):
             source.fail((*place, key), f"a parameter of type {kind} has no range", "take it out")
     if "pattern" in data:
         if kind != "string":
@@ -265,9 +270,11 @@ def _check_parameter(name: str, data: Mapping[str, Any], source: Source) -> None
 
 
 def _check_default(parameter: Parameter, place: Place, source: Source) -> None:
-    kinds: dict[str, type] = {"int": int, "bool": bool, "string": str}
+    kinds: dict[str, type] = {"int": int, "bool": bool, "string": str, "words": str}
     if type(parameter.default) is not kinds[parameter.type]:
         source.fail(place, f"is not of type {parameter.type}", "make type and default agree")
+    if parameter.type == "words" and not parameter.default:
+        return  # they have to be given
     try:
         parameters.coerce(parameter, parameter.default, "default")
     except FleetdiagError as error:

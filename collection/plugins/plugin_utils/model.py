@@ -16,7 +16,7 @@ Value = str | int | float | bool
 
 ColumnType = Literal["string", "int", "float", "bytes", "duration", "path", "timestamp", "bool"]
 Merge = Literal["", "sum", "max", "min", "mean", "count", "last", "p50", "p95", "p99", "records"]
-Output = Literal["rows", "table", "calltrace", "text"]
+Output = Literal["rows", "table", "calltrace", "text", "auto"]
 MoreIs = Literal["worse", "better", "neutral"]
 Scope = Literal["host", "key"]
 Severity = Literal["critical", "warning", "info"]
@@ -145,10 +145,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One setting of a probe: a script global set at load, or (`when: compile`) a compiler argument."""
+    """One setting of a probe: a script global set at load, or (`when: compile`) a compiler argument.
+
+    type `words`: any number of arguments in one text, as a shell reads them; `min` is then how many there must be.
+    """
 
     name: str
-    type: Literal["int", "bool", "string"]
+    type: Literal["int", "bool", "string", "words"]
     default: int | bool | str
     description: str
     min: int | None = None
@@ -175,6 +178,9 @@ class Probe:
 
     name: safe in file, unit and kernel module names. title: what the user asked for and reads.
     overhead: what it was measured to cost, as the manifest has it. views: of a call trace.
+    output `auto`: what form it has is found out from what it prints (see parse.infer).
+    unmodified: its script was not written for fleetdiag. It samples from the moment it is armed, and prints names
+    as they are. exits: it may end by itself. origin: where the script comes from.
     """
 
     name: str
@@ -194,6 +200,9 @@ class Probe:
     topic: Topic = "other"
     overhead: Mapping[str, Any] = field(default_factory=dict)
     views: tuple[View, ...] = ()
+    unmodified: bool = False
+    exits: bool = False
+    origin: str = ""
 
     @property
     def has_intervals(self) -> bool:

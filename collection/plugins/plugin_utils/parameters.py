@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import policy
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Parameter, Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
@@ -30,6 +32,7 @@ _INT = re.compile(r"[+-]?[0-9]{1,19}")
 _TRUTH = {"true": True, "yes": True, "on": True, "1": True}
 _TRUTH |= {"false": False, "no": False, "off": False, "0": False}
 _SAFE = re.compile(r"[!#-&(-\[\]-~]*")  # printable ASCII but space, quotes and backslash
+_WORDS = re.compile(r"[ -~]*")
 _WINDOW = re.compile(r"([+-]?[0-9]+)\s*([smh]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
@@ -45,26 +48,34 @@ def declared(probe: Probe) -> dict[str, Parameter]:
 def check(probe: Probe, given: Mapping[str, object]) -> dict[str, ParameterValue]:
     """Every parameter of the probe with its value: given ones checked, the others at their default.
 
-    Raises FleetdiagError, naming probe and parameter, for an unknown one, a wrong type and a value out of
-    range.
+    Raises FleetdiagError, naming probe and parameter, for an unknown one, a wrong type, a value out of range and
+    arguments that have to be given.
     """
     known = declared(probe)
+    title = printable(probe.title or probe.name)
     for name in given:
         if name not in known:
-            raise FleetdiagError(f"probe {probe.name}: parameter {_shown(name)}: {_unknown(name, known)}")
+            raise FleetdiagError(f"probe {title}: parameter {_shown(name)}: {_unknown(name, known)}")
     return {
-        name: coerce(parameter, given[name], f"probe {probe.name}: parameter {name}")
-        if name in given
+        name: coerce(parameter, given.get(name, parameter.default), f"probe {title}: parameter {name}")
+        if name in given or parameter.type == "words"
         else parameter.default
         for name, parameter in known.items()
     }
 
 
+def of_probe(probe: Probe, given: Mapping[str, object]) -> Mapping[str, object]:
+    """What is given for this probe, by the name the user knows it by or its own."""
+    values = given.get(probe.title, given.get(probe.name, {}))
+    return values if isinstance(values, Mapping) else {}
+
+
 def check_names(probes: Iterable[Probe], given: Mapping[str, object]) -> None:
     """Refuse parameters for a probe that is not part of the sweep, and values that are no mapping."""
-    names = [probe.name for probe in probes]
+    probes = list(probes)
+    names = [printable(probe.title or probe.name) for probe in probes]
     for name, values in given.items():
-        if name not in names:
+        if not any(name in (probe.name, probe.title) for probe in probes):
             raise FleetdiagError(
                 f"parameters for probe {_shown(name)}: it is not part of this sweep"
                 f" ({', '.join(names) or 'which has no probes'}); add it to the probes or take them out"
@@ -83,7 +94,9 @@ def split(probe: Probe, values: Mapping[str, ParameterValue]) -> tuple[dict[str,
     for name, parameter in declared(probe).items():
         value = values.get(name, parameter.default)
         value = int(value) if isinstance(value, bool) else value
-        if parameter.when == "compile":
+        if parameter.type == "words":
+            arguments += shlex.split(str(value))
+        elif parameter.when == "compile":
             arguments.append(str(value))
         else:
             load[name] = value
@@ -104,7 +117,7 @@ def parse_assignments(texts: Iterable[str]) -> dict[str, dict[str, str]]:
     given: dict[str, dict[str, str]] = {}
     for text in texts:
         left, equals, value = text.partition("=")
-        probe, dot, name = left.strip().partition(".")
+        probe, dot, name = left.strip().rpartition(".")
         if not (equals and dot and probe and name):
             raise FleetdiagError(
                 f"parameter {_shown(text)}: is not of the form PROBE.NAME=VALUE;"
@@ -143,6 +156,8 @@ def coerce(parameter: Parameter, value: object, where: str) -> ParameterValue:
         return _int(parameter, value, where)
     if parameter.type == "bool":
         return _bool(value, where)
+    if parameter.type == "words":
+        return _words(parameter, value, where)
     return _string(parameter, value, where)
 
 
@@ -191,6 +206,34 @@ def _string(parameter: Parameter, value: object, where: str) -> str:
         raise FleetdiagError(f"{where}: {_shown(value)} does not match {pattern}; choose a value that does")
     if parameter.when == "compile" and value.startswith("-"):
         raise FleetdiagError(f"{where}: {_shown(value)} would be an option of stap; do not begin it with -")
+    return value
+
+
+def _words(parameter: Parameter, value: object, where: str) -> str:
+    """The arguments of a script: handed to the compiler one by one, without a shell."""
+    if isinstance(value, (list, tuple)):
+        value = shlex.join(str(word) for word in value)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not _WORDS.fullmatch(value):
+        raise FleetdiagError(
+            f"{where}: {_shown(value)} is not one line of ASCII text; write the arguments as in a shell"
+        )
+    try:
+        words = shlex.split(value)
+    except ValueError:
+        raise FleetdiagError(f"{where}: {_shown(value)} holds a quote that does not end; close it") from None
+    least = parameter.min or 0
+    if len(words) < least:
+        says = f"needs {least} argument{'s' * (least != 1)}, {len(words) or 'none'} given"
+        raise FleetdiagError(f"{where}: {says}; {parameter.description}")
+    for fault in policy.faults("\n".join(words), "script"):  # an argument becomes part of the script
+        raise FleetdiagError(f"{where}: {_shown(value)} {fault.what}; {fault.advice}")
+    for word in words:
+        if word.startswith("-"):
+            raise FleetdiagError(
+                f"{where}: {_shown(word)} would be an option of stap; do not begin it with -"
+            )
     return value
 
 

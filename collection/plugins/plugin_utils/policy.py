@@ -53,6 +53,8 @@ _KEYWORDS = frozenset(
 _OWN = re.compile(r"@?fd[_.]")
 _CONVERSION = re.compile(r"%[-+ 0#]*(\*|[0-9]+)?(?:\.(\*|[0-9]+)?)?l*([a-zA-Z%])")
 _EVERYTHING = re.compile(r"[*?:]*[*][*?:]*(@[*?/]*)?")
+# Probe points that are asked for the contents of a file in /proc; the last two are names of SystemTap's library.
+_ANSWERS = re.compile(r"procfs.*\.read\b|(prometheus|json_data)$")
 _TODO = re.compile(r"\bTODO\b")
 
 
@@ -175,7 +177,7 @@ def _bodies(script: Script) -> Iterator[tuple[Sequence[Word], bool]]:
     """(body, whether it may answer through $value: it is asked for the contents of a file in /proc)."""
     for handler in script.handlers:
         names = handler.names
-        yield handler.body, all(name.startswith("procfs") and name.endswith("read") for name in names)
+        yield handler.body, all(_ANSWERS.match(name) for name in names)
     for body in (*script.functions.values(), *script.macros.values()):
         yield body, False
 

@@ -58,11 +58,12 @@ class Handler:
 
 @dataclass(frozen=True)
 class Global:
-    """A declared global. sized: it has a number of entries."""
+    """A declared global. sized: it has a number of entries. value: the number or text it begins with, if it is said."""
 
     name: str
     line: int
     sized: bool
+    value: int | str | None = None
 
 
 @dataclass
@@ -218,7 +219,7 @@ def _probe(words: Sequence[Word], place: int, script: Script) -> int:
         (n for n, word in enumerate(head) if word.text in ("=", "+=") and word.kind == "sign"), None
     )
     alias = "" if equals is None else "".join(word.text for word in head[:equals])
-    points = split(head if equals is None else head[equals + 1 :], ",")
+    points = [point for point in split(head if equals is None else head[equals + 1 :], ",") if point]
     script.handlers.append(Handler(tuple(points), tuple(words[at + 1 : end]), words[place].line, alias))
     return end + 1
 
@@ -237,22 +238,36 @@ def _function(words: Sequence[Word], place: int, script: Script) -> int:
 def _globals(words: Sequence[Word], place: int, script: Script) -> int:
     at = place + 1
     while at < len(words) and words[at].kind == "name":
-        name, sized = words[at], False
+        name, sized, value = words[at], False, None
         at += 1
         if at < len(words) and words[at].text == "%":
             at += 1
         if at < len(words) and words[at].text == "[":
             sized, at = True, matching(words, at) + 1
         if at < len(words) and words[at].text == "=":
-            at += 1
+            start = at = at + 1
             while at < len(words) and words[at].text in ("-", "+"):
                 at += 1
             at += 1
             while at < len(words) and words[at].kind == "string":  # texts beside each other are one
                 at += 1
-        script.globals.append(Global(name.text, name.line, sized))
+            value = None if sized else _literal(words[start:at])
+        script.globals.append(Global(name.text, name.line, sized, value))
         if at < len(words) and words[at].text == ",":
             at += 1
         else:
             break
     return at
+
+
+def _literal(words: Sequence[Word]) -> int | str | None:
+    """The number or text that these words are; None for anything else (a macro, an argument)."""
+    if words and all(word.kind == "string" for word in words):
+        return "".join(word.text[1:-1] for word in words)
+    signs, number = words[:-1], words[-1] if words else None
+    if number is None or number.kind != "number" or any(word.text not in ("-", "+") for word in signs):
+        return None
+    hexadecimal = number.text[:2] in ("0x", "0X")
+    octal = number.text.startswith("0") and not hexadecimal and set(number.text) <= set("01234567")
+    value = int(number.text, 16 if hexadecimal else 8 if octal else 10)
+    return -value if [word.text for word in signs].count("-") % 2 else value

@@ -45,7 +45,7 @@ def check(data: Mapping[str, Any], settings: Iterable[str], source: Source) -> N
     tables = data.get("tables", {})
     output = data["output"]
     source.try_rule(_check_call_views, data, source)
-    if output in ("calltrace", "text"):
+    if output in ("calltrace", "text", "auto"):
         if tables:
             source.fail(("tables",), f"output {output} has none", "take them out or change output to rows")
         return

@@ -254,3 +254,78 @@ def test_what_is_accepted_staprun_can_pass(values: dict[str, object]) -> None:
     for text in (*map(str, load.values()), *arguments):
         assert re.fullmatch(r"[!-~]*", text)
         assert not set(text) & set("\"'\\ ")
+
+
+def script(least: int = 0) -> Probe:
+    return probe_from_manifest(
+        "ex_io_x",
+        {
+            "title": "example:io/x",
+            "description": "A.",
+            "question": "A?",
+            "output": "auto",
+            "cost": "low",
+            "parameters": {
+                "args": {
+                    "type": "words",
+                    "default": "",
+                    "min": least,
+                    "when": "compile",
+                    "description": "SystemTap's own check gives: 0x08 100",
+                },
+                "depth": {"type": "int", "default": 3, "description": "It."},
+            },
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("given_value", "arguments"),
+    [
+        ("", []),
+        ("a 'b c' 0x08", ["a", "b c", "0x08"]),
+        ("'kernel.function(\"*@fs/proc*.c\")'", ['kernel.function("*@fs/proc*.c")']),
+        (["a", "b c"], ["a", "b c"]),
+        (100, ["100"]),
+        ("'$return < 0'", ["$return < 0"]),
+    ],
+)
+def test_words_are_arguments_one_by_one(given_value: object, arguments: list[str]) -> None:
+    checked = parameters.check(script(), {"args": given_value})
+    assert parameters.split(script(), checked) == ({"depth": 3}, arguments)
+
+
+@pytest.mark.parametrize(
+    ("given_value", "said"),
+    [
+        ("one", "args: needs 2 arguments, 1 given; SystemTap's own check gives: 0x08 100"),
+        ("a 'b", "holds a quote that does not end"),
+        ("a\nb c", "is not one line of ASCII text"),
+        ("a \u2603", "is not one line of ASCII text"),
+        ("a -g", "-g would be an option of stap"),
+        ("a 'probe begin { system(1) }'", "runs a command on the host"),
+        ("a '%{ x %}'", "holds C code"),
+    ],
+)
+def test_words_that_cannot_be_arguments(given_value: object, said: str) -> None:
+    with pytest.raises(FleetdiagError, match=re.escape(said)) as caught:
+        parameters.check(script(2), {"args": given_value})
+    assert str(caught.value).startswith("probe example:io/x: parameter args: ")
+
+
+def test_arguments_that_are_needed_have_to_be_given() -> None:
+    with pytest.raises(FleetdiagError, match="needs 2 arguments, none given"):
+        parameters.check(script(2), {})
+    assert parameters.check(script(0), {})["args"] == ""
+
+
+def test_a_probe_is_named_as_the_user_did() -> None:
+    given_values = parameters.parse_assignments(["example:io/x.args=a b", "./my.stp.depth=5"])
+    assert given_values == {"example:io/x": {"args": "a b"}, "./my.stp": {"depth": "5"}}
+    parameters.check_names([script()], {"example:io/x": {}, "ex_io_x": {}})
+    assert parameters.of_probe(script(), given_values) == {"args": "a b"}
+    assert parameters.of_probe(script(), {"ex_io_x": {"depth": 1}}) == {"depth": 1}
+    with pytest.raises(
+        FleetdiagError, match=r"probe ./my.stp: it is not part of this sweep \(example:io/x\)"
+    ):
+        parameters.check_names([script()], given_values)

@@ -114,6 +114,8 @@ def test_no_script_may(text: str, line: int, what: str, level: policy.Level) -> 
         ('probe begin { printf("%s", execname()) exit() } global a probe end { a[1]++ print("x") }', ""),
         ('probe kernel.function("*") { system_calls++ }', ""),
         ('probe procfs("x").read { $value = "text" }', ""),
+        ('probe procfs("x").read.maxsize(100) { $value = "text" }', ""),
+        ('probe prometheus { $value .= "text" }', ""),
         ("probe fd.open { if ($a->b == 1 && $c <= 2) x = $d }", ""),
         ("probe fd.open { x[$a] = $b  y->z }", ""),
         ("global t probe fd.open { t[$p->pid] = 1  t[f($p->pid), 2] <<< 1  delete t[$p->pid] }", ""),

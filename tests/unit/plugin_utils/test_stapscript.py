@@ -30,7 +30,7 @@ def test_what_stands_in_a_script() -> None:
         Global("a", 3, False),
         Global("b", 3, True),
         Global("c", 3, True),
-        Global("text", 4, False),
+        Global("text", 4, False, "onetwo"),
         Global("d", 4, False),
         Global("e", 5, False),
     ]
@@ -128,3 +128,24 @@ def test_any_text_can_be_read(text: str) -> None:
     script = read(text)
     assert all(word.line <= text.count("\n") + 1 for word in script.words)
     list(stapscript.calls(script.words, "printf"))
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("a = 5", 5),
+        ("a = -1", -1),
+        ("a = - -1", 1),
+        ("a = 0x1F", 31),
+        ("a = 010", 8),
+        ("a = 08", 8),
+        ('a = "x" "y"', "xy"),
+        ("a", None),
+        ("a[4] = 3", None),
+        ("a = $1", None),
+        ("a = @one", None),
+    ],
+)
+def test_what_a_global_begins_with(written: str, value: int | str | None) -> None:
+    (declared,) = read(f"global {written}\nprobe begin {{}}").globals
+    assert declared.value == value
