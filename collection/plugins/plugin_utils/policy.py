@@ -411,40 +411,43 @@ def _is_safe(argument: Sequence[Word]) -> bool:
 
 
 def _rows(script: Script, probe: Probe) -> Iterator[Fault]:
+    spelled = {_literal([word]) for word in script.words if word.kind == "string"}
     printed: set[str] = set()
     for word, arguments in calls(script.words, "printf"):
-        yield from _row(word, arguments, probe, printed)
+        head = arguments[1] if len(arguments) > 1 else ()
+        fields = _literal(arguments[0]).split(r"\t") if arguments else []
+        if len(head) < 4 or head[0].text != "fd_row" or fields[0] != "%s":
+            advice = r'begin it like printf("%s\t%d\n", fd_row("TABLE"), ...)'
+            yield Fault(word.line, "prints something that is no row", advice)
+            continue
+        # The table may be named by a variable: then it is one of those that the script spells out somewhere.
+        named = len(head) == 4 and head[2].kind == "string"
+        names = [_literal(head[2:3])] if named else [name for name in probe.tables if name in spelled]
+        printed.update(names)
+        yield from _row(word.line, fields, names, probe)
     for table in probe.tables:
         if table not in printed:
             what = f"nothing prints the table {table} of the manifest"
             yield Fault(1, what, f'print its rows with fd_row("{table}"), or take it out')
 
 
-def _row(word: Word, arguments: Sequence[Sequence[Word]], probe: Probe, printed: set[str]) -> Iterator[Fault]:
+def _row(line: int, fields: Sequence[str], names: Sequence[str], probe: Probe) -> Iterator[Fault]:
     """A row is one printf(): the marks of fd_row(), then a field for each column of its table."""
-    fields = _literal(arguments[0]).split(r"\t") if arguments else []
-    head = arguments[1] if len(arguments) > 1 else ()
-    is_row = len(head) == 4 and head[0].text == "fd_row" and head[2].kind == "string"
-    if not is_row or fields[0] != "%s":
-        advice = 'begin it like printf("%s\\t%d\\n", fd_row("TABLE"), ...)'
-        yield Fault(word.line, "prints something that is no row", advice)
-        return
-    name = _literal(head[2:3])
-    table = probe.tables.get(name)
-    printed.add(name)
-    if table is None:
-        what = f"prints rows of table {printable(name)}, which the manifest does not have"
-        yield Fault(word.line, what, f"it has {', '.join(probe.tables)}")
-        return
-    if not fields[-1].endswith(r"\n") or r"\n" in "".join(fields)[:-2]:
-        yield Fault(
-            word.line, f"a row of {name} is not one line", r"end its format with \n, and have no other"
+    tables = [probe.tables[name] for name in names if name in probe.tables]
+    if not tables:
+        what = (
+            f"prints rows of table {printable(' or '.join(names)) or '?'}, which the manifest does not have"
         )
-    if len(fields) - 1 != len(table.columns):
-        what = f"prints {_plural(len(fields) - 1, 'field')} of table {name}, which has "
-        what += _plural(len(table.columns), "column") + " in the manifest"
-        columns = ", ".join(column.name for column in table.columns)
-        yield Fault(word.line, what, rf"print a \t and a value for each of {columns}")
+        yield Fault(line, what, f"it has {', '.join(probe.tables)}")
+        return
+    shown = " or ".join(table.name for table in tables)
+    if not fields[-1].endswith(r"\n") or r"\n" in "".join(fields)[:-2]:
+        yield Fault(line, f"a row of {shown} is not one line", r"end its format with \n, and have no other")
+    if all(len(fields) - 1 != len(table.columns) for table in tables):
+        what = f"prints {_plural(len(fields) - 1, 'field')} of table {shown}, which has "
+        what += _plural(len(tables[0].columns), "column") + " in the manifest"
+        columns = ", ".join(column.name for column in tables[0].columns)
+        yield Fault(line, what, rf"print a \t and a value for each of {columns}")
 
 
 def _arguments(script: Script, probe: Probe) -> Iterator[Fault]:

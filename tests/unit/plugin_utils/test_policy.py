@@ -119,7 +119,7 @@ def test_no_script_may(text: str, line: int, what: str, level: policy.Level) -> 
         ("probe fd.open { if ($a->b == 1 && $c <= 2) x = $d }", ""),
         ("probe fd.open { x[$a] = $b  y->z }", ""),
         ("global t probe fd.open { t[$p->pid] = 1  t[f($p->pid), 2] <<< 1  delete t[$p->pid] }", ""),
-        ("probe fd.open { @cast($p->q, \"x\")->y = 1 }", "writes into the kernel"),
+        ('probe fd.open { @cast($p->q, "x")->y = 1 }', "writes into the kernel"),
         ("probe fd.open { $p->q[1] = 1 }", "writes into the kernel"),
     ],
 )
@@ -216,7 +216,14 @@ ROW = 'printf("%s\\t%d\\t%s\\t%d\\n", fd_row("counts"), pid, fd_str(name), seen[
     [
         ('printf("hello\\n")', "prints something that is no row"),
         ('printf("%d\\t%s\\n", 1, fd_row("counts"))', "prints something that is no row"),
-        ('printf("%s\\t%d\\n", fd_row(table), 1)', "prints something that is no row"),
+        (
+            'printf("%s\\t%d\\n", fd_row(table), 1)',
+            "prints rows of table ?, which the manifest does not have",
+        ),
+        (
+            'x = "counts" printf("%s\\t%d\\n", fd_row(x), 1)',
+            "prints 1 field of table counts, which has 3 columns",
+        ),
         (ROW.replace("counts", "count"), "prints rows of table count, which the manifest does not have"),
         (ROW.replace("counts", "count"), "nothing prints the table counts of the manifest"),
         (
@@ -233,6 +240,16 @@ def test_rows_are_those_of_the_manifest(row: str, what: str) -> None:
     assert text != GOOD
     assert any(what in said for _, said in found(text, "probe", probe())), found(text, "probe", probe())
     assert not any("table" in said for _, said in found(text, "probe", probe("text")))
+
+
+def test_a_function_may_print_the_rows_of_several_tables() -> None:
+    by_function = (
+        "function rows(table:string, pid:long, name:string) {\n  "
+        + ROW.replace('"counts"', "table")
+        + "\n}\n"
+    )
+    text = GOOD.replace(ROW, 'rows("counts", pid, name)') + by_function
+    assert found(text, "probe", probe()) == []
 
 
 @pytest.mark.parametrize(
