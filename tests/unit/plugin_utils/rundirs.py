@@ -161,7 +161,7 @@ class Builder:
                 "fleetdiag": "0.1.0",
                 "window_s": self.window_s,
                 "hosts": self.hosts,
-                "peers": {host: "web" for host in self.hosts},
+                "peers": dict.fromkeys(self.hosts, "web"),
                 "probes": [
                     {
                         "name": name,

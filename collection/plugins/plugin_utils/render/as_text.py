@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""report.txt: what the terminal shows. 100 columns; a cell that had to be cut ends (a path: begins) with `…`.
+"""report.txt: what the terminal shows: what was found, coverage, then the evidence. 80 columns; a cell that had
+to be cut ends (a path: begins) with `…`.
 
 Nothing a host said can act on the terminal: texts come here from `view`, made safe, and lines are cut by
 what they occupy on the screen, so that a wide script does not break the columns.
@@ -19,82 +20,105 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.cells i
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.formats import one_file
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import Report
 
-WIDTH = 100
-ROWS = 20
-HOSTS_WITH_LINES = 3
-LINES = 16
+WIDTH = 80
+MOST = view.Most()
 _GAP = 2
-_NARROWEST = 8
+_COMFORTABLE = 20
+"""Columns that a text keeps as long as there is something less important to leave out."""
 _CUT = "…"
 
 
 def render(report: Report) -> str:
     """The whole text, with a newline at its end. No control character but newlines."""
-    lines: list[str] = []
-    lines.extend(_wrapped(f"fleetdiag: {report.verdict}"))
-    lines.append("")
-    for name, value in view.conditions(report):
-        lines.extend(_wrapped(f"{name}: {value}", after="  "))
+    lines = [*_wrapped(f"fleetdiag: {printable(report.verdict)}"), "", *_findings(report)]
     lines += ["", *_coverage(report)]
     for probe in report.probes:
-        lines += ["", *_probe(view.section(probe, ROWS, HOSTS_WITH_LINES, LINES))]
+        lines += ["", *_probe(view.section(probe, MOST))]
+    lines += ["", _heading("CONDITIONS")]
+    for name, value in view.conditions(report):
+        lines.extend(_wrapped(f"{name}: {value}", after="  "))
     if report.notes:
         lines += ["", _heading("NOTES")]
         for note in report.notes:
             lines.extend(_wrapped(printable(note), "- ", "  "))
-    lines += ["", _heading("FILES")]
-    lines.extend(_files(report))
     return "\n".join(line.rstrip() for line in lines) + "\n"
-
-
-def _files(report: Report) -> Iterator[str]:
-    """Paths are not wrapped: they are there to be copied."""
-    for run in report.runs:
-        path = printable(run.path)
-        if len(report.runs) == 1:
-            yield f"{path}/report.html"
-            yield f"{path}/report.json"
-        else:
-            yield path
 
 
 def _heading(title: str) -> str:
     return f"{title} {'─' * max(0, WIDTH - width(title) - 1)}"
 
 
+# --- the head ---
+
+
+def _findings(report: Report) -> Iterator[str]:
+    yield _heading("FINDINGS")
+    if not report.findings:
+        yield from _wrapped(view.no_findings(report))
+    for number, finding in enumerate(report.findings[: MOST.findings]):
+        if number:
+            yield ""
+        yield from _wrapped(printable(finding.sentence), f"{finding.severity.upper()}  ", "    ")
+        for line in view.proof(report, finding):
+            yield from _wrapped(line, "    ", "      ")
+    hidden = report.findings[MOST.findings :]
+    if hidden:
+        yield ""
+        levels = [item.severity for item in hidden]
+        said = ", ".join(f"{levels.count(level)} {level}" for level in dict.fromkeys(levels))
+        yield from _wrapped(f"and {plural(len(hidden), 'more finding')} ({said}); all are in report.json")
+
+
 def _coverage(report: Report) -> Iterator[str]:
     yield _heading("COVERAGE")
+    if len(report.coverage) > MOST.hosts:
+        yield from _coverage_in_groups(report)
+        return
     grid = view.coverage_grid(report)
     heads, rows = grid.heads[:-2], [row[:-2] for row in grid.rows]
-    lines = _grid(heads, rows, [])
+    lines = _grid(view.Grid("", heads, rows))
+    first = 1
     if lines is None:
-        yield from _as_records(heads, rows)
-        lines = []
-    else:
-        yield lines[0]
-    for line, row in zip(lines[1:] or [""] * len(grid.rows), grid.rows, strict=True):
-        if line:
-            yield line
-        if row[-2].text:
-            yield from _wrapped(row[-2].text, "      ", "      ")
-        if row[-1].text:
-            yield from _wrapped(f"-> {row[-1].text}", "      ", "         ")
+        lines, first = list(_as_records(heads, rows)), 0
+    yield from lines[:first]
+    for line, row in zip(lines[first:], grid.rows, strict=False):
+        yield line
+        yield from _reason(row[-2].text, row[-1].text)
+
+
+def _coverage_in_groups(report: Report) -> Iterator[str]:
+    groups = view.coverage_groups(report)
+    for group in groups[: MOST.hosts]:
+        yield from _wrapped(
+            f"{plural(len(group.hosts), 'host')} {group.status}: {view.named(group.hosts)}", after="  "
+        )
+        yield from _reason(group.reason, group.remedy)
+    if len(groups) > MOST.hosts:
+        rest = sum(len(group.hosts) for group in groups[MOST.hosts :])
+        yield f"and {plural(rest, 'more host')} with other reasons; all are in report.json"
+
+
+def _reason(reason: str, remedy: str) -> Iterator[str]:
+    if reason:
+        yield from _wrapped(reason, "      ", "      ")
+    if remedy:
+        yield from _wrapped(f"-> {remedy}", "      ", "         ")
+
+
+# --- one probe ---
 
 
 def _probe(section: view.Section) -> Iterator[str]:
-    yield _heading(f"PROBE {section.name}")
+    yield _heading(f"PROBE {cut(section.name, WIDTH - 10)}")
     yield from _wrapped(section.question or section.description)
     yield from _wrapped("; ".join(f"{name}: {value}" for name, value in section.facts))
     for failure in section.failures:
         yield ""
         yield from _block(failure)
     for grid in section.grids:
-        if grid.kind == "intervals":
-            continue  # on the page and in report.json
         yield ""
         yield from _wrapped(f"{grid.caption}:")
-        lines = _grid(grid.heads, grid.rows, grid.foot) if grid.rows else []
-        yield from lines if lines is not None else _as_records(grid.heads, [*grid.rows, *grid.foot])
+        yield from _shown(grid)
         for note in grid.notes:
             yield from _wrapped(note, "  ", "    ")
     for block in section.lines:
@@ -117,24 +141,118 @@ def _block(block: view.Lines) -> Iterator[str]:
 # --- columns ---
 
 
-def _grid(
-    heads: Sequence[Head], rows: Sequence[Sequence[Cell]], foot: Sequence[Sequence[Cell]]
-) -> list[str] | None:
+def _shown(grid: view.Grid) -> Iterator[str]:
+    if not grid.rows and not grid.foot:
+        return
+    lines = _grid(grid)
+    if lines is not None:
+        yield from lines
+        return
+    yield from _as_records(grid.heads, grid.rows)
+    for label, row in grid.foot:
+        yield from _as_records([Head(""), *grid.heads[grid.lead :]], [[label, *row]])
+
+
+def _grid(grid: view.Grid) -> list[str] | None:
     """Head, rows and foot as aligned lines; None if even cut to the least they do not fit."""
-    shown = [[_text(cell) for cell in row] for row in [*rows, *foot]]
-    titles = [head.title for head in heads]
-    widths = [max(map(width, column)) for column in zip(titles, *shown, strict=True)]
-    room = WIDTH - _GAP * (len(widths) - 1)
-    while sum(widths) > room:
-        wide = [place for place, head in enumerate(heads) if not head.numeric and widths[place] > _NARROWEST]
+    fitted = _fit(grid)
+    if fitted is None:
+        return None
+    places, widths = fitted
+    heads = [grid.heads[place] for place in places]
+    titles = [_title(head, size) for head, size in zip(heads, widths, strict=True)]
+    tallest = max(map(len, titles))
+    above = [[""] * (tallest - len(title)) + title for title in titles]
+    lines = [_line(heads, titles_of_line, widths) for titles_of_line in zip(*above, strict=True)]
+    lines.extend(_line(heads, [_text(row[place]) for place in places], widths) for row in grid.rows)
+    if grid.foot:
+        lines.append("─" * (sum(widths) + _GAP * (len(widths) - 1)))
+        for label, row in grid.foot:
+            lines.extend(_foot(grid, places, widths, label, row))
+    return lines
+
+
+def _foot(
+    grid: view.Grid, places: Sequence[int], widths: Sequence[int], label: Cell, row: Sequence[Cell]
+) -> Iterator[str]:
+    """A label over the leading columns, or where it is too long above them, and figures under theirs."""
+    lead = _leading(grid, places)
+    room = sum(widths[:lead]) + _GAP * (lead - 1)
+    heads = [Head(""), *(grid.heads[place] for place in places[lead:])]
+    said = _text(label)
+    if width(said) > room:
+        yield said
+        said = ""
+    texts = [said, *(_text(row[place - grid.lead]) for place in places[lead:])]
+    yield _line(heads, texts, [room, *widths[lead:]])
+
+
+def _leading(grid: view.Grid, places: Sequence[int]) -> int:
+    return sum(place < grid.lead for place in places)
+
+
+def _fit(grid: view.Grid) -> tuple[list[int], list[int]] | None:
+    """Which columns are shown, and how wide: first long texts give way, then extra columns, then texts again."""
+    places = list(range(len(grid.heads)))
+    wanted = [_wanted(grid, place) for place in places]
+    while True:
+        widths = _narrowed(grid, places, wanted, _COMFORTABLE)
+        if widths is not None:
+            return places, widths
+        extra = [place for place in places if grid.heads[place].extra]
+        if not extra:
+            break
+        places.remove(extra[-1])
+    widths = _narrowed(grid, places, wanted, 0)
+    return (places, widths) if widths is not None else None
+
+
+def _wanted(grid: view.Grid, place: int) -> int:
+    head = grid.heads[place]
+    longest = max(map(width, head.title.split(" ")))
+    found = [width(_text(row[place])) for row in grid.rows]
+    if place >= grid.lead:
+        found += [width(_text(row[place - grid.lead])) for _, row in grid.foot]
+    needed = max([longest, *found])
+    # A title may take a second and a third line, if that makes the column narrower.
+    return needed if width(head.title) > 3 * needed else max(needed, _halved(head.title))
+
+
+def _halved(title: str) -> int:
+    """How wide a title is on two lines."""
+    words = title.split(" ")
+    splits = [(" ".join(words[:at]), " ".join(words[at:])) for at in range(1, len(words) + 1)]
+    return min(max(width(first), width(second)) for first, second in splits)
+
+
+def _narrowed(
+    grid: view.Grid, places: Sequence[int], wanted: Sequence[int], comfortable: int
+) -> list[int] | None:
+    """The widths when the longest texts have given way; None if that is not enough."""
+    widths = {place: wanted[place] for place in places}
+    room = WIDTH - _GAP * (len(places) - 1)
+    least = {place: max(grid.heads[place].least, comfortable) for place in places}
+    while sum(widths.values()) > room:
+        wide = [place for place in places if not grid.heads[place].numeric and widths[place] > least[place]]
         if not wide:
             return None
-        widest = max(wide, key=lambda place: (widths[place], -place))
-        widths[widest] -= 1
-    lines = [_line(heads, titles, widths), *(_line(heads, row, widths) for row in shown)]
-    if foot:
-        lines.insert(len(lines) - len(foot), "─" * (sum(widths) + _GAP * (len(widths) - 1)))
-    return lines
+        widths[max(wide, key=lambda place: (widths[place], -place))] -= 1
+    _make_room_for_labels(grid, places, widths, room - sum(widths.values()))
+    return [widths[place] for place in places]
+
+
+def _make_room_for_labels(grid: view.Grid, places: Sequence[int], widths: dict[int, int], free: int) -> None:
+    """The labels of the foot stand over the leading columns: the last of these grows if they are too narrow."""
+    lead = places[: _leading(grid, places)]
+    have = sum(widths[place] for place in lead) + _GAP * (len(lead) - 1)
+    lacking = max((width(_text(label)) for label, _ in grid.foot), default=0) - have
+    if 0 < lacking <= free:
+        widths[lead[-1]] += lacking
+
+
+def _title(head: Head, size: int) -> list[str]:
+    """The title on as many lines as it needs."""
+    return textwrap.wrap(head.title, max(1, size), break_on_hyphens=False) or [""]
 
 
 def _text(cell: Cell) -> str:
@@ -154,7 +272,9 @@ def _as_records(heads: Sequence[Head], rows: Sequence[Sequence[Cell]]) -> Iterat
     """For a table with too many columns: each row as `name value, name value`."""
     for row in rows:
         pairs = [
-            f"{head.title} {_text(cell).strip()}" for head, cell in zip(heads, row, strict=True) if cell.text
+            f"{head.title} {_text(cell).strip()}".strip()
+            for head, cell in zip(heads, row, strict=True)
+            if cell.text
         ]
         yield from _wrapped(", ".join(pairs), "- ", "    ")
 

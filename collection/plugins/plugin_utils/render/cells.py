@@ -3,101 +3,122 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Column, Value
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Column, ColumnType, Value
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.cells import UNITS_PER_SECOND
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 
 NOTHING = "-"
+PLAIN_UNITS = ("", "1", "B", "s")
+"""Units that cells carry themselves, or need not."""
 _SIZES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+_TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+_TEXTS = ("string", "path", "bool")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A shown text; `sort` is the number behind it, None for texts. mark: what its figures lack. tree: call
-    depth."""
+    """A shown text. mark: what its figures lack. depth: in a call tree."""
 
     text: str
-    sort: float | None = None
     mark: str = ""
     depth: int = 0
 
 
 @dataclass(frozen=True)
 class Head:
-    """The head of a column. numeric: to the right. tail: of a text that is too long the end says more
-    (paths)."""
+    """The head of a column. numeric: to the right. tail: of a text that is too long the end says more (paths).
+
+    least: columns of a terminal it is never cut below. extra: the first to go where there is no room.
+    """
 
     title: str
     numeric: bool = False
     tail: bool = False
-    description: str = ""
+    least: int = 8
+    extra: bool = False
+
+
+HOST = Head("host", least=20)
 
 
 def head_of(column: Column) -> Head:
     """The head of a probe's own column, with the unit where cells do not carry it."""
-    unit = column.shown_unit
-    name = printable(column.name).replace("_", " ")
-    plain = unit in ("", "1") or column.type in ("bytes", "duration", "timestamp", "string", "path", "bool")
-    title = name if plain or name.split()[-1] == unit else f"{name} ({printable(unit)})"
-    if column.type == "duration" and name not in ("seconds", "s"):
-        title = f"{name} (s)"
-    numeric = column.type not in ("string", "path", "bool")
-    return Head(title, numeric, column.type == "path", printable(column.description))
+    name = printable(column.words)
+    own = column.type in ("bytes", "duration", "timestamp", *_TEXTS)
+    unit = "" if own else column.shown_unit
+    bare = unit in PLAIN_UNITS or name.split()[-1:] == [unit]
+    title = name if bare else f"{name} ({printable(unit)})"
+    return Head(title, column.type not in _TEXTS, column.type == "path")
 
 
 def value_cell(column: Column, value: Value | None) -> Cell:
-    """A value of a probe's own column."""
+    """A value of a probe's own column. A key that is a number is a name, not an amount."""
+    if column.is_key and column.type in ("int", "float") and value is not None:
+        return Cell(str(value))
+    return Cell(shown(column.type, value, column.unit if column.type == "timestamp" else ""))
+
+
+def shown(kind: ColumnType, value: Value | None, unit: str = "") -> str:
+    """A value of this type. unit: said after the number where the type has none of its own."""
     if value is None:
-        return Cell(NOTHING)
+        return NOTHING
     if isinstance(value, bool):
-        return Cell("yes" if value else "no")
+        return "yes" if value else "no"
     if isinstance(value, str):
-        return Cell(printable(value))
-    if column.type == "bytes":
+        return printable(value)
+    if not math.isfinite(value):
+        return NOTHING
+    if kind == "bytes":
         return size(value)
-    if column.type == "duration":
-        return Cell(f"{value:,.6f}", float(value))
-    if column.type == "timestamp":
-        return Cell(_moment(value, column.unit), float(value))
-    return amount(value)
-
-
-def amount(value: float) -> Cell:
-    """A bare number: whole ones in full, others with six significant digits."""
-    if isinstance(value, int):
-        return Cell(f"{value:,}", float(value))
-    return Cell(f"{value:,.0f}" if abs(value) >= 1e6 else f"{value:,.6g}", value)
-
-
-def size(value: float, per: str = "") -> Cell:
-    """Bytes by powers of 1024."""
-    shown, unit = float(value), 0
-    while abs(shown) >= 1024 and unit < len(_SIZES) - 1:
-        shown, unit = shown / 1024, unit + 1
-    digits = 0 if unit == 0 and not per else 1
-    return Cell(f"{shown:,.{digits}f} {_SIZES[unit]}{per}", float(value))
+    if kind == "duration":
+        return time(value)
+    if kind == "timestamp":
+        return moment(value / UNITS_PER_SECOND.get(unit or "s", 1))
+    return amount(value) + ("" if unit in PLAIN_UNITS else f" {printable(unit)}")
 
 
 def rate_cell(column: Column, rate: float | None) -> Cell:
     """A value per second really sampled."""
     if rate is None:
         return Cell(NOTHING)
-    if column.type == "bytes":
-        return size(rate, "/s")
-    return Cell(f"{rate:,.1f}/s", rate)
+    return Cell(f"{size(rate) if column.type == 'bytes' else amount(rate)}/s")
+
+
+def amount(value: float) -> str:
+    """A bare number: whole ones in full, others to three significant digits."""
+    if float(value).is_integer():
+        return f"{int(value):,}" if abs(value) < 1e15 else f"{value:.3g}"
+    places = min(9, max(0, 2 - math.floor(math.log10(abs(value)))))
+    fixed = f"{Decimal(value).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):,f}"
+    return fixed.rstrip("0").rstrip(".") if "." in fixed else fixed
+
+
+def size(value: float) -> str:
+    """Bytes by powers of 1024."""
+    left, unit = float(value), 0
+    while abs(left) >= 1024 and unit < len(_SIZES) - 1:
+        left, unit = left / 1024, unit + 1
+    return f"{amount(left)} {_SIZES[unit]}"
+
+
+def time(seconds: float) -> str:
+    """Seconds in the unit that suits them."""
+    if not seconds:
+        return "0 s"
+    for step, unit in _TIMES:
+        if abs(seconds) >= step:
+            return f"{amount(seconds / step)} {unit}"
+    return f"{amount(seconds / 1e-9)} ns"
 
 
 def seconds(value: float | None, digits: int = 1) -> Cell:
     """Seconds, or a dash where they are not known."""
-    return Cell(NOTHING) if value is None else Cell(f"{value:,.{digits}f} s", value)
-
-
-def microseconds(value: int) -> Cell:
-    """Microseconds as milliseconds."""
-    return Cell(f"{value / 1000:,.3f}", float(value))
+    return Cell(NOTHING if value is None else f"{value:,.{digits}f} s")
 
 
 def text(value: str, mark: str = "") -> Cell:
@@ -113,8 +134,3 @@ def moment(epoch_s: float | None) -> str:
         return f"{datetime.fromtimestamp(epoch_s, UTC):%Y-%m-%d %H:%M:%S} UTC"
     except (ValueError, OverflowError, OSError):
         return f"{epoch_s:g}"
-
-
-def _moment(value: float, unit: str) -> str:
-    parts = UNITS_PER_SECOND.get(unit or "s")
-    return moment(value / parts) if parts else f"{value}"

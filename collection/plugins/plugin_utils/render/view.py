@@ -1,43 +1,54 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the page and the terminal both show, as grids of cells: which rows, in which order, with which
-remarks.
+"""What the terminal and a ticket show, as grids of cells: which rows, in which order, with which remarks.
 
 The renderers decide only how it looks. All texts in a grid are safe to show.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import merge
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.coverage import HostCoverage, plural
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Column, Table
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Column, Finding, Table, View
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import cells
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.cells import Cell, Head
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import cells, courses, grouping
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.cells import HOST, Cell, Head
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import ProbeReport, Report
 
 NAMES = 8
 """Host names listed in one remark; of more the number is given."""
-MAX_INTERVALS = 24
 BUILD_LINES = 30
 NOT_SAMPLED = "no host sampled it, so nothing is known"
 _FAILED = {"failed": "nothing sampled: ", "not armed": "not armed: ", "missing": ""}
 
 
+@dataclass(frozen=True)
+class Most:
+    """How much of each is shown; what is left out is counted and summed up."""
+
+    findings: int = 20
+    hosts: int = 20
+    rows: int = 20
+    keys: int = 10
+    trees: int = 2
+    nodes: int = 20
+    lines: int = 40
+
+
 @dataclass
 class Grid:
-    """A table to show. rows and foot: one cell per head. notes: remarks under it. bar: column drawn as bars,
-    if any."""
+    """A table to show. rows: one cell per head. foot: a label in the place of the first `lead` cells, then one
+    cell per head after those. notes: remarks under it."""
 
     caption: str
     heads: list[Head]
     rows: list[list[Cell]]
-    foot: list[list[Cell]] = field(default_factory=list)
+    lead: int = 1
+    foot: list[tuple[Cell, list[Cell]]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    bar: int | None = None
-    kind: str = ""
 
 
 @dataclass
@@ -66,21 +77,86 @@ class Section:
 # --- the head of the report ---
 
 
+def no_findings(report: Report) -> str:
+    """What it means that there are none."""
+    hosts = report.counts.get("probed", 0) + report.counts.get("degraded", 0)
+    if not hosts:
+        return "no host was sampled, so nothing is known of any"
+    if hosts == 1:
+        return "none: one host was sampled, there is none to compare it with; no check of a probe speaks up"
+    if not report.comparisons:
+        return "none: no check of a probe speaks up; no measure of these probes can be compared between hosts"
+    compared = f"{plural(len(report.comparisons), 'comparison')} of {plural(hosts, 'host')}"
+    return f"none: no host differs from its peers ({compared}), and no check of a probe speaks up"
+
+
+def proof(report: Report, finding: Finding) -> Iterator[str]:
+    """The figures behind a finding, then the rows, one line each."""
+    figures = _figures(report, finding)
+    if figures:
+        yield figures
+    if finding.mark:
+        yield f"* {printable(finding.host)}: {printable(finding.mark)}"
+    table = _table_of(report, finding)
+    for host, key, values in finding.rows:
+        yield f"{printable(host)}: {_row_in_words(table, key, values)}"
+
+
+def _figures(report: Report, finding: Finding) -> str:
+    def value(number: float) -> str:
+        return cells.shown(finding.type, number, finding.unit)
+
+    said = []
+    table = _table_of(report, finding)
+    measures = {column.name: column.words for column in table.measures} if table else {}
+    name = printable(measures.get(finding.measure, finding.measure.replace("_", " ")))
+    if finding.expected is not None:
+        against = {"check": "the threshold", "baseline": "its own past"}.get(finding.kind, "")
+        if not against:
+            others = plural(finding.peers, "other") if finding.peers else "the others"
+            against = f"the median of {others}" + (
+                f" in {printable(finding.peer_set)}" if finding.peer_set else ""
+            )
+        said.append(f"{name} {value(finding.value)} against {value(finding.expected)}, {against}")
+    if finding.spread:
+        said.append(f"alike hosts lie within {value(finding.spread)}")
+    if finding.score is not None:
+        said.append(f"{cells.amount(finding.score)} robust deviations")
+    if finding.chance is not None:
+        said.append(f"chance among alike hosts {finding.chance:.2g}")
+    return "; ".join(said)
+
+
+def _table_of(report: Report, finding: Finding) -> Table | None:
+    tables = (
+        merged.table for probe in report.probes if probe.name == finding.probe for merged in probe.tables
+    )
+    return next((table for table in tables if table.name == finding.table), None)
+
+
+def _row_in_words(table: Table | None, key: merge.Key, values: merge.Cells) -> str:
+    """`process httpd, path /x, seconds 8.47 s`."""
+    if table is None or len(key) != len(table.keys) or len(values) != len(table.measures):
+        return ", ".join(printable(str(value)) for value in (*key, *values) if value is not None)
+    pairs = [*zip(table.keys, key, strict=True), *zip(table.measures, values, strict=True)]
+    return ", ".join(
+        f"{cells.head_of(column).title} {cells.value_cell(column, value).text}"
+        for column, value in pairs
+        if value is not None
+    )
+
+
 def coverage_grid(report: Report) -> Grid:
     """Every host once. Reason and remedy are in the last two columns."""
     heads = [
-        Head("Host"),
-        Head("Status"),
-        Head("Kernel"),
-        Head(
-            "Clock offset",
-            numeric=True,
-            description="Clock of the host against the controller's, and its error",
-        ),
-        Head("Late", numeric=True, description="Seconds of the window missed at its start"),
-        Head("Early", numeric=True, description="Seconds of the window missed at its end"),
-        Head("Losses and reasons"),
-        Head("What to do"),
+        HOST,
+        Head("status", least=11),
+        Head("kernel"),
+        Head("clock offset", numeric=True),
+        Head("late", numeric=True),
+        Head("early", numeric=True),
+        Head("losses and reasons"),
+        Head("what to do"),
     ]
     rows = [
         [
@@ -95,7 +171,30 @@ def coverage_grid(report: Report) -> Grid:
         ]
         for row in report.coverage
     ]
-    return Grid("Coverage", heads, rows, kind="coverage")
+    return Grid("Coverage", heads, rows)
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Hosts of which the same is to be said."""
+
+    status: str
+    hosts: list[str]
+    reason: str
+    remedy: str
+
+
+def coverage_groups(report: Report) -> list[Alike]:
+    """The hosts by what is to be said of them: those that were not probed first, the flawless last."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for row in report.coverage:
+        groups.setdefault((row.status, row.reason, row.remedy), []).append(row.host)
+    worst = {"failed": 0, "unreachable": 1, "refused": 2, "not probed": 3, "degraded": 4, "probed": 5}
+    listed = sorted(groups.items(), key=lambda item: (worst[item[0][0]], -len(item[1]), item[1]))
+    return [
+        Alike(status, hosts, printable(reason), printable(remedy))
+        for (status, reason, remedy), hosts in listed
+    ]
 
 
 def clock(row: HostCoverage) -> Cell:
@@ -103,7 +202,7 @@ def clock(row: HostCoverage) -> Cell:
     if row.clock_offset_s is None:
         return Cell(cells.NOTHING)
     error = "" if row.clock_error_s is None else f" ± {row.clock_error_s:.3f}"
-    return Cell(f"{row.clock_offset_s:+.3f}{error} s", row.clock_offset_s)
+    return Cell(f"{row.clock_offset_s:+.3f}{error} s")
 
 
 def conditions(report: Report) -> list[tuple[str, str]]:
@@ -131,13 +230,13 @@ def builds_grid(report: Report) -> Grid | None:
     if not report.builds:
         return None
     heads = [
-        Head("Kernel"),
-        Head("Probe"),
-        Head("Status"),
-        Head("Seconds", numeric=True),
+        Head("kernel"),
+        Head("probe"),
+        Head("status"),
+        Head("seconds", numeric=True),
         Head("SystemTap"),
-        Head("Builder"),
-        Head("Hosts", numeric=True),
+        Head("builder"),
+        Head("hosts", numeric=True),
     ]
     rows = [
         [
@@ -147,7 +246,7 @@ def builds_grid(report: Report) -> Grid | None:
             cells.seconds(item.seconds),
             cells.text(item.stap),
             cells.text(item.builder),
-            cells.amount(len(item.hosts)),
+            Cell(cells.amount(len(item.hosts))),
         ]
         for item in report.builds
     ]
@@ -157,19 +256,19 @@ def builds_grid(report: Report) -> Grid | None:
 # --- one probe ---
 
 
-def section(probe: ProbeReport, rows: int, hosts: int, lines: int) -> Section:
-    """All about one probe; at most `rows` rows per grid, `hosts` hosts with `lines` lines each."""
+def section(probe: ProbeReport, most: Most) -> Section:
+    """All about one probe."""
     grids: list[Grid] = []
     for table in probe.tables:
-        grids.extend(_table_grids(probe, table, rows))
-    grids.extend(_call_grids(probe, rows))
+        grids.extend(_table_grids(probe, table, most))
+    grids.extend(_call_grids(probe, most))
     return Section(
-        name=printable(probe.name),
+        name=printable(probe.title or probe.name),
         question=printable(probe.question),
         description=printable(probe.description),
         facts=facts(probe),
         grids=grids,
-        lines=_lines(probe, hosts, lines),
+        lines=_lines(probe, most),
         failures=failures(probe),
         warnings=warnings(probe),
     )
@@ -253,122 +352,215 @@ def _host(probe: ProbeReport, host: str) -> Cell:
 # --- tables ---
 
 
-def _table_grids(probe: ProbeReport, merged: merge.MergedTable, limit: int) -> Iterable[Grid]:
-    yield _rows_grid(probe, merged, limit)
+def _table_grids(probe: ProbeReport, merged: merge.MergedTable, most: Most) -> Iterable[Grid]:
+    rest: dict[str, merge.Total] = {}
+    histogram = courses.histogram(merged.table)
+    if histogram is not None:
+        yield from _spread_grids(probe, merged, histogram, most)
+    else:
+        short, left_out = grouping.grouped(merged, most.rows)
+        shown = short.top(most.rows)
+        rest = grouping.rest_by_host(short, shown)
+        yield _rows_grid(probe, short, shown, rest, left_out)
+        if any(total.hosts > 1 for total in short.keys):
+            yield _keys_grid(short, most)
     if len(merged.hosts) > 1:
-        yield _hosts_grid(probe, merged, limit)
-    if any(total.hosts > 1 for total in merged.keys):
-        yield _keys_grid(merged, limit)
-    intervals = _intervals_grid(probe, merged, limit)
-    if intervals is not None:
-        yield intervals
+        yield _hosts_grid(probe, merged, rest, most)
+    course = _course_grid(probe, merged, most)
+    if course is not None:
+        yield course
 
 
-def _rows_grid(probe: ProbeReport, merged: merge.MergedTable, limit: int) -> Grid:
-    table, rows = merged.table, merged.rows()
-    shown = rows[:limit]
-    lead = 1 + len(table.keys)
+def _rows_grid(
+    probe: ProbeReport,
+    merged: merge.MergedTable,
+    shown: Sequence[merge.MergedRow],
+    rest: Mapping[str, merge.Total],
+    left_out: Sequence[Column],
+) -> Grid:
+    """The worst rows of the fleet; rest: by host, what the others come to."""
+    table = merged.table
     grid = Grid(
         f"{_title(table)}, by host",
-        [Head("Host"), *map(cells.head_of, table.keys), *_measure_heads(table)],
+        [HOST, *map(cells.head_of, table.keys), *_measure_heads(table)],
         [
             [_host(probe, row.host), *_key_cells(table, row.key), *_measures(table, row.values, row.rates)]
             for row in shown
         ],
-        bar=_bar(table, lead),
-        kind="rows",
+        lead=1 + len(table.keys),
     )
+    if rest:
+        other = grouping.together(table, rest.values())
+        left = f"other: {_counted(other, 'row')} of {plural(len(rest), 'host')}"
+        grid.foot.append((Cell(left), _measures(table, other.values, other.rates)))
     if merged.total is not None:
         lossy = any(probe.mark(host.host) for host in merged.hosts)
-        label = Cell(
-            f"Total, {plural(len(merged.hosts), 'host')}", mark="some hosts have losses" if lossy else ""
-        )
-        blank = [Cell("")] * len(table.keys)
-        grid.foot = [[label, *blank, *_measures(table, merged.total.values, merged.total.rates)]]
-    hidden = len(rows) - len(shown)
-    if hidden:
-        hosts = {row.host for row in rows[limit:]}
-        grid.notes.append(
-            f"and {plural(hidden, 'more row')} of {plural(len(hosts), 'host')}; all are in report.json"
-        )
-    folded = [host for host in merged.hosts if host.other is not None]
-    if folded:
-        grid.notes.append(
-            f"{named(sorted(host.host for host in folded))}: rows beyond the first"
-            f" {max(len(host.rows) for host in folded):,} of a host are counted in the totals only"
-        )
+        label = Cell(f"total: {plural(len(merged.hosts), 'host')}", mark="losses" if lossy else "")
+        grid.foot.append((label, _measures(table, merged.total.values, merged.total.rates)))
+    if left_out:
+        names = ", ".join(printable(column.words) for column in left_out)
+        grid.notes.append(f"rows alike but for {names} are one row here; report.json has them apart")
     grid.notes.extend(_marks(probe, (host.host for host in merged.hosts)))
-    if not rows:
-        whole = not any(probe.mark(host.host) for host in merged.hosts)
-        seen = "no rows: nothing of the kind was seen in the window" if whole else "no rows"
-        grid.notes.append(seen if probe.sampled else NOT_SAMPLED)
+    if not shown:
+        grid.notes.append(_nothing(probe, merged))
     return grid
 
 
-def _hosts_grid(probe: ProbeReport, merged: merge.MergedTable, limit: int) -> Grid:
-    table = merged.table
+def _nothing(probe: ProbeReport, merged: merge.MergedTable) -> str:
+    if not probe.sampled:
+        return NOT_SAMPLED
+    whole = not any(probe.mark(host.host) for host in merged.hosts)
+    return "no rows: nothing of the kind was seen in the window" if whole else "no rows"
+
+
+def _hosts_grid(
+    probe: ProbeReport, merged: merge.MergedTable, rest: Mapping[str, merge.Total], most: Most
+) -> Grid:
+    """Totals; where rows of a host are not shown, also how many those are and what they come to."""
+    table, shown = merged.table, merged.hosts[: most.hosts]
+    place = merged.sort_measure
+    column = table.measures[place] if place is not None and rest else None
+    heads = [HOST, Head("rows", numeric=True), *_measure_heads(table)]
+    if column is not None:
+        heads.append(Head("other rows", numeric=True, extra=True))
+        heads.append(replace(cells.head_of(column), title=f"other {cells.head_of(column).title}", extra=True))
+
+    def figures(total: merge.Total, other: merge.Total | None) -> list[Cell]:
+        found = _measures(table, total.values, total.rates)
+        if column is None or place is None:
+            return found
+        if other is None:
+            return [*found, Cell("0"), Cell(cells.NOTHING)]
+        return [
+            *found,
+            Cell(f"{other.keys:,}" + "+" * other.more_keys),
+            _measure(column, other.values[place]),
+        ]
+
     grid = Grid(
         "Totals per host",
-        [Head("Host"), Head("rows", numeric=True), *_measure_heads(table)],
+        heads,
         [
             [
                 _host(probe, host.host),
-                _counted(host.total),
-                *_measures(table, host.total.values, host.total.rates),
+                Cell(f"{host.total.keys:,}" + "+" * host.total.more_keys),
+                *figures(host.total, rest.get(host.host)),
             ]
-            for host in merged.hosts[:limit]
+            for host in shown
         ],
-        bar=_bar(table, 2),
+        lead=2,
     )
-    return _cut(grid, len(merged.hosts), "host")
+    hidden = merged.hosts[len(shown) :]
+    if hidden:
+        total = grouping.together(table, (host.total for host in hidden))
+        others = [rest[host.host] for host in hidden if host.host in rest]
+        other = grouping.together(table, others) if others else None
+        grid.foot.append((Cell(f"other: {plural(len(hidden), 'host')}"), figures(total, other)))
+    return grid
 
 
-def _keys_grid(merged: merge.MergedTable, limit: int) -> Grid:
-    table = merged.table
+def _keys_grid(merged: merge.MergedTable, most: Most) -> Grid:
+    table, shown = merged.table, merged.keys[: most.keys]
     grid = Grid(
         "The same over all hosts",
         [*map(cells.head_of, table.keys), Head("hosts", numeric=True), *_measure_heads(table)],
         [
             [
                 *_key_cells(table, total.key),
-                cells.amount(total.hosts),
+                Cell(f"{total.hosts:,}"),
                 *_measures(table, total.values, total.rates),
             ]
-            for total in merged.keys[:limit]
+            for total in shown
         ],
-        bar=_bar(table, len(table.keys) + 1),
+        lead=len(table.keys) + 1,
     )
-    _cut(grid, len(merged.keys), "row")
-    if merged.other_keys is not None:
-        grid.notes.append("further keys are counted in the totals only: there were too many")
+    rest = grouping.rest_of_keys(merged, len(shown))
+    if rest.keys:
+        grid.foot.append((Cell(f"other: {_counted(rest, 'row')}"), _measures(table, rest.values, rest.rates)))
     return grid
 
 
-def _intervals_grid(probe: ProbeReport, merged: merge.MergedTable, limit: int) -> Grid | None:
-    """One row per host, one column per interval, of the column the table is sorted by."""
-    place = merged.sort_measure
-    numbers = sorted({number for host in merged.hosts for number, _ in host.intervals})
-    if place is None or not numbers:
+def _course_grid(probe: ProbeReport, merged: merge.MergedTable, most: Most) -> Grid | None:
+    """How the measure that the table is sorted by went, interval by interval."""
+    place, numbers = merged.sort_measure, courses.first_to_last(merged)
+    if place is None or len(numbers) < 2:
         return None
-    column = merged.table.measures[place]
-    shown = numbers[-MAX_INTERVALS:]
-    step = merged.interval_s
-    titles = [f"{(number - 1) * step:g}-{number * step:g} s" if step else f"#{number}" for number in shown]
-    rows = []
-    for host in merged.hosts[:limit]:
-        values: Mapping[int, merge.Cells] = dict(host.intervals)
-        row = [
-            cells.value_cell(column, values[number][place]) if number in values else Cell(cells.NOTHING)
-            for number in shown
-        ]
-        rows.append([_host(probe, host.host), *row])
-    heads = [Head("Host"), *(Head(title, numeric=True) for title in titles)]
-    name = printable(column.name).replace("_", " ")
-    grid = Grid(f"{name} per interval", heads, rows, kind="intervals")
-    _cut(grid, len(merged.hosts), "host")
-    if len(numbers) > len(shown):
-        grid.notes.append(f"the last {len(shown)} of {len(numbers)} intervals; all are in report.json")
+    table = merged.table
+    column, adds = table.measures[place], courses.adds_up(table, place)
+    lines = [courses.values(host.intervals, numbers, place, 0 if adds else None) for host in merged.hosts]
+    top = max((value for line in lines for value in line if value is not None), default=0)
+    rows = [
+        [_host(probe, host.host), *_course(column, line, top)]
+        for host, line in zip(merged.hosts[: most.hosts], lines, strict=False)
+    ]
+    heads = [HOST, Head("course"), *(Head(name, numeric=True) for name in ("least", "most", "most at"))]
+    grid = Grid(f"{printable(column.words)} over the window", heads, rows)
+    if adds and len(lines) > 1:
+        whole = courses.added(lines)
+        grid.foot.append((Cell("all hosts"), _course(column, whole, max(value or 0 for value in whole))))
+    each, step = courses.packed(lines[0])[1], merged.interval_s
+    span = f"{each * step:g} s" if step else plural(each, "interval")
+    grid.notes.append(f"one sign: {span}" + (", the highest in it" if each > 1 else ""))
+    if len(merged.hosts) > len(rows):
+        grid.notes.append(f"{plural(len(merged.hosts) - len(rows), 'more host')}: see report.json")
     return grid
+
+
+def _course(column: Column, line: Sequence[float | None], top: float) -> list[Cell]:
+    known = [value for value in line if value is not None]
+    if not known:
+        return [Cell("")] + [Cell(cells.NOTHING)] * 3
+    highest = max(known)
+    signs, _ = courses.packed(line)
+    return [
+        Cell(courses.line(signs, top)),
+        cells.value_cell(column, min(known)),
+        cells.value_cell(column, highest),
+        Cell(f"#{line.index(highest) + 1}"),
+    ]
+
+
+def _spread_grids(probe: ProbeReport, merged: merge.MergedTable, asked: View, most: Most) -> Iterator[Grid]:
+    table = merged.table
+    by_host, by_key = courses.spreads(merged, asked)
+    bucket = table.keys[courses.bucket_place(table, asked)]
+    keys = [column for column in table.keys if column is not bucket]
+    bounds = sorted({bound for spread in by_key for bound in spread.counts})
+    bucket = replace(bucket, role="measure")  # its values are amounts here, not names
+    measure = next(column for column in table.measures if column.name == asked.measure)
+
+    def row(spread: courses.Spread) -> list[Cell]:
+        reached = (spread.reached(0.5), spread.reached(0.99), spread.largest)
+        return [
+            *(cells.value_cell(column, value) for column, value in zip(keys, spread.key, strict=True)),
+            cells.value_cell(measure, spread.total),
+            *(cells.value_cell(bucket, bound) for bound in reached),
+            Cell(courses.bars(spread, bounds)),
+        ]
+
+    heads = [
+        *map(cells.head_of, keys),
+        cells.head_of(measure),
+        *(Head(name, numeric=True) for name in ("half from", "1 % from", "longest from")),
+        Head("how often, smallest to largest", least=12),
+    ]
+    grid = Grid(
+        f"{_title(table)}, by host",
+        [HOST, *heads],
+        [[_host(probe, spread.host), *row(spread)] for spread in by_host[: most.rows]],
+    )
+    _cut(grid, len(by_host), "line")
+    if bounds:
+        low, high = (cells.value_cell(bucket, bound).text for bound in (bounds[0], bounds[-1]))
+        name = printable(bucket.words)
+        grid.notes.append(f"{name} from {low} to {high}; heights are logarithms, · is none")
+    grid.notes.extend(_marks(probe, (host.host for host in merged.hosts)))
+    if not by_host:
+        grid.notes.append(_nothing(probe, merged))
+    yield grid
+    if len({spread.host for spread in by_host}) > 1:
+        fleet = Grid("The same over all hosts", heads, [row(spread) for spread in by_key[: most.keys]])
+        yield _cut(fleet, len(by_key), "line")
 
 
 def _cut(grid: Grid, total: int, noun: str) -> Grid:
@@ -382,9 +574,8 @@ def _title(table: Table) -> str:
     return printable(table.description.rstrip(".") or table.name)
 
 
-def _counted(total: merge.Total) -> Cell:
-    cell = cells.amount(total.keys)
-    return Cell(f"{cell.text}+", cell.sort) if total.more_keys else cell
+def _counted(total: merge.Total, noun: str) -> str:
+    return f"more than {plural(total.keys, noun)}" if total.more_keys else plural(total.keys, noun)
 
 
 def _measure_heads(table: Table) -> list[Head]:
@@ -392,7 +583,7 @@ def _measure_heads(table: Table) -> list[Head]:
     for column in table.measures:
         heads.append(cells.head_of(column))
         if column.rate:
-            heads.append(Head("per second", numeric=True, description="Per second really sampled"))
+            heads.append(Head("per second", numeric=True, extra=True))
     return heads
 
 
@@ -407,9 +598,7 @@ def _measures(table: Table, values: merge.Cells, rates: merge.Rates) -> list[Cel
 
 def _measure(column: Column, value: object) -> Cell:
     if column.merge == "count" and isinstance(value, int):
-        return cells.amount(value)
-    if column.merge == "mean" and column.type == "int" and isinstance(value, (int, float)):
-        return cells.amount(float(value))
+        return Cell(cells.amount(value))
     return cells.value_cell(column, value if isinstance(value, (str, int, float)) else None)
 
 
@@ -417,96 +606,99 @@ def _key_cells(table: Table, key: merge.Key) -> list[Cell]:
     return [cells.value_cell(column, value) for column, value in zip(table.keys, key, strict=True)]
 
 
-def _bar(table: Table, lead: int) -> int | None:
-    """Position of the sort measure among a grid's columns."""
-    place = merge.sort_measure(table)
-    if place is None:
-        return None
-    return lead + place + sum(column.rate for column in table.measures[:place])
-
-
 # --- call trees and texts ---
 
 
-def _call_grids(probe: ProbeReport, limit: int) -> Iterable[Grid]:
+def _call_grids(probe: ProbeReport, most: Most) -> Iterable[Grid]:
     if not probe.calls:
         return
-    yield _calls_by_host(probe, limit)
-    for tree in probe.fleet_calls[: max(1, limit // 10)]:
-        yield _tree_grid(tree, limit)
+    yield _calls_by_host(probe, most)
+    for tree in probe.fleet_calls[: most.trees]:
+        yield _tree_grid(tree, most)
 
 
-def _calls_by_host(probe: ProbeReport, limit: int) -> Grid:
+def _calls_by_host(probe: ProbeReport, most: Most) -> Grid:
     found = [
-        (
-            sum(node.total_us for node in tree.nodes if len(node.path) == 1),
-            calls.host,
-            tree,
-        )
+        (sum(node.total_us for node in tree.nodes if len(node.path) == 1), calls.host, tree)
         for calls in probe.calls
         for tree in calls.trees
     ]
     found.sort(key=lambda item: (-item[0], item[1], item[2].process))
     heads = [
-        Head("Host"),
+        HOST,
         Head("process"),
-        Head("time (ms)", numeric=True),
-        Head("calls", numeric=True),
-        Head("functions", numeric=True),
-        Head("unfinished", numeric=True, description="Calls whose return was not seen in the window"),
+        *(Head(name, numeric=True) for name in ("time", "calls", "functions", "unfinished")),
+    ]
+    figures = [
+        (
+            total,
+            sum(node.count for node in tree.nodes),
+            len({node.path[-1] for node in tree.nodes}),
+            tree.unfinished,
+        )
+        for total, _, tree in found
     ]
     rows = [
         [
             _host(probe, host),
             cells.text(tree.process),
-            cells.microseconds(total),
-            cells.amount(sum(node.count for node in tree.nodes)),
-            cells.amount(len({node.path[-1] for node in tree.nodes})),
-            cells.amount(tree.unfinished),
+            Cell(cells.time(total / 1e6)),
+            *(Cell(f"{figure:,}") for figure in counts),
         ]
-        for total, host, tree in found[:limit]
+        for (_, host, tree), (total, *counts) in zip(found[: most.rows], figures, strict=False)
     ]
-    grid = Grid("Time in the traced functions, by host", heads, rows, bar=2, kind="rows")
-    _cut(grid, len(found), "row")
+    grid = Grid("Time in the traced functions, by host", heads, rows, lead=2)
+    hidden = figures[len(rows) :]
+    if hidden:
+        time, calls, _, unfinished = (sum(column) for column in zip(*hidden, strict=True))
+        foot = [cells.time(time / 1e6), f"{calls:,}", cells.NOTHING, f"{unfinished:,}"]
+        grid.foot.append((Cell(f"other: {plural(len(hidden), 'row')}"), [Cell(text) for text in foot]))
     grid.notes.extend(_marks(probe, (calls.host for calls in probe.calls)))
     if not found:
         grid.notes.append("no calls were seen in the window" if probe.sampled else NOT_SAMPLED)
     return grid
 
 
-def _tree_grid(tree: merge.FleetTree, limit: int) -> Grid:
+def _tree_grid(tree: merge.FleetTree, most: Most) -> Grid:
+    """Of a tree that is too long the slowest functions, each with its callers."""
+    times = {item.node.path: item.node.total_us for item in tree.nodes}
+    kept = merge.keep_slowest(times, most.nodes)
     heads = [
-        Head("function"),
-        Head("calls", numeric=True),
-        Head("total (ms)", numeric=True),
-        Head("self (ms)", numeric=True),
-        Head("hosts", numeric=True),
+        Head("function", least=24),
+        *(Head(name, numeric=True) for name in ("calls", "total", "self", "hosts")),
     ]
     rows = [
         [
             Cell(printable(item.node.path[-1]), depth=len(item.node.path) - 1),
-            cells.amount(item.node.count),
-            cells.microseconds(item.node.total_us),
-            cells.microseconds(item.node.self_us),
-            cells.amount(item.hosts),
+            Cell(f"{item.node.count:,}"),
+            Cell(cells.time(item.node.total_us / 1e6)),
+            Cell(cells.time(item.node.self_us / 1e6)),
+            Cell(f"{item.hosts:,}"),
         ]
-        for item in tree.nodes[:limit]
+        for item in tree.nodes
+        if item.node.path in kept
     ]
-    grid = Grid(f"Calls of {printable(tree.process)}, all hosts", heads, rows, bar=2, kind="tree")
-    return _cut(grid, len(tree.nodes) + tree.more, "node")
+    grid = Grid(f"Calls of {printable(tree.process)}, all hosts", heads, rows)
+    hidden = [item.node for item in tree.nodes if item.node.path not in kept]
+    if hidden:
+        figures = [f"{sum(node.count for node in hidden):,}", cells.NOTHING]
+        figures += [cells.time(sum(node.self_us for node in hidden) / 1e6), cells.NOTHING]
+        label = Cell(f"other: {plural(len(hidden), 'function')}")
+        grid.foot.append((label, [Cell(text) for text in figures]))
+    if tree.more:
+        grid.notes.append(f"{plural(tree.more, 'function')} were left out of the tree: it had too many")
+    return grid
 
 
-def _lines(probe: ProbeReport, hosts: int, limit: int) -> list[Lines]:
-    found = [
-        *(Lines(calls.host, calls.lines, 0) for calls in probe.calls if calls.lines),
-        *(Lines(text.host, text.lines, text.total - len(text.lines)) for text in probe.texts if text.total),
-    ]
-    shown = []
-    for item in found[:hosts]:
+def _lines(probe: ProbeReport, most: Most) -> list[Lines]:
+    """What was printed as text: of a few hosts the first lines."""
+    found = [Lines(text.host, text.lines, text.total - len(text.lines)) for text in probe.texts if text.total]
+    shown, room = [], most.lines
+    for item in itertools.islice(found, 3):
         mark = probe.mark(item.title)
         title = printable(item.title) + (f" * ({printable(mark)})" if mark else "")
-        kept = [printable(line.expandtabs(8)) for line in item.lines[:limit]]
+        kept = [printable(line.expandtabs(8)) for line in item.lines[: room // 3]]
         shown.append(Lines(title, kept, item.more + len(item.lines) - len(kept)))
-    if len(found) > hosts:
-        shown.append(Lines(f"{plural(len(found) - hosts, 'more host')}: see the run directory", []))
+    if len(found) > len(shown):
+        shown.append(Lines(f"{plural(len(found) - len(shown), 'more host')}: see the run directory", []))
     return shown
