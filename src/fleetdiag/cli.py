@@ -4,17 +4,17 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, release, settings, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import release, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
-from fleetdiag import reporting, sweep
+from fleetdiag import options, reporting, sweep
 from fleetdiag.lab import cli as lab_cli
+from fleetdiag.probes import cli as probes_cli
 from fleetdiag.reporting import EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
 
 EXIT_CODES = """exit codes:
@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_sweep(commands)
     _add_report(commands)
-    _add_probes(commands)
+    probes_cli.add_parser(commands)
     lab_cli.add_parser(commands)
     return parser
 
@@ -84,14 +84,7 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add(
-        "-i",
-        "--inventory",
-        action="append",
-        required=True,
-        metavar="INV",
-        help="inventory file, directory, or 'web1,web2,'",
-    )
+    options.add_inventory(parser)
     add("-l", "--limit", default="", metavar="PATTERN", help="hosts or groups to probe (default: all)")
     add(
         "--probe",
@@ -110,14 +103,7 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="set a probe's parameter",
     )
     add("--window", default="30s", metavar="TIME", help="how long to look: 30, 30s, 5m (default: 30s)")
-    add(
-        "--catalog",
-        action="append",
-        default=[],
-        metavar="DIR",
-        dest="catalogs",
-        help="directory with your own probe folders",
-    )
+    options.add_catalog(parser)
     add(
         "--runs-dir",
         default="",
@@ -131,28 +117,11 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="N",
         help=f"hosts worked on at the same time (default: {sweep.DEFAULT_FORKS})",
     )
-    add(
-        "-b",
-        "--become",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="become root on the hosts (default)",
-    )
-    add("-K", "--ask-become-pass", action="store_true", help="ask for the password of sudo")
-    add(
-        "-e",
-        "--extra-vars",
-        action="append",
-        default=[],
-        metavar="VARS",
-        help="more variables, as ansible-playbook takes them",
-    )
-    add("-v", "--verbose", action="count", default=0, help="show what Ansible says; repeat for more")
+    options.add_ansible(parser)
     parser.set_defaults(func=_run_sweep)
 
 
 def _run_sweep(args: argparse.Namespace) -> int:
-    password = getpass.getpass("BECOME password: ", stream=sys.stderr) if args.ask_become_pass else None
     return sweep.run(
         sweep.Request(
             inventory=args.inventory,
@@ -164,7 +133,7 @@ def _run_sweep(args: argparse.Namespace) -> int:
             runs_dir=args.runs_dir,
             forks=args.forks,
             become=args.become,
-            become_password=password,
+            become_password=options.become_password(args),
             extra_vars=args.extra_vars,
             verbosity=args.verbose,
         )
@@ -183,25 +152,3 @@ def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.set_defaults(
         func=lambda args: reporting.exit_code(reporting.render(Path(os.path.expanduser(args.directory))))
     )
-
-
-def _add_probes(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("probes", help="list the probes and what they answer")
-    parser.add_argument(
-        "--catalog",
-        action="append",
-        default=[],
-        metavar="DIR",
-        dest="catalogs",
-        help="directory with your own probe folders",
-    )
-    parser.set_defaults(func=_run_probes)
-
-
-def _run_probes(args: argparse.Namespace) -> int:
-    catalogs = [catalog.shipped(), *settings.catalogs(args.catalogs)]
-    probes = catalog.find(catalog.names(catalogs), catalogs)
-    width = max((len(probe.name) for probe in probes), default=0)
-    for probe in probes:
-        print(f"{probe.name:{width}}  {probe.question}")
-    return EXIT_OK

@@ -82,17 +82,16 @@ class Outcome:
 
 def run(request: Request) -> int:
     """Sweep, print the report, return the exit code. Bad input: FleetdiagError before any host is touched."""
-    outcome = carry_out(request)
+    os.umask(0o077)
+    outcome = carry_out(request, check(request))
     if outcome.run_dir is None:
         return EXIT_INTERRUPTED
     report = render(outcome.run_dir)
     return EXIT_INTERRUPTED if outcome.interrupted else exit_code(report)
 
 
-def carry_out(request: Request) -> Outcome:
-    """Sweep, and leave the report to the caller. Errors: bad input, and a sweep that could not start."""
-    os.umask(0o077)
-    checked = check(request)
+def carry_out(request: Request, checked: Checked) -> Outcome:
+    """Sweep, and leave the report to the caller. FleetdiagError if the sweep could not start."""
     state = progress.Progress(hosts=checked.hosts, window_s=checked.window_s)
     stop = Stop(state)
     with _private_dir() as private, _control_dir() as control, stop.listening():

@@ -54,7 +54,7 @@ def find(names: Sequence[str], catalogs: Sequence[Path]) -> list[Probe]:
 
 def lookup(name: str, catalogs: Sequence[Path]) -> Probe:
     """The probe of this name, to be looked at: its script may be one that must not run."""
-    return load_probe(_folder(name, catalogs))
+    return load_probe(folder_of(name, catalogs))
 
 
 def load_probe(folder: Path) -> Probe:
@@ -119,7 +119,8 @@ def _entries(directory: Path) -> list[Path]:
         ) from error
 
 
-def _folder(name: str, catalogs: Sequence[Path]) -> Path:
+def folder_of(name: str, catalogs: Sequence[Path]) -> Path:
+    """The folder of this name. FleetdiagError if it is in no catalog (with the near ones) or in two."""
     found: dict[Path, Path] = {}
     for directory in catalogs:
         for folder in _entries(directory):

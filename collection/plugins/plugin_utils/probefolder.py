@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,25 +61,34 @@ def nonce_of(sample: bytes) -> str:
 
 def sample_faults(probe: Probe, sample: Path) -> list[str]:
     """What is wrong with a recorded session: it must be understood to the last line, and show every table."""
-    advice = f"record one: fleetdiag probes dev {sample.parent} --host HOST -i INVENTORY --record"
     try:
         if sample.stat().st_size > MAX_SAMPLE_BYTES:
             return [f"{sample}: is larger than {MAX_SAMPLE_BYTES} bytes; record a shorter window"]
-        nonce = nonce_of(sample.read_bytes())
-        if not nonce:
-            return [f"{sample}:1: holds no record @armed, so it is no session's output; {advice}"]
-        with sample.open("rb") as stream:
-            lines, result = explain(probe, nonce, stream)
+        data = sample.read_bytes()
     except FileNotFoundError:
-        return [f"{sample}: is missing; {advice}"]
+        return [f"{sample}: is missing; {_record(sample)}"]
     except OSError as error:
         return [f"{sample}: {error.strerror}; make it readable"]
+    return faults_of_output(probe, data, sample)
+
+
+def faults_of_output(probe: Probe, data: bytes, sample: Path) -> list[str]:
+    """The same of an output that is, or is to be, the file `sample`."""
+    nonce = nonce_of(data)
+    if not nonce:
+        what = "holds no record @armed, so it is no session's output"
+        return [f"{sample}:1: {what}; {_record(sample)}"]
+    lines, result = explain(probe, nonce, io.BytesIO(data))
     rejected = [f"{sample}:{line.number}: {why}; {_ADVICE}" for line in lines for why in line.rejected]
     more = len(rejected) - MAX_FAULTS
     if more > 0:
         rejected[MAX_FAULTS:] = [f"{sample}: {more} more lines are rejected; {_ADVICE}"]
-    whole = [f"{sample}:{len(lines)}: {what}; {advice}" for what in _lacks(probe, lines, result)]
+    whole = [f"{sample}:{len(lines)}: {what}; {_record(sample)}" for what in _lacks(probe, lines, result)]
     return rejected + whole
+
+
+def _record(sample: Path) -> str:
+    return f"record one: fleetdiag probes dev {sample.parent} --host HOST -i INVENTORY --record"
 
 
 _ADVICE = "script, manifest and sample must agree"

@@ -12,8 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog
-
 from .conftest import command_line, environment
 
 
@@ -22,14 +20,6 @@ def test_version_is_the_collections(fleetdiag: Callable[..., Any]) -> None:
     version = re.search(r"^version: (\S+)$", galaxy, re.MULTILINE)
     assert version is not None
     assert fleetdiag("--version").stdout == f"fleetdiag {version[1]}\n"
-
-
-def test_probes_lists_every_shipped_probe_with_its_question(fleetdiag: Callable[..., Any]) -> None:
-    result = fleetdiag("probes")
-    assert result.returncode == 0, result.stderr
-    lines = result.stdout.splitlines()
-    assert [line.split()[0] for line in lines] == catalog.names([catalog.shipped()])
-    assert all(line.endswith("?") for line in lines)
 
 
 def test_output_into_a_closed_pipe_is_no_error(home: Path) -> None:

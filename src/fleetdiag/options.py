@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options that several commands have, said once."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import settings
+
+
+def add_catalog(parser: argparse.ArgumentParser, dest: str = "catalogs") -> None:
+    """`--catalog DIR`, as often as one likes."""
+    parser.add_argument(
+        "--catalog",
+        action="append",
+        default=[],
+        metavar="DIR",
+        dest=dest,
+        help="directory with your own probe folders; others are named by the variable"
+        f" {settings.VARIABLE} (with colons between) and by `catalogs` in ~/.config/fleetdiag/config.toml",
+    )
+
+
+def add_inventory(parser: argparse.ArgumentParser) -> None:
+    """`-i INV`, required."""
+    parser.add_argument(
+        "-i",
+        "--inventory",
+        action="append",
+        required=True,
+        metavar="INV",
+        help="inventory file, directory, or 'web1,web2,'",
+    )
+
+
+def add_ansible(parser: argparse.ArgumentParser) -> None:
+    """How Ansible is to reach the hosts, and how much it says."""
+    add = parser.add_argument
+    add(
+        "-b",
+        "--become",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="become root on the hosts (default)",
+    )
+    add("-K", "--ask-become-pass", action="store_true", help="ask for the password of sudo")
+    add(
+        "-e",
+        "--extra-vars",
+        action="append",
+        default=[],
+        metavar="VARS",
+        help="more variables, as ansible-playbook takes them",
+    )
+    add("-v", "--verbose", action="count", default=0, help="show what Ansible says; repeat for more")
+
+
+def become_password(args: argparse.Namespace) -> str | None:
+    """Asked for on the terminal if the command was told to."""
+    return getpass.getpass("BECOME password: ", stream=sys.stderr) if args.ask_become_pass else None
