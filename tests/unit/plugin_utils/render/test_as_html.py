@@ -217,9 +217,9 @@ def test_many_findings_are_folded_and_the_rest_counted(fleet: Report) -> None:
     ("hosts", "compared", "words"),
     [
         (0, False, "No host was sampled, so nothing is known of any."),
-        (1, False, "One host was sampled: there is none to compare it with"),
+        (1, False, "One host was sampled, there is none to compare it with"),
         (3, False, "no measure of these probes can be compared between hosts"),
-        (3, True, "No host differs from its peers: 1 comparison of 3 hosts"),
+        (3, True, "No host differs from its peers (1 comparison of 3 hosts)"),
     ],
 )
 def test_what_it_means_that_nothing_was_found(
@@ -424,7 +424,7 @@ def test_printed_lines_of_every_kind_of_output(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("value", "packed"),
-    [(2**53, 2**53), (2**63, str(2**63)), (True, True), ("x" * 400, "x" * 299 + "…"), (1 / 3, 0.333333)],
+    [(2**53, 2**53), (2**63, str(2**63)), (True, True), ("x" * 400, "x" * 299 + "…"), (1 / 3, 0.33333333)],
 )
 def test_keys_stay_what_they_are(value: Any, packed: Any) -> None:
     assert pack.key(value) == packed

@@ -24,7 +24,7 @@ const bar = (share) => {
 
 class Grid {
   /** bars: place of the column drawn as bars. lit(row): whether the row is to stand out. */
-  constructor({ caption, columns, bars = null, lit = () => false, none = "No rows.", first = FIRST_ROWS }) {
+  constructor({ caption, columns, bars = null, lit = () => false, none = () => "No rows.", first = FIRST_ROWS }) {
     Object.assign(this, { columns, bars, lit, none, first });
     this.rows = [];
     this.words = [];
@@ -90,7 +90,7 @@ class Grid {
     this.shown = drawn.length;
     const top = this.bars === null ? 0 : this.rows.reduce((most, row) => Math.max(most, this.columns[this.bars].value(row) || 0), 0);
     this.body.replaceChildren(...drawn.map((row) => this.line(row, top)));
-    if (!this.rows.length) this.body.append(el("tr", {}, el("td", { colspan: this.columns.length, class: "none" }, this.none)));
+    if (!this.rows.length) this.body.append(el("tr", {}, el("td", { colspan: this.columns.length, class: "none" }, this.none())));
     this.status.textContent = this.words.length ? `${found.length} of ${plural(this.rows.length, "row")}` : "";
     const left = found.length - drawn.length;
     this.more.hidden = left === 0;

@@ -26,7 +26,7 @@ def text(value: str, tail: bool = False) -> str:
     return "…" + shown[1 - MAX_TEXT :] if tail else shown[: MAX_TEXT - 1] + "…"
 
 
-def number(value: float | None, digits: int = 6) -> float | None:
+def number(value: float | None, digits: int = 8) -> float | None:
     """Whole numbers as they are, others to so many significant digits."""
     if value is None or not math.isfinite(value):
         return None

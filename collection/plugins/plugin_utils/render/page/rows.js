@@ -59,7 +59,14 @@ const marksOf = (probe, numbers) => {
 
 const FILES = "all are in the data files beside this page";
 
+/** What it means that there are no rows, of one host or of all. */
 const nothingSeen = (probe) => {
+  const { host } = focus;
+  if (host !== null) {
+    const { status, mark } = probe.sessions;
+    if (!["sampled", "degraded"].includes(status[host])) return `${hosts[host].name} did not sample it, so nothing is known.`;
+    return mark[host] ? `No rows; but ${hosts[host].name} has losses, see coverage.` : `No rows: nothing of the kind was seen on ${hosts[host].name}.`;
+  }
   const sampled = probe.sessions.status.filter((status) => status === "sampled" || status === "degraded").length;
   if (!sampled) return "No host sampled it, so nothing is known.";
   if (probe.sessions.mark.some(Boolean)) return "No rows; but some hosts have losses, see coverage.";
@@ -76,7 +83,7 @@ class RowsView {
     this.sights = [
       { name: "Rows by host", grid: () => new Grid({
         caption: `${table.title}, by host`, columns: [hostColumn(probe), ...keys, ...measures],
-        bars: barOf(table, 1 + table.keys), lit: this.lit, none: nothingSeen(probe),
+        bars: barOf(table, 1 + table.keys), lit: this.lit, none: () => nothingSeen(probe),
       }), fill: (grid) => this.fillRows(grid) },
     ];
     if (table.hosts.length > 1) this.sights.push({ name: "Totals per host", grid: () => new Grid({

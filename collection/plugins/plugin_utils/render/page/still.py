@@ -16,7 +16,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.coverage impor
     HostCoverage,
     plural,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Column, Finding, Table
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Column, Finding, Table, Value
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import cells, view
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import figures, pack, tables
@@ -101,17 +101,8 @@ def chips(report: Report) -> list[tuple[str, str]]:
 
 def no_findings(report: Report) -> str:
     """What it means that there are none."""
-    hosts = report.counts.get("probed", 0) + report.counts.get("degraded", 0)
-    if not hosts:
-        return "No host was sampled, so nothing is known of any."
-    if hosts == 1:
-        return "One host was sampled: there is none to compare it with, and no check of a probe speaks up."
-    if not report.comparisons:
-        return "No check of a probe speaks up; no measure of these probes can be compared between hosts."
-    return (
-        f"No host differs from its peers: {plural(len(report.comparisons), 'comparison')}"
-        f" of {plural(hosts, 'host')}, and no check of a probe speaks up."
-    )
+    said = view.no_findings(report).removeprefix("none: ")
+    return f"{said[:1].upper()}{said[1:]}."
 
 
 # --- findings ---
@@ -210,7 +201,12 @@ def is_numeric(item: Column) -> bool:
 
 
 def _texts(columns: Sequence[Column], values: Iterable[Any]) -> list[str]:
-    return [figures.of(item, value) for item, value in zip(columns, values, strict=False)]
+    return [figures.of(item, _packed(value)) for item, value in zip(columns, values, strict=False)]
+
+
+def _packed(value: Value | None) -> Value | None:
+    """The number that the script has, so that both round alike."""
+    return pack.number(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
 # --- coverage ---
@@ -237,18 +233,10 @@ def _covered(row: HostCoverage) -> list[str]:
         pack.text(row.host),
         row.status,
         pack.text(row.kernel) or figures.NOTHING,
-        clock(row),
+        view.clock(row).text,
         pack.text(row.reason),
         pack.text(row.remedy),
     ]
-
-
-def clock(row: HostCoverage) -> str:
-    """`+0.003 ± 0.004 s`."""
-    if row.clock_offset_s is None:
-        return figures.NOTHING
-    error = "" if row.clock_error_s is None else f" ± {row.clock_error_s:.3f}"
-    return f"{row.clock_offset_s:+.3f}{error} s"
 
 
 # --- probes ---
@@ -414,22 +402,16 @@ def _cost(probe: ProbeReport) -> list[str]:
 
 def builds(report: Report) -> Sheet | None:
     """The modules that were compiled or taken from the cache."""
-    if not report.builds:
+    grid = view.builds_grid(report)
+    if grid is None:
         return None
-    rows = [
-        [
-            pack.text(item.kernel),
-            pack.text(item.probe),
-            pack.text(item.status),
-            figures.shown("duration", item.seconds),
-            pack.text(item.stap),
-            pack.text(item.builder),
-            figures.amount(len(item.hosts)),
-        ]
-        for item in report.builds
-    ]
-    heads = ["Kernel", "Probe", "Status", "Took", "SystemTap", "Builder", "Hosts"]
-    return Sheet("Modules", heads, rows, (3, 6))
+    right = tuple(place for place, head in enumerate(grid.heads) if head.numeric)
+    rows = [[pack.text(cell.text) for cell in row] for row in grid.rows]
+    return Sheet(grid.caption, [_headed(head.title) for head in grid.heads], rows, right)
+
+
+def _headed(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def summary(report: Report) -> list[tuple[str, str]]:
