@@ -259,6 +259,24 @@ def sort_measure(table: Table) -> int | None:
     return 0 if names else None
 
 
+def numbering(table: Table, interval_s: float | None = None) -> Callable[[Row], int | None]:
+    """What says in which interval of the window, from 1, a row belongs; None if the table has none."""
+    step_ms = interval_s * 1000 if interval_s else None
+
+    def number(row: Row) -> int | None:
+        if not table.interval:
+            return None
+        if row.interval is not None:
+            return row.interval + 1
+        if step_ms is None or row.t_ms is None:
+            return None
+        # Rows of an interval are printed when it ends, or a little later on a busy machine.
+        grace = min(1000.0, step_ms / 4)
+        return max(1, math.ceil((row.t_ms - grace) / step_ms))
+
+    return number
+
+
 # --- folding ---
 
 
@@ -267,7 +285,7 @@ class HostMerger:
 
     def __init__(self, table: Table, interval_s: float | None = None, max_keys: int = MAX_KEYS) -> None:
         self._table = table
-        self._interval_ms = interval_s * 1000 if interval_s and table.interval else None
+        self._number = numbering(table, interval_s)
         self._max_keys = max_keys
         self._max_interval_keys = max_keys * 4
         columns = list(enumerate(table.columns))
@@ -290,7 +308,7 @@ class HostMerger:
             key = None
         self._into(self._groups, key, values, when)
         self._total = self._grown(self._total, values, when)
-        number = self._interval(row)
+        number = self._number(row)
         if number is None:
             return
         groups = self._intervals.setdefault(number, {})
@@ -313,15 +331,6 @@ class HostMerger:
             states[position] = fold.add(states[position], values[place], when)
         group.rows += 1
         return group
-
-    def _interval(self, row: Row) -> int | None:
-        if row.interval is not None:
-            return row.interval + 1 if self._table.interval else None
-        if self._interval_ms is None or row.t_ms is None:
-            return None
-        # Rows of an interval are printed when it ends, or a little later on a busy machine.
-        grace = min(1000.0, self._interval_ms / 4)
-        return max(1, math.ceil((row.t_ms - grace) / self._interval_ms))
 
     @property
     def groups(self) -> Mapping[Key | None, _Group]:

@@ -38,10 +38,12 @@ class Session:
     window is left out; if the window never came (the script ended by itself before), it is all there is.
     """
 
-    def __init__(self, probe: Probe, nonce: str, stream: IO[bytes], max_bytes: int) -> None:
+    def __init__(
+        self, probe: Probe, nonce: str, stream: IO[bytes], max_bytes: int, lines_as_rows: bool
+    ) -> None:
         self.result = SessionResult()
         self._protocol = Protocol(nonce, self.result)
-        self._form = _form(probe)
+        self._form = _form(probe, lines_as_rows)
         self._early = _Early()
         self._lines = read_lines(stream, self.result, max_bytes)
 
@@ -115,21 +117,29 @@ class _Early:
         self.lines.clear()
 
 
-def _form(probe: Probe) -> RowsForm | TableForm | CalltraceForm | TextForm:
+def _form(probe: Probe, lines_as_rows: bool) -> RowsForm | TableForm | CalltraceForm | TextForm:
     if probe.output == "rows":
         return RowsForm(probe)
     if probe.output == "table":
         return TableForm(next(iter(probe.tables.values())))
     if probe.output == "calltrace":
         return CalltraceForm()
-    return TextForm()
+    return TextForm(as_rows=lines_as_rows)
 
 
-def parse_session(probe: Probe, nonce: str, stream: IO[bytes], max_bytes: int | None = None) -> Session:
+def parse_session(
+    probe: Probe,
+    nonce: str,
+    stream: IO[bytes],
+    max_bytes: int | None = None,
+    *,
+    lines_as_rows: bool = False,
+) -> Session:
     """The session of `probe` whose output is `stream` (uncompressed, opened and closed by the caller).
 
     max_bytes: stop there and say so; by default the probe's own output limit and a little more, so that a
-    hostile host's gzip bomb ends as a truncated session. No content of the stream raises; a bad nonce is a
+    hostile host's gzip bomb ends as a truncated session. lines_as_rows: of output form `text`, give each line as
+    a row of no table. No content of the stream raises; a bad nonce is a
     FleetdiagError.
     """
     if not _NONCE.fullmatch(nonce):
@@ -137,4 +147,5 @@ def parse_session(probe: Probe, nonce: str, stream: IO[bytes], max_bytes: int | 
             f"probe {probe.name}: the run directory has no valid nonce for it, so its output cannot be told"
             " from forged lines; sweep again"
         )
-    return Session(probe, nonce, stream, max_bytes or (probe.limits.output_mb + 1) * 1024 * 1024)
+    most = max_bytes or (probe.limits.output_mb + 1) * 1024 * 1024
+    return Session(probe, nonce, stream, most, lines_as_rows)

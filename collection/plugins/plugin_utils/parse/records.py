@@ -132,7 +132,8 @@ class Protocol:
         if record.table == "@armed":
             self._result.armed_ms = self._result.armed_ms or epoch_ms
         elif record.table == "@start":
-            self._result.start_ms = self._result.start_ms or epoch_ms
+            if self._result.start_ms is None:
+                self._result.start_ms, self._result.window_ms = epoch_ms, epoch_ms - record.t_ms
         else:
             reason = plain(record.fields[1])
             if reason not in END_REASONS:

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import SessionResult
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse import parse_session
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.text import TextForm
 
 Fixture = Callable[..., Any]
@@ -29,3 +31,16 @@ def test_the_first_lines_are_kept_and_all_are_counted(limits: dict[str, int], ke
     form.finish(result)
     assert result.text_lines == ("abc", "def", "ghi", "jkl", "")[:kept]
     assert result.text_lines_total == 5
+
+
+def test_every_line_is_a_row_for_who_asks_for_it(make_probe: Fixture, read: Fixture) -> None:
+    session = parse_session(
+        make_probe("text"), "0" * 16, io.BytesIO(b"one\n\n" + b"x" * 99 + b"\n"), lines_as_rows=True
+    )
+    assert [(row.table, row.seq, row.values) for row in session] == [
+        ("", 1, ("one",)),
+        ("", 2, ("",)),
+        ("", 3, ("x" * 99,)),
+    ]
+    rows, _ = read(make_probe("text"), b"one\n")
+    assert rows == []

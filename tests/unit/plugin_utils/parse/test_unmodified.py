@@ -80,3 +80,12 @@ def test_a_flood_before_the_window_is_not_held_in_memory(read: Fixture, make_pro
     assert result.notes == [
         f"{100 + 1 - result.text_lines_total} lines printed before the window began are left out"
     ]
+
+
+def test_a_late_host_knows_when_the_window_began(read: Fixture, make_probe: Fixture) -> None:
+    output = (
+        f"{NONCE}\t1\t@armed\t0\t1790000006000\n{NONCE}\t2\t@start\t3200\t1790000007200\n"
+        f"{NONCE}\t3\t@end\t5000\t1790000009000\twindow\n"
+    )
+    _, result = read(make_probe("text"), output.encode())
+    assert (result.start_ms, result.window_ms) == (1790000007200, 1790000004000)
