@@ -17,6 +17,10 @@ CYCLES_PER_PERCENT = OVERLOAD_INTERVAL_CYCLES // 100
 # Handlers that may be skipped (locks held elsewhere, reentrancy) before the session gives up.
 MAX_SKIPPED = 100
 
+# Statements one run of a handler may execute (ten times as many at the session's end). SystemTap's own 1000 is too
+# few for a handler that prints an interval's 200 rows.
+MAX_ACTION = 5000
+
 # kB a module may allocate. Maps and counters are kept once for each processor, so a large host needs far more
 # than a small one; the limit is there for a script that is wrong by orders of magnitude.
 MAX_MEMORY_KB = 256 * 1024
@@ -36,6 +40,7 @@ def flags(probe: Probe, overload_percent: int = 0) -> list[str]:
         f"-DSTP_MAXMEMORY={MAX_MEMORY_KB}",
         "-DMAXERRORS=0",
         f"-DMAXSKIPPED={MAX_SKIPPED}",
+        f"-DMAXACTION={MAX_ACTION}",
         f"-DMAXMAPENTRIES={limits.map_entries}",
         f"-DMAXSTRINGLEN={limits.string_length}",
     ]

@@ -54,6 +54,7 @@ def test_flags_hold_the_manifests_limits_and_switch_nothing_off() -> None:
         "-DSTP_MAXMEMORY=262144",
         "-DMAXERRORS=0",
         "-DMAXSKIPPED=100",
+        "-DMAXACTION=5000",
         "-DMAXMAPENTRIES=2048",
         "-DMAXSTRINGLEN=128",
     ]
