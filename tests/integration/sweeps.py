@@ -33,12 +33,15 @@ tables:
     columns:
       number: {{type: int, role: measure, merge: count, description: A number.}}
 """
+# A script without a live probe point is refused.
+EXECS = 'global execs\nprobe kernel.trace("sched:sched_process_exec") { if (fd_sampling()) execs++ }\n'
 SCRIPTS = {
     "broken": "global good\nprobe no.such.point { if (fd_sampling()) good++ }\n"
     'probe end { printf("%s\\t%d\\n", fd_row("ticks"), good) }\n',
-    "flood": "probe timer.ms(2) {\n  if (!fd_sampling()) next\n"
-    '  for (i = 0; i < 200; i++) printf("%s\\t%d\\n", fd_row("ticks"), i)\n}\n',
-    "tick": 'probe timer.ms(500) {\n  if (!fd_sampling()) next\n  printf("%s\\t%d\\n", fd_row("ticks"), 1)\n}\n',
+    "flood": EXECS + "probe timer.ms(2) {\n  if (!fd_sampling()) next\n"
+    '  for (i = 0; i < 200; i++) printf("%s\\t%d\\n", fd_row("ticks"), execs)\n}\n',
+    "tick": EXECS + "probe timer.ms(500) {\n  if (!fd_sampling()) next\n"
+    '  printf("%s\\t%d\\n", fd_row("ticks"), execs)\n}\n',
 }
 
 
