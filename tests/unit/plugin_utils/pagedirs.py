@@ -10,17 +10,86 @@ from statistics import median
 from typing import Any
 
 import rundirs
-import yaml
 from rundirs import record
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import MergedTable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Comparison, Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import Report
 
-CATALOG = Path(__file__).parents[3] / "collection/roles/sweep/files/probes"
-SHIPPED = ("nettop", "disktop", "slow_open", "fs_calltrace")
 PROBES = ["slow_open", "nettop", "disktop", "latency", "errors", "fs_calltrace"]
 DEVICES = ("vda", "vdb")
+
+
+def _column(kind: str, role: str, **more: Any) -> dict[str, Any]:
+    return {"type": kind, "role": role, "description": "What it says.", **more}
+
+
+def _rows(what: str, tables: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "description": f"{what}.",
+        "question": f"{what}?",
+        "output": "rows",
+        "cost": "low",
+        "tables": tables,
+    }
+
+
+SLOW_OPEN = _rows(
+    "Files open for long",
+    {
+        "files": {
+            "description": "One row for each file that was open for long.",
+            "sort": "-seconds",
+            "columns": {
+                "process": _column("string", "key"),
+                "pid": _column("int", "key"),
+                "seconds": _column("duration", "measure", unit="us", merge="max", more_is="worse"),
+                "path": _column("path", "key"),
+                "still_open": _column("bool", "measure", merge="last"),
+            },
+        }
+    },
+)
+
+NETTOP = _rows(
+    "Traffic of each process",
+    {
+        "traffic": {
+            "description": "One row per interval for each process and interface.",
+            "interval": True,
+            "sort": "-sent_bytes",
+            "columns": {
+                "pid": _column("int", "key"),
+                "process": _column("string", "key"),
+                "interface": _column("string", "key"),
+                "sent_packets": _column("int", "measure", merge="sum"),
+                "received_packets": _column("int", "measure", merge="sum"),
+                "sent_bytes": _column("bytes", "measure", unit="B", merge="sum"),
+                "received_bytes": _column("bytes", "measure", unit="B", merge="sum"),
+            },
+        }
+    },
+)
+
+DISKTOP = _rows(
+    "Bytes read and written by each process",
+    {
+        "transfers": {
+            "description": "One row per interval for each process and disk.",
+            "interval": True,
+            "sort": "-write_bytes",
+            "columns": {
+                "uid": _column("int", "key"),
+                "pid": _column("int", "key"),
+                "ppid": _column("int", "key"),
+                "process": _column("string", "key"),
+                "device": _column("string", "key"),
+                "read_bytes": _column("bytes", "measure", unit="B", merge="sum", rate=True),
+                "write_bytes": _column("bytes", "measure", unit="B", merge="sum", rate=True),
+            },
+        }
+    },
+)
 
 LATENCY: dict[str, Any] = {
     "description": "How long requests to disks took, as a histogram per interval.",
@@ -79,9 +148,9 @@ ERRORS: dict[str, Any] = {
 
 
 def manifests() -> dict[str, Any]:
-    """The shipped probes' manifests and the two above."""
-    shipped = {name: yaml.safe_load((CATALOG / name / "probe.yml").read_text()) for name in SHIPPED}
-    return {**rundirs.MANIFESTS, **shipped, "latency": LATENCY, "errors": ERRORS}
+    """A probe for every kind of view."""
+    own = {"slow_open": SLOW_OPEN, "nettop": NETTOP, "disktop": DISKTOP, "latency": LATENCY, "errors": ERRORS}
+    return {**rundirs.MANIFESTS, **own}
 
 
 def fleet(runs: Path, hosts: int, odd: int | None = None, rows: int = 12, seed: int = 7) -> rundirs.Builder:
@@ -200,6 +269,7 @@ def _calls(dice: random.Random, turn: int, odd: bool) -> str:
 
 def tell(report: Report, host: str) -> Report:
     """Findings about one host and what they were compared with, as the findings' own code would make them."""
+    report.findings, report.comparisons = [], []
     tables = {(item.probe, item.table.name): item for probe in report.probes for item in probe.tables}
     for name, measure in (
         (("slow_open", "files"), "seconds"),
@@ -234,7 +304,7 @@ def tell(report: Report, host: str) -> Report:
         )
     order = ("critical", "warning", "info")
     report.findings.sort(key=lambda item: order.index(item.severity))
-    report.verdict = f"{host}: {len(report.findings)} findings; {report.verdict}"
+    report.verdict = f"{host}: {len(report.findings)} findings; {len(report.coverage)} hosts"
     report.peers = {row.host: "web" for row in report.coverage}
     return report
 

@@ -391,7 +391,7 @@ def test_the_others_median_of_every_function_can_be_told(fleet: Report) -> None:
     )
     assert tree["middle"][at] == [11, *totals[4:7]]
     assert tree["pace"][at] == [11, *(total / 20 for total in totals[4:7])]
-    assert [len(row) for row in tree["hosts"]] == [1 + 4 * len(names)] * 11
+    assert [len(row) for row in tree["hosts"]] == [1 + 5 * len(names)] * 11
 
 
 def test_the_map_keeps_what_tells_the_most(fleet: Report, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,13 @@
 
 A tree is kept as lists in one order, parents first. What the others' median is follows, for every host, from the
 middle of all hosts' figures: `middle` has of each node how many hosts there are and the three figures around the
-middle one, of total times (no call: none) over all hosts that sampled; `pace` the same of the time of one call,
-over the hosts that made any.
+middle one, of total times (no call: none) over all hosts that sampled; `pace` and `ownPace` the same of the time
+of one call, and of its own part of that, over the hosts that finished any.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import merge
@@ -20,7 +20,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import 
 MAX_PROCESSES = 8
 MAX_NODES = 800
 MIN_NODES = 12
-_NODE_BYTES = 18
+_NODE_BYTES = 20
 
 Path = tuple[str, ...]
 Proof = Collection[tuple[str, Path]]
@@ -58,9 +58,11 @@ def _tree(
         "count": [item.node.count for item in nodes],
         "total": [item.node.total_us for item in nodes],
         "self": [item.node.self_us for item in nodes],
+        "unfinished": [item.node.unfinished for item in nodes],
         "on": [item.hosts for item in nodes],
         "middle": [_middle(_totals(own.values(), at)) for at in range(len(nodes))],
-        "pace": [_middle(_paces(own.values(), at)) for at in range(len(nodes))],
+        "pace": [_middle(_paces(own.values(), at, _total)) for at in range(len(nodes))],
+        "ownPace": [_middle(_paces(own.values(), at, _own)) for at in range(len(nodes))],
         "more": len(tree.nodes) - len(nodes) + tree.more,
         "hosts": [[hosts[host], *_flat(found, most, nodes)] for host, found in own.items() if found],
     }
@@ -72,12 +74,13 @@ def _on_host(calls: HostCalls, process: str, places: Mapping[Path, int]) -> dict
 
 
 def _flat(found: Mapping[int, CallNode], most: int, nodes: Sequence[merge.FleetNode]) -> list[int]:
-    """Place, calls, total, self of the slowest nodes and their callers."""
+    """Place, calls, total, self, unfinished calls of the slowest nodes and their callers."""
     paths = {nodes[at].node.path: at for at in found}
     kept = merge.keep_slowest({path: found[at].total_us for path, at in paths.items()}, most)
     flat: list[int] = []
     for at in sorted(paths[path] for path in kept):
-        flat += [at, found[at].count, found[at].total_us, found[at].self_us]
+        node = found[at]
+        flat += [at, node.count, node.total_us, node.self_us, node.unfinished]
     return flat
 
 
@@ -92,5 +95,14 @@ def _totals(hosts: Iterable[Mapping[int, CallNode]], at: int) -> list[float]:
     return [found[at].total_us if at in found else 0 for found in hosts]
 
 
-def _paces(hosts: Iterable[Mapping[int, CallNode]], at: int) -> list[float]:
-    return [found[at].total_us / found[at].count for found in hosts if at in found and found[at].count]
+def _paces(hosts: Iterable[Mapping[int, CallNode]], at: int, time: Callable[[CallNode], int]) -> list[float]:
+    nodes = [found[at] for found in hosts if at in found]
+    return [time(node) / done for node in nodes if (done := node.count - node.unfinished) > 0]
+
+
+def _total(node: CallNode) -> int:
+    return node.total_us
+
+
+def _own(node: CallNode) -> int:
+    return node.self_us

@@ -14,19 +14,28 @@ const othersMedian = ([many, low, middle, high], own) => {
   return own < middle ? (middle + high) / 2 : (low + middle) / 2;
 };
 
-const pace = (node) => (node.count ? node.total / node.count : null);
+const done = (node) => node.count - node.unfinished;
 
+/** Of calls whose time is known. */
+const perCall = (node, time) => (done(node) > 0 ? time / done(node) : null);
+
+const against = (here, middle) => [here, here === null ? null : othersMedian(middle, here)];
+
+/** What is compared; `weight` is by how many calls a difference counts. */
 const COMPARED = [
-  { name: "total time", of: (tree, at, own) => [own.total, othersMedian(tree.middle[at], own.total)] },
-  { name: "time per call", of: (tree, at, own) => [pace(own), pace(own) === null ? null : othersMedian(tree.pace[at], pace(own))] },
+  { name: "own time per call", weight: done, of: (tree, at, own) => against(perCall(own, own.self), tree.ownPace[at]) },
+  { name: "time per call", weight: done, of: (tree, at, own) => against(perCall(own, own.total), tree.pace[at]) },
+  { name: "total time", weight: () => 1, of: (tree, at, own) => against(own.total, tree.middle[at]) },
 ];
 
 /** The tree in the figures of one host, or (null) of all. */
 const figuresOf = (tree, host) => {
-  if (host === null) return tree.function.map((_, at) => ({ count: tree.count[at], total: tree.total[at], self: tree.self[at] }));
+  if (host === null) return tree.function.map((_, at) => ({ count: tree.count[at], total: tree.total[at], self: tree.self[at], unfinished: tree.unfinished[at] }));
   const flat = tree.hosts.find((row) => row[0] === host);
   const own = new Array(tree.function.length).fill(null);
-  for (let place = 1; flat && place < flat.length; place += 4) own[flat[place]] = { count: flat[place + 1], total: flat[place + 2], self: flat[place + 3] };
+  for (let place = 1; flat && place < flat.length; place += 5) {
+    own[flat[place]] = { count: flat[place + 1], total: flat[place + 2], self: flat[place + 3], unfinished: flat[place + 4] };
+  }
   return own;
 };
 
@@ -79,12 +88,17 @@ class Flame {
     this.frames.querySelector('[tabindex="0"]')?.focus();
   }
 
+  /** What is compared of a node: this host's figure and the others' median. */
+  pair(own, at) {
+    return COMPARED[this.mode].of(this.tree, at, own[at]);
+  }
+
   /** Colour and sign of a node on the chosen host, and the sentence that says it in words. */
   compare(at, own, whole) {
     const [here, there] = COMPARED[this.mode].of(this.tree, at, own);
     if (here === null || there === null) return { kind: "alike", sign: "", words: "" };
     const words = `; the others' median ${micro(there)}${there ? ` (× ${amount(here / there)})` : ""}`;
-    const matters = Math.abs(here - there) * (this.mode ? own.count : 1) >= MATTERS * whole;
+    const matters = Math.abs(here - there) * COMPARED[this.mode].weight(own) >= MATTERS * whole;
     const ratio = there ? here / there : here ? 99 : 1;
     if (!matters || (ratio < ALIKE && ratio > 1 / ALIKE)) return { kind: "alike", sign: "", words };
     const strength = Math.min(3, 1 + Math.floor(Math.abs(Math.log2(ratio)) / 1.2));
@@ -191,14 +205,12 @@ class Flame {
       number("calls", (at) => own[at].count, (at) => amount(own[at].count)),
       number("total", (at) => own[at].total, (at) => micro(own[at].total)),
       number("self", (at) => own[at].self, (at) => micro(own[at].self), "Time of its own, without what it called"),
-      number("per call", (at) => (own[at].count ? own[at].total / own[at].count : null), (at) => micro(own[at].count ? own[at].total / own[at].count : null)),
+      number("per call", (at) => perCall(own[at], own[at].total), (at) => micro(perCall(own[at], own[at].total))),
     ];
     if (host === null) columns.push(number("hosts", (at) => tree.on[at], (at) => amount(tree.on[at])));
     else columns.push(
-      ...COMPARED.map((item) => {
-        const there = (at) => item.of(tree, at, own[at])[1];
-        return number(`others' median, ${item.name}`, there, (at) => micro(there(at)));
-      }),
+      number(COMPARED[this.mode].name, (at) => this.pair(own, at)[0], (at) => micro(this.pair(own, at)[0])),
+      number("others' median", (at) => this.pair(own, at)[1], (at) => micro(this.pair(own, at)[1])),
       { title: "compared", value: (at) => this.compare(at, own[at], whole).kind, show: (at) => ({ "▲ ": "▲ slower", "▼ ": "▼ faster" })[this.compare(at, own[at], whole).sign] || "alike" },
     );
     rows.sort((a, b) => own[b].self - own[a].self || a - b);

@@ -162,8 +162,9 @@ class HostMap {
 
   measure(line) {
     const probe = data.probes[line.probe];
+    const key = line.table === null ? [line.key[0], ...line.key.slice(-1)] : line.key; // of a call: process and function
     return [el("span", { class: "soft" }, probe ? probe.name : ""), " ", line.label,
-      line.key.length ? el("code", { class: "keyname" }, line.key.join(" · ")) : null];
+      key.length ? el("code", { class: "keyname", title: line.key.join(" > ") }, key.join(" > ")) : null];
   }
 
   draw() {

@@ -21,11 +21,11 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import ProbeReport, Report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.store import host_dir
 
-ROWS_ROOM = 1_800_000
+ROWS_ROOM = 2_400_000
 VIEWS_ROOM = 1_000_000
-CALLS_ROOM = 800_000
-LINES_ROOM = 800_000
-MAP_ROOM = 600_000
+CALLS_ROOM = 700_000
+LINES_ROOM = 600_000
+MAP_ROOM = 500_000
 """Bytes for rows of all tables, for their charts, for the call trees of single hosts, for printed lines, and for
 the map."""
 MAX_LINES = 100

@@ -145,7 +145,7 @@ const openRows = ({ probe, table, host, keys = [], path = null }) => {
 const start = () => {
   document.querySelector("nav .bar-in").append(hostChooser());
   const card = byId("host");
-  new HostMap(byId("map"), (line, host) => openRows({ ...line, host, keys: [] }));
+  new HostMap(byId("map"), (line, host) => openRows({ ...line, host, keys: line.key.length ? [line.key] : [], path: line.table === null ? line.key : null }));
   coverage();
   data.probes.forEach((probe, at) => {
     probeViews(probe, at + 1);

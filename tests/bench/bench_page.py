@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How large the page of a large fleet is, how long it takes to make, and how soon Chromium shows it.
+
+A run directory of 1,000 hosts and 6 probes is made up, read and rendered; then the page is opened from disk,
+several times in a fresh tab of a real Chromium, until it is loaded and its script has finished. Goals: it opens in
+under 3 s and stays under 6 MB. `make bench-page` writes build/bench/page.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "tests/unit/plugin_utils")]
+
+import pagedirs  # noqa: E402
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import report as reports  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_html  # noqa: E402
+
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    " --disable-component-update --disable-sync --window-size=1280,1000"
+)
+OPENED = 5
+MAX_SECONDS = 3.0
+MAX_BYTES = 6_000_000
+
+# Until the script is through and what it made is laid out and painted.
+DRAWN = """
+const done = arguments[0];
+const painted = () => requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now())));
+if (document.readyState === 'complete') painted(); else addEventListener('load', painted);
+"""
+TURNED = """
+const done = arguments[0], begun = performance.now();
+document.querySelector('a[data-finding]').click();
+requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - begun)));
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--hosts", type=int, default=1000)
+    parser.add_argument("--rows", type=int, default=30, help="processes per interval, host and probe")
+    parser.add_argument("--out", type=Path, default=ROOT / "build/bench/page.json")
+    wanted = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="fleetdiag-bench-") as folder:
+        figures = made_figures(Path(folder), wanted.hosts, wanted.rows)
+        page = Path(folder) / "report.html"
+        versions, opened = open_it(page)
+    result = {
+        "name": "page",
+        "what": f"the page of {wanted.hosts:,} hosts x {len(pagedirs.PROBES)} probes",
+        "ratios": [
+            ratio("opens in Chromium, seconds (median)", opened["seconds"], MAX_SECONDS),
+            ratio("size, bytes", figures["bytes"], MAX_BYTES),
+        ],
+        "figures": {**figures, **opened},
+        "machine": {"cpus": os.cpu_count(), "cpu": cpu(), "system": platform.platform()},
+        "versions": {"python": platform.python_version(), **versions},
+    }
+    wanted.out.parent.mkdir(parents=True, exist_ok=True)
+    wanted.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    for item in result["ratios"]:
+        said = "holds" if item["holds"] else "MISSED"
+        print(f"{said}  {item['name']}: {item['measured']:,} (goal: under {item['goal']:,})")
+    for name, value in result["figures"].items():
+        print(f"       {name}: {value:,}" if isinstance(value, (int, float)) else f"       {name}: {value}")
+    return 0 if all(item["holds"] for item in result["ratios"]) else 1
+
+
+def ratio(name: str, measured: float, goal: float) -> dict[str, Any]:
+    return {"name": name, "measured": measured, "goal": goal, "holds": measured < goal}
+
+
+def made_figures(folder: Path, hosts: int, rows: int) -> dict[str, Any]:
+    """Make the page; what it took."""
+    os.fsync = lambda _fd: None  # thousands of small files that nobody will miss
+    made = pagedirs.fleet(folder / "runs", hosts, hosts // 2, rows)
+    begun = time.perf_counter()
+    report = reports.build(made.path, generated="2026-11-23T08:01:00+00:00")
+    read = time.perf_counter()
+    pagedirs.tell(report, made.hosts[hosts // 2])
+    page = as_html.render(report).encode()
+    rendered = time.perf_counter()
+    (folder / "report.html").write_bytes(page)
+    return {
+        "bytes": len(page),
+        "seconds to read and merge the run directory": round(read - begun, 2),
+        "seconds to render the page": round(rendered - read, 2),
+        "rows in the run directory": sum(
+            len(host.rows) for probe in report.probes for table in probe.tables for host in table.hosts
+        ),
+        "peak memory, MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+
+
+def open_it(page: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    """Versions of the browser, and how soon it shows the page."""
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        raise SystemExit("needs the Debian packages chromium and chromium-driver; make packages")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in FLAGS.split():
+        options.add_argument(flag)
+    browser = webdriver.Chrome(options=options, service=Service(driver))
+    browser.set_script_timeout(120)
+    try:
+        times, paints, turns = [], [], []
+        for _ in range(OPENED):
+            browser.switch_to.new_window("tab")
+            browser.get(f"file://{page}")
+            times.append(browser.execute_async_script(DRAWN) / 1000)
+            paint = "return performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0"
+            paints.append(browser.execute_script(paint) / 1000)
+            turns.append(browser.execute_async_script(TURNED) / 1000)
+            browser.close()
+            browser.switch_to.window(browser.window_handles[0])
+        name, version = browser.capabilities["browserName"], browser.capabilities["browserVersion"]
+    finally:
+        browser.quit()
+    return {name: version}, {
+        "seconds": round(median(times), 2),
+        "seconds, each time": [round(value, 2) for value in times],
+        "first paint, seconds": round(median(paints), 2),
+        "seconds from a finding to its rows": round(median(turns), 2),
+    }
+
+
+def cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
+        platform.processor(),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
