@@ -24,11 +24,13 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import (
     Finding,
     Losses,
     Probe,
+    SessionResult,
     Value,
     View,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse import parse_session
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import decode, plain
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.linetimes import LineClock
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.losses import read_losses
 
 SCHEMA = "fleetdiag.report/2"
@@ -89,11 +91,17 @@ class HostCalls:
 
 @dataclass
 class HostText:
-    """The first lines one host printed, of `total`."""
+    """The first lines one host printed, of `total`.
+
+    times: of each line, milliseconds since the window's start; it was printed then or later, before the next one.
+    timed: how that is known: `own` (the lines say it), `session` (told between them), or empty: only the order is.
+    """
 
     host: str
     lines: list[str]
     total: int
+    times: list[int | None] = field(default_factory=list)
+    timed: str = ""
 
 
 @dataclass
@@ -408,10 +416,7 @@ class _Builder:
         self, report: ProbeReport, shard: _Shard, host: str, output: coverage.SessionOutput
     ) -> None:
         if report.output == "text":
-            result = output.result
-            report.texts.append(
-                HostText(host, list(result.text_lines[:FIRST_LINES]), result.text_lines_total)
-            )
+            report.texts.append(_text(host, output.result, shard.window_s))
         elif report.output == "calltrace":
             cut = [merge.cut_tree(tree, HOST_CALL_NODES) for tree in output.result.calltrees]
             lines = _first_lines(shard, host, report.name)
@@ -481,6 +486,15 @@ def _head(data: bytes, nonce: str) -> tuple[str, ...]:
     prefix = nonce.encode() + b"\t"
     lines = [line for line in data.split(b"\n")[:-1] if line.strip()]
     return tuple(plain(line.removeprefix(prefix)[:_LINE].rstrip(b"\r")) for line in lines[:HEAD_LINES])
+
+
+def _text(host: str, result: SessionResult, window_s: float) -> HostText:
+    """The first lines with their times. All kept ones are looked at: late ones tell how times are known."""
+    clock = LineClock(result.window_ms, window_s * 1000)
+    pairs = zip(result.text_lines, result.text_times, strict=True)
+    times = [clock.time(line, told) for line, told in pairs][:FIRST_LINES]
+    timed = ("own" if clock.own else "session") if clock.known else ""
+    return HostText(host, list(result.text_lines[:FIRST_LINES]), result.text_lines_total, times, timed)
 
 
 def _first_lines(shard: _Shard, host: str, name: str) -> list[str]:
