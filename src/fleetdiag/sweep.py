@@ -15,13 +15,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, parameters, settings, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
+    catalog,
+    modulestore,
+    parameters,
+    scripts,
+    settings,
+    store,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 from fleetdiag import paths, progress
@@ -108,11 +115,8 @@ def carry_out(request: Request, checked: Checked) -> Outcome:
 def check(request: Request) -> Checked:
     """The request with everything verified that can be without touching a host."""
     catalogs = settings.catalogs(request.catalogs)
-    probes = catalog.find(list(request.probes), [catalog.shipped(), *catalogs])
     given = parameters.parse_assignments(request.parameters)
-    parameters.check_names(probes, given)
-    for probe in probes:
-        parameters.check(probe, dict(given.get(probe.name, {})))
+    _check_probes(request.probes, [catalog.shipped(), *catalogs], given)
     window_s = parameters.parse_window(request.window)
     if not 1 <= request.forks <= 500:
         raise FleetdiagError(f"--forks {request.forks}: is out of range; choose 1 to 500")
@@ -125,13 +129,26 @@ def check(request: Request) -> Checked:
         variables={
             # The playbook asks for root itself; only a variable can take that back.
             **({} if request.become else {"ansible_become": False}),
-            "probes": [probe.name for probe in probes],
+            "probes": list(dict.fromkeys(request.probes)),
             "window": window_s,
             "parameters": given,
             "sweep_catalogs": [str(directory) for directory in catalogs],
             "sweep_runs_dir": str(runs_dir),
         },
     )
+
+
+def _check_probes(
+    names: Sequence[str], catalogs: Sequence[Path], given: Mapping[str, Mapping[str, str]]
+) -> None:
+    """Probes and their parameters. An example that was never brought here is looked at when a builder sends it."""
+    examples = scripts.in_cache(modulestore.default_dir())
+    later = [name for name in names if scripts.is_example(name) and not scripts.is_in(name, examples)]
+    if not later or len(later) < len(names):
+        probes = catalog.find([name for name in names if name not in later], catalogs, examples=examples)
+        parameters.check_names(probes, {name: values for name, values in given.items() if name not in later})
+        for probe in probes:
+            parameters.check(probe, parameters.of_probe(probe, given))
 
 
 class Stop:

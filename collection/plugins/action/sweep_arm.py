@@ -68,7 +68,7 @@ class ActionModule(FleetdiagAction):
         timeout = arm_timeout or plan.arm_timeout_s(probes)
         ttl = plan.ttl_s(timeout, int(sweep["window_s"]))
         recorded = {entry["name"]: entry for entry in sweep["probes"]}
-        sessions = plan.sessions(probes, recorded, modules, ttl)
+        sessions = plan.sessions(probes, recorded, modules, ttl=ttl, window_s=int(sweep["window_s"]))
         store_of_modules = ModuleStore()
         combination = "|".join(
             (self.host, facts["kernel"], facts["kernel_build_id"], facts["staprun"], smoke)

@@ -11,9 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import skew, store, sweeprun
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import buildfault, skew, store, sweeprun
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.modulestore import ModuleStore
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweeprun import Source
@@ -64,7 +65,10 @@ class ActionModule(FleetdiagAction):
             entries = self._modules(args, sources)
         except FleetdiagError as error:
             return {"error": str(error), "remedy": "see to the builder, then sweep again"}
-        for entry in entries.values():
+        probes = {probe.name: probe for probe in sweeprun.probes(sweep)}
+        for name, entry in entries.items():
+            if entry["status"] == "failed" and name in probes:
+                _explain(entry, probes[name])
             if entry["status"] == "failed" and args["lacks"]:
                 entry["error"] += f"\nThe builder lacks something: {printable(args['lacks'])}"
         return {"probes": entries}
@@ -142,6 +146,15 @@ def _entry(
         "error": printable_lines(error),
         "line": line,
     }
+
+
+def _explain(entry: dict[str, Any], probe: Probe) -> None:
+    """A known reason in place of SystemTap's message, which is kept beside it."""
+    known = buildfault.explain(
+        entry["error"], debuginfo=probe.requires_debuginfo, unmodified=probe.unmodified
+    )
+    if known:
+        entry.update(said=entry["error"], error=printable(known), line=None)
 
 
 def printable_lines(text: str) -> str:

@@ -18,6 +18,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
     parameters,
     plan,
     release,
+    scripts,
     settings,
     store,
 )
@@ -40,6 +41,8 @@ class ActionModule(FleetdiagAction):
         "builders": {"type": "list", "elements": "str", "default": []},
         "overload_percent": {"type": "int", "default": 0},
         "redact": {"type": "bool", "default": True},
+        "examples": {"type": "list", "elements": "str", "default": []},
+        "examples_debuginfo": {"type": "bool", "default": False},
     }
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
@@ -50,11 +53,16 @@ class ActionModule(FleetdiagAction):
                 'no probe was named; say which, for instance -e \'{"probes": ["slow_open"]}\'; '
                 f"there are: {', '.join(catalog.names(catalogs))}"
             )
-        probes = catalog.find(args["probes"], catalogs)
+        examples = next((Path(folder) for folder in args["examples"] if folder), None)
+        _check_brought(args, examples)
+        probes = catalog.find(
+            args["probes"], catalogs, examples=examples, debuginfo=args["examples_debuginfo"]
+        )
         window_s = parameters.parse_window(args["window"])
         parameters.check_names(probes, args["parameters"])
         values = {
-            probe.name: parameters.check(probe, args["parameters"].get(probe.name, {})) for probe in probes
+            probe.name: parameters.check(probe, parameters.of_probe(probe, args["parameters"]))
+            for probe in probes
         }
         if not 0 <= args["overload_percent"] <= 100:
             raise FleetdiagError(
@@ -120,3 +128,14 @@ class ActionModule(FleetdiagAction):
                 f"the callback {CALLBACK} is not enabled, so no report is made at the end; "
                 f"make it with: fleetdiag report {run_dir}"
             )
+
+
+def _check_brought(args: dict[str, Any], examples: Path | None) -> None:
+    asked = [name for name in args["probes"] if scripts.is_example(name)]
+    for name in asked:
+        scripts.topic_and_name(name)
+    if asked and examples is None:
+        raise FleetdiagError(
+            f"{', '.join(asked)}: SystemTap's examples are on no builder that can be reached; install systemtap-doc"
+            " (Debian) or systemtap-testsuite (EL) there, or let the sweep do it (sweep_install)"
+        )

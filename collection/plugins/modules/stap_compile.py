@@ -12,6 +12,8 @@ description:
   - Runs passes 1 to 4 of C(stap) on a builder, for a kernel that need not be the running one.
   - What was compiled before for the same O(sources[].key) is taken from the builder's cache.
   - A script that does not compile never stops the others; its result carries SystemTap's own message.
+  - A script of whose probe points only such are left that would always be there (begin, end, timers) is one that does
+    not compile, because all it would yield is an empty table. SystemTap drops optional probe points without a word.
 author:
   - The fleetdiag maintainers (@fleetdiag)
 options:
@@ -131,7 +133,9 @@ modules:
       type: int
 """
 
+import glob
 import hashlib
+import itertools
 import os
 import re
 import shutil
@@ -142,6 +146,13 @@ from ansible.module_utils.basic import AnsibleModule
 PLACEHOLDER = "00000000_000000_0000"
 DEBUGINFOD_URLS = "/etc/debuginfod/fleetdiag.urls"  # written by the role install
 ERROR_BYTES = 6000
+EMPTY_TALK = re.compile(
+    r"^(Keeping temporary directory|Tip: |Rerun with -v|Number of similar ).*\n?", re.MULTILINE
+)
+# A probe point in SystemTap's C source: what it was resolved to, and file:line:column.
+POINT = re.compile(r'STAP_PROBE_INIT\(\d+, &\w+, "((?:[^"\\]|\\.)*)", "(?:[^"\\]|\\.)*", "((?:[^"\\]|\\.)*)"')
+# timer.profile samples what the processors do; every other timer only tells the time.
+ALWAYS_THERE = re.compile(r"(begin|end|error|never|procfs)\b|timer\.(?!profile\b)")
 
 
 def main():
@@ -232,7 +243,8 @@ def build(module, stap, source, home, kept):
     work = os.path.join(home, "work", f"{source['name']}-{os.getpid()}")
     shutil.rmtree(work, ignore_errors=True)
     tapset = os.path.join(work, "tapset")
-    for folder in (tapset, os.path.join(home, "modules"), os.path.join(home, "tmp")):
+    temporary = os.path.join(work, "tmp")
+    for folder in (tapset, temporary, os.path.join(home, "modules")):
         os.makedirs(folder, mode=0o700, exist_ok=True)
     for name, text in dict(module.params["tapset"], **{"../" + source["file"]: source["script"]}).items():
         with open(os.path.join(tapset, name), "w") as stream:
@@ -246,6 +258,10 @@ def build(module, stap, source, home, kept):
             code, said = run_stap(module, stap, source, name, home, work, ["--poison-cache"])
         if code:
             return shortened(said) or f"stap ended with exit code {code}"
+        if source["control"]:
+            error = lifeless(temporary, name, source["file"])
+            if error:
+                return error
         os.replace(os.path.join(work, name + ".ko"), kept)
         return ""
     finally:
@@ -253,16 +269,29 @@ def build(module, stap, source, home, kept):
 
 
 def run_stap(module, stap, source, name, home, work, more=()):
-    """stap is never killed hard: a killed compilation poisons its cache. -g is never given: no embedded C."""
+    """stap is never killed hard: a killed compilation poisons its cache. -g is never given: no embedded C.
+
+    With -k the C source stays, which says what every probe point was resolved to.
+    """
     command = ["timeout", "--signal=INT", str(module.params["timeout"])]
-    command += [stap, "-p4", "-r", module.params["kernel"], "-m", name, "-I", os.path.join(work, "tapset")]
+    command += [
+        stap,
+        "-k",
+        "-p4",
+        "-r",
+        module.params["kernel"],
+        "-m",
+        name,
+        "-I",
+        os.path.join(work, "tapset"),
+    ]
     command += list(source["flags"]) + list(more)
     if source["control"]:
         command += ["-E", source["control"]]
     command += [source["file"], *list(source["args"])]
     environment = {
         "SYSTEMTAP_DIR": os.path.join(home, "systemtap"),
-        "TMPDIR": os.path.join(home, "tmp"),
+        "TMPDIR": os.path.join(work, "tmp"),
         "LC_ALL": "C.UTF-8",
     }
     if source["debuginfo"] and os.path.exists(DEBUGINFOD_URLS):
@@ -276,8 +305,32 @@ def run_stap(module, stap, source, name, home, work, more=()):
     return code, err + out if code else ""
 
 
+def lifeless(temporary, name, file):
+    """What is wrong with a script that has no live probe point, empty if it has one or the source cannot be read.
+
+    In SystemTap's list the points of the script come first, then those of control.stp (given with -E, so that its file
+    is called <input>), then helpers of the tapset.
+    """
+    points = []
+    for source in glob.glob(os.path.join(temporary, "stap*", name + "_src.c")):
+        with open(source, errors="replace") as stream:
+            points += POINT.findall(stream.read())
+    own = [
+        point for point, place in itertools.takewhile(lambda pair: not pair[1].startswith("<input"), points)
+    ]
+    if not points or any(not ALWAYS_THERE.match(point) for point in own):
+        return ""
+    left = ", ".join(dict.fromkeys(point.replace('\\"', '"') for point in own))
+    return (
+        "{}: no live probe point: of all that the script probes {} is left for this kernel, so it would run and"
+        " yield nothing; points that are optional (?) may need debuginfo (requires.debuginfo in a manifest,"
+        " sweep_examples_debuginfo for an example), or this kernel does not have them"
+    ).format(file, "only " + left if left else "nothing")
+
+
 def shortened(said):
     """SystemTap's message, each paragraph once: one mistake in a function is told again for every use of it."""
+    said = EMPTY_TALK.sub("", said)
     paragraphs = list(dict.fromkeys(part.strip() for part in said.split("\n\n")))
     return "\n\n".join(part for part in paragraphs if part)[:ERROR_BYTES]
 

@@ -52,6 +52,15 @@ options:
     description: Take secrets out of what the probes print, on the hosts, before it is brought back.
     type: bool
     default: true
+  examples:
+    description: Folders with SystemTap's examples, from M(fleetdiag.systemtap.sweep_examples). The first counts.
+    type: list
+    elements: str
+    default: []
+  examples_debuginfo:
+    description: Build examples and scripts with the kernel's debug symbols.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - fleetdiag.systemtap.sweep_step
   - fleetdiag.systemtap.sweep_step.looks_only

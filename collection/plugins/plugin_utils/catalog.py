@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import manifest, policy, yamlfile
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import manifest, policy, scripts, yamlfile
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
@@ -41,15 +41,28 @@ def folders(catalogs: Iterable[Path]) -> list[Path]:
     return list(found.values())
 
 
-def find(names: Sequence[str], catalogs: Sequence[Path]) -> list[Probe]:
+def find(
+    names: Sequence[str],
+    catalogs: Sequence[Path],
+    *,
+    examples: Path | None = None,
+    debuginfo: bool = False,
+) -> list[Probe]:
     """The probes of these names, in this order, each once, ready to be run.
+
+    A name may be that of an example or a script, too (see `scripts`, also for the other arguments).
 
     Raises FleetdiagError for no name at all, a name in no catalog (with the near ones) or in two, a faulty
     folder, and a script that may not run (see `policy`).
     """
     if not names:
         raise FleetdiagError(f"no probe was named; there are: {_listed(catalogs)}")
-    return [_allowed(lookup(name, catalogs)) for name in dict.fromkeys(names)]
+    return scripts.distinct(
+        scripts.load(name, examples, debuginfo=debuginfo)
+        if scripts.is_script(name)
+        else _allowed(lookup(name, catalogs))
+        for name in dict.fromkeys(names)
+    )
 
 
 def lookup(name: str, catalogs: Sequence[Path]) -> Probe:

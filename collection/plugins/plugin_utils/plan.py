@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import parameters
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import parameters, policy
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import SessionPlan
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe
@@ -26,6 +26,10 @@ SMOKE = "smoke"
 MIN_LEAD_S = 3.0
 ARM_MARGIN_S = 30
 TTL_MARGIN_S = 120
+
+# A script whose lines carry no time is told it between them, so often in a window.
+STAMPS = 3000
+MIN_STAMP_MS = 100
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,10 @@ def new_sweep(
     peers: Mapping[str, str],
     conditions: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """sweep.json: what was asked. values: checked parameters per probe; peers: see `peer_sets`."""
+    """sweep.json: what was asked, with the text of each script that is in no catalog.
+
+    values: checked parameters per probe; peers: see `peer_sets`.
+    """
     return {
         "id": new_id(now),
         "created": now.astimezone(UTC).isoformat(timespec="seconds"),
@@ -73,6 +80,7 @@ def new_sweep(
                 "manifest": dict(probe.manifest),
                 "parameters": dict(values.get(probe.name, {})),
                 "nonce": secrets.token_hex(8),
+                **({"script": policy.text_of(probe.script)} if probe.unmodified and probe.script else {}),
             }
             for probe in probes
         ],
@@ -134,7 +142,12 @@ def ttl_s(arm_timeout: int, window_s: int) -> int:
 
 
 def sessions(
-    probes: Sequence[Probe], recorded: Mapping[str, Mapping[str, Any]], modules: Mapping[str, str], ttl: int
+    probes: Sequence[Probe],
+    recorded: Mapping[str, Mapping[str, Any]],
+    modules: Mapping[str, str],
+    *,
+    ttl: int,
+    window_s: int,
 ) -> list[SessionPlan]:
     """What a host is to arm: every probe that has a module for its kernel.
 
@@ -147,7 +160,13 @@ def sessions(
         entry = recorded[probe.name]
         load, _ = parameters.split(probe, entry["parameters"])
         values = [("fd_nonce", str(entry["nonce"])), ("fd_ttl_ms", str(ttl * 1000))]
-        values += [(name, _load_value(value)) for name, value in load.items() if value != ""]
+        if probe.output != "rows":
+            values.append(("fd_stamp_ms", str(max(MIN_STAMP_MS, window_s * 1000 // STAMPS))))
+        for name, value in load.items():
+            # What a script begins with need not be said, and a global that it never uses cannot be set.
+            own = probe.unmodified and value == probe.parameters[name].default
+            if value != "" and not own:
+                values.append((name, _load_value(value)))
         plans.append(SessionPlan(probe.name, modules[probe.name], probe.limits.output_mb, values))
     return plans
 

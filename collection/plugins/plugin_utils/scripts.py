@@ -61,6 +61,8 @@ def load(name: str, examples: Path | None, *, debuginfo: bool = False) -> Probe:
     if is_example(name):
         return _example(name, examples, debuginfo)
     path = Path(name).expanduser()
+    if path.is_dir():
+        raise FleetdiagError(f"{printable(name)}: is a folder; give its catalog with --catalog, and the probe's name")
     if not path.is_file():
         raise FleetdiagError(f"{printable(name)}: there is no such script; name a file that ends in .stp")
     _check_policy(printable(name), path)
@@ -82,6 +84,12 @@ def topic_and_name(name: str) -> tuple[str, str]:
             " example:network/nettop"
         )
     return found[1], found[2].removesuffix(".stp")
+
+
+def is_in(name: str, examples: Path | None) -> bool:
+    """True if the script of an example is in this folder. FleetdiagError if the name is none."""
+    topic, short = topic_and_name(name)
+    return examples is not None and (examples / topic / f"{short}.stp").is_file()
 
 
 def distinct(probes: Iterable[Probe]) -> list[Probe]:

@@ -33,10 +33,19 @@ def probes(sweep: Mapping[str, Any]) -> list[Probe]:
     return [catalog.probe_from_manifest(entry["name"], entry["manifest"]) for entry in sweep["probes"]]
 
 
-def _with_scripts(sweep: Mapping[str, Any]) -> list[Probe]:
-    """The same from the catalogs the sweep named, where the scripts are."""
+def _with_scripts(sweep: Mapping[str, Any]) -> list[tuple[Probe, str, str]]:
+    """(probe, file, text) of each: from the catalogs the sweep named, or recorded by the sweep itself."""
     catalogs = [catalog.shipped(), *map(Path, sweep.get("catalogs", []))]
-    return catalog.find([entry["name"] for entry in sweep["probes"]], catalogs)
+    found = []
+    for entry in sweep["probes"]:
+        if "script" in entry:
+            probe = catalog.probe_from_manifest(entry["name"], entry["manifest"])
+            found.append((probe, f"{probe.name}.stp", str(entry["script"])))
+        else:
+            probe = catalog.find([entry["name"]], catalogs)[0]
+            assert probe.script is not None  # catalog.find gives probes with files
+            found.append((probe, probe.script.name, probe.script.read_text()))
+    return found
 
 
 def tapset() -> dict[str, str]:
@@ -52,9 +61,8 @@ def sources(sweep: Mapping[str, Any], *, stap: str, kernel: str, build_id: str) 
     overload = int(sweep.get("overload_percent", 0))
 
     def source(
-        name: str, path: Path, args: list[str], flags: list[str], second: str, debuginfo: bool = False
+        name: str, file: str, script: str, args: list[str], flags: list[str], second: str, debuginfo: bool
     ) -> Source:
-        script = path.read_text()
         key = buildkey.key(
             script=f"{name}\0{script}",
             tapset=library,
@@ -65,14 +73,14 @@ def sources(sweep: Mapping[str, Any], *, stap: str, kernel: str, build_id: str) 
             kernel=kernel,
             build_id=build_id,
         )
-        return Source(name, path.name, script, args, flags, second, key, debuginfo)
+        return Source(name, file, script, args, flags, second, key, debuginfo)
 
-    wanted = [source(plan.SMOKE, FILES / "smoke.stp", [], [], "")]
-    for probe in _with_scripts(sweep):
-        assert probe.script is not None  # catalog.find gives probes with files
+    smoke = (FILES / "smoke.stp").read_text()
+    wanted = [source(plan.SMOKE, "smoke.stp", smoke, [], [], "", debuginfo=False)]
+    for probe, file, script in _with_scripts(sweep):
         args = parameters.split(probe, known[probe.name])[1]
         flags = buildkey.flags(probe, overload)
-        wanted.append(source(probe.name, probe.script, args, flags, control, probe.requires_debuginfo))
+        wanted.append(source(probe.name, file, script, args, flags, control, probe.requires_debuginfo))
     return wanted
 
 

@@ -52,7 +52,7 @@ def test_find_keeps_the_order_and_takes_each_once(tmp_path: Path) -> None:
     [
         (["slow_opn"], r"^probe slow_opn: is not in the catalog \(.*/c\); did you mean slow_open\?$"),
         (["zzz"], r"^probe zzz: is not in the catalog \(.*/c\); there are: nettop, slow_open$"),
-        (["../c/nettop"], r"^probe \.\./c/nettop: is not in the catalog "),
+        (["../c/nettop"], r"^\.\./c/nettop: there is no such script; "),
         (["\x1b[2J"], r"^probe \\x1b\[2J: is not in the catalog "),
         ([""], r"^probe : is not in the catalog "),
         ([], r"^no probe was named; there are: nettop, slow_open$"),

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -56,10 +58,45 @@ def test_a_session_gets_its_load_parameters_and_no_empty_or_compile_ones() -> No
     recorded = {
         "slow_open": {"nonce": "00ff", "parameters": {"threshold_ms": 500, "process": "", "module": "xfs"}}
     }
-    (session,) = plan.sessions([probe(), probe("nettop")], recorded, {"slow_open": "a" * 64}, 200)
+    (session,) = plan.sessions(
+        [probe(), probe("nettop")], recorded, {"slow_open": "a" * 64}, ttl=200, window_s=30
+    )
     assert session.probe == "slow_open"
     assert session.output_mb == 7
     assert session.values == [("fd_nonce", "00ff"), ("fd_ttl_ms", "200000"), ("threshold_ms", "500")]
+
+
+def test_an_unmodified_script_is_told_the_time_and_only_what_it_does_not_know() -> None:
+    script = replace(probe(), output="auto", unmodified=True)
+    values = {name: parameter.default for name, parameter in script.parameters.items()}
+    recorded = {"slow_open": {"nonce": "00ff", "parameters": values}}
+
+    def loaded(window_s: int) -> list[tuple[str, str]]:
+        (session,) = plan.sessions([script], recorded, {"slow_open": "a" * 64}, ttl=1, window_s=window_s)
+        return list(session.values)
+
+    assert loaded(30) == [("fd_nonce", "00ff"), ("fd_ttl_ms", "1000"), ("fd_stamp_ms", "100")]
+    assert ("fd_stamp_ms", "1200") in loaded(3600)
+    values["threshold_ms"] = 7
+    assert ("threshold_ms", "7") in loaded(30)
+
+
+def test_the_text_of_a_script_that_is_in_no_catalog_is_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "my.stp"
+    path.write_text("probe begin {}")
+    script = replace(probe(), unmodified=True, script=path)
+    sweep = plan.new_sweep(
+        now=datetime.now(UTC),
+        version="0",
+        probes=[script, probe("nettop")],
+        values={},
+        window_s=1,
+        hosts=[],
+        peers={},
+        conditions={},
+    )
+    assert sweep["probes"][0]["script"] == "probe begin {}"
+    assert "script" not in sweep["probes"][1]
 
 
 def test_arming_may_take_what_all_probes_need_together_and_a_session_outlives_it() -> None:

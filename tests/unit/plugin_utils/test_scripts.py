@@ -102,6 +102,8 @@ def test_examples_that_were_never_brought(tmp_path: Path) -> None:
         scripts.load("example:io/iotop", None)
     with pytest.raises(FleetdiagError, match="there is no such script"):
         scripts.load(str(tmp_path / "none.stp"), None)
+    with pytest.raises(FleetdiagError, match="is a folder; give its catalog with --catalog"):
+        scripts.load(str(tmp_path), None)
 
 
 @pytest.mark.parametrize(
