@@ -42,6 +42,9 @@ _LANGUAGE = (
 )
 """Words of SystemTap's own: a parameter that is set at load is a variable of the script."""
 _NAME_ADVICE = "use a-z, 0-9 and _, a letter first, at most 40 of them"
+INTERNAL = ("title", "unmodified", "exits", "origin")
+"""Fields that only fleetdiag itself writes, for scripts that have no folder (see `scripts`)."""
+
 _MISSING = "is missing"
 _TYPE_WORDS = {
     "object": "a mapping of names to values",
@@ -101,6 +104,7 @@ def check(data: dict[str, Any], source: Source) -> None:
     for position, name in enumerate(data.get("requires", {}).get("module_files", ())):
         source.try_rule(_check_module_file, name, position, data, source)
     source.try_rule(_check_overhead, data, source)
+    source.try_rule(_check_internal, data, source)
     settings = dict.fromkeys([*data.get("parameters", {}), *_implicit(data)])
     source.try_rule(tablerules.check, data, settings, source)
 
@@ -124,10 +128,10 @@ def _faults_of(error: ValidationError) -> list[tuple[Place, str, str]]:
         return [((*place, name), _MISSING, "add it") for name in wanted if name not in value]
     if error.validator != "additionalProperties":
         return [_fault(error)]
-    allowed = list(schema.get("properties", ()))
+    allowed = [name for name in schema.get("properties", ()) if name not in INTERNAL]
     faults = []
     for unknown in value:
-        if unknown not in allowed:
+        if unknown not in schema.get("properties", ()):
             near = difflib.get_close_matches(unknown, allowed, n=1)
             advice = f"did you mean {near[0]}?" if near else f"it can be {', '.join(allowed)}"
             faults.append(((*place, unknown), "is not known here", advice))
@@ -189,6 +193,21 @@ def _check_overhead(data: dict[str, Any], source: Source) -> None:
     for name, value in data.get("overhead", {}).items():
         if isinstance(value, float) and not math.isfinite(value):
             source.fail(("overhead", name), "is no finite number", "measure again")
+
+
+def _check_internal(data: dict[str, Any], source: Source) -> None:
+    """Some things are only said of scripts that have no manifest of their own, in the records of a run."""
+    if not source.lines:
+        return
+    advice = "take it out: it is for scripts that are run without a manifest"
+    for name in INTERNAL:
+        if name in data:
+            source.fail((name,), "is nothing that a probe's folder says", advice)
+    if data["output"] == "auto":
+        source.fail(("output",), "auto is no form of output", "say rows, table, calltrace or text")
+    for name, parameter in data.get("parameters", {}).items():
+        if parameter["type"] == "words":
+            source.fail(("parameters", name, "type"), "words is no type of a probe's parameter", "say string")
 
 
 def _implicit(data: Mapping[str, Any]) -> list[str]:

@@ -153,6 +153,21 @@ FAULTS: list[tuple[str, str, int, str, str]] = [
     ("unit: us, ", "", 21, COLUMNS + ".seconds.unit", "needs the unit the script prints; use s, ms, us, ns"),
     ("unit: KB", "unit: kB", 22, COLUMNS + ".size.unit", "use B, KB, MB, GB"),
     ("merge: sum, rate", "merge: max, rate", 22, COLUMNS + ".size.rate", "max does not grow with time"),
+    ("cost: low\n", "cost: low\ntitle: x\n", 5, "title", "is nothing that a probe's folder says"),
+    (
+        "cost: low\n",
+        "cost: low\nunmodified: true\n",
+        5,
+        "unmodified",
+        "is nothing that a probe's folder says",
+    ),
+    (
+        "type: bool, default: false",
+        "type: words, default: '', when: compile",
+        12,
+        "parameters.all.type",
+        "words is no",
+    ),
     ("output: rows\n", "output: rows\noutput: text\n", 4, "YAML", "output is there twice"),
     ("cost: low", "cost: [low", 5, "YAML", ""),
     ("cost: low", "cost: &a low\nx: *a", 5, "YAML", "aliases are not allowed"),
@@ -432,6 +447,13 @@ def test_views_of_a_call_trace(output: str, views: list[dict[str, str]], said: s
         return
     with pytest.raises(FleetdiagError, match=f"^probe p: {said}"):
         catalog.probe_from_manifest("p", manifest)
+
+
+def test_only_fleetdiag_itself_says_auto(tmp_path: Path) -> None:
+    text = "description: A.\nquestion: A?\noutput: auto\ncost: low\n"
+    with pytest.raises(FleetdiagError, match=r"probe\.yml:3: output: auto is no form of output; say rows"):
+        catalog.load_probe(make(tmp_path, manifest=text))
+    assert catalog.probe_from_manifest("p", yaml.safe_load(text)).output == "auto"
 
 
 @pytest.mark.parametrize(
