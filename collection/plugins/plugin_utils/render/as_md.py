@@ -142,6 +142,9 @@ def _block(block: view.Lines) -> Iterator[str]:
     if block.more:
         yield ""
         yield f"… and {plural(block.more, 'more line')}, in the run directory"
+    for note in block.notes:
+        yield ""
+        yield words(note)
 
 
 # --- texts ---

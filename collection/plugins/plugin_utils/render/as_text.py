@@ -136,6 +136,8 @@ def _block(block: view.Lines) -> Iterator[str]:
         yield "    " + cut(line, WIDTH - 4)
     if block.more:
         yield f"    … and {plural(block.more, 'more line')}, in the run directory"
+    for note in block.notes:
+        yield from _wrapped(note, "  ", "    ")
 
 
 # --- columns ---

@@ -6,6 +6,7 @@ The renderers decide only how it looks. All texts in a grid are safe to show.
 
 from __future__ import annotations
 
+import heapq
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import C
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import cells, courses, grouping
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.cells import HOST, Cell, Head
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import ProbeReport, Report
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import HostText, ProbeReport, Report
 
 NAMES = 8
 """Host names listed in one remark; of more the number is given."""
@@ -53,11 +54,12 @@ class Grid:
 
 @dataclass
 class Lines:
-    """Lines as a host printed them. more: how many are not shown."""
+    """Lines as hosts printed them. more: how many are not shown. notes: remarks under them."""
 
     title: str
     lines: list[str]
     more: int = 0
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -691,14 +693,65 @@ def _tree_grid(tree: merge.FleetTree, most: Most) -> Grid:
 
 
 def _lines(probe: ProbeReport, most: Most) -> list[Lines]:
-    """What was printed as text: of a few hosts the first lines."""
-    found = [Lines(text.host, text.lines, text.total - len(text.lines)) for text in probe.texts if text.total]
-    shown, room = [], most.lines
-    for item in itertools.islice(found, 3):
-        mark = probe.mark(item.title)
-        title = printable(item.title) + (f" * ({printable(mark)})" if mark else "")
-        kept = [printable(line.expandtabs(8)) for line in item.lines[: room // 3]]
-        shown.append(Lines(title, kept, item.more + len(item.lines) - len(kept)))
-    if len(found) > len(shown):
-        shown.append(Lines(f"{plural(len(found) - len(shown), 'more host')}: see the run directory", []))
+    """What was printed as text: merged by time; of hosts that tell no times the first lines, host by host."""
+    timed = [text for text in probe.texts if text.timed]
+    untimed = [text for text in probe.texts if not text.timed and text.total]
+    shown = [_by_time(probe, timed, most)] if timed else []
+    each = max(1, most.lines // 3)
+    for text in untimed[: 1 if timed else 3]:
+        said = " (no times are told)" if timed else ""
+        kept = [_line(line) for line in text.lines[:each]]
+        left = text.total - len(kept)
+        shown.append(Lines(_marked(probe, text.host) + said, kept, left, _marks(probe, [text.host])))
+    hidden = len(untimed) - len(untimed[: 1 if timed else 3])
+    if hidden:
+        shown.append(Lines(f"{plural(hidden, 'more host')}: {_LINES_FORMAT}", []))
     return shown
+
+
+def _by_time(probe: ProbeReport, timed: Sequence[HostText], most: Most) -> Lines:
+    """The first lines of all hosts, with seconds since the window's start and the host in front."""
+    found = list(itertools.islice(first_lines(timed), most.lines))
+    width = max((len(_marked(probe, host)) for _, host, _ in found), default=0)
+    kept = [
+        f"{'-' if t_ms is None else f'{t_ms / 1000:.3f}':>8}  {_marked(probe, host):<{width}}  {_line(line)}"
+        for t_ms, host, line in found
+    ]
+    own = named(sorted(text.host for text in timed if text.timed == "own"))
+    how = f"; {own}: the lines tell it themselves" if own else ""
+    title = f"Printed by {plural(len(timed), 'host')}, by seconds since the window's start{how}"
+    left = sum(text.total for text in timed) - len(kept)
+    return Lines(title, kept, left, _marks(probe, (text.host for text in timed)))
+
+
+_LINES_FORMAT = "all lines are in --format lines"
+
+
+def first_lines(texts: Iterable[HostText]) -> Iterator[tuple[int | None, str, str]]:
+    """Time, host and line of what hosts printed, merged by time; lines of a host stay in their order.
+
+    No more than each host's first lines are there: behind the end of one that printed more nothing is known.
+    """
+    merged = heapq.merge(
+        *(
+            [
+                (-1 if at is None else at, text.host, number, at, line)
+                for number, (at, line) in enumerate(pairs)
+            ]
+            for text in texts
+            for pairs in [zip(text.times, text.lines, strict=True)]
+        )
+    )
+    ends = {text.host: len(text.lines) for text in texts if text.total > len(text.lines)}
+    for _, host, number, at, line in merged:
+        yield at, host, line
+        if ends.get(host) == number + 1:
+            return
+
+
+def _marked(probe: ProbeReport, host: str) -> str:
+    return printable(host) + " *" * bool(probe.mark(host))
+
+
+def _line(line: str) -> str:
+    return printable(line.expandtabs(8))
