@@ -698,3 +698,28 @@ def test_prints_on_white_also_from_the_dark(browser: webdriver.Chrome, fleet: Pa
     browser.execute_script("dispatchEvent(new Event('afterprint'))")
     assert browser.execute_script("return document.documentElement.dataset.print") is None
     assert_quiet(browser)
+
+
+def test_hosts_of_several_sets_share_a_map(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    made = rundirs.Builder(tmp_path, ["web1", "web2", "web3", "db1", "db2", "db3"])
+    made.window()
+    for host in made.hosts:
+        made.whole(host, {"slow_open": made.out(rundirs.record("slow_files", 9, "a", "/x", 2_000_000, 1))})
+    report = build(made)
+    report.findings, report.comparisons = [], []
+    for name, usual in (("web", 4.0), ("db", 900.0)):
+        hosts = [host for host in made.hosts if host.startswith(name)]
+        values = {host: usual * (9 if host == "db2" else 1) for host in hosts}
+        scores = {host: 40.0 if host == "db2" else 0.0 for host in hosts}
+        report.comparisons.append(
+            pagedirs.Comparison(
+                "slow_open", "slow_files", "opens", "opens", name, values, scores, median=usual, found=("db2",)
+            )
+        )  # fmt: skip
+    open_page(browser, written(made, report))
+    rows = table(browser, "#map")
+    assert [row[0] for row in rows] == ["slow_open opens"]
+    assert rows[0][1] == "web: 4, db: 900"
+    assert rows[0][2].splitlines() == ["▲ 8,100", ", a finding"]
+    assert rows[0][3:] == ["4", "4", "4", "900", "900"]
+    assert_quiet(browser)

@@ -205,11 +205,11 @@ def test_findings_stand_on_top_with_their_figures_and_rows(fleet: Report) -> Non
 
 def test_many_findings_are_folded_and_the_rest_counted(fleet: Report) -> None:
     first = fleet.findings[0]
-    fleet.findings = [dataclasses.replace(first, sentence=f"finding {number}") for number in range(260)]
+    fleet.findings = [dataclasses.replace(first, sentence=f"said {number}") for number in range(260)]
     text = "".join(Page(as_html.render(fleet)).texts)
     assert "188 more findings" in text
-    assert "finding 199" in text
-    assert "finding 200" not in text
+    assert "said 199" in text
+    assert "said 200" not in text
     assert "60 further findings are in report.json." in text
 
 

@@ -4,6 +4,7 @@
 const FIRST_ROWS = 25;
 const MORE_ROWS = 200;
 const FILTER_FROM = 6;
+const SHORT = 12; // characters of a title that stay on one line
 
 const order = (column, down) => (a, b) => {
   const x = column.value(a), y = column.value(b);
@@ -47,7 +48,7 @@ class Grid {
 
   head(column, place) {
     const act = button(column.title, () => this.sort(place));
-    return el("th", { scope: "col", class: column.numeric ? "n" : null, title: column.note || null }, act);
+    return el("th", { scope: "col", class: [column.numeric && "n", column.title.length <= SHORT && "short"].filter(Boolean).join(" ") || null, title: column.note || null }, act);
   }
 
   /** Other rows; what was sorted and filtered stays so. */

@@ -60,7 +60,7 @@ const heatmapChart = (view) => {
   if (view.times?.length) sights.push(["over time", "times"]);
   if (view.hosts.length > 1 || !sights.length) sights.push(["by host", "hosts"]);
   const state = { group: null, sight: sights[0][1] };
-  const place = el("div", { class: "scroll heat", tabindex: "0", role: "region", "aria-label": `${view.column.title} by ${view.bucket.title}` });
+  const place = el("div", { class: "scroll heat", tabindex: "0", role: "region", "aria-label": `${view.probe}, heat map: ${view.column.title}` });
   const note = el("p", { class: "note" });
   const draw = () => {
     const columns = heatColumns(view, state.sight, state.group);
@@ -112,12 +112,26 @@ const shadeOf = (score) => {
 
 const betterWay = (line, way) => (line.more === "better" ? way === "above" : line.more === "worse" ? way === "below" : false);
 
+/** One line per measure: hosts of several sets of peers stand side by side, each compared with its own. */
+const measuresOf = (lines) => {
+  const found = new Map();
+  for (const line of lines) {
+    const name = JSON.stringify([line.probe, line.table, line.label, line.key]);
+    if (!found.has(name)) found.set(name, { ...line, at: new Map(), out: new Set(), medians: [] });
+    const all = found.get(name);
+    for (const [host, value, score] of line.cells) all.at.set(host, { value, score, median: line.median });
+    for (const host of line.found) all.out.add(host);
+    all.medians.push([line.peers, line.median]);
+  }
+  return [...found.values()];
+};
+
 class HostMap {
   constructor(section, open) {
-    this.lines = data.map.lines.map((line) => ({ ...line, at: new Map(line.cells.map(([host, ...cell]) => [host, cell])), out: new Set(line.found) }));
+    this.lines = measuresOf(data.map.lines);
     this.open = open;
     this.most = MAP_HOSTS;
-    this.numbers = [...new Set(this.lines.flatMap((line) => line.cells.map(([host]) => host)))];
+    this.numbers = [...new Set(this.lines.flatMap((line) => [...line.at.keys()]))];
     if (!this.lines.length || this.numbers.length < 2) {
       section.append(el("p", { class: "empty" }, this.numbers.length === 1 || hosts.length === 1
         ? "One host has no peers to be compared with." : "Nothing was compared between the hosts."));
@@ -132,7 +146,7 @@ class HostMap {
   }
 
   weight(host) {
-    return this.lines.reduce((sum, line) => sum + (line.out.has(host) ? 1000 : 0) + Math.min(99, Math.abs(line.at.get(host)?.[1] || 0)), 0);
+    return this.lines.reduce((sum, line) => sum + (line.out.has(host) ? 1000 : 0) + Math.min(99, Math.abs(line.at.get(host)?.score || 0)), 0);
   }
 
   legend() {
@@ -144,13 +158,13 @@ class HostMap {
   }
 
   cell(line, host) {
-    const [value, score] = line.at.get(host) || [null, null];
+    const { value = null, score = null, median = null } = line.at.get(host) || {};
     const grade = shadeOf(score);
     const out = line.out.has(host);
     const text = figure(line, value);
     const kind = grade ? [grade.shade ? grade.way : "", `m${grade.shade}`, betterWay(line, grade.way) && grade.shade ? "fine" : ""] : ["m0"];
     if (out) kind.push("out");
-    const others = line.median === null ? "" : `; median of its peers ${figure(line, line.median)}`;
+    const others = median === null ? "" : `; median of its peers ${figure(line, median)}`;
     const sign = out ? (grade?.way === "below" ? "▼ " : "▲ ") : "";
     const node = el("td", {
       class: ["n", ...kind].filter(Boolean).join(" "), tabindex: "-1",
@@ -183,13 +197,19 @@ class HostMap {
     ].filter(Boolean));
   }
 
+  /** The median of the peers; of several sets each. */
+  median(line) {
+    const said = line.medians.map(([peers, median]) => (line.medians.length > 1 ? `${peers}: ` : "") + figure(line, median));
+    return el("td", { class: "n soft", tabindex: "-1" }, said.join(", "));
+  }
+
   /** A row per measure: reads best with few hosts. */
   byMeasure(shown) {
     return el("table", { class: "heatmap" }, el("caption", {}, "Measures of each host, coloured by how far they are from its peers'"),
       el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Measure"), el("th", { scope: "col", class: "n" }, "Median"),
         shown.map((host) => el("th", { scope: "col", class: `n${host === focus.host ? " lit" : ""}` }, hosts[host].name)))),
       el("tbody", {}, this.lines.map((line) => el("tr", {}, el("th", { scope: "row" }, this.measure(line)),
-        el("td", { class: "n soft", tabindex: "-1" }, figure(line, line.median)),
+        this.median(line),
         shown.map((host) => this.cell(line, host))))));
   }
 
@@ -197,7 +217,7 @@ class HostMap {
   byHost(shown) {
     return el("table", { class: "heatmap wide" }, el("caption", {}, "Hosts by measures, coloured by how far they are from their peers'; the worst hosts first"),
       el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Host"), this.lines.map((line) => el("th", { scope: "col" }, this.measure(line))))),
-      el("tbody", {}, el("tr", {}, el("th", { scope: "row", class: "soft" }, "Median"), this.lines.map((line) => el("td", { class: "n soft", tabindex: "-1" }, figure(line, line.median)))),
+      el("tbody", {}, el("tr", {}, el("th", { scope: "row", class: "soft" }, "Median"), this.lines.map((line) => this.median(line))),
         shown.map((host) => el("tr", { class: host === focus.host ? "lit" : null }, el("th", { scope: "row" }, hosts[host].name),
           this.lines.map((line) => this.cell(line, host))))));
   }

@@ -28,6 +28,7 @@ LINES_ROOM = 600_000
 MAP_ROOM = 500_000
 """Bytes for rows of all tables, for their charts, for the call trees of single hosts, for printed lines, and for
 the map."""
+MAX_FINDINGS = 200
 MAX_LINES = 100
 MIN_LINES = 2
 FOUND_LINES = 20
@@ -65,7 +66,7 @@ def document(report: Report) -> dict[str, Any]:
             for probe in report.probes
         ],
         "map": _map(report, numbers),
-        "findings": [_place(report, numbers, finding) for finding in report.findings],
+        "findings": [_place(report, numbers, finding) for finding in report.findings[:MAX_FINDINGS]],
     }
 
 

@@ -88,8 +88,9 @@ const VIEWS = { series: seriesChart, histogram: histogramChart, heatmap: heatmap
 const probeViews = (probe, number) => {
   probe.tables.forEach((table, at) => {
     const box = byId(`p${number}t${at + 1}`);
+    if (!box || !table.rows.length) return; // what that means stands there already
     const shown = box.querySelector("figure.grid");
-    for (const view of table.views) shown.before(VIEWS[view.kind]({ ...table.views[view.like], ...view }));
+    for (const view of table.views) shown.before(VIEWS[view.kind]({ ...table.views[view.like], ...view, probe: probe.name }));
     if (table.shut && table.views.length) {
       const shut = el("details", {}, el("summary", {}, "The rows"));
       shown.replaceWith(shut);

@@ -59,18 +59,12 @@ const marksOf = (probe, numbers) => {
 
 const FILES = "all are in the data files beside this page";
 
-/** What it means that there are no rows, of one host or of all. */
-const nothingSeen = (probe) => {
-  const { host } = focus;
-  if (host !== null) {
-    const { status, mark } = probe.sessions;
-    if (!["sampled", "degraded"].includes(status[host])) return `${hosts[host].name} did not sample it, so nothing is known.`;
-    return mark[host] ? `No rows; but ${hosts[host].name} has losses, see coverage.` : `No rows: nothing of the kind was seen on ${hosts[host].name}.`;
-  }
-  const sampled = probe.sessions.status.filter((status) => status === "sampled" || status === "degraded").length;
-  if (!sampled) return "No host sampled it, so nothing is known.";
-  if (probe.sessions.mark.some(Boolean)) return "No rows; but some hosts have losses, see coverage.";
-  return "No rows: nothing of the kind was seen in the window.";
+/** What it means that the chosen host has no rows. */
+const nothingSeen = ({ sessions }) => {
+  if (focus.host === null) return "No rows.";
+  const { name } = hosts[focus.host];
+  if (!["sampled", "degraded"].includes(sessions.status[focus.host])) return `${name} did not sample it, so nothing is known.`;
+  return sessions.mark[focus.host] ? `No rows; but ${name} has losses, see coverage.` : `No rows: nothing of the kind was seen on ${name}.`;
 };
 
 class RowsView {
@@ -82,17 +76,17 @@ class RowsView {
     const measures = measureColumns(table, 1 + table.keys);
     this.sights = [
       { name: "Rows by host", grid: () => new Grid({
-        caption: `${table.title}, by host`, columns: [hostColumn(probe), ...keys, ...measures],
+        caption: `${probe.name}: ${table.title}, by host`, columns: [hostColumn(probe), ...keys, ...measures],
         bars: barOf(table, 1 + table.keys), lit: this.lit, none: () => nothingSeen(probe),
       }), fill: (grid) => this.fillRows(grid) },
     ];
     if (table.hosts.length > 1) this.sights.push({ name: "Totals per host", grid: () => new Grid({
-      caption: `${table.title}, totals per host`,
+      caption: `${probe.name}: ${table.title}, totals per host`,
       columns: [hostColumn(probe), countColumn("rows", "Rows of this host", 1), ...measureColumns(table, 3)],
       bars: barOf(table, 2), lit: (row) => row[0] === focus.host,
     }), fill: (grid) => this.fillHosts(grid) });
     if (table.fleet.some((row) => row[0] > 1)) this.sights.push({ name: "All hosts together", grid: () => new Grid({
-      caption: `${table.title}, all hosts together`,
+      caption: `${probe.name}: ${table.title}, all hosts together`,
       columns: [...keyColumns(table, 1), countColumn("hosts", "Hosts that have it", 0), ...measures],
       bars: barOf(table, table.keys + 1),
     }), fill: (grid) => this.fillFleet(grid) });

@@ -20,27 +20,29 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import C
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import cells, view
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import figures, pack, tables
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page.model import MAX_FINDINGS
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import ProbeReport, Report
 
 TOP = 10
 """Rows of each table that stand in the page itself."""
 FINDINGS = 12
 """Findings that are open to the eye; further ones are folded away."""
-MAX_FINDINGS = 200
 COVERAGE = 40
+NOT_SAMPLED = "No host sampled it, so nothing is known."
 SEVERITIES = ("critical", "warning", "info")
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 @dataclass
 class Sheet:
-    """A small table of texts. numeric: places of the columns to the right."""
+    """A small table of texts. numeric: places of the columns to the right. empty: what it means to have no rows."""
 
     caption: str
     heads: list[str]
     rows: list[list[str]]
     numeric: tuple[int, ...] = ()
     notes: list[str] = field(default_factory=list)
+    empty: str = ""
 
 
 @dataclass
@@ -60,7 +62,8 @@ class Card:
 
 @dataclass
 class Section:
-    """One probe. tables: id, title, description and top of each. calls: the top of its call trees."""
+    """One probe. tables: id, title, description and top of each. calls: the top of its call trees. empty: why
+    there is neither."""
 
     number: int
     name: str
@@ -71,6 +74,7 @@ class Section:
     warnings: list[str]
     tables: list[tuple[str, str, str, Sheet]]
     calls: Sheet | None
+    empty: str
     has_lines: bool
     findings: int
 
@@ -135,7 +139,7 @@ def _card(number: int, finding: Finding, probes: Mapping[str, tuple[int, ProbeRe
         mark=pack.text(finding.mark),
         anchor=anchor,
         where=", ".join(words),
-        proof=_proof(finding, listed[place - 1].table) if place and finding.rows else None,
+        proof=_proof(number, finding, listed[place - 1].table) if place and finding.rows else None,
     )
 
 
@@ -179,12 +183,12 @@ def chance(probability: float) -> str:
     )
 
 
-def _proof(finding: Finding, table: Table) -> Sheet:
+def _proof(number: int, finding: Finding, table: Table) -> Sheet:
     rows = [
         [pack.text(host), *_texts(table.keys, key), *_texts(table.measures, values)]
         for host, key, values in finding.rows
     ]
-    return Sheet("The rows that prove it", ["Host", *_heads(table)], rows, _right(table))
+    return Sheet(f"The rows that prove finding {number + 1}", ["Host", *_heads(table)], rows, _right(table))
 
 
 def _heads(table: Table) -> list[str]:
@@ -250,7 +254,7 @@ def sections(report: Report) -> list[Section]:
 def _section(report: Report, number: int, probe: ProbeReport) -> Section:
     return Section(
         number=number,
-        name=pack.text(probe.title or probe.name),
+        name=_named(probe),
         question=printable(probe.question),
         description=printable(probe.description),
         facts=view.facts(probe),
@@ -264,8 +268,10 @@ def _section(report: Report, number: int, probe: ProbeReport) -> Section:
                 _top(probe, merged),
             )
             for place, merged in enumerate(probe.tables, 1)
+            if probe.sampled
         ],
-        calls=_calls(probe),
+        calls=_calls(probe) if probe.sampled else None,
+        empty="" if probe.sampled else NOT_SAMPLED,
         has_lines=any(probe.heads.values()) or bool(probe.calls) or bool(probe.texts),
         findings=sum(finding.probe == probe.name for finding in report.findings),
     )
@@ -277,12 +283,13 @@ def _top(probe: ProbeReport, merged: merge.MergedTable) -> Sheet:
         [_host(probe, row.host), *_texts(table.keys, row.key), *_texts(table.measures, row.values)]
         for row in merged.top(TOP)
     ]
-    sheet = Sheet(f"{tables.title(table)}, by host", ["Host", *_heads(table)], rows, _right(table))
+    sheet = Sheet(
+        f"{_named(probe)}: {tables.title(table)}, by host", ["Host", *_heads(table)], rows, _right(table)
+    )
     every = sum(len(host.rows) for host in merged.hosts)
     if every > len(rows):
         sheet.notes.append(f"and {plural(every - len(rows), 'more row')}; all are in the data files")
-    if not rows:
-        sheet.notes.append(nothing(probe))
+    sheet.empty = nothing(probe)
     sheet.notes += _marks(probe, (row.host for row in merged.hosts))
     return sheet
 
@@ -290,7 +297,7 @@ def _top(probe: ProbeReport, merged: merge.MergedTable) -> Sheet:
 def nothing(probe: ProbeReport) -> str:
     """What it means that there are no rows."""
     if not probe.sampled:
-        return "No host sampled it, so nothing is known."
+        return NOT_SAMPLED
     if any(probe.mark(host) for host in probe.sampled):
         return "No rows; but some hosts have losses, see coverage."
     return "No rows: nothing of the kind was seen in the window."
@@ -325,13 +332,10 @@ def _calls(probe: ProbeReport) -> Sheet | None:
         for item, tree in found[:TOP]
     ]
     heads = ["Process > function", "calls", "total", "self", "hosts"]
-    sheet = Sheet("Functions with the most time of their own, all hosts", heads, rows, (1, 2, 3, 4))
-    if not rows:
-        sheet.notes.append(
-            "No calls were seen in the window."
-            if probe.sampled
-            else "No host sampled it, so nothing is known."
-        )
+    sheet = Sheet(
+        f"{_named(probe)}: functions with the most time of their own, all hosts", heads, rows, (1, 2, 3, 4)
+    )
+    sheet.empty = "No calls were seen in the window." if probe.sampled else NOT_SAMPLED
     return sheet
 
 
@@ -390,7 +394,7 @@ def _cost(probe: ProbeReport) -> list[str]:
     spent = [session.cpu_s for session in probe.sessions.values() if session.cpu_s is not None]
     measured = [f"{str(name).replace('_', ' ')} {value}" for name, value in probe.overhead.items()]
     return [
-        pack.text(probe.title or probe.name),
+        _named(probe),
         pack.text(probe.cost),
         figures.shown("duration", median(spent)) if spent else figures.NOTHING,
         figures.shown("duration", max(spent)) if spent else figures.NOTHING,
@@ -410,6 +414,10 @@ def builds(report: Report) -> Sheet | None:
     return Sheet(grid.caption, [_headed(head.title) for head in grid.heads], rows, right)
 
 
+def _named(probe: ProbeReport) -> str:
+    return pack.text(probe.title or probe.name)
+
+
 def _headed(words: str) -> str:
     return words[:1].upper() + words[1:]
 
@@ -421,9 +429,11 @@ def summary(report: Report) -> list[tuple[str, str]]:
         run = report.runs[0]
         start = min((run.start for run in report.runs if run.start is not None), default=None)
         when = (
-            f"{run.window_s:g} s from {cells.moment(start)}" if start is not None else "it was never opened"
+            f"{run.window_s:g} s from {cells.moment(start)}"
+            if start is not None
+            else f"{run.window_s:g} s; it was never opened"
         )
         facts.append(("Window", when))
     facts.append(("Hosts", f"{sum(report.counts.values()):,}"))
-    facts.append(("Probes", ", ".join(pack.text(probe.title or probe.name) for probe in report.probes)))
+    facts.append(("Probes", ", ".join(_named(probe) for probe in report.probes)))
     return facts
