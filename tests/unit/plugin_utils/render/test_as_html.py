@@ -191,7 +191,7 @@ def test_findings_stand_on_top_with_their_figures_and_rows(fleet: Report) -> Non
     text = "".join(parsed.texts)
     assert text.index("web007: seconds 15") < text.index("Coverage: every host")
     assert "Others' median0 s" in text
-    assert "By chance1 in 5,000" in text
+    assert "By chance1 in 5,000 reports" in text
     assert "Compared with10 hosts of web" in text
     proof = text.index("The rows that prove it")
     assert "/var/www/html/slow_13.html" in text[proof : proof + 2000]

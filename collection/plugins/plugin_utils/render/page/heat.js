@@ -100,7 +100,7 @@ const heatmapChart = (view) => {
 // --- hosts x measures ---
 
 const FEW = 8;
-const MAP_HOSTS = 30;
+const MAP_HOSTS = 20;
 
 /** How strongly a figure differs from its peers', 0 to SHADES - 1, and which way. */
 const shadeOf = (score) => {

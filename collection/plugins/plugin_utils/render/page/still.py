@@ -168,19 +168,19 @@ def _figures(finding: Finding) -> list[tuple[str, str]]:
             ("Compared with", f"{peers} of {pack.text(finding.peer_set)}" if finding.peer_set else peers)
         )
     if finding.score is not None:
-        shown.append(("Deviation", f"{figures.amount(abs(finding.score))} {TIMES} the spread"))
+        shown.append(("Deviation", f"{figures.amount(abs(finding.score))} robust deviations"))
     if finding.chance is not None:
         shown.append(("By chance", chance(finding.chance)))
     return shown
 
 
 def chance(probability: float) -> str:
-    """`1 in 2,000`."""
+    """`1 in 2,000 reports`: how often hosts that are alike would show this."""
     if probability >= 0.1:
         return f"{100 * probability:.0f} %"
-    return (
-        "less than 1 in a million" if probability < 1e-6 else f"1 in {figures.amount(round(1 / probability))}"
-    )
+    if probability < 1e-6:
+        return "less than 1 in a million reports"
+    return f"1 in {figures.amount(float(f'{1 / probability:.2g}'))} reports"
 
 
 def _proof(number: int, finding: Finding, table: Table) -> Sheet:
