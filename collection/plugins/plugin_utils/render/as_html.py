@@ -45,7 +45,7 @@ _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u20
 def render(report: Report) -> str:
     """The whole page."""
     styles = [_together(names) for names in _STYLES]
-    scripts = [_file("vendor/uplot/uPlot.iife.min.js"), _own_script()]
+    scripts = [_library("uplot", "uPlot.iife.min.js"), _own_script()]
     cards = still.cards(report)
     page = _template().render(
         title=f"fleetdiag: {printable(report.verdict)}",
@@ -84,6 +84,11 @@ def _block(document: dict[str, Any]) -> str:
     """JSON that can stand in an element: nothing in it ends the element or begins another."""
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.translate(_ESCAPES)
+
+
+def _library(folder: str, name: str) -> str:
+    """A library with its licence, which wants to be in every copy."""
+    return f"/*\n{_file(f'vendor/{folder}/LICENSE')}*/\n{_file(f'vendor/{folder}/{name}')}"
 
 
 def _own_script() -> str:

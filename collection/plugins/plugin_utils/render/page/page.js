@@ -122,7 +122,7 @@ const printed = (probe, number) => {
     lines.textContent = found ? found.lines.join("\n") : "";
     if (!found) return rest.replaceChildren(`Nothing came back from ${hosts[host].name}.`);
     const what = found.total === null ? `The first ${plural(found.lines.length, "line")}` : `${found.lines.length} of ${plural(found.total, "line")}`;
-    return rest.replaceChildren(`${what}. The whole output: `, fileLink(host, probe));
+    return rest.replaceChildren(`${what}. The whole output, in the run directory: `, fileLink(host, probe));
   });
 };
 

@@ -57,7 +57,7 @@ const marksOf = (probe, numbers) => {
     `* ${names.slice(0, 8).join(", ")}${names.length > 8 ? ` and ${names.length - 8} more` : ""}: ${mark}`);
 };
 
-const FILES = "all are in the data files beside this page";
+const filesOf = (probe, table) => `all are in csv/${probe.file}.${table.name}.csv`;
 
 /** What it means that the chosen host has no rows. */
 const nothingSeen = ({ sessions }) => {
@@ -127,7 +127,7 @@ class RowsView {
     grid.fill(rows, {
       foot: this.totals(only, total),
       remarks: [
-        all > rows.length ? `${plural(rows.length, "row")} of ${all.toLocaleString("en-US")}${whose} are in this page, the top ones; ${FILES}` : "",
+        all > rows.length ? `${plural(rows.length, "row")} of ${all.toLocaleString("en-US")}${whose} are in this page, the top ones; ${filesOf(probe, table)}` : "",
         ...marksOf(probe, only === null ? table.hosts.map((row) => row[0]) : [only]),
       ],
     });
@@ -150,6 +150,6 @@ class RowsView {
 
   fillFleet(grid) {
     const { fleet, allKeys } = this.table;
-    grid.fill(fleet, { remarks: [allKeys > fleet.length ? `the first ${fleet.length} of ${allKeys.toLocaleString("en-US")}; ${FILES}` : ""] });
+    grid.fill(fleet, { remarks: [allKeys > fleet.length ? `the first ${fleet.length} of ${allKeys.toLocaleString("en-US")}; report.json has more` : ""] });
   }
 }

@@ -288,7 +288,9 @@ def _top(probe: ProbeReport, merged: merge.MergedTable) -> Sheet:
     )
     every = sum(len(host.rows) for host in merged.hosts)
     if every > len(rows):
-        sheet.notes.append(f"and {plural(every - len(rows), 'more row')}; all are in the data files")
+        sheet.notes.append(
+            f"and {plural(every - len(rows), 'more row')}; all are in csv/{probe.name}.{table.name}.csv"
+        )
     sheet.empty = nothing(probe)
     sheet.notes += _marks(probe, (row.host for row in merged.hosts))
     return sheet
