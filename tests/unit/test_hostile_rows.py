@@ -343,7 +343,7 @@ def test_d1_to_d6_every_format_shows_it_and_does_nothing(tmp_path: Path, attack:
         files["report.html"]
     )
     hosts = [row["host"] for row in json.loads(files["report.json"])["coverage"]]
-    assert hosts == ["web1", attack, f"refused {attack}"]
+    assert set(hosts) == {"web1", attack, f"refused {attack}"}
     column = [row["process"] for row in csv.DictReader(io.StringIO(files["csv/slow_open.slow_files.csv"]))]
     assert {cell.removeprefix("'") for cell in column} == {shown}
 
