@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -182,8 +183,7 @@ def build(
     builder = _Builder(probes, max_rows)
     for host in sorted(homes):
         builder.add(homes[host], host)
-    order = list(dict.fromkeys(host for shard in shards for host in shard.run.hosts))
-    rows = [builder.rows[host] for host in order]
+    rows = [builder.rows[host] for host in sorted(homes, key=_natural)]
     statuses = [row.status for row in rows]
     counts: dict[str, int] = {status: statuses.count(status) for status in coverage.STATUSES}
     built = [item for shard in shards for item in _built(shard, builder.rows)]
@@ -196,18 +196,18 @@ def build(
         coverage=rows,
         probes=reports,
         builds=built,
-        notes=[note for shard in shards for note in shard.notes()],
+        notes=[*_unlike(shards), *(note for shard in shards for note in shard.notes())],
         homes={host: _id(shard.run) for host, shard in homes.items()},
     )
 
 
-def write(run_path: Path, report: Report) -> None:
-    """Write report.json, report.txt and report.html into the run directory, each whole or not at all."""
-    from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_html, as_json, as_text
+def write(run_path: Path, report: Report) -> dict[str, list[str]]:
+    """Write what every sweep makes into the run directory, each file whole or not at all; their names by format."""
+    # Here and not above: renderers import this module.
+    from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import render
 
-    store.write_text(run_path, "report.json", as_json.render(report))
-    store.write_text(run_path, "report.txt", as_text.render(report))
-    store.write_text(run_path, "report.html", as_html.render(report))
+    written = render.write(report, run_path)
+    return written
 
 
 def verdict(counts: Mapping[str, int]) -> str:
@@ -281,6 +281,12 @@ def _id(run: store.Run) -> str:
     return coverage.text(run.sweep, "id") or run.path.name
 
 
+def _natural(name: str) -> tuple[list[tuple[int, str]], str]:
+    """web2 before web10, however the hosts were distributed over sweeps."""
+    parts = re.findall(r"[0-9]{1,18}|[^0-9]+", name)
+    return [(int(part), "") if part.isdigit() and part.isascii() else (-1, part) for part in parts], name
+
+
 def _probes(shards: Sequence[_Shard]) -> dict[str, Probe]:
     probes: dict[str, Probe] = {}
     for shard in shards:
@@ -289,7 +295,27 @@ def _probes(shards: Sequence[_Shard]) -> dict[str, Probe]:
                 raise FleetdiagError(
                     f"{shard.run.path}: its probe {name} differs from the other directories'; report it alone"
                 )
+    _check_parameters(shards)
     return probes
+
+
+def _check_parameters(shards: Sequence[_Shard]) -> None:
+    """Figures of other settings are not of the same kind."""
+    known: dict[str, Mapping[str, Any]] = {}
+    for shard in shards:
+        for name, entry in shard.entries.items():
+            parameters = coverage.mapping(entry, "parameters")
+            if known.setdefault(name, parameters) != parameters:
+                raise FleetdiagError(
+                    f"{shard.run.path}: its probe {name} ran with other parameters; report it alone"
+                )
+
+
+def _unlike(shards: Sequence[_Shard]) -> Iterator[str]:
+    lengths = sorted({shard.window_s for shard in shards})
+    if len(lengths) > 1:
+        named = ", ".join(f"{length:g} s" for length in lengths)
+        yield f"windows of different length are in this report ({named}): compare rates, not totals"
 
 
 def _homes(shards: Sequence[_Shard]) -> dict[str, _Shard]:
