@@ -67,6 +67,10 @@ test-debuginfo: venv packages  ## The debuginfo path for one kernel: 5 GB on the
 test-target-mode: venv packages  ## A sweep without a builder: a quarter of an hour on emulated machines
 	@FLEETDIAG_TEST_TARGET_MODE=1 $(BIN)/python -m pytest tests/integration/test_target_mode.py
 
+.PHONY: bench-overhead
+bench-overhead: venv packages  ## What each probe costs a host of the lab, into its manifest: [PROBE="..."]
+	@$(BIN)/python tests/bench/bench_overhead.py $(PROBE)
+
 .PHONY: bench-page
 bench-page: venv packages  ## The page of 1,000 hosts: its size, and how soon Chromium shows it
 	@$(BIN)/python tests/bench/bench_page.py

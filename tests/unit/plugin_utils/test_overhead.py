@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.overhead import (
+    cost_of,
+    sentence,
+    written_into,
+)
+
+FIGURES = {
+    "method": "iterations of a mixed workload, 3 pairs of 4 s; hits and cycles by stap -t",
+    "machine": "emulated x86_64",
+    "emulated": True,
+    "kernel": "6.12.90-amd64",
+    "throughput_percent": 97.2,
+    "session_cpu_percent": 0.4,
+    "hits_per_second": 5140,
+    "cycles_per_hit": 22100,
+    "date": "2026-11-24",
+}
+SHIPPED = [
+    probe for probe in catalog.find(catalog.names([catalog.shipped()]), [catalog.shipped()]) if probe.overhead
+]
+
+
+@pytest.mark.parametrize("probe", SHIPPED, ids=lambda probe: probe.name)
+def test_the_cost_of_a_shipped_probe_is_the_measured_one(probe: Probe) -> None:
+    assert cost_of(probe.overhead) == probe.cost
+    assert {*FIGURES} <= {*probe.overhead}
+
+
+@pytest.mark.parametrize(
+    ("hits", "cycles", "cost"),
+    [
+        (0, 0, "low"),
+        (1000, 29_999, "low"),
+        (1000, 30_000, "medium"),
+        (99_999, 3000, "medium"),
+        (100_000, 3000, "high"),
+    ],
+)
+def test_cost_follows_from_hits_and_cycles(hits: float, cycles: float, cost: str) -> None:
+    assert cost_of({"hits_per_second": hits, "cycles_per_hit": cycles}) == cost
+
+
+@pytest.mark.parametrize(
+    "overhead", [{}, {"hits_per_second": 5}, {"hits_per_second": "many", "cycles_per_hit": 1}]
+)
+def test_without_figures_no_cost_is_guessed(overhead: dict[str, object]) -> None:
+    assert cost_of(overhead) is None
+    assert sentence(overhead) == ""
+
+
+def test_the_figures_as_a_sentence() -> None:
+    assert sentence(FIGURES) == (
+        "97.2 % of the work was done, 5,140 hits a second of 22,100 cycles, its session used 0.4 % of a processor"
+        " (emulated x86_64, 6.12.90-amd64, 2026-11-24)"
+    )
+
+
+MANIFEST = """\
+# A comment.
+description: It.   # another
+question: Does it?
+output: rows
+cost: low          # for now
+
+tables:
+  t: {}
+"""
+
+
+def test_figures_are_written_beside_the_cost_and_nothing_else_changes() -> None:
+    once = written_into(MANIFEST, FIGURES)
+    assert yaml.safe_load(once)["overhead"] == FIGURES
+    assert yaml.safe_load(once)["cost"] == "medium"
+    kept = [
+        line for line in once.splitlines() if not line.startswith(("overhead:", "  ")) or line == "  t: {}"
+    ]
+    assert kept == MANIFEST.replace("cost: low  ", "cost: medium  ").splitlines()
+    again = written_into(once, {**FIGURES, "hits_per_second": 1})
+    assert again == once.replace("5140", "1").replace("cost: medium", "cost: low")
