@@ -7,7 +7,6 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import release, store
@@ -15,14 +14,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import 
 from fleetdiag import options, reporting, sweep
 from fleetdiag.lab import cli as lab_cli
 from fleetdiag.probes import cli as probes_cli
-from fleetdiag.reporting import EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
-
-EXIT_CODES = """exit codes:
-  0    all hosts were probed
-  2    bad input, or the sweep could not start
-  3    the report is made, but not all hosts were probed
-  130  interrupted; the report of what was there is made
-"""
+from fleetdiag.reporting import EXIT_CODES, EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"fleetdiag {release.version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_sweep(commands)
-    _add_report(commands)
+    reporting.add_parser(commands)
     probes_cli.add_parser(commands)
     lab_cli.add_parser(commands)
     return parser
@@ -117,6 +109,7 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="N",
         help=f"hosts worked on at the same time (default: {sweep.DEFAULT_FORKS})",
     )
+    reporting.add_fail_on(parser)
     options.add_ansible(parser)
     parser.set_defaults(func=_run_sweep)
 
@@ -136,19 +129,6 @@ def _run_sweep(args: argparse.Namespace) -> int:
             become_password=options.become_password(args),
             extra_vars=args.extra_vars,
             verbosity=args.verbose,
+            fail_on=args.fail_on,
         )
-    )
-
-
-def _add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser(
-        "report",
-        help="make the report of a run directory again",
-        description="Make the report of a run directory again, also of a sweep that was interrupted.",
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("directory", metavar="DIR", help="run directory of a sweep")
-    parser.set_defaults(
-        func=lambda args: reporting.exit_code(reporting.render(Path(os.path.expanduser(args.directory))))
     )

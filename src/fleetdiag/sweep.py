@@ -52,7 +52,8 @@ class Request:
     """What was asked on the command line, not yet checked.
 
     inventory: files, directories or lists with a comma; parameters: `probe.name=value`; extra_vars: as
-    ansible-playbook takes them; forks: hosts worked on at the same time; verbosity: number of v.
+    ansible-playbook takes them; forks: hosts worked on at the same time; verbosity: number of v; fail_on: the
+    severity of findings that make the exit code 4.
     """
 
     inventory: Sequence[str]
@@ -67,6 +68,7 @@ class Request:
     become_password: str | None = field(default=None, repr=False)
     extra_vars: Sequence[str] = ()
     verbosity: int = 0
+    fail_on: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def run(request: Request) -> int:
     if outcome.run_dir is None:
         return EXIT_INTERRUPTED
     report = render(outcome.run_dir)
-    return EXIT_INTERRUPTED if outcome.interrupted else exit_code(report)
+    return EXIT_INTERRUPTED if outcome.interrupted else exit_code(report, request.fail_on)
 
 
 def carry_out(request: Request, checked: Checked) -> Outcome:

@@ -10,7 +10,8 @@ short_description: One report of a sweep over all hosts
 version_added: 0.1.0
 description:
   - Appends what happens to each host of a sweep to C(events.jsonl) in the run directory, as it happens.
-  - Merges what all hosts sent and writes C(report.html), C(report.json) and C(report.txt) when the playbook ends.
+  - Merges what all hosts sent and writes C(report.html), C(report.json), C(report.txt), C(report.md) and C(csv/) when
+    the playbook ends. C(fleetdiag report) makes other formats of the same run directory.
   - Does nothing in playbooks that run no sweep.
 author:
   - The fleetdiag maintainers (@fleetdiag)
@@ -18,7 +19,7 @@ requirements:
   - enabled by its full name in C(callbacks_enabled)
 options:
   show:
-    description: Show C(report.txt) on the terminal when the playbook ends.
+    description: Show C(report.txt), and where C(report.html) is, on the terminal when the playbook ends.
     type: bool
     default: true
     env:
@@ -36,6 +37,7 @@ from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 
 NAMESPACE = "fleetdiag.systemtap."
 START = NAMESPACE + "sweep_start"
@@ -77,6 +79,7 @@ class CallbackModule(CallbackBase):
             return
         if self.get_option("show"):
             self._display.display((self.run_dir / "report.txt").read_text(encoding="utf-8"))
+            self._display.display(printable(str(self.run_dir / "report.html")))
 
     def _append(self, result: Any, status: str) -> None:
         """One line of events.jsonl. The name of the task carries the phase: `Arm | Push the modules, ...`."""

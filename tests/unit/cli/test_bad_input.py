@@ -38,6 +38,16 @@ CASES = {
     "forks out of range": ((*SWEEP, "--forks", "0"), "--forks 0", "1 to 500"),
     "missing run directory": (("report", "nowhere"), "nowhere", ""),
     "not a run directory": (("report", "."), "sweep.json", ""),
+    "unknown format": (("report", ".", "--format", "docx"), "docx", "it can be csv, html, json"),
+    "several without a place": (("report", "a", "b"), "several run directories", "-o OUT"),
+    "a file as the place": (("report", ".", "-o", "hosts.yml"), "hosts.yml", "directory"),
+    "several formats on standard output": (
+        ("report", ".", "--format", "md,json", "-o", "-"),
+        "only one format",
+        "html, json",
+    ),
+    "files on standard output": (("report", ".", "--format", "csv", "-o", "-"), "only one format", "txt"),
+    "unknown severity": (("report", ".", "--fail-on", "info"), "info", "--help"),
 }
 
 

@@ -72,8 +72,8 @@ def test_the_order_and_every_host_once(tmp_path: Path) -> None:
     coverage = after(text, "COVERAGE")
     assert [line.split()[0] for line in coverage if line and not line.startswith(" ")] == [
         "host",
-        "web1",
         "old1",
+        "web1",
     ]
     assert "      staprun 4.8 is too old" in coverage
     assert "      -> install 5.6" in coverage

