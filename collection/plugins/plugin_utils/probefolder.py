@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, manifest, policy, yamlfile
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.coverage import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe, SessionResult
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.explain import Line, explain
@@ -96,7 +97,7 @@ _ADVICE = "script, manifest and sample must agree"
 
 def _lacks(probe: Probe, lines: list[Line], result: SessionResult) -> Iterator[str]:
     if result.lost_records:
-        yield f"{result.lost_records} records are missing before this line"
+        yield f"{plural(result.lost_records, 'record')} of those before this line missing"
     if result.start_ms is None:
         yield "the window never began (no record @start)"
     if not result.end_reason:

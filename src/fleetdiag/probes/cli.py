@@ -10,7 +10,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, settings
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
+    catalog,
+    modulestore,
+    scripts,
+    settings,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe
 from fleetdiag import options
@@ -152,10 +157,12 @@ def _dev(args: argparse.Namespace) -> int:
 
 
 def _probe(name: str, catalogs: list[Path]) -> Probe:
-    """By its folder if a path is given (it has a slash, or is a dot), else by its name."""
+    """By its folder if a path is given (it has a slash, or is a dot); else a script, an example, or a name."""
     path = _path(name)
     if path.is_dir() and ("/" in name or name in (".", "..")):
         return catalog.load_probe(path)
+    if scripts.is_script(name):
+        return scripts.load(name, scripts.in_cache(modulestore.default_dir()))
     return catalog.lookup(name, catalogs)
 
 

@@ -149,8 +149,11 @@ def show(trial: Trial, most: int) -> int:
         print(f"\nrun directory: {trial.run_dir}")
         return EXIT_NOT_STARTED if trial.builds else EXIT_INCOMPLETE
     lines, result = explain(trial.probe, trial.nonce, io.BytesIO(trial.output))
-    write_lines(_chosen(lines, most), trial)
+    chosen = _chosen(lines, most)
+    write_lines(chosen, trial)
     print()
+    if len(chosen) < len(lines):
+        print(f"{len(lines) - len(chosen)} more lines are not shown; see --lines")
     print(f"{name} on {host}: {_counts(trial.probe, lines, result)}")
     for text in (*(loss.text for loss in session.losses), *session.warnings, *session.notes):
         print(f"  {printable(text)}")

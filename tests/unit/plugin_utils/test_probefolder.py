@@ -79,7 +79,7 @@ def test_all_faults_in_the_form_of_a_manifest(folder: Path) -> None:
         (SAMPLE.replace("\t12\n", "\t-2\n"), 3, "size is no possible size; script"),
         (ARMED + START + "hello\n" + END, 3, "not a record of this session; script"),
         (SAMPLE[:-1], 4, "cut off; script"),
-        (SAMPLE.replace(ROW, ""), 3, "1 records are missing before this line; record one"),
+        (SAMPLE.replace(ROW, ""), 3, "1 record of those before this line missing; record one"),
         (SAMPLE.replace(ROW, ""), 3, "there is no row of table slow_files; record one"),
         (SAMPLE.replace("slow_files", "files"), 3, "unknown table; script"),
         (SAMPLE.replace(START, ""), 3, "the window never began (no record @start); record one"),
