@@ -265,7 +265,7 @@ def test_a_probe_without_rows_says_what_that_means(tmp_path: Path) -> None:
         (["probed"], "", "good"),
         (["probed", "gone"], "", "mixed"),
         (["gone"], "", "bad"),
-        (["probed"], "info", "good"),
+        (["probed"], "info", "plain"),
         (["probed"], "warning", "mixed"),
         (["probed"], "critical", "bad"),
     ],
@@ -415,11 +415,28 @@ def test_printed_lines_of_every_kind_of_output(tmp_path: Path) -> None:
         if probe["name"] == "nettop":
             assert probe["lines"] == []
             continue
-        ((host, total, *lines),) = probe["lines"]
-        assert block(page)["hosts"]["name"][host] == "web1"
-        assert lines
-        assert not any(rundirs.NONCE in line for line in lines[:5])
-        assert (total is not None) == (probe["name"] == "notes")
+        (printed,) = probe["lines"]
+        assert block(page)["hosts"]["name"][printed["host"]] == "web1"
+        assert printed["lines"]
+        assert not any(rundirs.NONCE in line for line in printed["lines"][:5])
+        assert ("total" in printed) == (probe["name"] == "notes")
+
+
+def test_texts_of_hosts_are_merged_by_time(tmp_path: Path) -> None:
+    made = Builder(tmp_path, ["web1", "web2", "web3"], ["notes"])
+    made.window()
+    for host in made.hosts:
+        made.whole(host, {"notes": made.out(payload="first\nsecond\n" if host != "web3" else "")})
+    report = build(made)
+    for item, times in zip(report.probes[0].texts, ([100, 3000], [200, 400], []), strict=True):
+        item.times, item.timed = list(times), "own" if times else ""
+    page = as_html.render(report)
+    text = "".join(Page(page).texts)
+    rows = ["web10.100 sfirst", "web20.200 sfirst", "web20.400 ssecond", "web13.000 ssecond"]
+    places = [text.index(row) for row in rows]
+    assert places == sorted(places)
+    lines = block(page)["probes"][0]["lines"]
+    assert [item["times"] for item in lines] == [[100, 3000], [200, 400]]
 
 
 @pytest.mark.parametrize(

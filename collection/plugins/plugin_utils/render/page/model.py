@@ -7,7 +7,7 @@ names that look alike stay two. The data files beside the page have everything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import merge
@@ -18,7 +18,11 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page im
     pack,
     tables,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import ProbeReport, Report
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import (
+    HostText,
+    ProbeReport,
+    Report,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.store import host_dir
 
 ROWS_ROOM = 2_400_000
@@ -49,6 +53,7 @@ def document(report: Report) -> dict[str, Any]:
             {
                 "name": pack.text(probe.title or probe.name),
                 "file": probe.name,
+                "output": probe.output,
                 "sessions": _sessions(probe, list(numbers)),
                 "tables": [
                     tables.table(
@@ -108,21 +113,31 @@ def _sessions(probe: ProbeReport, hosts: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def _lines(report: Report, probe: ProbeReport, numbers: Mapping[str, int]) -> list[list[Any]]:
-    """Host, lines printed in all (None: not counted), first lines as printed."""
-    printed: list[tuple[str, int | None, Sequence[str]]] = [
-        *((host, None, lines) for host, lines in sorted(probe.heads.items())),
-        *((item.host, None, item.lines) for item in probe.calls),
-        *((item.host, item.total, item.lines) for item in probe.texts),
+def _lines(report: Report, probe: ProbeReport, numbers: Mapping[str, int]) -> list[dict[str, Any]]:
+    """First lines of each host as printed. total: lines in all, None where they were not counted. times: of each
+    line, milliseconds since the window's start, where they are known."""
+    printed = [
+        *(HostText(host, lines, 0) for host, lines in sorted(probe.heads.items())),
+        *(HostText(calls.host, calls.lines, 0) for calls in probe.calls),
+        *probe.texts,
     ]
     most = LINES_ROOM // max(1, len(numbers) * len(report.probes) * _LINE // 2)
     most = max(MIN_LINES, min(MAX_LINES, most))
     found = {finding.host for finding in report.findings}
-    return [
-        [numbers[host], total, *map(_line, lines[: max(most, FOUND_LINES) if host in found else most])]
-        for host, total, lines in printed
-        if lines or total
-    ]
+    shown: list[dict[str, Any]] = []
+    for item in printed:
+        kept = max(most, FOUND_LINES) if item.host in found else most
+        entry: dict[str, Any] = {
+            "host": numbers[item.host],
+            "lines": [_line(line) for line in item.lines[:kept]],
+        }
+        if probe.output == "text":
+            entry["total"] = item.total
+            if item.timed:
+                entry["times"] = item.times[:kept]
+        if item.lines or item.total:
+            shown.append(entry)
+    return shown
 
 
 def _line(line: str) -> str:

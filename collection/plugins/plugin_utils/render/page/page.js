@@ -30,7 +30,7 @@ const sessionRows = (number) => data.probes.map((probe, place) => {
     el("td", { class: "n" }, amount(rows[number])),
     el("td", { class: "n" }, cpu[number] === null ? NOTHING : time(cpu[number])),
     el("td", { class: "text" }, [mark[number], error[number]].filter(Boolean).join("; ")),
-    el("td", {}, probe.lines.some((item) => item[0] === number)
+    el("td", {}, probe.lines.some((item) => item.host === number)
       ? el("a", { href: `#p${place + 1}lines`, "data-lines": String(place) }, "as printed") : NOTHING));
 });
 
@@ -102,11 +102,39 @@ const probeViews = (probe, number) => {
   if (box && probe.calls.length) flames.set(box.id, new Flame(probe, box.querySelector("figure.grid")));
 };
 
+/** The lines of all hosts, merged by time; those of hosts that tell none come last. */
+const said = (probe, number) => {
+  const box = byId(`p${number}text`);
+  if (!box || !probe.lines.length) return;
+  const timed = probe.lines.some((item) => item.times);
+  const all = probe.lines.flatMap(({ host, lines, times }) => lines.map((line, place) => ({ host, line, place, at: times?.[place] ?? null })));
+  all.sort((a, b) => (a.at === null) - (b.at === null) || a.at - b.at || a.host - b.host || a.place - b.place);
+  const grid = new Grid({
+    caption: `${probe.name}: what the hosts printed, by time`,
+    columns: [
+      { title: "Host", value: (row) => hosts[row.host].name, show: (row) => hosts[row.host].name, cell: (row) => hostName(row.host, probe.sessions.mark[row.host]) },
+      ...timed ? [{ title: "At", note: "Since the window's start", numeric: true, value: (row) => row.at, show: (row) => (row.at === null ? NOTHING : `${(row.at / 1000).toFixed(3)} s`) }] : [],
+      { title: "Line", path: true, value: (row) => row.line, show: (row) => row.line },
+    ],
+    none: () => nothingSeen(probe),
+  });
+  grid.node.classList.add("said");
+  box.querySelector("figure").replaceChildren(grid.node);
+  const total = probe.lines.reduce((sum, item) => sum + item.total, 0);
+  follow(() => {
+    const rows = focus.host === null ? all : all.filter((row) => row.host === focus.host);
+    grid.fill(rows, { remarks: [
+      total > all.length ? `The first lines of each host: ${all.length.toLocaleString("en-US")} of ${plural(total, "line")}; the whole is in the run directory` : "",
+      ...marksOf(probe, [...new Set(rows.map((row) => row.host))]),
+    ] });
+  });
+};
+
 /** The output of one host as it was printed, its first lines, and the file that has all of it. */
 const printed = (probe, number) => {
   const box = byId(`p${number}lines`);
-  if (!box) return;
-  const known = new Map(probe.lines.map(([host, total, ...lines]) => [host, { total, lines }]));
+  if (!box || !probe.lines.length) return;
+  const known = new Map(probe.lines.map((item) => [item.host, item]));
   const sampled = [...known.keys()];
   const pick = el("select", {}, sampled.map((host) => el("option", { value: host }, hosts[host].name)));
   pick.addEventListener("change", () => choose(Number(pick.value)));
@@ -121,7 +149,7 @@ const printed = (probe, number) => {
     lines.hidden = !found || !found.lines.length;
     lines.textContent = found ? found.lines.join("\n") : "";
     if (!found) return rest.replaceChildren(`Nothing came back from ${hosts[host].name}.`);
-    const what = found.total === null ? `The first ${plural(found.lines.length, "line")}` : `${found.lines.length} of ${plural(found.total, "line")}`;
+    const what = found.total === undefined ? `The first ${plural(found.lines.length, "line")}` : `${found.lines.length} of ${plural(found.total, "line")}`;
     return rest.replaceChildren(`${what}. The whole output, in the run directory: `, fileLink(host, probe));
   });
 };
@@ -150,6 +178,7 @@ const start = () => {
   coverage();
   data.probes.forEach((probe, at) => {
     probeViews(probe, at + 1);
+    said(probe, at + 1);
     printed(probe, at + 1);
   });
   follow(() => hostCard(card));

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from statistics import median
 from typing import Any
 
@@ -62,8 +63,8 @@ class Card:
 
 @dataclass
 class Section:
-    """One probe. tables: id, title, description and top of each. calls: the top of its call trees. empty: why
-    there is neither."""
+    """One probe. tables: id, title, description and top of each. calls: the top of its call trees. said: the
+    first lines that it printed. empty: why there is nothing."""
 
     number: int
     name: str
@@ -74,6 +75,7 @@ class Section:
     warnings: list[str]
     tables: list[tuple[str, str, str, Sheet]]
     calls: Sheet | None
+    said: Sheet | None
     empty: str
     has_lines: bool
     findings: int
@@ -83,13 +85,15 @@ class Section:
 
 
 def tone(report: Report) -> str:
-    """`bad` when something is critical or nothing was sampled, `good` when all is known and well."""
+    """`bad` when something is critical or nothing was sampled, `good` when all is known and nothing was found."""
     worst = {finding.severity for finding in report.findings}
     sampled = report.counts.get("probed", 0) + report.counts.get("degraded", 0)
     if "critical" in worst or not sampled:
         return "bad"
     whole = report.counts.get("probed", 0) == sum(report.counts.values())
-    return "good" if whole and not worst & {"warning"} else "mixed"
+    if not whole or "warning" in worst:
+        return "mixed"
+    return "plain" if worst else "good"
 
 
 def chips(report: Report) -> list[tuple[str, str]]:
@@ -272,7 +276,10 @@ def _section(report: Report, number: int, probe: ProbeReport) -> Section:
         ],
         calls=_calls(probe) if probe.sampled else None,
         empty="" if probe.sampled else NOT_SAMPLED,
-        has_lines=any(probe.heads.values()) or bool(probe.calls) or bool(probe.texts),
+        said=_said(probe) if probe.output == "text" and probe.sampled else None,
+        has_lines=any(probe.heads.values())
+        or any(calls.lines for calls in probe.calls)
+        or any(item.total for item in probe.texts),
         findings=sum(finding.probe == probe.name for finding in report.findings),
     )
 
@@ -338,6 +345,34 @@ def _calls(probe: ProbeReport) -> Sheet | None:
         f"{_named(probe)}: functions with the most time of their own, all hosts", heads, rows, (1, 2, 3, 4)
     )
     sheet.empty = "No calls were seen in the window." if probe.sampled else NOT_SAMPLED
+    return sheet
+
+
+def _said(probe: ProbeReport) -> Sheet:
+    """What the hosts printed, merged by time; hosts that tell no times come last."""
+    lines = [
+        (time is None, time or 0, item.host, number, line)
+        for item in probe.texts
+        for number, (line, time) in enumerate(
+            zip_longest(item.lines, item.times if item.timed else [], fillvalue=None)
+        )
+        if line is not None
+    ]
+    lines.sort()
+    rows = [
+        [
+            _host(probe, host),
+            figures.NOTHING if late else f"{time / 1000:.3f} s",
+            pack.text(line.expandtabs(8)),
+        ]
+        for late, time, host, _, line in lines[:TOP]
+    ]
+    sheet = Sheet(f"{_named(probe)}: what the hosts printed, by time", ["Host", "At", "Line"], rows, (1,))
+    every = sum(item.total for item in probe.texts)
+    if every > len(rows):
+        sheet.notes.append(f"and {plural(every - len(rows), 'more line')}, in the run directory")
+    sheet.empty = nothing(probe)
+    sheet.notes += _marks(probe, (item.host for item in probe.texts))
     return sheet
 
 
