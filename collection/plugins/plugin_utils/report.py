@@ -11,8 +11,8 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -186,7 +186,7 @@ def build(
     rows = [builder.rows[host] for host in sorted(homes, key=_natural)]
     statuses = [row.status for row in rows]
     counts: dict[str, int] = {status: statuses.count(status) for status in coverage.STATUSES}
-    built = [item for shard in shards for item in _built(shard, builder.rows)]
+    built = _together(item for shard in shards for item in _built(shard, builder.rows))
     reports = builder.finish(built)
     return Report(
         generated=generated or datetime.now(UTC).isoformat(timespec="seconds"),
@@ -369,6 +369,15 @@ def _built(shard: _Shard, rows: Mapping[str, coverage.HostCoverage]) -> Iterator
                 error=coverage.build_error(entry) if status == "failed" else "",
                 hosts=hosts,
             )
+
+
+def _together(built: Iterable[Built]) -> list[Built]:
+    """What several run directories say alike is said once, by kernel and probe."""
+    hosts: dict[Built, list[str]] = {}
+    for item in built:
+        hosts.setdefault(replace(item, hosts=()), []).extend(item.hosts)
+    items = [replace(item, hosts=tuple(sorted(names, key=_natural))) for item, names in hosts.items()]
+    return sorted(items, key=lambda item: (item.kernel, item.probe, item.builder, item.status, item.hosts))
 
 
 # --- the sessions ---
