@@ -746,3 +746,18 @@ def test_texts_are_lines_by_time_and_silence_is_no_fault(browser: webdriver.Chro
     assert column(browser, "#p1text", 2) == [f"web2 line {n}" for n in range(8)]
     assert "No rows: nothing of the kind was seen in the window." in browser.find_element(By.ID, "p2").text
     assert_quiet(browser)
+
+
+def test_a_fault_in_one_part_leaves_the_others(
+    browser: webdriver.Chrome, fleet: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "report.html"
+    whole = fleet.read_text(encoding="utf-8")
+    page.write_text(whole.replace('"kind":"series"', '"kind":"unheard"', 1), encoding="utf-8")
+    open_page(browser, page)
+    (said,) = browser.get_log("browser")
+    assert "Uncaught TypeError" in said["message"]
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#p2t1 tbody tr")) == 10  # as it stands without script
+    assert len(table(browser, "#p3t1")) == 25
+    choose(browser, ODD)
+    assert {row[0] for row in table(browser, "#p3t1")} == {ODD}

@@ -4,6 +4,15 @@
 const focus = { host: null };
 const followers = [];
 
+/** A fault in one part of the page is told on the console and leaves the other parts, and what stands there. */
+const safely = (act) => {
+  try {
+    act();
+  } catch (error) {
+    reportError(error);
+  }
+};
+
 /** Call `act` now and whenever another host is chosen. */
 const follow = (act) => {
   followers.push(act);
@@ -13,7 +22,7 @@ const follow = (act) => {
 const choose = (host) => {
   if (host === focus.host) return;
   focus.host = host;
-  for (const act of followers) act();
+  for (const act of followers) safely(act);
 };
 
 const FEW_HOSTS = 200;

@@ -172,16 +172,15 @@ const openRows = ({ probe, table, host, keys = [], path = null }) => {
 };
 
 const start = () => {
-  document.querySelector("nav .bar-in").append(hostChooser());
-  const card = byId("host");
-  new HostMap(byId("map"), (line, host) => openRows({ ...line, host, keys: line.key.length ? [line.key] : [], path: line.table === null ? line.key : null }));
-  coverage();
+  const openCell = (line, host) =>
+    openRows({ ...line, host, keys: line.key.length ? [line.key] : [], path: line.table === null ? line.key : null });
+  safely(() => document.querySelector("nav .bar-in").append(hostChooser()));
+  safely(() => new HostMap(byId("map"), openCell));
+  safely(coverage);
   data.probes.forEach((probe, at) => {
-    probeViews(probe, at + 1);
-    said(probe, at + 1);
-    printed(probe, at + 1);
+    for (const part of [probeViews, said, printed]) safely(() => part(probe, at + 1));
   });
-  follow(() => hostCard(card));
+  safely(() => follow(() => hostCard(byId("host"))));
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-finding], a[data-lines]");
     if (!link) return;
