@@ -77,12 +77,10 @@ def _coverage(report: Report) -> Iterator[str]:
     grid = view.coverage_grid(report)
     heads, rows = grid.heads[:-2], [row[:-2] for row in grid.rows]
     lines = _grid(view.Grid("", heads, rows))
-    first = 1
-    if lines is None:
-        lines, first = list(_as_records(heads, rows)), 0
-    yield from lines[:first]
-    for line, row in zip(lines[first:], grid.rows, strict=False):
-        yield line
+    first = len(lines) - len(rows) if lines is not None else 0  # the head may have two lines
+    yield from (lines or [])[:first]
+    for number, row in enumerate(grid.rows):
+        yield from [lines[first + number]] if lines is not None else _as_records(heads, [row[:-2]])
         yield from _reason(row[-2].text, row[-1].text)
 
 

@@ -79,6 +79,14 @@ def test_the_order_and_every_host_once(tmp_path: Path) -> None:
     assert "      -> install 5.6" in coverage
 
 
+def test_hosts_are_covered_also_where_nothing_is_known_of_any(tmp_path: Path) -> None:
+    made = Builder(tmp_path, ["web1"])
+    made.event("web1", "preflight", "unreachable", "No route to host")
+    lines = after(shown(made), "COVERAGE")
+    assert [line.split()[:2] for line in lines if line.startswith("web1")] == [["web1", "unreachable"]]
+    assert "      unreachable at preflight: No route to host" in lines
+
+
 def test_a_probe_that_ran_nowhere_is_not_called_quiet(tmp_path: Path) -> None:
     text = shown(Builder(tmp_path, ["web1"]))
     assert "no host sampled it, so nothing is known" in text
