@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import NoReturn
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import release, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 from fleetdiag import options, reporting, sweep
 from fleetdiag.lab import cli as lab_cli
 from fleetdiag.probes import cli as probes_cli
@@ -19,6 +21,8 @@ from fleetdiag.reporting import EXIT_CODES, EXIT_INTERRUPTED, EXIT_NOT_STARTED, 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text
     try:
         args = _parser().parse_args(arguments)
         code: int = args.func(args)
@@ -37,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(sentence: str) -> int:
-    print(f"fleetdiag: {sentence}", file=sys.stderr)
+    print(f"fleetdiag: {printable(sentence)}", file=sys.stderr)
     return EXIT_NOT_STARTED
 
 
@@ -48,7 +52,7 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(**{"allow_abbrev": False, **kwargs})  # type: ignore[arg-type]
 
     def error(self, message: str) -> NoReturn:
-        self.exit(EXIT_NOT_STARTED, f"fleetdiag: {message}; see '{self.prog} --help'\n")
+        self.exit(EXIT_NOT_STARTED, f"fleetdiag: {printable(message)}; see '{self.prog} --help'\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -80,7 +80,8 @@ def enforce(path: Path, level: Level, probe: Probe | None = None) -> None:
 def text_of(path: Path) -> str:
     """The script's text. FleetdiagError if it cannot be read, is no text, or is too long."""
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise FleetdiagError(f"{path}: {error.strerror}; make it readable") from error
     if len(raw) > MAX_BYTES:

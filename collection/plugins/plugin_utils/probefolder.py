@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +64,8 @@ def nonce_of(sample: bytes) -> str:
 def sample_faults(probe: Probe, sample: Path) -> list[str]:
     """What is wrong with a recorded session: it must be understood to the last line, and show every table."""
     try:
+        if not stat.S_ISREG(sample.stat().st_mode):
+            return [f"{sample}: is no file; {_record(sample)}"]
         if sample.stat().st_size > MAX_SAMPLE_BYTES:
             return [f"{sample}: is larger than {MAX_SAMPLE_BYTES} bytes; record a shorter window"]
         data = sample.read_bytes()

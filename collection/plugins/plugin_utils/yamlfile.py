@@ -65,7 +65,8 @@ class _Loader(yaml.SafeLoader):
 def read(path: Path) -> tuple[dict[str, Any], dict[Place, int]]:
     """The manifest's data and the line of every key. Raises FleetdiagError naming file and line."""
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             raise FleetdiagError(f"{path}:1: manifest: is larger than {MAX_BYTES} bytes; shorten it")
         loader = _Loader(raw.decode("utf-8"))

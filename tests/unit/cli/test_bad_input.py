@@ -15,6 +15,8 @@ SWEEP = ("sweep", "-i", "hosts.yml", "--probe", "slow_open")
 CASES = {
     "no command": ((), "required: COMMAND", "--help"),
     "unknown command": (("swep",), "swep", "--help"),
+    "escape sequences": (("probes", "\x1b[2J"), "\\x1b[2J", "--help"),
+    "a name that is no text": (("probes", "show", "\udcff\n"), "\\udcff\\x0a", "slow_open"),
     "no inventory": (("sweep", "--probe", "slow_open"), "-i/--inventory", "--help"),
     "no probe": (("sweep", "-i", "hosts.yml"), "--probe", "--help"),
     "unknown probe": ((*SWEEP, "--probe", "slow_opne"), "slow_opne", "slow_open"),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +34,11 @@ def change(folder: Path, name: str, old: str, new: str) -> None:
     text = path.read_text()
     assert text.count(old) == 1
     path.write_text(text.replace(old, new))
+
+
+def swap(path: Path, make: Callable[[Path], None]) -> None:
+    path.unlink()
+    make(path)
 
 
 def test_a_folder_without_a_fault(folder: Path) -> None:
@@ -125,6 +131,10 @@ def test_samples_of_other_forms(tmp_path: Path, output: str, lines: str, said: s
     [
         (lambda folder: (folder / "probe.yml").unlink(), ": the folder holds no probe.yml; "),
         (lambda folder: (folder / "slow_open.stp").unlink(), "/slow_open.stp: is missing; "),
+        (lambda folder: swap(folder / "sample.out", os.mkfifo), "/sample.out: is no file; record one"),
+        (lambda folder: swap(folder / "sample.out", os.mkdir), "/sample.out: is no file; record one"),
+        (lambda folder: swap(folder / "slow_open.stp", os.mkfifo), "/slow_open.stp: is missing; "),
+        (lambda folder: swap(folder / "probe.yml", os.mkfifo), ": the folder holds no probe.yml; "),
         (
             lambda folder: (folder / "sample.out").unlink(),
             "/sample.out: is missing; record one: fleetdiag probes dev",
