@@ -44,27 +44,48 @@ Rates = tuple[float | None, ...]
 
 @dataclass(frozen=True)
 class _Fold:
-    """begin: value -> state; add: state, value -> state; join: two states -> state; end: state -> value."""
+    """begin: value -> state; add: state, value -> state; join: two states -> state; end: state -> value.
+
+    largest: state -> the largest single value in it, where a total must be told from what one record made of it.
+    """
 
     begin: Callable[[Any, Any], Any]
     add: Callable[[Any, Any, Any], Any]
     join: Callable[[Any, Any], Any]
     end: Callable[[Any], Value | None]
+    largest: Callable[[Any], Value | None] | None = None
 
 
 def _same(state: Any) -> Any:
     return state
 
 
+def _add_up(state: tuple[Any, Any], value: Any, _when: Any) -> tuple[Any, Any]:
+    total, largest = state
+    return total + value, value if value > largest else largest
+
+
+def _add_counted(state: tuple[Any, int, Any], value: Any, _when: Any) -> tuple[Any, int, Any]:
+    total, count, largest = state
+    return total + value, count + 1, value if value > largest else largest
+
+
 _FOLDS: dict[str, _Fold] = {
-    "sum": _Fold(lambda v, _: v + 0, lambda s, v, _: s + v, lambda a, b: a + b, _same),
+    "sum": _Fold(
+        lambda v, _: (v + 0, v),
+        _add_up,
+        lambda a, b: (a[0] + b[0], max(a[1], b[1])),
+        lambda s: s[0],
+        lambda s: s[1],
+    ),
     "max": _Fold(lambda v, _: v, lambda s, v, _: max(v, s), max, _same),
     "min": _Fold(lambda v, _: v, lambda s, v, _: min(v, s), min, _same),
     "mean": _Fold(
-        lambda v, _: (v, 1),
-        lambda s, v, _: (s[0] + v, s[1] + 1),
-        lambda a, b: (a[0] + b[0], a[1] + b[1]),
+        lambda v, _: (v, 1, v),
+        _add_counted,
+        lambda a, b: (a[0] + b[0], a[1] + b[1], max(a[2], b[2])),
         lambda s: s[0] / s[1],
+        lambda s: s[2],
     ),
     "count": _Fold(lambda _v, _: 1, lambda s, _v, _: s + 1, lambda a, b: a + b, _same),
     # A state of `last` is (when, value); of two at the same time the later in order stays.
@@ -127,6 +148,7 @@ class _Measures:
         self.columns = table.printed
         self.folds = [_fold_of(column) for column in self.columns]
         self._derived = table.derived
+        self._compared = any(column.compare is not None for column in table.measures)
         self._places = {column.name: place for place, column in enumerate(self.columns)}
 
     def values(self, group: _Group) -> Cells:
@@ -136,6 +158,13 @@ class _Measures:
             for column, fold, state in zip(self.columns, self.folds, group.states, strict=True)
         )
         return self.derive(printed, group.rows)
+
+    def largest(self, group: _Group) -> Cells:
+        """The largest value that one record gave to each printed measure; nothing where none is compared."""
+        if not self._compared:
+            return ()
+        pairs = zip(self.folds, group.states, strict=True)
+        return tuple(fold.largest(state) if fold.largest is not None else None for fold, state in pairs)
 
     def derive(self, printed: Cells, records: int) -> Cells:
         """The printed measures, and behind them those that follow from them."""
@@ -173,6 +202,7 @@ class Total:
     unknown).
 
     rows: records folded. keys: distinct keys folded; more_keys: there were more than could be counted.
+    largest: of printed measures that add up, the largest value of one record; empty if nothing is compared.
     """
 
     values: Cells
@@ -180,11 +210,15 @@ class Total:
     rows: int
     keys: int
     more_keys: bool = False
+    largest: Cells = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
 class MergedRow:
-    """One key on one host over the window. series: (interval from 1, values), for the top rows only."""
+    """One key on one host over the window. series: (interval from 1, values), for the top rows only.
+
+    largest: as in Total.
+    """
 
     host: str
     key: Key
@@ -192,6 +226,7 @@ class MergedRow:
     rates: Rates
     rows: int
     series: tuple[tuple[int, Cells], ...] = ()
+    largest: Cells = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -351,6 +386,7 @@ class HostMerger:
                 _rates(self._table, values, sampled_s),
                 group.rows,
                 self._series(key) if place < MAX_SERIES_PER_HOST else (),
+                self._fold.largest(group),
             )
             for place, (key, group, values) in enumerate(named[:max_rows])
         ]
@@ -382,7 +418,8 @@ class HostMerger:
             empty = (None,) * len(self._table.measures)
             return Total(empty, empty, 0, 0)
         values = self._fold.values(joined)
-        return Total(values, _rates(self._table, values, sampled_s), joined.rows, keys, more)
+        rates = _rates(self._table, values, sampled_s)
+        return Total(values, rates, joined.rows, keys, more, self._fold.largest(joined))
 
 
 class FleetMerger:

@@ -17,8 +17,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, coverage, merge, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
+    catalog,
+    coverage,
+    findings,
+    history,
+    merge,
+    store,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import baseline, peers
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.evidence import Evidence, Past
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import (
     CallTree,
     Comparison,
@@ -140,13 +149,26 @@ class ProbeReport:
         session = self.sessions.get(host)
         return session.mark if session else ""
 
+    @property
+    def evidence(self) -> Evidence:
+        """What findings are made of."""
+        return Evidence(
+            name=self.name,
+            parameters=self.parameters,
+            tables=self.tables,
+            sampled_s={host: self.sessions[host].sampled_s for host in self.sampled},
+            marks={host: mark for host in self.sampled if (mark := self.mark(host))},
+            calls=[(calls.host, calls.trees) for calls in self.calls],
+        )
+
 
 @dataclass
 class Report:
     """Everything a renderer needs. generated: the moment this report was made, the only thing that differs.
 
     findings: worst first. comparisons: what was compared, found or not. peers: host -> name of the set of
-    hosts it should be like. homes: host -> id of the run it is of.
+    hosts it should be like. homes: host -> id of the run it is of. figures, baseline: what later sweeps take from
+    this run, and what it took from earlier ones; see history.
     """
 
     generated: str
@@ -161,6 +183,8 @@ class Report:
     comparisons: list[Comparison] = field(default_factory=list)
     peers: dict[str, str] = field(default_factory=dict)
     homes: dict[str, str] = field(default_factory=dict)
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    baseline: Mapping[str, Any] = field(default_factory=dict)
     schema: str = SCHEMA
 
 
@@ -188,25 +212,38 @@ def build(
     counts: dict[str, int] = {status: statuses.count(status) for status in coverage.STATUSES}
     built = _together(item for shard in shards for item in _built(shard, builder.rows))
     reports = builder.finish(built)
+    peer_of = {host: name for shard in shards for host, name in shard.peers().items()}
+    evidence = [report.evidence for report in reports]
+    baselines = [shard.baseline() for shard in shards]
+    found = findings.find(evidence, peer_of, _past(baselines))
     return Report(
         generated=generated or datetime.now(UTC).isoformat(timespec="seconds"),
-        verdict=verdict(counts),
+        verdict="; ".join(filter(None, [found.headline, verdict(counts)])),
         counts=counts,
         runs=[_info(shard) for shard in shards],
         coverage=rows,
         probes=reports,
         builds=built,
         notes=[*_unlike(shards), *(note for shard in shards for note in shard.notes())],
+        findings=found.findings,
+        comparisons=found.comparisons,
+        peers=peer_of,
         homes={host: _id(shard.run) for host, shard in homes.items()},
+        figures=baseline.figures_of(evidence),
+        baseline={} if several else baselines[0],
     )
 
 
 def write(run_path: Path, report: Report) -> dict[str, list[str]]:
-    """Write what every sweep makes into the run directory, each file whole or not at all; their names by format."""
+    """Write what every sweep makes into the run directory, each file whole or not at all; their names by format.
+
+    Beside them what later sweeps take from this one, and, once only, what it took from earlier ones (see history).
+    """
     # Here and not above: renderers import this module.
     from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import render
 
     written = render.write(report, run_path)
+    history.keep(run_path, report.figures, report.baseline)
     return written
 
 
@@ -223,6 +260,15 @@ def verdict(counts: Mapping[str, int]) -> str:
         line += f" ({which.get(lossy, f'{lossy} with losses')})"
     rest = [f"{counts[status]} {status}" for status in coverage.STATUSES[2:] if counts.get(status)]
     return ", ".join([line, *rest])
+
+
+def _past(baselines: Sequence[Mapping[str, Any]]) -> Past:
+    """The earlier figures of all shards together; a host is in one of them only."""
+    past: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for data in baselines:
+        for measure, hosts in baseline.read(data).items():
+            past.setdefault(measure, {}).update(hosts)
+    return past
 
 
 # --- the run directories ---
@@ -272,6 +318,15 @@ class _Shard:
             collect=run.read_host(host, "collect"),
             events=self.events.get(host, ()),
         )
+
+    def peers(self) -> dict[str, str]:
+        """The set of each host of this shard."""
+        return peers.recorded(self.run.sweep, self.run.hosts)
+
+    def baseline(self) -> dict[str, Any]:
+        """What earlier sweeps of the same probes, beside this one, say of its hosts."""
+        asked = {name: dict(coverage.mapping(entry, "parameters")) for name, entry in self.entries.items()}
+        return history.baseline_of(self.run, asked, self.run.hosts)
 
     def notes(self) -> list[str]:
         return [self.label + note for note in self.run.notes]

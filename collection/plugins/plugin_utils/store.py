@@ -52,6 +52,11 @@ def host_dir(name: str) -> str:
     return "h_" + hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+def is_id(name: str) -> bool:
+    """True for the name of a run directory."""
+    return _ID.fullmatch(name) is not None
+
+
 def default_runs_dir() -> Path:
     """`$XDG_STATE_HOME/fleetdiag/runs`, by default `~/.local/state/fleetdiag/runs`."""
     base = os.environ.get("XDG_STATE_HOME", "")

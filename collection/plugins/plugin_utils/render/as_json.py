@@ -168,7 +168,9 @@ def _series(series: tuple[tuple[int, merge.Cells], ...]) -> list[dict[str, Any]]
 
 
 def _total(total: merge.Total | None) -> dict[str, Any] | None:
-    return asdict(total) if total is not None else None
+    if total is None:
+        return None
+    return {name: value for name, value in asdict(total).items() if name != "largest"}
 
 
 def _calls(calls: HostCalls) -> dict[str, Any]:

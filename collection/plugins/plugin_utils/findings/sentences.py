@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Signals of one cause -> the sentence an on-call engineer reads.
+
+`web3: 14 files open longer than 1 s; the other 5 hosts: 0. Longest 8.47 s: /var/www/html/x.html (httpd)`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import merge, units
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.coverage import plural
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, words
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.signals import Signal
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import MergedRow
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Column
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
+
+MAX_ALSO = 3
+CALLERS = 4
+_LARGEST = {"duration": "Longest", "bytes": "Largest"}
+_SMALLEST = {"duration": "Shortest", "bytes": "Smallest"}
+
+
+def write(signal: Signal, also: Sequence[Signal] = (), more_hosts: Sequence[str] = ()) -> str:
+    """The whole sentence, and those that follow it. also: what else stands out there. more_hosts: that show the same."""
+    parts = [f"{printable(signal.host)}: {in_short(signal)}", *_details(signal), *_also(signal, also)]
+    past = next((item for item in (signal, *also) if item.kind == "baseline"), None)
+    if past is not None:
+        parts.append(_since(past))
+    if more_hosts:
+        count = plural(len(more_hosts), "more host")
+        parts.append(f"The same on {count}: {words.hosts(more_hosts)}")
+    return ". ".join(part for part in parts if part)
+
+
+def in_short(signal: Signal) -> str:
+    """The first part: what the host has, and what the others have."""
+    if signal.kind == "check":
+        return f"{_amount(signal)}, {_limit(signal)}"
+    return f"{_amount(signal)}; {_expected(signal)}"
+
+
+def _amount(signal: Signal) -> str:
+    column = signal.column
+    value = words.figure(column, signal.value)
+    if signal.kind == "calls":
+        calls = f"{signal.records:,} calls of {printable(str(signal.key[0]))}"
+        return f"a call of {printable(str(signal.key[-1]))} takes {value} ({calls})"
+    assert signal.merged is not None
+    table = signal.merged.table
+    if column.merge == "records":
+        what = words.what(table, signal.evidence.parameters) or words.name(column)
+        text = f"{value} {what}"
+    else:
+        text = f"{words.name(column)} {value}"
+    if signal.key:
+        text += f" ({words.key(table, signal.key)})" if signal.kind != "check" else ""
+    if signal.seconds is not None:
+        text += f" in {units.time(signal.seconds)}"
+    return text
+
+
+def _expected(signal: Signal) -> str:
+    assert signal.expected is not None
+    column = signal.column
+    who = words.others(
+        signal.peers,
+        signal.peer_set if signal.several_sets else "",
+        signal.other_host,
+        sweeps=signal.kind == "baseline",
+    )
+    if signal.elsewhere and not any(signal.others):
+        return f"nothing of the kind on {who}"
+    has = words.span(column, signal.others, signal.expected, signal.up)
+    same = " in the same time" if signal.seconds is not None else ""
+    if signal.kind == "baseline":
+        return f"in {who}: {has}{same}"
+    if signal.elsewhere:
+        return f"what {who} have of the kind: {has}{same}"
+    return f"{who}: {has}{same}"
+
+
+def _limit(signal: Signal) -> str:
+    assert signal.expected is not None
+    return f"{'above' if signal.up else 'below'} {words.figure(signal.column, signal.expected)}"
+
+
+# --- what follows ---
+
+
+def _details(signal: Signal) -> Iterable[str]:
+    if signal.kind == "calls":
+        yield _callers(signal)
+        return
+    assert signal.merged is not None
+    table = signal.merged.table
+    if signal.kind == "check" and signal.key:
+        more = f" and {plural(signal.records - 1, 'more row')}" if signal.records > 1 else ""
+        yield f"That is {words.key(table, signal.key)}{more}"
+    elif not signal.key and table.keys:
+        yield _worst_row(signal)
+
+
+def _worst_row(signal: Signal) -> str:
+    """The row that says most about a figure of a whole host."""
+    assert signal.merged is not None
+    table, column = signal.merged.table, signal.column
+    rows = next((host.rows for host in signal.merged.hosts if host.host == signal.host), [])
+    shown = _telling(signal) if column.merge == "records" else column
+    if not rows or shown is None:
+        return ""
+    place = figures.place_of(table, shown.name)
+
+    def size(row: MergedRow) -> float:
+        return figures.number(row.values[place]) or 0.0
+
+    fewest = shown.more_is == "better" or shown.merge == "min"
+    worst = min(rows, key=size) if fewest else max(rows, key=size)
+    key = words.key(table, worst.key)
+    if size(worst) == signal.value and column.merge != "records":
+        return f"That is {key}" if len(rows) == 1 or not figures.adds(column) else f"All of it: {key}"
+    value = words.figure(shown, size(worst))
+    if figures.adds(shown):
+        return f"Most of it {value}: {key}" if size(worst) > signal.value / 2 else f"Most {value}: {key}"
+    return f"{(_SMALLEST if fewest else _LARGEST).get(shown.type, 'Lowest' if fewest else 'Highest')} {value}: {key}"
+
+
+def _telling(signal: Signal) -> Column | None:
+    """Of a number of records, the measure that says which record is the worst."""
+    assert signal.merged is not None
+    table = signal.merged.table
+    numbers = [column for column in table.measures if figures.is_figure(column) and column.merge != "records"]
+    place = merge.sort_measure(table)
+    sorts = table.measures[place] if place is not None else None
+    if sorts in numbers:
+        return sorts
+    return next((column for column in numbers if column.more_is != "neutral"), None)
+
+
+def _callers(signal: Signal) -> str:
+    chain = [printable(str(part)) for part in signal.key[1:-1]]
+    if not chain:
+        return ""
+    return "Called by " + " < ".join(reversed(chain[-CALLERS:])) + (" < …" if len(chain) > CALLERS else "")
+
+
+def _also(signal: Signal, also: Sequence[Signal]) -> Iterable[str]:
+    """What else stands out: other measures, and other rows of the same measure."""
+    same = [item for item in also if item.column.name == signal.column.name and item.kind == signal.kind]
+    if signal.kind == "calls" and same:
+        names = dict.fromkeys(printable(str(item.key[-1])) for item in same)
+        yield f"Slower there, too: {_listed(list(names))}"
+    elif same:
+        assert signal.merged is not None
+        keys = [words.key(signal.merged.table, item.key) for item in same if item.key]
+        yield f"The same with {_listed(keys)}" if keys else ""
+    seen = {signal.column.name} if signal.kind != "check" else set()
+    rest = []
+    for item in also:
+        if item.column.name not in seen and item.kind != "baseline":
+            seen.add(item.column.name)
+            rest.append(_aside(item))
+    if rest:
+        yield "Also " + _listed(rest, "; ")
+
+
+def _aside(signal: Signal) -> str:
+    if signal.kind == "check":
+        return f"{_amount(signal)}, {_limit(signal)}"
+    assert signal.expected is not None
+    return f"{_amount(signal)} against {words.figure(signal.column, signal.expected)}"
+
+
+def _listed(texts: Sequence[str], between: str = ", ") -> str:
+    shown = between.join(texts[:MAX_ALSO])
+    return shown if len(texts) <= MAX_ALSO else f"{shown} and {len(texts) - MAX_ALSO:,} more"
+
+
+def _since(signal: Signal) -> str:
+    if signal.last_normal:
+        return f"Last normal: {words.moment(signal.last_normal)}"
+    return "Never like this before"

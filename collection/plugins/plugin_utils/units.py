@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Numbers as people read them, with the unit that suits them: for sentences as well as for the cells of a table."""
+
+from __future__ import annotations
+
+import math
+from decimal import ROUND_HALF_UP, Decimal
+
+PLAIN = ("", "1", "B", "s")
+"""Units that a number carries itself, or needs not."""
+_SIZES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+_TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+
+
+def amount(value: float) -> str:
+    """A bare number: whole ones in full, others to three significant digits."""
+    if float(value).is_integer():
+        return f"{int(value):,}" if abs(value) < 1e15 else f"{value:.3g}"
+    places = min(9, max(0, 2 - math.floor(math.log10(abs(value)))))
+    fixed = f"{Decimal(value).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):,f}"
+    return fixed.rstrip("0").rstrip(".") if "." in fixed else fixed
+
+
+def size(value: float) -> str:
+    """Bytes by powers of 1024."""
+    left, unit = float(value), 0
+    while abs(left) >= 1024 and unit < len(_SIZES) - 1:
+        left, unit = left / 1024, unit + 1
+    return f"{amount(left)} {_SIZES[unit]}"
+
+
+def time(seconds: float) -> str:
+    """Seconds in the unit that suits them."""
+    if not seconds:
+        return "0 s"
+    for step, unit in _TIMES:
+        if abs(seconds) >= step:
+            return f"{amount(seconds / step)} {unit}"
+    return f"{amount(seconds / 1e-9)} ns"
+
+
+def figure(kind: str, value: float, unit: str = "") -> str:
+    """A number of a column of this type. unit: said after it where the type has none of its own."""
+    if kind == "bytes":
+        return size(value)
+    if kind == "duration":
+        return time(value)
+    return amount(value) + ("" if unit in PLAIN else f" {unit}")
