@@ -116,9 +116,10 @@ def carry_out(request: Request, checked: Checked) -> Outcome:
 
 def check(request: Request) -> Checked:
     """The request with everything verified that can be without touching a host."""
-    catalogs = settings.catalogs(request.catalogs)
+    names, holding = _by_folder(request.probes)
+    catalogs = settings.catalogs([*request.catalogs, *holding])
     given = parameters.parse_assignments(request.parameters)
-    _check_probes(request.probes, [catalog.shipped(), *catalogs], given)
+    _check_probes(names, [catalog.shipped(), *catalogs], given)
     window_s = parameters.parse_window(request.window)
     if not 1 <= request.forks <= 500:
         raise FleetdiagError(f"--forks {request.forks}: is out of range; choose 1 to 500")
@@ -131,13 +132,27 @@ def check(request: Request) -> Checked:
         variables={
             # The playbook asks for root itself; only a variable can take that back.
             **({} if request.become else {"ansible_become": False}),
-            "probes": list(dict.fromkeys(request.probes)),
+            "probes": list(dict.fromkeys(names)),
             "window": window_s,
             "parameters": given,
             "sweep_catalogs": [str(directory) for directory in catalogs],
             "sweep_runs_dir": str(runs_dir),
         },
     )
+
+
+def _by_folder(names: Sequence[str]) -> tuple[list[str], list[Path]]:
+    """(the names, for a probe's folder its own; the catalogs that hold these folders)."""
+    found: list[str] = []
+    holding: list[Path] = []
+    for name in names:
+        path = Path(os.path.abspath(os.path.expanduser(name)))
+        if path.is_dir() and ("/" in name or name in (".", "..")):
+            found.append(path.name)
+            holding.append(path.parent)
+        else:
+            found.append(name)
+    return found, holding
 
 
 def _check_probes(

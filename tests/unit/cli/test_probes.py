@@ -312,3 +312,17 @@ def test_dev_of_a_host_that_does_not_answer(fleetdiag: FleetDiag, home: Path, ow
     (run_dir,) = (home / "state" / "fleetdiag" / "runs").iterdir()
     assert f"run directory: {run_dir}\n" in result.stdout
     assert "Traceback" not in result.stderr
+
+
+def test_a_sweep_takes_a_probe_by_its_folder(fleetdiag: FleetDiag, home: Path, own: Path) -> None:
+    result = fleetdiag(
+        "sweep", "-i", "hosts.yml", "--probe", "./mine/my_calls", "--probe", "nettop", "--window", "1s"
+    )
+    assert result.returncode == 3, result.stderr
+    (run_dir,) = (home / "state" / "fleetdiag" / "runs").iterdir()
+    sweep = json.loads((run_dir / "sweep.json").read_text())
+    assert [probe["name"] for probe in sweep["probes"]] == ["my_calls", "nettop"]
+    assert sweep["catalogs"] == [str(own.parent)]
+    result = fleetdiag("sweep", "-i", "hosts.yml", "--probe", "./mine")
+    assert result.returncode == 2
+    assert f"{own.parent}: the folder holds no probe.yml; add one" in result.stderr
