@@ -143,5 +143,8 @@ def test_the_documented_query_is_one(tmp_path: Path) -> None:
     )
     database.execute("INSERT INTO slow_open_files VALUES ('web3', 1, NULL, 'httpd', 7, 8.4, '/x', 0)")
     assert database.execute(as_sqlite.EXAMPLE).fetchall() == [("web3", "/x", 8.4)]
+    root = Path(reports.__file__).resolve().parents[3]
+    for document in ("README.md", "collection/docs/report_formats.md"):
+        assert as_sqlite.EXAMPLE in (root / document).read_text(), document
     shipped = Path(reports.__file__).parents[2] / "roles/sweep/files/probes/slow_open/probe.yml"
     assert {"files:", "path:", "seconds:"} <= set(shipped.read_text().split())
