@@ -34,7 +34,7 @@ class Loss:
 @dataclass(frozen=True)
 class SessionOutput:
     """One session read back. `cut`, `over_limit`, `altered` are faults of the collected file; `head` holds its
-    first lines."""
+    first lines. exits: the script may end by itself."""
 
     result: SessionResult
     losses: Losses
@@ -42,6 +42,12 @@ class SessionOutput:
     over_limit: bool = False
     altered: bool = False
     head: tuple[str, ...] = ()
+    exits: bool = False
+
+    @property
+    def ended_itself(self) -> bool:
+        """True if the script did, as far as can be known: it was not the window, and its last record is there."""
+        return self.exits and self.result.end_reason == "stop"
 
 
 @dataclass
@@ -172,7 +178,9 @@ def _session(record: HostRecord, row: HostCoverage, probe: str) -> SessionCovera
     _measure(record, row, session, output.result)
     session.losses = list(_session_losses(record, row, session, output, collected))
     session.status = "degraded" if session.losses else "sampled"
-    if output.result.start_ms is None:
+    if output.ended_itself:
+        session.notes.append(_own_end(session, output.result))
+    elif output.result.start_ms is None:
         session.status, session.error = "failed", _never_sampled(armed, output)
     return session
 
@@ -209,7 +217,7 @@ def _session_losses(
     allowed = tolerance_s(record.window_s, row.clock_error_s)
     if session.late_s is not None and session.late_s > allowed:
         yield Loss("late", f"late {session.late_s:.1f} s")
-    if session.early_s is not None and session.early_s > allowed:
+    if session.early_s is not None and session.early_s > allowed and not output.ended_itself:
         yield Loss("early", f"left {session.early_s:.1f} s early{_by(output.result.end_reason)}")
     if output.result.start_ms is not None and output.result.end_ms is None:
         yield Loss("cut_off", f"cut off before the end{_by(session.result)}")
@@ -244,6 +252,15 @@ def _counted(output: SessionOutput) -> Iterable[Loss]:
             yield Loss(kind, plural(count, noun) + (f" {verb}" if verb else ""), count)
     if said.overload:
         yield Loss("overload", "stopped by SystemTap: the probe cost too much")
+
+
+def _own_end(session: SessionCoverage, result: SessionResult) -> str:
+    if result.start_ms is None:
+        if result.armed_ms is not None and result.end_ms is not None:
+            session.sampled_s = max(0, result.end_ms - result.armed_ms) / 1000
+        return "the script ended by itself before the window began; what it had printed until then is shown"
+    early = f", {session.early_s:.1f} s before the window did" if session.early_s else ""
+    return f"the script ended by itself{early}"
 
 
 def _never_sampled(armed: Mapping[str, Any], output: SessionOutput) -> str:

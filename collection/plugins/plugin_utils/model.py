@@ -144,6 +144,23 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Layout:
+    """How one table of a script that was not written for fleetdiag stands in its output (see parse.infer).
+
+    kind: `header` (words above columns), `list` (a name and its numbers), `histogram` (as SystemTap draws them),
+    `json`, `global` (as SystemTap prints a variable that the script itself never prints).
+    trims: of each column, what is cut off the end of its fields ("us", "%", ":"). of: the member of the JSON that holds
+    the rows, or the variable. interval_s: seconds from one print to the next, None if that is not known.
+    """
+
+    kind: Literal["header", "list", "histogram", "json", "global"]
+    table: Table
+    trims: tuple[str, ...] = ()
+    of: str = ""
+    interval_s: float | None = None
+
+
+@dataclass(frozen=True)
 class Parameter:
     """One setting of a probe: a script global set at load, or (`when: compile`) a compiler argument.
 
@@ -178,7 +195,7 @@ class Probe:
 
     name: safe in file, unit and kernel module names. title: what the user asked for and reads.
     overhead: what it was measured to cost, as the manifest has it. views: of a call trace.
-    output `auto`: what form it has is found out from what it prints (see parse.infer).
+    output `auto`: what form it has is found out from what it prints; `layouts` is what was found (see parse.infer).
     unmodified: its script was not written for fleetdiag. It samples from the moment it is armed, and prints names
     as they are. exits: it may end by itself. origin: where the script comes from.
     """
@@ -200,6 +217,7 @@ class Probe:
     topic: Topic = "other"
     overhead: Mapping[str, Any] = field(default_factory=dict)
     views: tuple[View, ...] = ()
+    layouts: tuple[Layout, ...] = ()
     unmodified: bool = False
     exits: bool = False
     origin: str = ""

@@ -24,6 +24,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
     history,
     merge,
     store,
+    unknown,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import baseline, peers
@@ -32,9 +33,12 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import (
     CallTree,
     Comparison,
     Finding,
+    Layout,
     Losses,
+    Output,
     Probe,
     SessionResult,
+    Table,
     Value,
     View,
 )
@@ -118,13 +122,14 @@ class HostText:
 class ProbeReport:
     """One probe on all hosts. sessions: its coverage, by host (the same objects as in the coverage rows).
 
-    heads: by host, the first lines of the output as it was printed, without the nonce.
+    heads: by host, the first lines of the output as it was printed, without the nonce. layouts, origin: of a
+    script that was not written for fleetdiag, how its tables stand in the output, and where it is from.
     """
 
     name: str
     description: str
     question: str
-    output: str
+    output: Output
     cost: str
     parameters: dict[str, Value]
     sessions: dict[str, coverage.SessionCoverage] = field(default_factory=dict)
@@ -138,6 +143,8 @@ class ProbeReport:
     topic: str = "other"
     overhead: Mapping[str, Any] = field(default_factory=dict)
     views: tuple[View, ...] = ()
+    layouts: tuple[Layout, ...] = ()
+    origin: str = ""
 
     @property
     def sampled(self) -> list[str]:
@@ -202,7 +209,7 @@ def build(
     opened = sorted((store.open_run(Path(path)) for path in paths), key=_id)
     several = len(opened) > 1
     shards = [_Shard(run, f"{_id(run)}: " if several else "") for run in opened]
-    probes = _probes(shards)
+    probes = _settled(shards, _probes(shards))
     homes = _homes(shards)
     builder = _Builder(probes, max_rows)
     for host in sorted(homes):
@@ -354,6 +361,23 @@ def _probes(shards: Sequence[_Shard]) -> dict[str, Probe]:
     return probes
 
 
+def _settled(shards: Sequence[_Shard], probes: Mapping[str, Probe]) -> dict[str, Probe]:
+    """The same, those whose output has an unknown form with the one that is found in what was printed."""
+    settled = dict(probes)
+    for name, probe in probes.items():
+        if probe.output == "auto":
+            owners = [shard for shard in shards if name in shard.probes]
+            printed = (
+                sample
+                for shard in owners
+                for sample in unknown.samples(shard.run, name, coverage.text(shard.entries[name], "nonce"))
+            )
+            settled[name] = unknown.settled(probe, coverage.text(owners[0].entries[name], "script"), printed)
+            for shard in owners:
+                shard.probes[name] = settled[name]
+    return settled
+
+
 def _check_parameters(shards: Sequence[_Shard]) -> None:
     """Figures of other settings are not of the same kind."""
     known: dict[str, Mapping[str, Any]] = {}
@@ -457,7 +481,9 @@ class _Builder:
             report = self._report(name, shard.entries[name])
             with self._note_trouble(shard, host, name):
                 mergers = {
-                    table.name: merge.HostMerger(table, _interval_s(shard.entries[name]))
+                    table.name: merge.HostMerger(
+                        table, _interval_s(shard.entries[name], shard.probes[name], table)
+                    )
                     for table in shard.probes[name].tables.values()
                 }
                 output = _read_session(shard, host, name, record, mergers)
@@ -495,9 +521,13 @@ class _Builder:
                 topic=probe.topic,
                 overhead=probe.overhead,
                 views=probe.views,
+                layouts=probe.layouts,
+                origin=probe.origin,
             )
             self._tables[name] = {
-                table.name: merge.FleetMerger(name, table, _interval_s(entry), max_rows=self._max_rows)
+                table.name: merge.FleetMerger(
+                    name, table, _interval_s(entry, probe, table), max_rows=self._max_rows
+                )
                 for table in probe.tables.values()
             }
         return self._reports[name]
@@ -515,6 +545,8 @@ class _Builder:
             )
         else:
             report.heads[host] = list(output.head)
+            if output.result.text_lines_total:  # lines that are no rows of an unknown script's tables
+                report.texts.append(_text(host, output.result, shard.window_s))
 
     def _all_refused(self, hosts: Sequence[str]) -> bool:
         """Their rows in the coverage table say why; it need not be said again for each probe."""
@@ -567,6 +599,7 @@ def _read_session(
             over_limit=stream.over_limit,
             altered=bool(expected) and expected != stream.sha256,
             head=head,
+            exits=probe.exits,
         )
 
 
@@ -605,5 +638,8 @@ def _limit(probe: Probe) -> int:
     return OUTPUT_FACTOR * probe.limits.output_mb * 1024 * 1024
 
 
-def _interval_s(entry: Mapping[str, Any]) -> float:
+def _interval_s(entry: Mapping[str, Any], probe: Probe, table: Table) -> float | None:
+    """Seconds from one print of a table to the next; None if that is not known."""
+    if probe.layouts:
+        return next((layout.interval_s for layout in probe.layouts if layout.table == table), None)
     return coverage.number(coverage.mapping(entry, "parameters"), "interval_s") or DEFAULT_INTERVAL_S

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -284,3 +285,36 @@ def test_a_compilers_message_is_one_line_in_the_coverage_table() -> None:
     assert coverage.headline(said) == "semantic error: no match at broken.stp:2:7"
     assert coverage.headline("took longer than 1200 s") == "took longer than 1200 s"
     assert coverage.headline("") == ""
+
+
+@pytest.mark.parametrize(
+    ("result", "note", "sampled_s"),
+    [
+        (
+            {"early_ms": 12_000, "end_reason": "stop"},
+            "the script ended by itself, 12.0 s before the window did",
+            18.0,
+        ),
+        (
+            {"start_ms": None, "end_ms": START_MS + 4000, "end_reason": "stop"},
+            "the script ended by itself before the window began; what it had printed until then is shown",
+            4.0,
+        ),
+    ],
+)
+def test_a_script_that_ends_itself_has_not_failed(
+    result: dict[str, Any], note: str, sampled_s: float
+) -> None:
+    own = replace(output(**result), exits=True)
+    row = coverage.cover(record(outputs={"nettop": own}))
+    session = row.sessions["nettop"]
+    assert (row.status, session.status, session.sampled_s) == ("probed", "sampled", sampled_s)
+    assert note in session.notes
+    assert coverage.cover(record(outputs={"nettop": replace(own, exits=False)})).status != "probed"
+
+
+def test_a_script_that_could_end_itself_but_did_not() -> None:
+    row = coverage.cover(record(outputs={"nettop": replace(output(), exits=True)}))
+    assert (row.status, row.sessions["nettop"].notes) == ("probed", [])
+    row = coverage.cover(record(outputs={"nettop": replace(output(end_ms=None, end_reason=""), exits=True)}))
+    assert row.status == "degraded"

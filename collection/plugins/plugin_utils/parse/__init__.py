@@ -9,13 +9,15 @@ session.result          # complete only now
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe, Row, SessionResult
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.calltrace import CalltraceForm
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.layouts import LayoutsForm
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.records import (
     LineError,
     Protocol,
@@ -50,13 +52,11 @@ class Session:
     def __iter__(self) -> Iterator[Row]:
         for line in self._lines:
             for part in self._parts(line):
-                row = self._read(part)
-                if row is not None:
+                for row in self._read(part):
                     self.result.rows += 1
                     yield row
         for line in self._early.lines if self.result.start_ms is None else ():
-            row = self._guarded(self._form.line, line, None)
-            if row is not None:
+            for row in self._guarded(self._form.line, line, None):
                 self.result.rows += 1
                 yield row
         self._early.tell(self.result)
@@ -70,13 +70,13 @@ class Session:
             line = line[position:]
         yield line
 
-    def _read(self, line: bytes) -> Row | None:
+    def _read(self, line: bytes) -> Sequence[Row]:
         if line.startswith(self._protocol.prefix):
             return self._guarded(self._record, line)
         if self.result.start_ms is None and not isinstance(self._form, RowsForm):
             self._early.keep(line)
             self._form.before(line)
-            return None
+            return ()
         return self._guarded(self._form.line, line, self._protocol.now_ms)
 
     def _record(self, line: bytes) -> Row | None:
@@ -88,12 +88,15 @@ class Session:
             return self._form.record(record)
         raise LineError("a record of this session among other text")
 
-    def _guarded(self, read: Callable[..., Row | None], line: bytes, *more: int | None) -> Row | None:
+    def _guarded(
+        self, read: Callable[..., Row | list[Row] | None], line: bytes, *more: int | None
+    ) -> Sequence[Row]:
         try:
-            return read(line, *more)
+            found = read(line, *more)
         except LineError as why:
             reject(self.result, str(why), line)
-            return None
+            return ()
+        return found if isinstance(found, list) else () if found is None else (found,)
 
 
 class _Early:
@@ -113,11 +116,15 @@ class _Early:
     def tell(self, result: SessionResult) -> None:
         left_out = self._count - (0 if result.start_ms is not None else len(self.lines))
         if left_out:
-            result.notes.append(f"{left_out} lines printed before the window began are left out")
+            lines = "1 line" if left_out == 1 else f"{left_out} lines"
+            are = "is" if left_out == 1 else "are"
+            result.notes.append(f"{lines} printed before the window began {are} left out")
         self.lines.clear()
 
 
-def _form(probe: Probe, lines_as_rows: bool) -> RowsForm | TableForm | CalltraceForm | TextForm:
+def _form(probe: Probe, lines_as_rows: bool) -> RowsForm | TableForm | CalltraceForm | TextForm | LayoutsForm:
+    if probe.layouts:
+        return LayoutsForm(probe.layouts)
     if probe.output == "rows":
         return RowsForm(probe)
     if probe.output == "table":
@@ -149,3 +156,19 @@ def parse_session(
         )
     most = max_bytes or (probe.limits.output_mb + 1) * 1024 * 1024
     return Session(probe, nonce, stream, most, lines_as_rows)
+
+
+def printed_lines(nonce: str, stream: IO[bytes], max_bytes: int) -> Iterator[tuple[bytes, int | None]]:
+    """What a script itself printed, before the window too: each line, with the last time the session told.
+
+    For those who are to find out what form it has; nothing is counted, and no content of the stream raises.
+    """
+    result = SessionResult()
+    protocol = Protocol(nonce, result)
+    for line in read_lines(stream, result, max_bytes):
+        position = line.find(protocol.prefix)
+        if position != 0:
+            yield line[:position] if position > 0 else line, protocol.now_ms
+        if position >= 0:
+            with contextlib.suppress(LineError):
+                protocol.control(protocol.read(line[position:]))

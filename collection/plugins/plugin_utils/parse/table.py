@@ -9,7 +9,7 @@ tell which words belong together. A line that stays ambiguous or does not fit is
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import (
     Column,
@@ -20,50 +20,52 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import (
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.cells import cell
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import plain
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.fields import (
+    Word,
+    folded,
+    folded_line,
+    is_rule,
+    restored,
+    words,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.records import LineError
 
 _ANSI = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
-_RULE = re.compile(rb"[-=_+|\s]*")
-_WORD = re.compile(rb"\S+")
 _MAX_EXTRA_WORDS = 64  # a process name of 15 bytes has at most 7 spaces, a path may have more
 
 
-class _Span(NamedTuple):
-    """Where a field stands in its line, in bytes: [start, end)."""
-
-    start: int
-    end: int
-
-
-def _folded(text: str) -> str:
-    """Letters, digits and % in lower case, anything between them one space: `KB Read` = `kb_read`."""
-    return " ".join(re.findall(r"[0-9a-z%]+", text.lower()))
-
-
 class TableForm:
-    """Reads one table. Rows are numbered from 1, intervals (headers seen) from 0."""
+    """Reads one table. Rows are numbered from 1, intervals (headers seen) from 0.
 
-    def __init__(self, table: Table) -> None:
+    trims: of each column, what is cut off the end of its fields (see model.Layout).
+    """
+
+    def __init__(self, table: Table, trims: Sequence[str] = ()) -> None:
         self._name = table.name
-        self._headers = [_folded(column.header or column.name) for column in table.columns]
+        self._headers = [folded(column.header or column.name) for column in table.columns]
         self._header = " ".join(self._headers)
-        self._cells = [cell(column, text=plain) for column in table.columns]
+        self._cells = [cell(column, text=_text) for column in table.columns]
+        self._trims = [trim.encode() for trim in trims] or [b""] * len(self._cells)
         self._texts = [place for place, column in enumerate(table.columns) if _is_text(column)]
         self._ignore = re.compile(table.ignore) if table.ignore else None
-        self._edges: list[_Span] = []
+        self._edges: list[Word] = []
         self._tabs = False
         self._interval = -1
         self._rows = 0
 
     def line(self, line: bytes, t_ms: int | None = None) -> Row | None:
         line = _ANSI.sub(b"", line)
-        if _RULE.fullmatch(line):
+        if is_rule(line):
             return None
-        if _folded(plain(line)) == self._header:
-            self._begin(line)
+        if self.is_header(line):
+            self.begin(line)
             return None
         if self._ignore is not None and self._ignore.search(plain(line)):
             return None
+        return self.row(line, t_ms)
+
+    def row(self, line: bytes, t_ms: int | None) -> Row:
+        """The row that a line under a header is. LineError if it is none."""
         if not self._edges:
             raise LineError("before the first header")
         values = self._values(line)
@@ -74,64 +76,81 @@ class TableForm:
     def before(self, line: bytes) -> None:
         """A header before the window is that of the first rows in it: a script may print it once, at its start."""
         line = _ANSI.sub(b"", line)
-        if _folded(plain(line)) == self._header:
-            self._begin(line)
-            self._interval = -1
+        if self.is_header(line):
+            self.begin(line)
+            self.restart()
+
+    def restart(self) -> None:
+        """What came until now was before the window; the last header stays."""
+        self._interval, self._rows = -1, 0
 
     def finish(self, result: SessionResult) -> None:
         """Nothing is kept back."""
 
-    def _begin(self, header: bytes) -> None:
+    def is_header(self, line: bytes) -> bool:
+        return folded_line(line) == self._header
+
+    def begin(self, header: bytes) -> None:
+        """Rows follow; their fields stand under the words of this line."""
         self._interval += 1
         self._tabs = header.count(b"\t") == len(self._headers) - 1
         self._edges = []
         name, start = "", -1
-        for word in _WORD.finditer(header):
-            start = word.start() if start < 0 else start
-            name = _folded(f"{name} {plain(word[0])}")
+        for word in words(header):
+            start = word.start if start < 0 else start
+            name = folded(f"{name} {plain(word.text)}")
             if name == self._headers[min(len(self._edges), len(self._headers) - 1)]:
-                self._edges.append(_Span(start, word.end()))
+                self._edges.append(Word(word.text, start, word.end))
                 name, start = "", -1
 
     def _values(self, line: bytes) -> tuple[Value, ...]:
         if self._tabs and line.count(b"\t") == len(self._cells) - 1:
             return self._read([field.strip() for field in line.split(b"\t")])
-        words = [_Span(*match.span()) for match in _WORD.finditer(line)]
-        extra = len(words) - len(self._cells)
-        if extra < 0:
-            raise LineError(f"{len(words)} fields instead of {len(self._cells)}")
+        found = words(line)
+        extra = len(found) - len(self._cells)
         if extra == 0:
-            return self._read([line[span.start : span.end] for span in words])
-        if extra > _MAX_EXTRA_WORDS or not self._texts:
-            raise LineError(f"{len(words)} fields instead of {len(self._cells)}")
-        return self._flexible(line, words, extra)
+            return self._read([word.text for word in found])
+        if not self._texts or not -1 <= extra <= _MAX_EXTRA_WORDS:
+            raise LineError(f"{len(found)} fields instead of {len(self._cells)}")
+        return self._flexible(line, found, extra)
 
-    def _flexible(self, line: bytes, words: list[_Span], extra: int) -> tuple[Value, ...]:
-        """The reading in which a single text column takes the extra words; edges decide among several."""
+    def _flexible(self, line: bytes, found: list[Word], extra: int) -> tuple[Value, ...]:
+        """The reading in which one text column takes the extra words; edges decide among several.
+
+        A text that is empty shows only by where all the others stand.
+        """
         readings: list[tuple[int, tuple[Value, ...]]] = []
         for place in self._texts:
-            joined = _Span(words[place].start, words[place + extra].end)
-            spans = [*words[:place], joined, *words[place + extra + 1 :]]
+            taken = found[place : place + extra + 1]
+            start, end = (taken[0].start, taken[-1].end) if taken else (0, 0)
+            row = [*found[:place], Word(line[start:end], start, end), *found[place + extra + 1 :]]
+            if extra < 0 and self._aligned(row) < len(found):
+                continue
             try:
-                values = self._read([line[span.start : span.end] for span in spans])
+                values = self._read([word.text for word in row])
             except LineError:
                 continue
-            readings.append((self._aligned(spans), values))
+            readings.append((self._aligned(row), values))
         if not readings:
-            raise LineError(f"{len(words)} fields instead of {len(self._cells)}")
+            raise LineError(f"{len(found)} fields instead of {len(self._cells)}")
         best = max(score for score, _ in readings)
         chosen = [values for score, values in readings if score == best]
         if len(chosen) > 1:
             raise LineError("it is not clear which column holds the spaces")
         return chosen[0]
 
-    def _aligned(self, spans: list[_Span]) -> int:
+    def _aligned(self, row: list[Word]) -> int:
         """How many fields begin or end exactly where their header does."""
-        pairs = zip(spans, self._edges, strict=False)
-        return sum(span.start == edge.start or span.end == edge.end for span, edge in pairs)
+        pairs = zip(row, self._edges, strict=False)
+        return sum(word.start == edge.start or word.end == edge.end for word, edge in pairs)
 
     def _read(self, fields: list[bytes]) -> tuple[Value, ...]:
-        return tuple(read(field) for read, field in zip(self._cells, fields, strict=True))
+        parts = zip(self._cells, fields, self._trims, strict=True)
+        return tuple(read(field.removesuffix(trim)) for read, field, trim in parts)
+
+
+def _text(field: bytes) -> str:
+    return plain(restored(field))
 
 
 def _is_text(column: Column) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, coverage, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, coverage, store, unknown
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe, Row
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse import parse_session
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.linetimes import LineClock
@@ -30,7 +30,7 @@ def sessions(report: Report, probe: ProbeReport) -> Iterator[tuple[str, Read]]:
 
     Of output form `text` each line is a row of no table, with the time of the line.
     """
-    places = dict(_places(report, probe.name))
+    places = dict(_places(report, probe))
     for host in probe.sampled:
         place = places.get(host)
         if place is not None:
@@ -62,13 +62,16 @@ class _Session:
                 yield row
 
 
-def _places(report: Report, name: str) -> Iterator[tuple[str, _Session]]:
+def _places(report: Report, section: ProbeReport) -> Iterator[tuple[str, _Session]]:
+    name = section.name
     for info in report.runs:
         run = store.open_run(Path(info.path))
         entry = _entry(run.sweep, name)
         if entry is None:
             continue
         probe = catalog.probe_from_manifest(name, dict(coverage.mapping(entry, "manifest")))
+        if probe.output == "auto":  # the report knows by now
+            probe = unknown.with_layouts(probe, section.output, section.layouts)
         nonce = coverage.text(entry, "nonce")
         for host in run.hosts:
             yield host, _Session(run, host, probe, nonce, info.window_s * 1000)
