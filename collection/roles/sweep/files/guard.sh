@@ -12,6 +12,7 @@
 #   guard.sh stop ID | reap ID       end and unload everything of a sweep; safe to repeat
 #   guard.sh forget ID               remove the spool of a collected sweep
 #   guard.sh unload ID PROBE         ExecStopPost= of a session: note the result, unload its module
+#   guard.sh json ID PROBE           keep what a session serves as data.json, until it ends
 #   guard.sh redact                  a filter: text without secrets, as everything a session printed passes it
 #
 # A session ends by three layers that do not need each other: the module's own time limit (fd_ttl_ms), the unit's
@@ -209,7 +210,9 @@ poll_sessions() {
     for probe in $waiting; do
         dir="$SWEEPS/$id/$probe"
         elapsed=$(($(uptime_s) - began))
-        if head -c 400 "$dir/out" 2>/dev/null | grep -q '	@armed	'; then
+        # a script that was not written for us may print a lot before it is armed, or be at its end already
+        if head -c 1048576 "$dir/out" 2>/dev/null | grep -q '	@armed	' \
+            || { [ -e "$dir/result" ] && tail -c 400 "$dir/out" | grep -q '	@end	'; }; then
             echo "session $probe armed $elapsed"
         elif [ -e "$dir/result" ]; then
             echo "session $probe failed $elapsed $(clean <"$dir/err")"
@@ -280,10 +283,34 @@ go() {
     for probe in $(sessions_of "$1"); do
         if echo "$2 $3" 2>/dev/null >"/proc/systemtap/$(module_of "$1" "$probe")/window"; then
             echo "go $probe ok"
+            [ ! -e "/proc/systemtap/$(module_of "$1" "$probe")/data.json" ] || watch_json "$1" "$probe" "$3"
         else
             echo "go $probe failed"
         fi
     done
+}
+
+# A script may not print but answer: SystemTap's way is a file that is there as long as the session. Its last answer
+# is kept, and comes behind what the session printed.
+watch_json() {  # ID PROBE END
+    systemd-run --quiet --unit="fd-$1-$2-json" -p RuntimeMaxSec=$(($3 / 1000 - $(date +%s) + 30)) \
+        -p CPUWeight=20 -p IOWeight=20 -p MemoryMax=32M -p UMask=0077 /bin/sh "$SELF" json "$1" "$2"
+}
+
+json() {  # ID PROBE
+    { is_id "$1" && is_probe "$2"; } || die "json: not a session: '$1' '$2'"
+    dir="$SWEEPS/$1/$2"
+    while tr -d '\n' <"/proc/systemtap/$(module_of "$1" "$2")/data.json" 2>/dev/null >"$dir/json.new" \
+        && [ -s "$dir/json.new" ]; do
+        mv "$dir/json.new" "$dir/json"
+        sleep 1
+    done
+    rm -f "$dir/json.new"
+}
+
+append_json() {  # DIR; not where the output ends inside a line, which must stay to be seen
+    [ -s "$1/json" ] && [ -z "$(tail -c 1 "$1/out")" ] || return 0
+    { cat "$1/json"; echo; } >>"$1/out" && rm -f "$1/json"
 }
 
 # ---------------------------------------------------------------- end
@@ -306,6 +333,7 @@ finish() {  # end and unload everything of a sweep; the spool stays
         unit=$(unit_of "$1" "$probe")
         systemctl -q stop "$unit" 2>/dev/null
         systemctl -q reset-failed "$unit" 2>/dev/null
+        [ ! -e "$SWEEPS/$1/$probe/json" ] || systemctl -q stop "fd-$1-$probe-json.service" 2>/dev/null
         unload "$1" "$probe"
     done
     systemctl -q stop "fd-$1-reap.timer" 2>/dev/null
@@ -321,6 +349,7 @@ collect() {
     for probe in $(sessions_of "$1"); do
         dir="$SWEEPS/$1/$probe"
         touch "$dir/out" "$dir/err"
+        append_json "$dir"
         read -r result status cpu <"$dir/result" || { result=unknown status=0 cpu=0; }
         if [ ! -e "$SWEEPS/$1/unredacted" ]; then
             without_secrets "$dir" || die "what $probe printed may hold secrets and there is no room to take them out: free space \
@@ -353,6 +382,7 @@ case $verb in
     stop | reap) is_id "${1:-}" && finish "$1" ;;
     forget) forget "${1:-}" ;;
     unload) unload "${1:-}" "${2:-}" ;;
+    json) json "${1:-}" "${2:-}" ;;
     redact) redact 2>/dev/null ;;
     *) die "guard.sh: unknown verb '$verb'" ;;
 esac
