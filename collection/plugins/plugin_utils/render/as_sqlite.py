@@ -22,11 +22,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import C
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import records
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.formats import Format
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import (
-    DEFAULT_INTERVAL_S,
-    ProbeReport,
-    Report,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import ProbeReport, Report
 
 FILE = "rows.sqlite"
 BATCH = 5_000
@@ -195,8 +191,7 @@ def _records(database: sqlite3.Connection, report: Report, probe: ProbeReport, t
     if not names:
         return
     intervals = {
-        merged.table.name: merge.numbering(merged.table, merged.interval_s or DEFAULT_INTERVAL_S)
-        for merged in probe.tables
+        merged.table.name: merge.numbering(merged.table, merged.interval_s) for merged in probe.tables
     }
     for host, read in records.sessions(report, probe):
         rows = iter(read())
