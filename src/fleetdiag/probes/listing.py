@@ -6,11 +6,11 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, parameters
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, overhead, parameters
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import (
     Check,
@@ -109,7 +109,7 @@ def _facts(probe: Probe) -> list[tuple[str, ...]]:
     limits = probe.limits
     facts = [
         ("needs", _needs(probe)),
-        ("overhead", _overhead(probe.overhead)),
+        ("overhead", printable(overhead.sentence(probe.overhead)) or "not measured"),
         ("output", f"{probe.output}, at most {limits.output_mb} MiB for each host"),
         (
             "limits",
@@ -127,12 +127,6 @@ def _needs(probe: Probe) -> str:
         named = f"{parameter.default} (parameter {parameter.name})" if parameter else name
         needs += f"; the file of the kernel module {named}"
     return printable(needs)
-
-
-def _overhead(overhead: Mapping[str, Any]) -> str:
-    if not overhead:
-        return "not measured"
-    return printable("; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in overhead.items()))
 
 
 def _parameter(parameter: Parameter) -> tuple[str, ...]:

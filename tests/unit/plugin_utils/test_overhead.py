@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import rundirs
 import yaml
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import report as reports
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.overhead import (
     cost_of,
     sentence,
     written_into,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_html, as_text
 
 FIGURES = {
     "method": "iterations of a mixed workload, 3 pairs of 4 s; hits and cycles by stap -t",
@@ -85,3 +90,15 @@ def test_figures_are_written_beside_the_cost_and_nothing_else_changes() -> None:
     assert kept == MANIFEST.replace("cost: low  ", "cost: medium  ").splitlines()
     again = written_into(once, {**FIGURES, "hits_per_second": 1})
     assert again == once.replace("5140", "1").replace("cost: medium", "cost: low")
+
+
+def test_the_report_says_what_was_measured_before(tmp_path: Path) -> None:
+    made = rundirs.Builder(
+        tmp_path, ["web1"], manifests={"slow_open": {**rundirs.SLOW_OPEN, "overhead": FIGURES}}
+    )
+    made.window()
+    made.whole("web1", {"slow_open": made.out()})
+    report = reports.build(made.path, generated="now")
+    said = sentence(FIGURES)
+    assert said in " ".join(as_text.render(report).split())
+    assert said in as_html.render(report)

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import merge
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import merge, overhead
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.coverage import HostCoverage, plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Column, Finding, Table, View
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
@@ -287,6 +287,8 @@ def facts(probe: ProbeReport) -> list[tuple[str, str]]:
     if probe.tables:
         facts.append(("Records", f"{records:,}"))
     facts.append(("Cost", printable(probe.cost)))
+    if measured := overhead.sentence(probe.overhead):
+        facts.append(("Measured before", printable(measured)))
     spent = [session.cpu_s for session in probe.sessions.values() if session.cpu_s is not None]
     if spent:
         facts.append(("CPU of a session", f"{max(spent):.2f} s at most"))

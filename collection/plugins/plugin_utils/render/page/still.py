@@ -11,7 +11,7 @@ from itertools import zip_longest
 from statistics import median
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import merge
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import merge, overhead
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.coverage import (
     STATUSES,
     HostCoverage,
@@ -429,7 +429,6 @@ def costs(report: Report) -> Sheet | None:
 
 def _cost(probe: ProbeReport) -> list[str]:
     spent = [session.cpu_s for session in probe.sessions.values() if session.cpu_s is not None]
-    measured = [f"{str(name).replace('_', ' ')} {value}" for name, value in probe.overhead.items()]
     return [
         _named(probe),
         pack.text(probe.cost),
@@ -437,7 +436,7 @@ def _cost(probe: ProbeReport) -> list[str]:
         figures.shown("duration", max(spent)) if spent else figures.NOTHING,
         figures.amount(sum(session.rows for session in probe.sessions.values())),
         figures.amount(sum(bool(probe.mark(host)) for host in probe.sampled)),
-        pack.text(", ".join(measured)) or figures.NOTHING,
+        pack.text(overhead.sentence(probe.overhead)) or figures.NOTHING,
     ]
 
 
