@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parameters import INTERVAL
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.stapscript import (
     ASSIGNS,
@@ -117,6 +118,7 @@ def faults(text: str, level: Level, probe: Probe | None = None) -> list[Fault]:
         found += _prints(script, rows=probe is not None and probe.output == "rows")
         if probe is not None:
             found += _arguments(script, probe)
+            found += _settings(script, probe)
         if probe is not None and probe.output == "rows":
             found += _rows(script, probe)
     return sorted(set(found))
@@ -465,6 +467,22 @@ def _arguments(script: Script, probe: Probe) -> Iterator[Fault]:
         elif found[1] == "$" and compiled[number - 1].type == "string":
             what = f"{word.text} would put the text of {compiled[number - 1].name} into the script as code"
             yield Fault(word.line, what, f"write @{number}")
+
+
+def _settings(script: Script, probe: Probe) -> Iterator[Fault]:
+    """A parameter that is set at load is a global of the script."""
+    declared = {variable.name: variable for variable in script.globals}
+    for name, parameter in probe.parameters.items():
+        variable = declared.get(name)
+        if parameter.when != "load" or name == INTERVAL.name:
+            continue
+        if variable is None:
+            yield Fault(1, f"has no global for the parameter {name}", f"declare it: global {name} = ...")
+        elif variable.sized:
+            yield Fault(variable.line, f"the parameter {name} is an array", "make it a number or a text")
+        elif variable.value not in (None, parameter.default):
+            what = f"{name} begins with {printable(str(variable.value))[:40]!r}, but its default in the manifest is"
+            yield Fault(variable.line, f"{what} {parameter.default!r}", "say the same in both")
 
 
 def _plural(number: int, what: str) -> str:

@@ -269,8 +269,40 @@ def test_arguments_are_the_parameters_that_are_compiled_in(text: str, what: str)
     number = {"type": "int", "default": 1, "when": "compile", "description": "A."}
     loaded = {"type": "int", "default": 1, "description": "A."}
     manifest = probe("text", loaded=loaded, module=text_parameter, function=text_parameter, number=number)
-    said = found(text, "probe", manifest)
+    said = found("global loaded = 1\n" + text, "probe", manifest)
     assert any(what in sentence for _, sentence in said) if what else said == []
+
+
+@pytest.mark.parametrize(
+    ("declared", "line", "what"),
+    [
+        ('global threshold_ms = 1000, all = 1, name = "a" "b", interval_s', 0, ""),
+        ("global threshold_ms, all, name", 0, ""),
+        ("global threshold_ms = 1000, all", 1, "has no global for the parameter name"),
+        (
+            "global all, name\nglobal threshold_ms = 500",
+            2,
+            "begins with '500', but its default in the manifest is 1000",
+        ),
+        (
+            'global threshold_ms, all, name = "b"',
+            1,
+            "begins with 'b', but its default in the manifest is 'ab'",
+        ),
+        ("global threshold_ms, all = 0, name", 1, "begins with '0', but its default in the manifest is True"),
+        ("global threshold_ms[9], all, name", 1, "the parameter threshold_ms is an array"),
+    ],
+)
+def test_parameters_are_globals(declared: str, line: int, what: str) -> None:
+    manifest = probe(
+        "text",
+        threshold_ms={"type": "int", "default": 1000, "description": "A."},
+        all={"type": "bool", "default": True, "description": "A."},
+        name={"type": "string", "default": "ab", "description": "A."},
+        interval_s={"type": "int", "default": 5, "description": "A."},
+    )
+    said = found(declared + "\n" + in_handler("x = threshold_ms"), "probe", manifest)
+    assert any(at == line and what in sentence for at, sentence in said) if what else said == []
 
 
 def test_the_tapset_may_hold_c_and_has_its_own_names() -> None:
