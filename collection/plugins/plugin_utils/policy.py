@@ -17,7 +17,6 @@ from typing import Literal, NamedTuple
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parameters import INTERVAL
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.stapscript import (
     ASSIGNS,
@@ -56,6 +55,7 @@ _CONVERSION = re.compile(r"%[-+ 0#]*(\*|[0-9]+)?(?:\.(\*|[0-9]+)?)?l*([a-zA-Z%])
 _EVERYTHING = re.compile(r"[*?:]*[*][*?:]*(@[*?/]*)?")
 # Probe points that are asked for the contents of a file in /proc; the last two are names of SystemTap's library.
 _ANSWERS = re.compile(r"procfs.*\.read\b|(prometheus|json_data)$")
+_TAPSET_PARAMETER = "interval_s"  # a global of the tapset: a probe may declare it for another default
 _TODO = re.compile(r"\bTODO\b")
 
 
@@ -474,7 +474,7 @@ def _settings(script: Script, probe: Probe) -> Iterator[Fault]:
     declared = {variable.name: variable for variable in script.globals}
     for name, parameter in probe.parameters.items():
         variable = declared.get(name)
-        if parameter.when != "load" or name == INTERVAL.name:
+        if parameter.when != "load" or name == _TAPSET_PARAMETER:
             continue
         if variable is None:
             yield Fault(1, f"has no global for the parameter {name}", f"declare it: global {name} = ...")
