@@ -296,6 +296,8 @@ def _environment() -> dict[str, str]:
         "ANSIBLE_CALLBACKS_ENABLED": ",".join(dict.fromkeys([CALLBACK, *filter(None, enabled)])),
         "ANSIBLE_COLLECTIONS_PATH": ":".join(dict.fromkeys(collections)),
         "ANSIBLE_PIPELINING": "1",
+        # Hosts are probed because they are slow: ten seconds, Ansible's own limit, is not long to become root there.
+        "ANSIBLE_TIMEOUT": os.environ.get("ANSIBLE_TIMEOUT", "30"),
         "ANSIBLE_NOCOLOR": "1",
         "FLEETDIAG_REPORT_SHOW": "0",  # it is shown here, once
         "PATH": ":".join(programs),
