@@ -223,13 +223,14 @@ def _no_script(title: str, path: Path, examples: Path, meta: Mapping[str, str]) 
             f"{title}: is a program that calls stap, not a script, so it cannot be compiled for other hosts;"
             " take an example that is a script (.stp)"
         )
-    known = sorted(f"{EXAMPLE}{line}" for line in _index(examples))
+    known = sorted(f"{EXAMPLE}{line}" for line in index(examples))
     near = difflib.get_close_matches(title, known, n=3)
     advice = f"did you mean {' or '.join(near)}?" if near else "see the list in SystemTap's documentation"
     raise FleetdiagError(f"{title}: there is no such example in {_origin(examples)}; {advice}")
 
 
-def _index(examples: Path) -> list[str]:
+def index(examples: Path) -> list[str]:
+    """`network/nettop`, ... of all examples that the builder has, also of those that were never brought here."""
     try:
         return (examples / "index.txt").read_text(encoding="utf-8", errors="replace").split()
     except OSError:

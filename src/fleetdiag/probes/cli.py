@@ -18,6 +18,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 from fleetdiag import options
 from fleetdiag.probes import check, dev, listing, scaffold
 from fleetdiag.reporting import EXIT_NOT_STARTED, EXIT_OK
@@ -39,11 +40,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     options.add_catalog(parser)
     parser.add_argument("--json", action="store_true", dest="list_json", help="the list for programs")
-    parser.set_defaults(func=_list, json=False, more_catalogs=[])
+    parser.set_defaults(func=_list, json=False, examples=False, more_catalogs=[])
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     one = _add(commands, "list", _list, "names by topic, each with its cost and the question it answers")
     one.add_argument("--json", action="store_true", help="for programs")
+    one.add_argument("--examples", action="store_true", help="instead, the names of SystemTap's own examples")
 
     one = _add(commands, "show", _show, "what a probe watches, costs, needs and prints, and how to run it")
     one.add_argument("name", metavar="NAME", help="name of a probe, or its folder")
@@ -100,6 +102,8 @@ def _catalogs(args: argparse.Namespace) -> list[Path]:
 
 
 def _list(args: argparse.Namespace) -> int:
+    if args.examples:
+        return _list_examples(as_json=args.json or args.list_json)
     probes, faults = listing.load_all(_catalogs(args))
     if args.json or args.list_json:
         print(json.dumps([listing.summary(probe) for probe in probes], indent=1))
@@ -108,6 +112,18 @@ def _list(args: argparse.Namespace) -> int:
     for fault in faults:
         print(f"fleetdiag: {fault}", file=sys.stderr)
     return EXIT_NOT_STARTED if faults else EXIT_OK
+
+
+def _list_examples(*, as_json: bool) -> int:
+    folder = scripts.in_cache(modulestore.default_dir())
+    if folder is None:
+        raise FleetdiagError(
+            "SystemTap's examples are not known here yet; a sweep of one asks its builder for them:"
+            " fleetdiag sweep -i INVENTORY --probe example:io/iotop"
+        )
+    names = sorted(f"{scripts.EXAMPLE}{printable(name)}" for name in scripts.index(folder))
+    print(json.dumps(names, indent=1) if as_json else "\n".join(names))
+    return EXIT_OK
 
 
 def _show(args: argparse.Namespace) -> int:

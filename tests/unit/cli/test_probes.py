@@ -172,6 +172,25 @@ def test_text_is_wrapped_to_the_terminal(home: Path) -> None:
     assert max(len(line) for line in lines if "/" not in line and "--probe" not in line) <= 60
 
 
+def test_systemtaps_examples(fleetdiag: FleetDiag, home: Path) -> None:
+    result = fleetdiag("probes", "list", "--examples")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "are not known here yet; a sweep of one asks its builder" in result.stderr
+    folder = home / "cache" / "fleetdiag" / "examples" / "5.6"
+    (folder / "io").mkdir(parents=True)
+    (folder / "origin.txt").write_text("systemtap-doc 5.6\n")
+    (folder / "index.txt").write_text("network/nettop\nio/iotop\n")
+    assert fleetdiag("probes", "list", "--examples").stdout == "example:io/iotop\nexample:network/nettop\n"
+    (folder / "io" / "iotop.stp").write_text(
+        "global n\nprobe timer.s(5) { print(n) }\nprobe vfs.read { n++ }\n"
+    )
+    (folder / "io" / "iotop.meta").write_text("title: I/O of processes\n")
+    result = fleetdiag("probes", "show", "example:io/iotop")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "--probe example:io/iotop" in result.stdout
+    assert "I/O of processes" in result.stdout
+
+
 def test_a_new_probe_is_right_once_all_is_done(fleetdiag: FleetDiag, home: Path) -> None:
     result = fleetdiag("probes", "new", "my_calls", "--catalog", "deep/mine")
     folder = home / "deep" / "mine" / "my_calls"
