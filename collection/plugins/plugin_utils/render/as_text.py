@@ -24,6 +24,7 @@ WIDTH = 80
 MOST = view.Most()
 _GAP = 2
 _COMFORTABLE = 20
+_SHORT = 12
 """Columns that a text keeps as long as there is something less important to leave out."""
 _CUT = "…"
 
@@ -147,10 +148,19 @@ def _shown(grid: view.Grid) -> Iterator[str]:
     lines = _grid(grid)
     if lines is not None:
         yield from lines
+        yield from _left_out(grid)
         return
     yield from _as_records(grid.heads, grid.rows)
     for label, row in grid.foot:
         yield from _as_records([Head(""), *grid.heads[grid.lead :]], [[label, *row]])
+
+
+def _left_out(grid: view.Grid) -> Iterator[str]:
+    """The measures for which there was no room."""
+    places, _ = _fit(grid) or ([], [])
+    names = [head.title for place, head in enumerate(grid.heads) if head.told and place not in places]
+    if names:
+        yield from _wrapped(f"not shown, but in report.json: {', '.join(names)}", "  ", "    ")
 
 
 def _grid(grid: view.Grid) -> list[str] | None:
@@ -192,19 +202,22 @@ def _leading(grid: view.Grid, places: Sequence[int]) -> int:
 
 
 def _fit(grid: view.Grid) -> tuple[list[int], list[int]] | None:
-    """Which columns are shown, and how wide: first long texts give way, then extra columns, then texts again."""
+    """Which columns are shown, and how wide.
+
+    Long texts give way first, then rates and the like, then texts again, then measures; texts to the least last.
+    """
     places = list(range(len(grid.heads)))
     wanted = [_wanted(grid, place) for place in places]
-    while True:
-        widths = _narrowed(grid, places, wanted, _COMFORTABLE)
-        if widths is not None:
-            return places, widths
-        extra = [place for place in places if grid.heads[place].extra]
-        if not extra:
-            break
-        places.remove(extra[-1])
-    widths = _narrowed(grid, places, wanted, 0)
-    return (places, widths) if widths is not None else None
+    for comfortable, from_spare in ((_COMFORTABLE, 3), (_SHORT, 1), (0, 1)):
+        while True:
+            widths = _narrowed(grid, places, wanted, comfortable)
+            if widths is not None:
+                return places, widths
+            spare = max(grid.heads[place].spare for place in places)
+            if spare < from_spare:
+                break
+            places.remove([place for place in places if grid.heads[place].spare == spare][-1])
+    return None
 
 
 def _wanted(grid: view.Grid, place: int) -> int:

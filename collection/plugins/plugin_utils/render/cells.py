@@ -33,14 +33,16 @@ class Cell:
 class Head:
     """The head of a column. numeric: to the right. tail: of a text that is too long the end says more (paths).
 
-    least: columns of a terminal it is never cut below. extra: the first to go where there is no room.
+    least: columns of a terminal it is never cut below. spare: where there is no room, those with the highest go first,
+    those with 0 never; `told` ones are named then.
     """
 
     title: str
     numeric: bool = False
     tail: bool = False
     least: int = 8
-    extra: bool = False
+    spare: int = 0
+    told: bool = False
 
 
 HOST = Head("host", least=20)

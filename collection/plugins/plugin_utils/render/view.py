@@ -99,6 +99,9 @@ def proof(report: Report, finding: Finding) -> Iterator[str]:
         yield figures
     if finding.mark:
         yield f"* {printable(finding.host)}: {printable(finding.mark)}"
+    if finding.kind == "calls" and finding.key:
+        process, *path = (printable(str(value)) for value in finding.key)
+        yield f"{process}: {' > '.join(path)}"
     table = _table_of(report, finding)
     for host, key, values in finding.rows:
         yield f"{printable(host)}: {_row_in_words(table, key, values)}"
@@ -370,7 +373,7 @@ def _table_grids(probe: ProbeReport, merged: merge.MergedTable, most: Most) -> I
             yield _keys_grid(short, most)
     if len(merged.hosts) > 1:
         yield _hosts_grid(probe, merged, rest, most)
-    course = _course_grid(probe, merged, most)
+    course = _course_grid(probe, merged, most) if histogram is None else None
     if course is not None:
         yield course
 
@@ -426,8 +429,8 @@ def _hosts_grid(
     column = table.measures[place] if place is not None and rest else None
     heads = [HOST, Head("rows", numeric=True), *_measure_heads(table)]
     if column is not None:
-        heads.append(Head("other rows", numeric=True, extra=True))
-        heads.append(replace(cells.head_of(column), title=f"other {cells.head_of(column).title}", extra=True))
+        heads.append(Head("other rows", numeric=True, spare=3))
+        heads.append(replace(cells.head_of(column), title=f"other {cells.head_of(column).title}", spare=3))
 
     def figures(total: merge.Total, other: merge.Total | None) -> list[Cell]:
         found = _measures(table, total.values, total.rates)
@@ -546,7 +549,7 @@ def _spread_grids(probe: ProbeReport, merged: merge.MergedTable, asked: View, mo
         *map(cells.head_of, keys),
         cells.head_of(measure),
         *(Head(name, numeric=True) for name in ("half from", "1 % from", "longest from")),
-        Head("how often, smallest to largest", least=12),
+        Head("how often", least=12),
     ]
     grid = Grid(
         f"{_title(table)}, by host",
@@ -583,11 +586,15 @@ def _counted(total: merge.Total, noun: str) -> str:
 
 
 def _measure_heads(table: Table) -> list[Head]:
+    """What the table is sorted by is always shown, what is compared or checked goes after what is not."""
     heads: list[Head] = []
-    for column in table.measures:
-        heads.append(cells.head_of(column))
+    checked = {check.measure for check in table.checks}
+    first = merge.sort_measure(table)
+    for place, column in enumerate(table.measures):
+        spare = 1 if column.compare is not None or column.name in checked else 2
+        heads.append(replace(cells.head_of(column), spare=0 if place == first else spare, told=True))
         if column.rate:
-            heads.append(Head("per second", numeric=True, extra=True))
+            heads.append(Head("per second", numeric=True, spare=4))
     return heads
 
 

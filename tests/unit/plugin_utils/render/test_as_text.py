@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,14 @@ def test_findings_come_first_with_their_proof(tmp_path: Path) -> None:
     assert text.index("FINDINGS") < text.index("COVERAGE")
 
 
+def test_a_finding_of_calls_shows_the_chain_of_callers(tmp_path: Path) -> None:
+    calls = replace(
+        reportdata.finding(), kind="calls", table="", key=("ls", "readdir", "read block"), rows=()
+    )
+    report = reportdata.found(reportdata.sweep(tmp_path, probes=("fs_calltrace",)), calls)
+    assert "    ls: readdir > read block" in after(as_text.render(report), "FINDINGS")
+
+
 def test_many_findings_are_counted(tmp_path: Path) -> None:
     made = reportdata.sweep(tmp_path, probes=("slow_open",))
     report = reportdata.found(made, *[reportdata.finding()] * 20, *[reportdata.finding(severity="info")] * 3)
@@ -269,7 +278,7 @@ def test_where_room_is_short_rates_go_before_names_are_cut_to_nothing() -> None:
         Head("process"),
         Head("path", tail=True),
         Head("written", True),
-        Head("per second", True, extra=True),
+        Head("per second", True, spare=3),
     ]
 
     def line(host: str, path: str) -> str:
@@ -279,6 +288,24 @@ def test_where_room_is_short_rates_go_before_names_are_cut_to_nothing() -> None:
     assert line("web1", "/" * 80).endswith("123.45 KiB/s")
     assert as_text.width(line("web1", "/" * 80)) == 80
     assert line("h" * 20, "/" * 20).split() == ["h" * 20, "p" * 20, "/" * 20, "1.00", "MiB"]
+
+
+def test_measures_for_which_there_is_no_room_are_named(tmp_path: Path) -> None:
+    manifest = json.loads(json.dumps(rundirs.SLOW_OPEN))
+    columns = manifest["tables"]["slow_files"]["columns"]
+    names = [f"measured_{word}" for word in ("one", "two", "three", "four", "five", "six", "seven", "eight")]
+    columns.update({name: {**columns["opens"], "rate": True} for name in names})
+    columns["measured_eight"]["compare"] = {"scope": "host"}
+    made = Builder(tmp_path, ["web1"], manifests={"slow_open": manifest})
+    made.window()
+    rows = [record("slow_files", 9, "p" * 40, "/" + "x" * 60, 2_000_000, 3, *[10**9] * 8)]
+    made.whole("web1", {"slow_open": made.out(*rows)})
+    lines = after(shown(made), "PROBE slow_open")
+    (row,) = (line for line in lines if line.startswith("web1"))
+    assert re.fullmatch(r"web1  p{12,}…  …x{11,}  +2 s  +3  1,000,000,000  1,000,000,000", row)
+    told = lines.index("  not shown, but in report.json: measured two, measured three, measured four,")
+    assert lines[told + 1] == "    measured five, measured six, measured seven"
+    assert "eight" in lines[lines.index(row) - 1]
 
 
 def test_a_label_longer_than_its_columns_has_a_line_of_its_own() -> None:
