@@ -21,6 +21,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
     probefolder,
     report,
     store,
+    unknown,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe, Row, SessionResult
@@ -123,6 +124,9 @@ def read(run_dir: Path, host: str) -> Trial:
     entry = opened.sweep["probes"][0]
     probe = catalog.probe_from_manifest(entry["name"], entry["manifest"])
     made = report.build(run_dir)
+    for section in made.probes:
+        if probe.output == "auto":  # the report has found out
+            probe = unknown.with_layouts(probe, section.output, section.layouts)
     limit = (probe.limits.output_mb + 1) << 20
     with opened.open_output(host, probe.name, limit) as stream:
         output = None if stream is None else stream.read()

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import io
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,10 @@ from rich.console import Console
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
     catalog,
     coverage,
+    plan,
     probefolder,
     report,
+    store,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.explain import explain
@@ -124,6 +128,50 @@ def test_a_script_that_does_not_compile(capsys: pytest.CaptureFixture[str]) -> N
     assert (
         "tried: does not compile for 6.12:\n\nerror at tried.stp:3:1\n\\x1b[1m\n" in capsys.readouterr().out
     )
+
+
+@pytest.mark.parametrize("output", ["rows", "auto"])
+def test_a_trial_is_read_from_its_run_directory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], output: str
+) -> None:
+    """Of a script that was not written for fleetdiag, the form of what it prints is found out."""
+    tried = trial("waits\t1\thttpd\t1")
+    probe = tried.probe
+    if output == "auto":
+        manifest = {
+            "description": "A.",
+            "question": "A?",
+            "output": "auto",
+            "cost": "low",
+            "unmodified": True,
+        }
+        probe = catalog.probe_from_manifest("tried", manifest)
+    sweep = plan.new_sweep(
+        now=datetime.now(UTC),
+        version="1",
+        probes=[probe],
+        values={},
+        window_s=5,
+        hosts=["web1"],
+        peers={},
+        conditions={},
+    )
+    nonce = sweep["probes"][0]["nonce"]
+    data = (tried.output or b"").replace(NONCE.encode(), nonce.encode())
+    if output == "auto":
+        table = b"PROCESS   CALLS\nhttpd        12\nsshd          3\n"
+        lines = data.splitlines(keepends=True)
+        data = b"".join([*lines[:2], table, table, lines[3].replace(b"\t4\t@end", b"\t3\t@end")])
+    run_dir = store.create(tmp_path / "runs", sweep)
+    store.write_host_bytes(run_dir, "web1", "tried.out.gz", gzip.compress(data))
+    read = dev.read(run_dir, "web1")
+    assert (read.output, read.nonce, read.cover.host) == (data, nonce, "web1")
+    assert read.probe.output != "auto"
+    lines, result = explain(read.probe, read.nonce, io.BytesIO(data))
+    assert result.rejected_lines == 0
+    dev.write_lines(lines, read)
+    out = capsys.readouterr().out
+    assert ("waits at 0.001 s: process=httpd" if output == "rows" else "process=httpd calls=12") in out
 
 
 def in_folder(tried: dev.Trial, folder: Path) -> Any:
