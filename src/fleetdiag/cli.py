@@ -76,7 +76,7 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "sweep",
         help="run probes on a server group and make one report",
         description="Run probes on all hosts of a pattern for the same window and merge one report.",
-        epilog=EXIT_CODES,
+        epilog=f"{reporting.made_by_sweep()}\n\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument

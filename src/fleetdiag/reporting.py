@@ -103,6 +103,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.set_defaults(func=_run)
 
 
+def made_by_sweep() -> str:
+    """A line of help: what every sweep makes."""
+    names = ", ".join(item.name for item in renderers.chosen([]))
+    return f"the report is made as {names}; 'fleetdiag report DIR --format' makes others"
+
+
 def _formats_help() -> str:
     known = list(renderers.formats().values())
     width = max(len(item.name) for item in known)

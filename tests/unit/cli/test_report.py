@@ -53,6 +53,7 @@ def test_help_lists_the_formats_and_the_exit_codes(fleetdiag: Command) -> None:
         assert f"  {item.name} " in told
         assert item.about + ("" if item.by_default else " *") in told
     assert "4    something as severe as --fail-on" in told
+    assert "the report is made as csv, html, json, md, txt;" in fleetdiag("sweep", "--help").stdout
 
 
 def test_by_default_what_a_sweep_makes(fleetdiag: Command, run: Path) -> None:
