@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,30 @@ def test_catalogs_of_the_environment_and_the_configuration(home: Path, own: Path
     (home / ".config" / "fleetdiag" / "config.toml").write_text('catalogs = ["~/mine"]\n')
     assert "my_calls" in listed()
     assert "my_calls" in listed(FLEETDIAG_CATALOGS=str(own.parent))
+
+
+def test_the_playbook_knows_the_same_catalogs(home: Path, own: Path) -> None:
+    """Also without the command: sweep_start asks for them itself."""
+    root = Path(__file__).resolve().parents[3]
+    variables = {
+        **environment(home),
+        "FLEETDIAG_CATALOGS": str(own.parent),
+        "ANSIBLE_COLLECTIONS_PATH": str(root / ".collections"),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    words = [
+        "ansible-playbook",
+        "fleetdiag.systemtap.sweep",
+        "-i",
+        "hosts.yml",
+        "-e",
+        '{"probes": ["my_calls"], "window": 1}',
+    ]
+    done = subprocess.run(words, cwd=home, env=variables, capture_output=True, text=True, check=False)
+    (run_dir,) = (home / "state" / "fleetdiag" / "runs").iterdir()
+    sweep = json.loads((run_dir / "sweep.json").read_text())
+    assert [probe["name"] for probe in sweep["probes"]] == ["my_calls"], done.stdout
+    assert sweep["catalogs"] == [str(own.parent)]
 
 
 def test_one_bad_probe_does_not_hide_the_others(fleetdiag: FleetDiag, own: Path) -> None:
