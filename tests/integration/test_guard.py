@@ -21,7 +21,7 @@ from fleetdiag.lab.api import Lab
 
 pytestmark = pytest.mark.lab
 
-HOST = "web1"
+HOST = "web2"
 SWEEP = "20261123_071502_1f3a"
 OTHER = "20261123_071502_2222"
 PROBE = "tick"
@@ -120,6 +120,25 @@ def test_a_spool_nobody_came_back_for_is_removed_after_a_week(lab: Lab, guard: G
     lab.ssh(HOST, f"mkdir -p {old}/tick {young}/tick; touch -d '9 days ago' {old}")
     guard.install_and_preflight()
     assert lab.ssh(HOST, "ls /var/lib/fleetdiag/sweeps").stdout.split() == [OTHER]
+
+
+def test_abort_ends_every_sweep_and_leaves_what_was_sampled(lab: Lab, guard: Guard, module: bytes) -> None:
+    ours, other = armed(guard, module), f"fd_{OTHER}_{PROBE}"
+    # Of another sweep only the module is left: no spool, no unit that would end it.
+    lab.ssh(
+        HOST,
+        f"sed s/fd_00000000_000000_0000_/fd_{OTHER}_/g /var/lib/fleetdiag/modules/{sha256_of(module)}.ko"
+        f" >/run/{other}.ko; staprun -L /run/{other}.ko fd_nonce=00ff00ff00ff00ff fd_ttl_ms=300000; rm /run/{other}.ko",
+    )
+    assert loaded(lab, other)
+    aborted = guard.install_and_abort()
+    assert aborted.sweeps == {SWEEP: 1, OTHER: 1}
+    assert not aborted.residue
+    assert not loaded(lab, ours)
+    assert not loaded(lab, other)
+    assert guard.install_and_abort().sweeps == {SWEEP: 0}  # its spool
+    (session,) = guard.collect(SWEEP, {PROBE: 1 << 20}).sessions
+    assert session.out_bytes > 0
 
 
 def test_a_second_sweep_is_told_who_holds_the_host(guard: Guard, module: bytes) -> None:

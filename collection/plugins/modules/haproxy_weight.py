@@ -24,9 +24,9 @@ options:
     choices: [lowered, restored]
     required: true
   token:
-    description: Name of the record; the same for lowering and giving back.
+    description: Name of the record; the same for lowering and giving back. Without it, every record is given back.
     type: str
-    required: true
+    default: ""
   sockets:
     description: Admin sockets of the balancers on this host.
     type: list
@@ -110,6 +110,7 @@ left:
   returned: when state is restored
 """
 
+import glob
 import inspect
 import os
 import re
@@ -128,7 +129,7 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "state": {"type": "str", "choices": ["lowered", "restored"], "required": True},
-            "token": {"type": "str", "required": True, "no_log": False},
+            "token": {"type": "str", "default": "", "no_log": False},
             "sockets": {"type": "list", "elements": "path", "default": ["/run/haproxy/admin.sock"]},
             "servers": {"type": "list", "elements": "str", "default": []},
             "backends": {"type": "list", "elements": "str", "default": []},
@@ -139,7 +140,7 @@ def main():
             "wait": {"type": "int", "default": 30},
             "record_dir": {"type": "path", "default": "/run/fleetdiag/haproxy"},
         },
-        required_if=[("state", "lowered", ["servers"])],
+        required_if=[("state", "lowered", ["servers", "token"])],
         supports_check_mode=True,
     )
     try:
@@ -158,7 +159,7 @@ def check(params):
                 raise HaproxyError(
                     f"{option}: {name!r} is not a name in HAProxy; use letters, digits and _.:-"
                 )
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", params["token"]):
+    if not re.fullmatch(r"[A-Za-z0-9_-]{0,64}", params["token"]):
         raise HaproxyError(f"token: {params['token']!r} is not usable; use letters, digits, _ and -")
     if not 0 <= params["floor"] <= 100:
         raise HaproxyError(f"floor: {params['floor']} is not a share; say 0 to 100 per cent")
@@ -195,20 +196,30 @@ def lowered(module):
 
 
 def restored(module):
-    record = record_of(module.params)
-    entries = haproxy.read_record(record)
+    records = records_of(module.params)
+    entries = [entry for record in records for entry in haproxy.read_record(record)]
     result = {"changed": bool(entries), "weights": {}, "left": {}}
     result["diff"] = [
         {"header": entry.label, "before": f"weight {entry.set}\n", "after": f"weight {entry.before}\n"}
         for entry in entries
     ]
-    if not entries or module.check_mode:
+    if module.check_mode:
         return result
-    given, left = haproxy.restore(record)
-    stop_timer(module.params["token"])
-    result.update(weights={label: {"after": weight} for label, weight in given.items()}, left=left)
-    result["changed"] = bool(given)
+    for record in records:
+        given, left = haproxy.restore(record)
+        stop_timer(record)
+        result["weights"].update({label: {"after": weight} for label, weight in given.items()})
+        result["left"].update(left)
+    result["changed"] = bool(result["weights"])
     return result
+
+
+def records_of(params):
+    """The record of the token, or all of them, the newest first: of two changes the last is undone first."""
+    if params["token"]:
+        return [record_of(params)]
+    found = glob.glob(os.path.join(glob.escape(params["record_dir"]), "*.json"))
+    return sorted(found, key=os.path.getmtime, reverse=True)
 
 
 def record_of(params):
@@ -225,11 +236,10 @@ def set_timer(record, ttl):
     with open(os.open(program, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as file:
         file.write(inspect.getsource(haproxy))
     if os.path.isdir("/run/systemd/system"):
-        unit = UNIT + os.path.splitext(os.path.basename(record))[0]
         command = [
             "systemd-run",
             "--quiet",
-            f"--unit={unit}",
+            f"--unit={unit_of(record)}",
             f"--on-active={ttl}",
             "--timer-property=AccuracySec=1",
         ]
@@ -248,9 +258,13 @@ def set_timer(record, ttl):
     )
 
 
-def stop_timer(token):
+def stop_timer(record):
     if os.path.isdir("/run/systemd/system"):
-        subprocess.run(["systemctl", "stop", f"{UNIT}{token}.timer"], check=False, capture_output=True)
+        subprocess.run(["systemctl", "stop", f"{unit_of(record)}.timer"], check=False, capture_output=True)
+
+
+def unit_of(record):
+    return UNIT + os.path.splitext(os.path.basename(record))[0]
 
 
 if __name__ == "__main__":

@@ -83,6 +83,14 @@ class Session:
 
 
 @dataclass
+class Aborted:
+    """What was ended on one host. sweeps: id -> modules that were loaded; residue: those that still are."""
+
+    sweeps: dict[str, int] = field(default_factory=dict)
+    residue: list[str] = field(default_factory=list)
+
+
+@dataclass
 class Collected:
     """sessions in the host's order; residue: modules of the sweep that could not be unloaded."""
 
@@ -100,11 +108,21 @@ class Guard:
 
     def install_and_preflight(self) -> dict[str, str]:
         """Put guard.sh on the host and ask what the host can do; one round trip. Keys as guard.sh prints them."""
-        place = (
-            f"umask 077; mkdir -p {GUARD_DIR} && cat >{self.path}.$$ && mv {self.path}.$$ {self.path} "
-            f"&& /bin/sh {self.path} preflight"
-        )
-        return dict(_pairs(self._answer("preflight", place, self._script)))
+        return dict(_pairs(self._install_and("preflight")))
+
+    def install_and_abort(self) -> Aborted:
+        """Put guard.sh on the host and end everything of every sweep there; one round trip, safe to repeat."""
+        lines = self._install_and("abort")
+        if "abort=complete" not in lines:
+            raise FleetdiagError("the host did not say that all has ended: abort again")
+        aborted = Aborted()
+        for line in lines:
+            words = line.split()
+            if words[:1] == ["aborted"] and len(words) == 3 and words[2].isdigit():
+                aborted.sweeps[printable(words[1])] = int(words[2])
+            elif words[:1] == ["residue"]:
+                aborted.residue.append(printable(line.partition(" ")[2]))
+        return aborted
 
     def put(self, sha256: str, module: bytes) -> None:
         """Send a compiled module; the host keeps it only if the checksum is right."""
@@ -147,6 +165,13 @@ class Guard:
     def forget(self, sweep: str) -> None:
         """Remove the spool of a sweep that was collected."""
         self._call(f"forget {sweep}", None)
+
+    def _install_and(self, verb: str) -> list[str]:
+        place = (
+            f"umask 077; mkdir -p {GUARD_DIR} && cat >{self.path}.$$ && mv {self.path}.$$ {self.path} "
+            f"&& /bin/sh {self.path} {verb}"
+        )
+        return self._answer(verb, place, self._script)
 
     def _call(self, verb: str, data: bytes | None) -> list[str]:
         return self._answer(verb.split()[0], f"/bin/sh {self.path} {verb}", data)

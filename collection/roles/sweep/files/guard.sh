@@ -10,6 +10,7 @@
 #   guard.sh go ID START END         give every armed session its window (epoch ms of this host's clock)
 #   guard.sh collect ID              end the sessions, unload, print results and output (base64 of gzip)
 #   guard.sh stop ID | reap ID       end and unload everything of a sweep; safe to repeat
+#   guard.sh abort                   end and unload everything of every sweep; safe to repeat
 #   guard.sh forget ID               remove the spool of a collected sweep
 #   guard.sh unload ID PROBE         ExecStopPost= of a session: note the result, unload its module
 #   guard.sh json ID PROBE           keep what a session serves as data.json, until it ends
@@ -190,11 +191,12 @@ start_session() {  # PROBE SHA256 OUTPUT_MB [name=value ...]
     probe=$1 sha=$2 output_mb=$3
     shift 3
     dir="$SWEEPS/$id/$probe"
+    [ ! -e "$SWEEPS/$id/aborted" ] || { echo "session $probe failed 0 the sweep was aborted"; return 1; }
     mkdir -p "$dir"
     name_module "$sha" "$id" "$probe" "$dir" || { echo "session $probe failed 0 the module on the host is damaged"; return 1; }
     systemd-run --quiet --no-block --unit="$(unit_of "$id" "$probe")" \
         -p Description="fleetdiag probe $probe of sweep $id" \
-        -p RuntimeMaxSec=$((ttl + 15)) -p TimeoutStopSec=20 -p KillMode=mixed -p Restart=no \
+        -p RuntimeMaxSec=$((ttl + 15)) -p TimeoutStopSec=60 -p KillMode=mixed -p Restart=no \
         -p ExecStopPost="/bin/sh $SELF unload $id $probe" \
         -p CPUWeight=20 -p IOWeight=20 -p CPUQuota=100% -p MemoryMax=256M -p TasksMax=32 \
         -p LimitCORE=0 -p LimitFSIZE="${output_mb}M" -p UMask=0077 \
@@ -318,7 +320,9 @@ append_json() {  # DIR; not where the output ends inside a line, which must stay
 unload() {  # ID PROBE; as ExecStopPost= it has SERVICE_RESULT and EXIT_STATUS
     { is_id "$1" && is_probe "$2"; } || die "unload: not a session: '$1' '$2'"
     dir="$SWEEPS/$1/$2" module=$(module_of "$1" "$2")
-    cpu=$(sed -n 's/^usage_usec //p' "/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)/cpu.stat" 2>/dev/null)
+    cpu=0  # known only to the unit's own last step; whoever else comes here runs in another unit
+    [ -z "${SERVICE_RESULT:-}" ] \
+        || cpu=$(sed -n 's/^usage_usec //p' "/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)/cpu.stat" 2>/dev/null)
     for _ in 1 2 3 4 5; do
         is_loaded "$module" || break
         staprun -d "$module" >/dev/null 2>&1 || rmmod "$module" 2>/dev/null || sleep 1
@@ -339,7 +343,28 @@ finish() {  # end and unload everything of a sweep; the spool stays
     systemctl -q stop "fd-$1-reap.timer" 2>/dev/null
     restore_sysctls "$1"
     [ "$(cat "$LOCK" 2>/dev/null)" != "$1" ] || rm -f "$LOCK"
-    sed -n "s/^\(fd_$1_[a-z0-9_]*\) .*/residue \1/p" /proc/modules
+    ours_loaded "$1" | sed 's/^/residue /'
+}
+
+ours_loaded() { sed -n "s/^\(fd_$1_[a-z0-9_]*\) .*/\1/p" /proc/modules; }
+
+# Everybody's sweeps, also those whose spool is gone. What was sampled stays on the host and can still be collected.
+abort() {
+    ids=$({ for dir in "$SWEEPS"/*/; do basename "$dir"; done
+            sed -n 's/^fd_\([0-9]\{8\}_[0-9]\{6\}_[0-9a-f]\{4\}\)_.*/\1/p' /proc/modules; } | sort -u)
+    for id in $ids; do
+        is_id "$id" || continue
+        [ ! -d "$SWEEPS/$id" ] || : >"$SWEEPS/$id/aborted"  # an arming that still runs starts no more sessions
+        modules=$(ours_loaded "$id")
+        for module in $modules; do
+            probe=${module#"fd_${id}_"}
+            systemctl -q stop "$(unit_of "$id" "$probe")" 2>/dev/null
+            unload "$id" "$probe"
+        done
+        finish "$id"
+        echo "aborted $id $(echo "$modules" | wc -w)"
+    done
+    echo "abort=complete"
 }
 
 collect() {
@@ -380,6 +405,7 @@ case $verb in
     go) go "${1:-}" "${2:-}" "${3:-}" ;;
     collect) collect "${1:-}" ;;
     stop | reap) is_id "${1:-}" && finish "$1" ;;
+    abort) abort ;;
     forget) forget "${1:-}" ;;
     unload) unload "${1:-}" "${2:-}" ;;
     json) json "${1:-}" "${2:-}" ;;

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""End all sessions of all sweeps on one host and unload their modules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+
+
+class ActionModule(FleetdiagAction):
+    TOUCHES_HOSTS = True
+
+    def work(self, args: dict[str, Any]) -> dict[str, Any]:
+        del args
+        aborted = self.guard().install_and_abort()
+        if aborted.residue:
+            raise FleetdiagError(
+                f"still loaded: {', '.join(aborted.residue)}; the kernel holds on to them, only a reboot ends that"
+            )
+        modules = sum(aborted.sweeps.values())
+        return {"changed": modules > 0, "sweeps": sorted(aborted.sweeps), "modules": modules}
