@@ -54,8 +54,8 @@ class SessionOutput:
 class SessionCoverage:
     """One probe on one host. Seconds are None where they are not known (no `@end`, no window).
 
-    rejected: the first lines that were not taken, with why. warnings: what SystemTap said. notes: what the
-    parser did.
+    hits: how often its handlers ran. rejected: the first lines that were not taken, with why. warnings: what
+    SystemTap said. notes: what the parser did.
     """
 
     probe: str
@@ -66,6 +66,7 @@ class SessionCoverage:
     early_s: float | None = None
     rows: int = 0
     cpu_s: float | None = None
+    hits: int | None = None
     result: str = ""
     losses: list[Loss] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
@@ -174,6 +175,7 @@ def _session(record: HostRecord, row: HostCoverage, probe: str) -> SessionCovera
             session.error = "no output came back"
         return session
     session.rows, session.notes = output.result.rows, list(output.result.notes)
+    session.hits = output.result.hits
     session.rejected, session.warnings = list(output.result.rejected_sample), list(output.losses.warnings)
     _measure(record, row, session, output.result)
     session.losses = list(_session_losses(record, row, session, output, collected))

@@ -276,7 +276,8 @@ class SessionResult:
     """What one session's output says about itself. Complete once its rows have been read to the end.
 
     armed_ms, start_ms, end_ms: epoch milliseconds on the host's clock; window_ms: when the window began by it, which
-    is before start_ms on a host that was late. end_reason: window, ttl, stop, or
+    is before start_ms on a host that was late. hits: how often a handler ran in the window, None if it was not said
+    or the script does not count. end_reason: window, ttl, stop, or
     empty when the output was cut off. folded_calls: calls counted under `(other)` because the tree was full.
     text_times: of each of text_lines, milliseconds since the window's start, never later than it was printed and
     earlier by less than the session's fd_stamp_ms; None where the session printed no time.
@@ -294,6 +295,7 @@ class SessionResult:
     window_ms: int | None = None
     end_ms: int | None = None
     end_reason: str = ""
+    hits: int | None = None
     calltrees: tuple[CallTree, ...] = ()
     folded_calls: int = 0
     text_lines: tuple[str, ...] = ()

@@ -92,13 +92,16 @@ def test_figures_are_written_beside_the_cost_and_nothing_else_changes() -> None:
     assert again == once.replace("5140", "1").replace("cost: medium", "cost: low")
 
 
-def test_the_report_says_what_was_measured_before(tmp_path: Path) -> None:
+def test_the_report_says_what_was_measured_before_and_how_often_it_ran_now(tmp_path: Path) -> None:
     made = rundirs.Builder(
         tmp_path, ["web1"], manifests={"slow_open": {**rundirs.SLOW_OPEN, "overhead": FIGURES}}
     )
     made.window()
-    made.whole("web1", {"slow_open": made.out()})
+    made.whole("web1", {"slow_open": made.out(rundirs.record("@hits", 30_000, 123_456))})
     report = reports.build(made.path, generated="now")
     said = sentence(FIGURES)
     assert said in " ".join(as_text.render(report).split())
-    assert said in as_html.render(report)
+    assert "Hits: 123,456" in as_text.render(report)
+    page = as_html.render(report)
+    assert said in page
+    assert "123,456" in page

@@ -45,6 +45,7 @@ class Session:
     ) -> None:
         self.result = SessionResult()
         self._protocol = Protocol(nonce, self.result)
+        self._counts_hits = not probe.unmodified
         self._form = _form(probe, lines_as_rows)
         self._early = _Early()
         self._lines = read_lines(stream, self.result, max_bytes)
@@ -59,6 +60,8 @@ class Session:
             for row in self._guarded(self._form.line, line, None):
                 self.result.rows += 1
                 yield row
+        if not self._counts_hits:
+            self.result.hits = None
         self._early.tell(self.result)
         self._form.finish(self.result)
 

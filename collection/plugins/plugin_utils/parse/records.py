@@ -16,7 +16,7 @@ SAMPLES = 5
 SAMPLE_LENGTH = 120
 END_REASONS = ("window", "ttl", "stop")
 
-_ARITY = {"@armed": 1, "@start": 1, "@time": 0, "@end": 2}
+_ARITY = {"@armed": 1, "@start": 1, "@time": 0, "@hits": 1, "@end": 2}
 _NUMBER = re.compile(rb"-?[0-9]{1,19}")
 _MAX_EPOCH_MS = 10**15
 
@@ -119,12 +119,15 @@ class Protocol:
         return Record(seq, table, t_ms, fields[3:])
 
     def control(self, record: Record) -> None:
-        """Note an `@armed`, `@start`, `@time` or `@end` record; LineError if it is none of them."""
+        """Note an `@armed`, `@start`, `@time`, `@hits` or `@end` record; LineError if it is none of them."""
         if _ARITY.get(record.table) != len(record.fields):
             raise LineError("unknown control record")
         if record.table != "@armed":
             self.now_ms = record.t_ms
         if record.table == "@time":
+            return
+        if record.table == "@hits":
+            self._result.hits = max(0, whole_number(record.fields[0], "hits"))
             return
         epoch_ms = whole_number(record.fields[0], "time")
         if not 0 < epoch_ms < _MAX_EPOCH_MS:

@@ -45,7 +45,7 @@ _TABLES = {
     "coverage": "host TEXT, run TEXT, peers TEXT, status TEXT, reason TEXT, remedy TEXT, kernel TEXT,"
     " distribution TEXT, staprun TEXT, clock_offset_s REAL, clock_error_s REAL, late_s REAL, early_s REAL",
     "sessions": "host TEXT, probe TEXT, status TEXT, error TEXT, sampled_s REAL, late_s REAL, early_s REAL,"
-    " records INTEGER, cpu_s REAL, losses TEXT",
+    " hits INTEGER, records INTEGER, cpu_s REAL, losses TEXT",
     "parameters": "probe TEXT, name TEXT, value",
     "findings": "severity TEXT, kind TEXT, host TEXT, probe TEXT, table_name TEXT, measure TEXT, key TEXT,"
     " sentence TEXT, value REAL, unit TEXT, expected REAL, spread REAL, ratio REAL, score REAL, chance REAL,"
@@ -142,7 +142,7 @@ def _describe(database: sqlite3.Connection, report: Report) -> None:
         (
             (
                 *(row.host, name, session.status, session.error, session.sampled_s, session.late_s),
-                *(session.early_s, session.rows, session.cpu_s, session.mark),
+                *(session.early_s, session.hits, session.rows, session.cpu_s, session.mark),
             )
             for row in report.coverage
             for name, session in row.sessions.items()

@@ -289,6 +289,9 @@ def facts(probe: ProbeReport) -> list[tuple[str, str]]:
     records = sum(session.rows for session in probe.sessions.values())
     if probe.tables:
         facts.append(("Records", f"{records:,}"))
+    hits = [session.hits for session in probe.sessions.values() if session.hits is not None]
+    if hits:
+        facts.append(("Hits", f"{sum(hits):,}"))
     facts.append(("Cost", printable(probe.cost)))
     if measured := overhead.sentence(probe.overhead):
         facts.append(("Measured before", printable(measured)))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import io
 import tracemalloc
@@ -40,6 +41,16 @@ def test_control_records_are_noted_and_are_no_rows(make_probe: Fixture, read: Fi
     assert (result.rejected_lines, result.lost_records, result.truncated) == (0, 0, False)
 
 
+@pytest.mark.parametrize(("more", "hits"), [({}, 7), ({"unmodified": True}, None)])
+def test_hits_are_noted_where_the_script_counts_them(
+    make_probe: Fixture, read: Fixture, more: dict[str, Any], hits: int | None
+) -> None:
+    probe = dataclasses.replace(make_probe("text"), **more)
+    _, result = read(probe, records("1\t@start\t0\t1790000005000", "2\t@hits\t30000\t7"))
+    assert (result.hits, result.rejected_lines) == (hits, 0)
+    assert read(probe, records("1\t@start\t0\t1790000005000"))[1].hits is None
+
+
 def test_output_without_an_end_was_cut_off(make_probe: Fixture, read: Fixture) -> None:
     _, result = read(make_probe("rows", ROWS), records("1\t@armed\t0\t1790000000000"))
     assert (result.end_ms, result.end_reason) == (None, "")
@@ -61,6 +72,8 @@ def test_control_records_are_found_in_every_form(
         "1\t@later\t0\t1790000000000",
         "1\t@end\t0\t1790000000000",
         "1\t@end\t0\t1790000000000\tboredom",
+        "1\t@hits\t0",
+        "1\t@hits\t0\tmany",
         "1\t@start\t0\tnow",
         "1\t@start\t0\t-1",
         "1\t@start\t0\t9999999999999999",

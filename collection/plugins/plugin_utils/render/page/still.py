@@ -420,20 +420,23 @@ def costs(report: Report) -> Sheet | None:
         "Cost",
         "CPU of a session (median)",
         "(most)",
+        "Hits",
         "Records",
         "Hosts with losses",
         "Measured before",
     ]
-    return Sheet("What the probes cost", heads, [_cost(probe) for probe in report.probes], (2, 3, 4, 5))
+    return Sheet("What the probes cost", heads, [_cost(probe) for probe in report.probes], (2, 3, 4, 5, 6))
 
 
 def _cost(probe: ProbeReport) -> list[str]:
     spent = [session.cpu_s for session in probe.sessions.values() if session.cpu_s is not None]
+    hits = [session.hits for session in probe.sessions.values() if session.hits is not None]
     return [
         _named(probe),
         pack.text(probe.cost),
         figures.shown("duration", median(spent)) if spent else figures.NOTHING,
         figures.shown("duration", max(spent)) if spent else figures.NOTHING,
+        figures.amount(sum(hits)) if hits else figures.NOTHING,
         figures.amount(sum(session.rows for session in probe.sessions.values())),
         figures.amount(sum(bool(probe.mark(host)) for host in probe.sampled)),
         pack.text(overhead.sentence(probe.overhead)) or figures.NOTHING,
