@@ -15,7 +15,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import (
     CallNode,
@@ -42,50 +42,40 @@ Rates = tuple[float | None, ...]
 # --- how one measure is folded ---
 
 
+class Parts(NamedTuple):
+    """What the records of a sum or a mean are like: the largest of their values, and the sum of their squares."""
+
+    largest: float
+    squares: float
+
+
 @dataclass(frozen=True)
 class _Fold:
     """begin: value -> state; add: state, value -> state; join: two states -> state; end: state -> value.
 
-    largest: state -> the largest single value in it, where a total must be told from what one record made of it.
+    parts: state -> what its records are like, where a total must be told from what one record made of it.
     """
 
     begin: Callable[[Any, Any], Any]
     add: Callable[[Any, Any, Any], Any]
     join: Callable[[Any, Any], Any]
     end: Callable[[Any], Value | None]
-    largest: Callable[[Any], Value | None] | None = None
+    parts: Callable[[Any], Parts] | None = None
 
 
 def _same(state: Any) -> Any:
     return state
 
 
-def _add_up(state: tuple[Any, Any], value: Any, _when: Any) -> tuple[Any, Any]:
-    total, largest = state
-    return total + value, value if value > largest else largest
-
-
-def _add_counted(state: tuple[Any, int, Any], value: Any, _when: Any) -> tuple[Any, int, Any]:
-    total, count, largest = state
-    return total + value, count + 1, value if value > largest else largest
-
-
 _FOLDS: dict[str, _Fold] = {
-    "sum": _Fold(
-        lambda v, _: (v + 0, v),
-        _add_up,
-        lambda a, b: (a[0] + b[0], max(a[1], b[1])),
-        lambda s: s[0],
-        lambda s: s[1],
-    ),
+    "sum": _Fold(lambda v, _: v + 0, lambda s, v, _: s + v, lambda a, b: a + b, _same),
     "max": _Fold(lambda v, _: v, lambda s, v, _: max(v, s), max, _same),
     "min": _Fold(lambda v, _: v, lambda s, v, _: min(v, s), min, _same),
     "mean": _Fold(
-        lambda v, _: (v, 1, v),
-        _add_counted,
-        lambda a, b: (a[0] + b[0], a[1] + b[1], max(a[2], b[2])),
+        lambda v, _: (v, 1),
+        lambda s, v, _: (s[0] + v, s[1] + 1),
+        lambda a, b: (a[0] + b[0], a[1] + b[1]),
         lambda s: s[0] / s[1],
-        lambda s: s[2],
     ),
     "count": _Fold(lambda _v, _: 1, lambda s, _v, _: s + 1, lambda a, b: a + b, _same),
     # A state of `last` is (when, value); of two at the same time the later in order stays.
@@ -95,6 +85,30 @@ _FOLDS: dict[str, _Fold] = {
         lambda a, b: b if b[0] >= a[0] else a,
         lambda s: s[1],
     ),
+}
+
+
+# Where hosts are compared, a sum keeps what its records are like: (sum, values, the largest, sum of squares).
+def _first(value: Any, _when: Any) -> tuple[Any, int, Any, float]:
+    return value + 0, 1, value, float(value) * value
+
+
+def _further(state: tuple[Any, int, Any, float], value: Any, _when: Any) -> tuple[Any, int, Any, float]:
+    total, count, largest, squares = state
+    return total + value, count + 1, max(largest, value), squares + float(value) * value
+
+
+def _both(a: tuple[Any, int, Any, float], b: tuple[Any, int, Any, float]) -> tuple[Any, int, Any, float]:
+    return a[0] + b[0], a[1] + b[1], max(a[2], b[2]), a[3] + b[3]
+
+
+def _parts(state: tuple[Any, int, Any, float]) -> Parts:
+    return Parts(state[2], state[3])
+
+
+_COMPARED_FOLDS = {
+    "sum": _Fold(_first, _further, _both, lambda s: s[0], _parts),
+    "mean": _Fold(_first, _further, _both, lambda s: s[0] / s[1], _parts),
 }
 
 
@@ -135,10 +149,10 @@ def _percentile(share: float) -> _Fold:
 _FOLDS.update({"p50": _percentile(0.50), "p95": _percentile(0.95), "p99": _percentile(0.99)})
 
 
-def _fold_of(column: Column) -> _Fold:
-    if column.merge:
-        return _FOLDS[column.merge]
-    return _FOLDS["last" if column.type in ("string", "path", "bool", "timestamp") else "sum"]
+def _fold_of(column: Column, compared: bool = False) -> _Fold:
+    """compared: measures of its table are compared between hosts."""
+    how = column.merge or ("last" if column.type in ("string", "path", "bool", "timestamp") else "sum")
+    return _COMPARED_FOLDS[how] if compared and how in _COMPARED_FOLDS else _FOLDS[how]
 
 
 class _Measures:
@@ -146,9 +160,9 @@ class _Measures:
 
     def __init__(self, table: Table) -> None:
         self.columns = table.printed
-        self.folds = [_fold_of(column) for column in self.columns]
-        self._derived = table.derived
         self._compared = any(column.compare is not None for column in table.measures)
+        self.folds = [_fold_of(column, self._compared) for column in self.columns]
+        self._derived = table.derived
         self._places = {column.name: place for place, column in enumerate(self.columns)}
 
     def values(self, group: _Group) -> Cells:
@@ -159,12 +173,12 @@ class _Measures:
         )
         return self.derive(printed, group.rows)
 
-    def largest(self, group: _Group) -> Cells:
-        """The largest value that one record gave to each printed measure; nothing where none is compared."""
+    def parts(self, group: _Group) -> tuple[Parts | None, ...]:
+        """What the records of each printed measure are like; empty where none is compared."""
         if not self._compared:
             return ()
         pairs = zip(self.folds, group.states, strict=True)
-        return tuple(fold.largest(state) if fold.largest is not None else None for fold, state in pairs)
+        return tuple(fold.parts(state) if fold.parts is not None else None for fold, state in pairs)
 
     def derive(self, printed: Cells, records: int) -> Cells:
         """The printed measures, and behind them those that follow from them."""
@@ -202,7 +216,7 @@ class Total:
     unknown).
 
     rows: records folded. keys: distinct keys folded; more_keys: there were more than could be counted.
-    largest: of printed measures that add up, the largest value of one record; empty if nothing is compared.
+    parts: what the records of each printed measure are like; empty if nothing is compared.
     """
 
     values: Cells
@@ -210,14 +224,14 @@ class Total:
     rows: int
     keys: int
     more_keys: bool = False
-    largest: Cells = field(default=(), compare=False)
+    parts: tuple[Parts | None, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
 class MergedRow:
     """One key on one host over the window. series: (interval from 1, values), for the top rows only.
 
-    largest: as in Total.
+    parts: as in Total.
     """
 
     host: str
@@ -226,7 +240,7 @@ class MergedRow:
     rates: Rates
     rows: int
     series: tuple[tuple[int, Cells], ...] = ()
-    largest: Cells = field(default=(), compare=False)
+    parts: tuple[Parts | None, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -386,7 +400,7 @@ class HostMerger:
                 _rates(self._table, values, sampled_s),
                 group.rows,
                 self._series(key) if place < MAX_SERIES_PER_HOST else (),
-                self._fold.largest(group),
+                self._fold.parts(group),
             )
             for place, (key, group, values) in enumerate(named[:max_rows])
         ]
@@ -419,7 +433,7 @@ class HostMerger:
             return Total(empty, empty, 0, 0)
         values = self._fold.values(joined)
         rates = _rates(self._table, values, sampled_s)
-        return Total(values, rates, joined.rows, keys, more, self._fold.largest(joined))
+        return Total(values, rates, joined.rows, keys, more, self._fold.parts(joined))
 
 
 class FleetMerger:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
@@ -30,7 +31,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.serie
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.signals import (
     Signal,
-    correct,
+    corrected,
     severity,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import MergedTable
@@ -189,70 +190,73 @@ def _number(value: Any) -> float | None:
 # --- what changed ---
 
 
+@dataclass(frozen=True)
+class _History:
+    """A measure of one host, now and before."""
+
+    probe: Evidence
+    merged: MergedTable
+    column: Column
+    host: str
+    now: Figure
+    known: Sequence[PastFigure]
+
+
 def compare_past(evidence: Sequence[Evidence], past: Past) -> list[Signal]:
     """Of every host and measure with enough of a past, whether it is still as it was."""
-    signals: list[Signal] = []
-    tests = 0
+    histories = list(_histories(evidence, past))
+    tests = sum(2 if figures.adds(item.column) else 1 for item in histories)
+    return [signal for item in histories if (signal := _changed(item, tests)) is not None]
+
+
+def _histories(evidence: Sequence[Evidence], past: Past) -> Iterator[_History]:
     for probe in evidence:
         for merged in probe.tables:
             for column in _comparable(merged):
                 earlier = past.get((probe.name, merged.table.name, column.name), {})
+                if not earlier:
+                    continue
                 for host, now in figures.of_table(merged, column, probe.sampled_s).items():
                     known = earlier.get(host, ())
-                    if len(known) < LEAST:
-                        continue
-                    tests += 2 if figures.adds(column) else 1
-                    signal = _changed(probe, merged, column, host, now, known)
-                    if signal is not None:
-                        signals.append(signal)
-    kept = correct(signals, "baseline", tests)
-    for signal in kept:
-        assert signal.merged is not None
-        signal.rows = top_rows(signal.merged, signal.column, signal.host)
-    return kept
+                    if len(known) >= LEAST:
+                        yield _History(probe, merged, column, host, now, known)
 
 
-def _changed(
-    probe: Evidence,
-    merged: MergedTable,
-    column: Column,
-    host: str,
-    now: Figure,
-    known: Sequence[PastFigure],
-) -> Signal | None:
+def _changed(item: _History, tests: int) -> Signal | None:
+    column, probe, now = item.column, item.probe, item.now
     assert column.compare is not None
-    found = {_NOW: now, **{item.sweep: _figure(item) for item in known}}
-    seconds = {_NOW: probe.sampled_s.get(host), **{item.sweep: item.seconds for item in known}}
+    found = {_NOW: now, **{earlier.sweep: _figure(earlier) for earlier in item.known}}
+    seconds = {_NOW: probe.sampled_s.get(item.host), **{then.sweep: then.seconds for then in item.known}}
     judge = Judge(column, column.compare, found, seconds)
     if not judge.worth(_NOW):
         return None
     opinions = judge.opinions()
     opinion = opinions[_NOW]
     up = opinion.score > 0
-    if opinion.unlikely is None or (not up and probe.marks.get(host) and figures.adds(column)):
+    chance = None if opinion.unlikely is None else corrected(opinion.unlikely, "baseline", tests)
+    if chance is None or (not up and probe.marks.get(item.host) and figures.adds(column)):
         return None
     scaled = judge.times[_NOW] / judge.usual_time
     before = [value * scaled for sweep, value in judge.values.items() if sweep != _NOW]
-    expected = median(before)
-    more, less = max(now.value, expected) + judge.offset, min(now.value, expected) + judge.offset
-    normal = [item.sweep for item in known if _is_normal(opinions[item.sweep])]
+    normal = [earlier.sweep for earlier in item.known if _is_normal(opinions[earlier.sweep])]
     return Signal(
         kind="baseline",
-        severity="info" if severity(column, up, more / less, len(found)) == "info" else "warning",
-        host=host,
+        severity="info" if severity(column, up, 1.0, len(found)) == "info" else "warning",
+        host=item.host,
         evidence=probe,
-        merged=merged,
+        merged=item.merged,
         column=column,
         value=now.value,
         up=up,
         peers=len(before),
         others=before,
-        expected=expected,
+        expected=median(before),
         spread=spread(before),
         score=clipped(opinion.score),
-        unlikely=opinion.unlikely,
-        seconds=probe.sampled_s.get(host) if len(set(judge.times.values())) > 1 else None,
+        chance=chance,
+        seconds=probe.sampled_s.get(item.host) if len(set(judge.times.values())) > 1 else None,
         last_normal=normal[-1] if normal else "",
+        rows=top_rows(item.merged, column, item.host),
     )
 
 

@@ -7,6 +7,7 @@ function would be slow as well. The same function called from elsewhere is anoth
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import peers
@@ -14,7 +15,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.compa
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.evidence import Evidence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.figures import Figure
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.series import Place, Series, judged
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.signals import Signal
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.signals import EvidenceRow, Signal
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import CallNode, Column, Compare
 
 MIN_CALLS = 20
@@ -69,7 +70,14 @@ def _of_set(place: Place) -> Iterable[Series]:
         series = judged(place, found, single=True)
         if series is not None:
             series.key, series.shown = (process, *path), False
+            series.proof = functools.partial(_proof, process, nodes[node])
             yield series
+
+
+def _proof(process: str, calls: Mapping[str, CallNode], host: str) -> list[EvidenceRow]:
+    """The function on that host: calls, and seconds in all of them with and without the functions they call."""
+    node = calls[host]
+    return [(host, (process, *node.path), (node.count, node.total_us / 1e6, node.self_us / 1e6))]
 
 
 def _nodes(place: Place) -> dict[_Node, dict[str, CallNode]]:

@@ -13,12 +13,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.serie
     Place,
     Series,
     judged,
-    top_rows,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.signals import (
     Family,
     Signal,
-    correct,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import (
     HostTable,
@@ -65,14 +63,10 @@ def conclude(
     family: Family,
     worth: Callable[[Signal], bool] = lambda _signal: True,
 ) -> None:
-    """Correct what a family of series says for their number, and add what is worth a word to the result."""
+    """Add what a family of series says to the result. worth: whether to speak of a signal."""
     tests = sum(item.judge.tests for item in series)
     for item in series:
-        said = item.signals("calls" if family == "calls" else "compare")
-        signals = correct(filter(worth, said), family, tests)
-        for signal in signals:
-            if signal.merged is not None:
-                signal.rows = top_rows(signal.merged, signal.column, signal.host, signal.key)
+        signals = list(filter(worth, item.signals(family, tests)))
         result.signals.extend(signals)
         if signals or item.shown:
             result.comparisons.append(item.comparison([signal.host for signal in signals]))

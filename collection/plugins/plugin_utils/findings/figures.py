@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import (
     HostTable,
     MergedRow,
     MergedTable,
+    Parts,
     Total,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Column, Table, Value
@@ -29,13 +31,15 @@ class Figure:
 
     value: as the report's tables say. rest: the same without the record that has the largest share of it (of a
     number of records: without the key that has most); None if that cannot be said. top: what that record has.
-    records: how many are behind it.
+    records: how many are behind it. scatter: how far, relatively, the rest would lie from its mean by chance, on a
+    host whose records are such as these.
     """
 
     value: float
     rest: float | None = None
     top: float | None = None
     records: int = 0
+    scatter: float = 0.0
 
 
 def is_figure(column: Column) -> bool:
@@ -64,63 +68,72 @@ def place_of(table: Table, measure: str) -> int:
 
 def of_host(table: Table, column: Column, host: HostTable) -> Figure | None:
     """The host's figure, or None if it has none: the longest of no times is not zero."""
-    if not adds(column):
-        return _figure(table, column, host.total)
-    place = place_of(table, column.name)
-    value = number(host.total.values[place]) or 0.0
-    largest = _largest(table, column, host.total)
-    if largest is None:  # of numbers of records no single one is the largest, but what one key has
-        largest = max((number(row.values[place]) or 0.0 for row in host.rows), default=0.0)
-    return None if value < 0 else Figure(value, max(0.0, value - largest), max(0.0, largest), host.total.rows)
+    if column.merge in ("records", "count"):
+        place = place_of(table, column.name)
+        counts = [number(row.values[place]) or 0.0 for row in host.rows]
+        # No single record is the largest of a number of records, but the key that has most of them is.
+        parts = Parts(max(counts, default=0.0), sum(count * count for count in counts))
+        return _sum(number(host.total.values[place]) or 0.0, parts, host.total.rows)
+    figure = _figure(table, column, host.total)
+    return figure if figure is not None or not adds(column) or host.total.rows else Figure(0.0)
 
 
 def of_row(table: Table, column: Column, row: MergedRow) -> Figure | None:
     """The figure of one key on one host."""
-    if not adds(column):
-        return _figure(table, column, row)
-    value = number(row.values[place_of(table, column.name)])
-    if value is None or value < 0:
-        return None
-    largest = _largest(table, column, row) or 0.0
-    return Figure(value, max(0.0, value - largest), max(0.0, largest), row.rows)
+    return _figure(table, column, row)
 
 
 def _figure(table: Table, column: Column, group: Total | MergedRow) -> Figure | None:
-    """Of a measure that does not add up."""
     value = number(group.values[place_of(table, column.name)])
     if value is None or value < 0:
         return None
-    rest = None
-    largest = _largest(table, column, group)
-    if column.merge == "mean" and largest is not None and group.rows > 1:
-        rest = (value * group.rows - largest) / (group.rows - 1)
-    elif column.ratio is not None:
-        rest = _ratio_of_rest(table, column, group)
-    return Figure(value, None if rest is None else max(0.0, rest), None, group.rows)
+    if adds(column):
+        return _sum(value, _parts(table, column, group), group.rows)
+    if column.ratio is not None:
+        return _ratio(table, column, group, value)
+    if column.merge == "mean":
+        return _mean(value, _parts(table, column, group), group.rows)
+    beyond = _BEYOND.get(column.merge, 0.0) * group.rows
+    return Figure(value, None, None, group.rows, 1 / math.sqrt(beyond) if beyond else 0.0)
 
 
-def _ratio_of_rest(table: Table, column: Column, group: Total | MergedRow) -> float | None:
-    """The quotient without the largest record; None if that leaves too little to speak for the whole."""
+def _sum(value: float, parts: Parts | None, records: int) -> Figure:
+    if parts is None:
+        return Figure(value, value, 0.0, records)
+    rest, top = max(0.0, value - parts.largest), max(0.0, parts.largest)
+    return Figure(value, rest, top, records, _scatter(parts, rest))
+
+
+def _mean(value: float, parts: Parts | None, records: int) -> Figure:
+    if parts is None or records < 2:
+        return Figure(value, None, None, records)
+    rest = max(0.0, value * records - parts.largest)
+    return Figure(value, rest / (records - 1), None, records, _scatter(parts, rest))
+
+
+def _ratio(table: Table, column: Column, group: Total | MergedRow, value: float) -> Figure:
+    """The rest is the quotient without the largest record, where that leaves enough to speak for the whole."""
     assert column.ratio is not None
     above, below = (table.measures[place_of(table, name)] for name in column.ratio)
     over, under = (number(group.values[place_of(table, part.name)]) for part in (above, below))
-    most, of = _largest(table, above, group), _largest(table, below, group)
-    if (
-        over is None
-        or under is None
-        or most is None
-        or of is None
-        or under - of < _REST_SHARE * under
-        or not under
-    ):
-        return None
-    return (over - most) / (under - of) * (100 if column.unit == "%" else 1)
+    most, of = _parts(table, above, group), _parts(table, below, group)
+    if over is None or not under or most is None or of is None or under - of.largest < _REST_SHARE * under:
+        return Figure(value, None, None, group.rows)
+    left = max(0.0, over - most.largest)
+    rest = left / (under - of.largest) * (100 if column.unit == "%" else 1)
+    return Figure(value, rest, None, group.rows, _scatter(most, left))
 
 
-def _largest(table: Table, column: Column, group: Total | MergedRow) -> float | None:
-    """The largest value of one record, of measures that the script prints."""
+def _parts(table: Table, column: Column, group: Total | MergedRow) -> Parts | None:
+    """What is known of the records of a measure that the script prints."""
     place = place_of(table, column.name)
-    return number(group.largest[place]) if place < len(group.largest) else None
+    parts = group.parts[place] if place < len(group.parts) else None
+    return parts if parts is not None and number(parts.squares) is not None else None
+
+
+def _scatter(parts: Parts, rest: float) -> float:
+    """How far, relatively, a sum of as many records of such sizes lies from its mean by chance."""
+    return math.sqrt(max(0.0, parts.squares - parts.largest**2)) / rest if rest > 0 else 0.0
 
 
 def of_table(merged: MergedTable, column: Column, hosts: Iterable[str]) -> dict[str, Figure]:

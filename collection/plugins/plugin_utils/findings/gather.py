@@ -44,13 +44,12 @@ def gather(signals: Sequence[Signal]) -> tuple[list[Finding], str]:
 
 def _telling(signal: Signal) -> tuple[int, int, int, float, str, str]:
     """Which signal of a cause is its sentence: the most severe, and of those the one that says most."""
-    strength = abs(signal.score) if signal.score is not None else 0.0
     counts = 0 if signal.column.merge == "records" else 1
     return (
         RANK[signal.severity],
         _KINDS[signal.kind],
         counts,
-        -strength,
+        -signal.strength,
         signal.column.name,
         repr(signal.key),
     )

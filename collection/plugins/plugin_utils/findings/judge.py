@@ -21,8 +21,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import C
 
 _ENOUGH = 0.8
 _SAME_TIME = 1.02
-_MANY = 10_000
-"""Counts beyond this do not scatter by chance alone as far as hosts do anyhow."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,7 @@ class _Part:
     values: Mapping[str, float]
     rule: robust.Rule
     upwards: bool = False
+    scatter: float = 0.0
 
 
 @dataclass
@@ -99,7 +98,8 @@ class Judge:
         if len(self.found) == 2:
             return self._of_two()
         parts = [
-            (part, robust.scale(list(part.values.values()), self.offset, part.rule)) for part in self._parts()
+            (part, robust.scale(list(part.values.values()), self.offset, part.rule, part.scatter))
+            for part in self._parts()
         ]
         self.tests = len(parts) * len(self.found)
         middle = median(self.values.values())
@@ -131,25 +131,26 @@ class Judge:
         opinions = {}
         for host, value in self.values.items():
             (other,) = (name for name in self.found if name != host)
-            usual = robust.of_one(part.values[other], self.offset, part.rule)
+            usual = robust.of_one(part.values[other], self.offset, part.rule, part.scatter)
             opinions[host] = self._of_part(host, part, usual, self._worth(value, self.values[other]))
         return opinions
 
     def _parts(self) -> list[_Part]:
-        values = self.values
         if self.single:
-            return [_Part(values, robust.SINGLE)]
+            return [_Part(self.values, robust.SINGLE)]
         if figures.adds(self.column):
-            rest = self._series(lambda figure: figure.value if figure.rest is None else figure.rest)
             top = self._series(lambda figure: figure.top or 0.0)
-            return [_Part(rest, robust.AGGREGATE), _Part(top, robust.SINGLE, upwards=True)]
+            return [self._rest(), _Part(top, robust.LARGEST, upwards=True)]
         settled = sum(figures.is_settled(self.column, figure) for figure in self.found.values())
-        if settled >= _ENOUGH * len(values):
-            return [_Part(values, robust.AGGREGATE)]
-        if sum(figure.rest is not None for figure in self.found.values()) < _ENOUGH * len(values):
-            return [_Part(values, robust.SINGLE)]
-        rest = self._series(lambda figure: figure.value if figure.rest is None else figure.rest)
-        return [_Part(rest, robust.AGGREGATE)]
+        rests = sum(figure.rest is not None for figure in self.found.values())
+        if max(settled, rests) < _ENOUGH * len(self.found):
+            return [_Part(self.values, robust.SINGLE)]
+        return [self._rest()]
+
+    def _rest(self) -> _Part:
+        """The figures without what one record made of them, where that can be told."""
+        values = self._series(lambda figure: figure.value if figure.rest is None else figure.rest)
+        return _Part(values, robust.AGGREGATE, scatter=median(item.scatter for item in self.found.values()))
 
     def _series(self, what: Callable[[Figure], float]) -> dict[str, float]:
         times, usual = self.times, self.usual_time
@@ -169,10 +170,7 @@ class Judge:
         if not figures.is_count(self.column):
             return 0.0
         count, time = self.found[host].value, self.times[host]
-        rest = self._rate.without(min(count, self._cap * time), time)
-        if min(count, rest.count * time / rest.time if rest.time else 0) > _MANY:
-            return 0.0
-        return robust.count_chance(count, time, rest)
+        return robust.count_chance(count, time, self._rate.without(min(count, self._cap * time), time))
 
     @cached_property
     def _cap(self) -> float:

@@ -9,13 +9,15 @@ How it is decided, and why so (measured by tests/bench/bench_findings.py, which 
 - How far alike hosts lie apart is the larger of the median absolute deviation and a quantile of the same side
   that leaves one fifth of the hosts out of account. The first alone calls a skewed distribution narrow; the second
   alone is nothing on three hosts. Hosts that differ do not widen it while they are fewer than that fifth.
-- Few hosts cannot tell how far alike hosts lie apart: PRIOR of them are added in thought, which lie SPREAD apart.
-  On 50 hosts that hardly counts, on three it decides, and of two it is all there is.
+- Few hosts cannot tell how far alike hosts lie apart: a few (`prior`) are added in thought, which lie `spread` apart
+  and besides as far as chance alone would have it, with records such as theirs. On 50 hosts that hardly counts, on
+  three it decides, and of two it is all there is.
 - How unlikely a deviation is, is read from Student's distribution and not from the normal one, because extremes of
   real figures are far more common than that. AGGREGATE is for figures in which many records have a part: upwards it
   takes the excess ratio (5 times is an excess of 4), which tells 5 times from noise of 20 % among 50 hosts where
   the logarithm cannot; there is no such thing downwards. SINGLE is for figures that one record can decide (the
-  longest, the largest), which scatter by large factors among hosts that are alike: the logarithm.
+  longest, the 99th percentile), which scatter by large factors among hosts that are alike: the logarithm. LARGEST is
+  for the one largest record of a total, which must lie further out still to make a host different by itself.
 - Counts must also be more than chance makes of a rate that all hosts share, events coming two at a time (CLUMP).
 """
 
@@ -29,6 +31,8 @@ from statistics import NormalDist, median
 LEAVE_OUT = 0.2
 """Share of the hosts that may differ without hiding each other."""
 CLUMP = 2.0
+MANY = 10_000
+"""Numbers of events beyond this do not scatter by chance as far as hosts do anyhow."""
 _MAD = 1.4826
 _MAD_WEIGHT = 0.4
 """What a host says about the spread through a median of absolute deviations, against an exact estimate."""
@@ -49,7 +53,8 @@ class Rule:
 
 
 AGGREGATE = Rule(up=6, down=20, excess=True, spread=0.2, prior=4)
-SINGLE = Rule(up=6, down=20, excess=False, spread=0.2, prior=4)
+SINGLE = Rule(up=6, down=10, excess=False, spread=0.3, prior=3)
+LARGEST = Rule(up=4, down=10, excess=False, spread=0.3, prior=3)
 
 
 @dataclass(frozen=True)
@@ -71,27 +76,35 @@ class Scale:
         return away / (self.above if away > 0 else self.below)
 
 
-def scale(values: Sequence[float], offset: float, rule: Rule) -> Scale:
+def scale(values: Sequence[float], offset: float, rule: Rule, scatter: float = 0.0) -> Scale:
     """What is usual among hosts with these figures (two at least, none below zero).
 
     offset: added to each, so that differences of this size count little beside it and zero has a logarithm.
+    scatter: how far apart, relatively, they lie by chance, as far as each of them tells by itself.
     """
     logs = sorted(math.log(value + offset) for value in values)
     middle = _median(logs)
+    hosts = len(logs)
+    above, below = _sides(logs, middle)
+    thought = _thought(rule, scatter)
+    return Scale(middle, _mixed(above, hosts, rule, thought), _mixed(below, hosts, rule, thought), offset)
+
+
+def _sides(logs: Sequence[float], middle: float) -> tuple[float, float]:
+    """How far alike hosts lie apart above and below the middle."""
     spread = _MAD * median([abs(log - middle) for log in logs])
     hosts = len(logs)
+    if hosts < 4:
+        return spread, spread
     left_out = max(1, int(LEAVE_OUT * hosts))
-    above = below = spread
-    if hosts > 3:
-        quantile = NormalDist().inv_cdf((hosts - left_out - 0.5) / hosts)
-        above = max(spread, (logs[hosts - left_out - 1] - middle) / quantile)
-        below = max(spread, (middle - logs[left_out]) / quantile)
-    return Scale(middle, _with_prior(above, hosts, rule), _with_prior(below, hosts, rule), offset)
+    quantile = NormalDist().inv_cdf((hosts - left_out - 0.5) / hosts)
+    above, below = logs[hosts - left_out - 1] - middle, middle - logs[left_out]
+    return max(spread, above / quantile), max(spread, below / quantile)
 
 
-def of_one(other: float, offset: float, rule: Rule) -> Scale:
+def of_one(other: float, offset: float, rule: Rule, scatter: float = 0.0) -> Scale:
     """Of two hosts each has only the other to be like: how far alike hosts lie apart is all in thought."""
-    spread = rule.spread * math.sqrt(2)
+    spread = _thought(rule, scatter) * math.sqrt(2)
     return Scale(math.log(other + offset), spread, spread, offset)
 
 
@@ -107,9 +120,14 @@ def _excess(away: float, rule: Rule) -> float:
     return math.expm1(min(away, 500.0)) if rule.excess else away
 
 
-def _with_prior(spread: float, hosts: int, rule: Rule) -> float:
+def _thought(rule: Rule, scatter: float) -> float:
+    """How far alike hosts lie apart as long as none has been seen."""
+    return math.hypot(rule.spread, scatter)
+
+
+def _mixed(spread: float, hosts: int, rule: Rule, thought: float) -> float:
     seen = _MAD_WEIGHT * (hosts - 1)
-    return math.sqrt((rule.prior * rule.spread**2 + seen * spread**2) / (rule.prior + seen))
+    return math.sqrt((rule.prior * thought**2 + seen * spread**2) / (rule.prior + seen))
 
 
 def _median(ordered: Sequence[float]) -> float:
@@ -142,10 +160,12 @@ def count_chance(count: float, time: float, others: Rate) -> float:
     """Probability of so many, or so few, in `time` on a host with the rate of the others.
 
     That rate is known from their count only, so the answer is wider than Poisson's (a negative binomial
-    distribution); the events come CLUMP at a time.
+    distribution); the events come CLUMP at a time. 0 for many events on both sides.
     """
     if others.time <= 0 or time <= 0:
         return 1.0
+    if min(count, others.count * time / others.time) > MANY:
+        return 0.0
     own, theirs = count / CLUMP, others.count / CLUMP + 0.5
     share = time / (time + others.time)
     if own * others.time >= theirs * time:

@@ -158,7 +158,9 @@ def _also(signal: Signal, also: Sequence[Signal]) -> Iterable[str]:
     seen = {signal.column.name} if signal.kind != "check" else set()
     rest = []
     for item in also:
-        if item.column.name not in seen and item.kind != "baseline":
+        if item.kind == "check" and item.column.name == signal.column.name:
+            rest.append(_limit(item))
+        elif item.column.name not in seen and item.kind != "baseline":
             seen.add(item.column.name)
             rest.append(_aside(item))
     if rest:

@@ -4,7 +4,7 @@ of hosts and measures that come of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -14,8 +14,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.figur
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.judge import Judge, Opinion
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.signals import (
     EvidenceRow,
+    Family,
     Kind,
     Signal,
+    corrected,
     severity,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import Key, MergedTable
@@ -43,7 +45,7 @@ class Series:
     """A measure of one key, or of whole hosts, with what was thought of each host.
 
     elsewhere: every host's key is its own, and in `keys`. shown: it is kept for the map of hosts and measures
-    although nothing was found.
+    although nothing was found. proof: the rows that prove what is said of a host.
     """
 
     place: Place
@@ -53,19 +55,30 @@ class Series:
     keys: Mapping[str, Key] = field(default_factory=dict)
     elsewhere: bool = False
     shown: bool = True
+    proof: Callable[[str], list[EvidenceRow]] | None = None
 
-    def signals(self, kind: Kind = "compare") -> Iterable[Signal]:
-        """One for each host of which it is worth a word that it differs, however likely that is by chance."""
+    def signals(self, family: Family, tests: int) -> Iterable[Signal]:
+        """One for each host that differs more than chance explains, in a family of so many comparisons."""
         place = self.place
         for host, opinion in self.opinions.items():
             up = opinion.score > 0
-            if opinion.unlikely is None:
+            chance = None if opinion.unlikely is None else corrected(opinion.unlikely, family, tests)
+            if chance is None:
                 continue
             if not up and place.evidence.marks.get(host) and figures.adds(place.column):
                 continue  # what was lost explains it
             if len(self.opinions) == 2 and up != (place.column.more_is != "better"):
                 continue  # of two hosts one is told of: the one that is worse off, or has more
-            yield self._signal(kind, host, opinion, up)
+            signal = self._signal("calls" if family == "calls" else "compare", host, opinion, up)
+            signal.chance = chance
+            signal.rows = self._rows(host)
+            yield signal
+
+    def _rows(self, host: str) -> list[EvidenceRow]:
+        if self.proof is not None:
+            return self.proof(host)
+        assert self.place.merged is not None
+        return top_rows(self.place.merged, self.place.column, host, self.keys.get(host, self.key))
 
     def _signal(self, kind: Kind, host: str, opinion: Opinion, up: bool) -> Signal:
         place, judge = self.place, self.judge
@@ -91,7 +104,6 @@ class Series:
             expected=expected,
             spread=spread(others),
             score=clipped(opinion.score),
-            unlikely=opinion.unlikely,
             seconds=place.evidence.sampled_s.get(host) if len(set(judge.times.values())) > 1 else None,
             elsewhere=self.elsewhere,
             records=judge.found[host].records,

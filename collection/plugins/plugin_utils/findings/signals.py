@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -33,9 +34,8 @@ EvidenceRow = tuple[str, Key, Cells]
 class Signal:
     """One figure that stands out.
 
-    up: it is above what was expected. others: the figures of the hosts it was compared with. unlikely: the
-    probability by itself; `chance` is corrected for all that was looked at. records: behind the figure. elsewhere:
-    most other hosts do not have the key.
+    up: it is above what was expected. others: the figures of the hosts it was compared with. chance: see
+    `corrected`. records: behind the figure. elsewhere: most other hosts do not have the key.
     """
 
     kind: Kind
@@ -55,7 +55,6 @@ class Signal:
     expected: float | None = None
     spread: float | None = None
     score: float | None = None
-    unlikely: float | None = None
     chance: float | None = None
     seconds: float | None = None
     elsewhere: bool = False
@@ -74,6 +73,14 @@ class Signal:
         return self.value / self.expected if self.expected else None
 
     @property
+    def strength(self) -> float:
+        """How much it stands out: spreads, or of a threshold the logarithm of the factor."""
+        if self.score is not None:
+            return abs(self.score)
+        ratio = self.ratio
+        return abs(math.log(ratio)) if ratio else abs(self.value)
+
+    @property
     def cause(self) -> tuple[str, str, str]:
         """What stands out on the same host in the same table (or process) is of one cause."""
         return self.host, self.evidence.name, self.table
@@ -81,8 +88,14 @@ class Signal:
     @property
     def order(self) -> tuple[int, float, str, str, str, str]:
         """Worst first, then strongest; names decide the rest, so that the order never varies."""
-        strength = abs(self.score) if self.score is not None else 0.0
-        return RANK[self.severity], -strength, self.host, self.evidence.name, self.table, self.column.name
+        return (
+            RANK[self.severity],
+            -self.strength,
+            self.host,
+            self.evidence.name,
+            self.table,
+            self.column.name,
+        )
 
 
 def severity(column: Column, up: bool, factor: float, hosts: int) -> Severity:
@@ -93,12 +106,10 @@ def severity(column: Column, up: bool, factor: float, hosts: int) -> Severity:
     return "critical" if factor >= STRONG and hosts > 2 else "warning"
 
 
-def correct(signals: Iterable[Signal], family: Family, comparisons: int) -> list[Signal]:
-    """The signals that are too unlikely for chance, given how many comparisons there were."""
-    kept = []
-    for signal in signals:
-        assert signal.unlikely is not None
-        signal.chance = min(1.0, signal.unlikely * comparisons / FAMILIES[family])
-        if signal.chance <= LIMIT:
-            kept.append(signal)
-    return kept
+def corrected(unlikely: float, family: Family, tests: int) -> float | None:
+    """The probability that anything of the kind turns up in a report of alike hosts, among so many comparisons.
+
+    None if that is too likely to be spoken of.
+    """
+    chance = min(1.0, unlikely * tests / FAMILIES[family])
+    return chance if chance <= LIMIT else None

@@ -170,7 +170,7 @@ def _series(series: tuple[tuple[int, merge.Cells], ...]) -> list[dict[str, Any]]
 def _total(total: merge.Total | None) -> dict[str, Any] | None:
     if total is None:
         return None
-    return {name: value for name, value in asdict(total).items() if name != "largest"}
+    return {name: value for name, value in asdict(total).items() if name != "parts"}
 
 
 def _calls(calls: HostCalls) -> dict[str, Any]:

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How often hosts that are alike yield a finding, and how many hosts that are not are found.
+
+Reports of 50 hosts are made up: six probes, each with heavy-tailed noise of another family (see noise.py), as
+records that go through the merger like a sweep's. In half of them one host has five times as much of something in
+one probe. Goals: at most one false finding in 100 reports of alike hosts, and at least 95 % of the planted hosts
+found, by a finding of that host and that probe. The same reports are then judged in other ways, which shows what
+each part of the way that was chosen is good for. `make bench-findings` writes build/bench/findings.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+from unittest import mock
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "tests/unit/plugin_utils")]
+
+import noise  # noqa: E402
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import findings  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (  # noqa: E402
+    baseline,
+    figures,
+    judge,
+    robust,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.evidence import Evidence  # noqa: E402
+
+HOSTS = 50
+MAX_FALSE = 1.0
+"""In 100 reports."""
+MIN_FOUND = 0.95
+FLEET = 1000
+MAX_SECONDS = 5.0
+PLANTED = 1_000_000
+"""Seeds of reports with a planted host begin here."""
+
+Way = Callable[[], contextlib.AbstractContextManager[Any]]
+
+
+def _rules(
+    aggregate: robust.Rule, single: robust.Rule, largest: robust.Rule = robust.LARGEST
+) -> contextlib.AbstractContextManager[Any]:
+    return mock.patch.multiple(robust, AGGREGATE=aggregate, SINGLE=single, LARGEST=largest)
+
+
+def _all(change: Callable[[robust.Rule], robust.Rule]) -> Way:
+    return lambda: _rules(*map(change, (robust.AGGREGATE, robust.SINGLE, robust.LARGEST)))
+
+
+def _normal(rule: robust.Rule) -> robust.Rule:
+    return robust.Rule(1e6, 1e6, rule.excess, rule.spread, rule.prior)
+
+
+def _without_prior(rule: robust.Rule) -> robust.Rule:
+    return robust.Rule(rule.up, rule.down, rule.excess, rule.spread, 1e-3)
+
+
+def _whole(self: judge.Judge) -> list[judge._Part]:
+    return [judge._Part(self.values, robust.AGGREGATE, scatter=0.0)]
+
+
+def _deviation(logs: Sequence[float], middle: float) -> tuple[float, float]:
+    spread = 1.4826 * median([abs(log - middle) for log in logs])
+    return spread, spread
+
+
+WAYS: dict[str, Way] = {
+    "as it is": contextlib.nullcontext,
+    "totals with their largest record": lambda: mock.patch.object(judge.Judge, "_parts", _whole),
+    "logarithm for all figures": lambda: _rules(robust.SINGLE, robust.SINGLE),
+    "no scatter of their own records": lambda: mock.patch.object(figures, "_scatter", return_value=0.0),
+    "excess ratio for all figures": _all(lambda _rule: robust.AGGREGATE),
+    "normal instead of Student's distribution": _all(_normal),
+    "median absolute deviation only": lambda: mock.patch.object(robust, "_sides", _deviation),
+    "no hosts added in thought": _all(_without_prior),
+}
+
+
+@dataclass
+class Score:
+    """What became of some reports."""
+
+    alike: int = 0
+    false: Counter[str] = field(default_factory=Counter)
+    planted: Counter[str] = field(default_factory=Counter)
+    found: Counter[str] = field(default_factory=Counter)
+    false_beside: int = 0
+
+    def judge(self, evidence: list[Evidence], plant: noise.Plant | None) -> None:
+        """Count what is found in one report."""
+        said = findings.find(evidence, {}, {}).findings
+        if plant is None:
+            self.alike += 1
+            self.false.update(finding.probe for finding in said)
+            return
+        kind = f"{plant.probe}, {plant.what}"
+        self.planted[kind] += 1
+        mine = [finding for finding in said if (finding.host, finding.probe) == (plant.host, plant.probe)]
+        self.found[kind] += bool(mine)
+        self.false_beside += len(said) - len(mine)
+
+    @property
+    def false_in_100(self) -> float:
+        return 100 * self.false.total() / self.alike if self.alike else 0.0
+
+    @property
+    def share_found(self) -> float:
+        return self.found.total() / self.planted.total() if self.planted else 0.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--reports", type=int, default=400, help="of either kind")
+    parser.add_argument(
+        "--others", type=int, default=100, help="reports of either kind that are judged in other ways"
+    )
+    parser.add_argument("--out", type=Path, default=ROOT / "build/bench/findings.json")
+    wanted = parser.parse_args()
+    scores = {name: Score() for name in WAYS}
+    for number in range(wanted.reports):
+        for seed, planted in ((number, False), (PLANTED + number, True)):
+            evidence, plant = noise.report(seed, HOSTS, planted)
+            for name, way in WAYS.items():
+                if number < wanted.others or name == "as it is":
+                    with way():
+                        scores[name].judge(evidence, plant)
+    sizes = {str(hosts): _of_size(hosts, max(20, wanted.others)) for hosts in (3, 5, 10)}
+    seconds = _seconds()
+    result = _result(scores, sizes, seconds)
+    wanted.out.parent.mkdir(parents=True, exist_ok=True)
+    wanted.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    _say(result)
+    return 0 if all(item["holds"] for item in result["ratios"]) else 1
+
+
+def _of_size(hosts: int, reports: int) -> Score:
+    score = Score()
+    for number in range(reports):
+        score.judge(*noise.report(number, hosts))
+        score.judge(*noise.report(PLANTED + number, hosts, plant=True))
+    return score
+
+
+def _seconds() -> float:
+    """How long it takes to find what there is on 1,000 hosts with 20 earlier sweeps."""
+    evidence, _ = noise.report(1, FLEET)
+    left = baseline.figures_of(evidence)
+    earlier = [(f"20261101_{number:06}_abcd", left) for number in range(20)]
+    asked: dict[str, dict[str, Any]] = {probe.name: {} for probe in evidence}
+    kept = baseline.baseline_of(earlier, asked, left["hosts"], 20)
+    begun = time.process_time()
+    findings.find(evidence, {}, baseline.read(kept))
+    return time.process_time() - begun
+
+
+def _result(scores: dict[str, Score], sizes: dict[str, Score], seconds: float) -> dict[str, Any]:
+    own = scores["as it is"]
+    return {
+        "name": "findings",
+        "what": f"{own.alike} reports of {HOSTS} alike hosts, {own.planted.total()} with one that is not",
+        "ratios": [
+            _ratio(
+                "false findings in 100 reports of alike hosts",
+                round(own.false_in_100, 2),
+                MAX_FALSE,
+                at_most=True,
+            ),
+            _ratio("share of planted hosts found", round(own.share_found, 4), MIN_FOUND, at_most=False),
+            _ratio(
+                f"seconds for {FLEET:,} hosts x {len(noise.TABLES)} probes with 20 earlier sweeps",
+                round(seconds, 2),
+                MAX_SECONDS,
+                at_most=True,
+            ),
+        ],
+        "planted": {
+            kind: {"found": own.found[kind], "of": many} for kind, many in sorted(own.planted.items())
+        },
+        "false": dict(sorted(own.false.items())),
+        "ways": {name: _figures(score) for name, score in scores.items()},
+        "fleets": {f"{hosts} hosts": _figures(score) for hosts, score in sizes.items()},
+        "machine": {"cpus": os.cpu_count(), "cpu": _cpu(), "system": platform.platform()},
+        "versions": {"python": platform.python_version()},
+    }
+
+
+def _ratio(name: str, measured: float, goal: float, *, at_most: bool) -> dict[str, Any]:
+    holds = measured <= goal if at_most else measured >= goal
+    return {"name": name, "measured": measured, "goal": goal, "holds": holds}
+
+
+def _figures(score: Score) -> dict[str, Any]:
+    return {
+        "reports": score.alike,
+        "false_in_100": round(score.false_in_100, 2),
+        "false_beside_a_planted_host": score.false_beside,
+        "found": round(score.share_found, 4),
+    }
+
+
+def _say(result: dict[str, Any]) -> None:
+    for item in result["ratios"]:
+        print(
+            f"{'holds' if item['holds'] else 'MISSED'}  {item['name']}: {item['measured']} (goal: {item['goal']})"
+        )
+    for kind, many in result["planted"].items():
+        print(f"       {kind}: {many['found']} of {many['of']} found")
+    print("\n| way | false findings in 100 reports | planted hosts found |\n| --- | ---: | ---: |")
+    for name, measured in _lines(result):
+        print(f"| {name} | {measured['false_in_100']:g} | {100 * measured['found']:.0f} % |")
+
+
+def _lines(result: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield from result["ways"].items()
+    for name, measured in result["fleets"].items():
+        yield f"as it is, {name}", measured
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
