@@ -24,6 +24,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 
 CALLBACK = "fleetdiag.systemtap.report"
 
@@ -42,6 +43,7 @@ class ActionModule(FleetdiagAction):
         "overload_percent": {"type": "int", "default": 0},
         "redact": {"type": "bool", "default": True},
         "examples": {"type": "list", "elements": "str", "default": []},
+        "examples_trouble": {"type": "list", "elements": "str", "default": []},
         "examples_debuginfo": {"type": "bool", "default": False},
     }
 
@@ -135,7 +137,8 @@ def _check_brought(args: dict[str, Any], examples: Path | None) -> None:
     for name in asked:
         scripts.topic_and_name(name)
     if asked and examples is None:
+        trouble = "; ".join(map(printable, args["examples_trouble"]))
         raise FleetdiagError(
-            f"{', '.join(asked)}: SystemTap's examples are on no builder that can be reached; install systemtap-doc"
-            " (Debian) or systemtap-testsuite (EL) there, or let the sweep do it (sweep_install)"
+            f"{', '.join(asked)}: {trouble or 'SystemTap has no examples on the builder'};"
+            " install systemtap-doc (Debian) or systemtap-testsuite (EL) there, or let the sweep do it (sweep_install)"
         )

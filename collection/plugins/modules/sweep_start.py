@@ -57,6 +57,11 @@ options:
     type: list
     elements: str
     default: []
+  examples_trouble:
+    description: Why it found none, if it did not.
+    type: list
+    elements: str
+    default: []
   examples_debuginfo:
     description: Build examples and scripts with the kernel's debug symbols.
     type: bool

@@ -54,7 +54,8 @@ class Found:
 
 def command(names: Iterable[str]) -> str:
     """The shell command that answers with the scripts of these probes; other names than examples' are left out."""
-    return _LOOK.replace("__FILES__", " ".join(shlex.quote(file) for file in _files(names)) or "''")
+    files = " ".join(shlex.quote(file) for file in _files(names)) or "''"
+    return _LOOK.replace("__FILES__", files).strip()  # Ansible puts `&& sleep 0` behind it
 
 
 def read_answer(text: str, names: Sequence[str]) -> Found:

@@ -226,7 +226,8 @@ def _words(parameter: Parameter, value: object, where: str) -> str:
     least = parameter.min or 0
     if len(words) < least:
         says = f"needs {least} argument{'s' * (least != 1)}, {len(words) or 'none'} given"
-        raise FleetdiagError(f"{where}: {says}; {parameter.description}")
+        setting = where.removeprefix("probe ").replace(": parameter ", ".")
+        raise FleetdiagError(f"{where}: {says}; write {setting}='...' ({parameter.description.rstrip('.')})")
     for fault in policy.faults("\n".join(words), "script"):  # an argument becomes part of the script
         raise FleetdiagError(f"{where}: {_shown(value)} {fault.what}; {fault.advice}")
     for word in words:

@@ -62,7 +62,9 @@ def load(name: str, examples: Path | None, *, debuginfo: bool = False) -> Probe:
         return _example(name, examples, debuginfo)
     path = Path(name).expanduser()
     if path.is_dir():
-        raise FleetdiagError(f"{printable(name)}: is a folder; give its catalog with --catalog, and the probe's name")
+        raise FleetdiagError(
+            f"{printable(name)}: is a folder; give its catalog with --catalog, and the probe's name"
+        )
     if not path.is_file():
         raise FleetdiagError(f"{printable(name)}: there is no such script; name a file that ends in .stp")
     _check_policy(printable(name), path)
@@ -304,9 +306,8 @@ def _parameters(script: Script, checked: Sequence[str], meta: Mapping[str, str])
 def _described(checked: Sequence[str], meta: Mapping[str, str]) -> str:
     said = "; ".join(text for key, text in meta.items() if key.startswith("arg_") and text)
     usage = f"SystemTap's own check gives: {printable(shlex.join(checked))}" if checked else ""
-    return _sentence(
-        ". ".join(text.rstrip(".") for text in ("Arguments of the script", said, usage) if text) + ".", ""
-    )
+    texts = [text.rstrip(".") for text in (said, usage) if text] or ["Arguments of the script"]
+    return _sentence(". ".join(texts) + ".", "")
 
 
 def _global(variable: Global) -> dict[str, Any] | None:

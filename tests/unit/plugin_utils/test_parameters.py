@@ -298,7 +298,10 @@ def test_words_are_arguments_one_by_one(given_value: object, arguments: list[str
 @pytest.mark.parametrize(
     ("given_value", "said"),
     [
-        ("one", "args: needs 2 arguments, 1 given; SystemTap's own check gives: 0x08 100"),
+        (
+            "one",
+            "args: needs 2 arguments, 1 given; write example:io/x.args='...' (SystemTap's own check gives: 0x08 100)",
+        ),
         ("a 'b", "holds a quote that does not end"),
         ("a\nb c", "is not one line of ASCII text"),
         ("a \u2603", "is not one line of ASCII text"),
