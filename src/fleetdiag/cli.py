@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import release, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import history, release, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 from fleetdiag import options, reporting, sweep
@@ -107,6 +107,13 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help=f"where run directories go (default: {store.default_runs_dir()})",
     )
     add(
+        "--baseline",
+        type=int,
+        default=history.DEFAULT,
+        metavar="N",
+        help=f"compare each host with N earlier sweeps there (default: {history.DEFAULT}; 0: with none)",
+    )
+    add(
         "--forks",
         type=int,
         default=sweep.DEFAULT_FORKS,
@@ -128,6 +135,7 @@ def _run_sweep(args: argparse.Namespace) -> int:
             parameters=args.parameters,
             catalogs=args.catalogs,
             runs_dir=args.runs_dir,
+            baseline=args.baseline,
             forks=args.forks,
             become=args.become,
             become_password=options.become_password(args),

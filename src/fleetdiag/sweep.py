@@ -23,6 +23,7 @@ from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
     catalog,
+    history,
     modulestore,
     parameters,
     scripts,
@@ -52,7 +53,8 @@ class Request:
     """What was asked on the command line, not yet checked.
 
     inventory: files, directories or lists with a comma; parameters: `probe.name=value`; extra_vars: as
-    ansible-playbook takes them; forks: hosts worked on at the same time; verbosity: number of v; fail_on: the
+    ansible-playbook takes them; baseline: earlier sweeps to compare with; forks: hosts worked on at the same time;
+    verbosity: number of v; fail_on: the
     severity of findings that make the exit code 4.
     """
 
@@ -63,6 +65,7 @@ class Request:
     parameters: Sequence[str] = ()
     catalogs: Sequence[str] = ()
     runs_dir: str = ""
+    baseline: int = history.DEFAULT
     forks: int = DEFAULT_FORKS
     become: bool = True
     become_password: str | None = field(default=None, repr=False)
@@ -121,6 +124,7 @@ def check(request: Request) -> Checked:
     given = parameters.parse_assignments(request.parameters)
     _check_probes(names, [catalog.shipped(), *catalogs], given)
     window_s = parameters.parse_window(request.window)
+    history.check(request.baseline, "--baseline")
     if not 1 <= request.forks <= 500:
         raise FleetdiagError(f"--forks {request.forks}: is out of range; choose 1 to 500")
     inventory = [_inventory_source(source) for source in request.inventory]
@@ -137,6 +141,7 @@ def check(request: Request) -> Checked:
             "parameters": given,
             "sweep_catalogs": [str(directory) for directory in catalogs],
             "sweep_runs_dir": str(runs_dir),
+            "sweep_baseline": request.baseline,
         },
     )
 

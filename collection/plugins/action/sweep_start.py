@@ -15,6 +15,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
     catalog,
+    history,
     parameters,
     plan,
     release,
@@ -42,6 +43,7 @@ class ActionModule(FleetdiagAction):
         "builders": {"type": "list", "elements": "str", "default": []},
         "overload_percent": {"type": "int", "default": 0},
         "redact": {"type": "bool", "default": True},
+        "baseline": {"type": "int", "default": history.DEFAULT},
         "examples": {"type": "list", "elements": "str", "default": []},
         "examples_trouble": {"type": "list", "elements": "str", "default": []},
         "examples_debuginfo": {"type": "bool", "default": False},
@@ -71,6 +73,7 @@ class ActionModule(FleetdiagAction):
                 f"sweep_overload_percent: {args['overload_percent']} is not a share of a processor; "
                 "say 1 to 100, or 0 for what each probe's manifest says"
             )
+        history.check(args["baseline"], "sweep_baseline")
         hosts = [host for host in args["hosts"] if host not in args["builders"]]
         if not hosts:
             raise FleetdiagError(
@@ -93,6 +96,7 @@ class ActionModule(FleetdiagAction):
         sweep["builders"] = args["builders"]
         sweep["overload_percent"] = args["overload_percent"]
         sweep["redact"] = args["redact"]
+        sweep["baseline"] = args["baseline"]
         sweep["catalogs"] = [str(path) for path in own]
         run_dir = store.create(
             Path(os.path.expanduser(args["runs_dir"])) if args["runs_dir"] else store.default_runs_dir(),

@@ -48,6 +48,10 @@ options:
     description: Share of a processor at which a probe ends itself; 0 for what each manifest says.
     type: int
     default: 0
+  baseline:
+    description: Earlier sweeps of the same probes that each host's figures are compared with; 0 for none.
+    type: int
+    default: 20
   redact:
     description: Take secrets out of what the probes print, on the hosts, before it is brought back.
     type: bool

@@ -24,6 +24,14 @@ MAX_LOOKED_AT = 500
 """Earlier run directories that are opened in search of them."""
 
 
+def check(most: int, name: str) -> None:
+    """Refuse a number of earlier sweeps that makes no sense. name: of the option that asked for it."""
+    if not 0 <= most <= MAX_LOOKED_AT:
+        raise FleetdiagError(
+            f"{name}: {most} is no number of earlier sweeps; say 1 to {MAX_LOOKED_AT}, or 0 to compare with none"
+        )
+
+
 def baseline_of(
     run: store.Run, probes: Mapping[str, Mapping[str, Any]], hosts: Sequence[str]
 ) -> dict[str, Any]:

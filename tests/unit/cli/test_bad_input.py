@@ -38,6 +38,7 @@ CASES = {
     ),
     "pattern without a host": ((*SWEEP, "-l", "db"), "'db' matches no host", "ansible-inventory"),
     "forks out of range": ((*SWEEP, "--forks", "0"), "--forks 0", "1 to 500"),
+    "earlier sweeps below none": ((*SWEEP, "--baseline", "-1"), "--baseline: -1", "0 to compare with none"),
     "missing run directory": (("report", "nowhere"), "nowhere", ""),
     "not a run directory": (("report", "."), "sweep.json", ""),
     "unknown format": (("report", ".", "--format", "docx"), "docx", "it can be csv, html, json"),

@@ -38,7 +38,8 @@ def test_output_into_a_closed_pipe_is_no_error(home: Path) -> None:
 
 
 def test_a_host_that_does_not_answer_is_in_the_report(fleetdiag: Callable[..., Any], home: Path) -> None:
-    result = fleetdiag("sweep", "-i", "hosts.yml", "-l", "web", "--probe", "slow_open", "--window", "5s")
+    asked = "sweep -i hosts.yml -l web --probe slow_open --window 5s --baseline 7"
+    result = fleetdiag(*asked.split())
     assert result.returncode == 3, result.stderr
     assert "web1" in result.stdout
     assert "unreachable" in result.stdout
@@ -46,6 +47,7 @@ def test_a_host_that_does_not_answer_is_in_the_report(fleetdiag: Callable[..., A
     (run_dir,) = (home / "state" / "fleetdiag" / "runs").iterdir()
     assert str(run_dir / "report.html") in result.stdout
     assert json.loads((run_dir / "report.json").read_text(encoding="utf-8"))
+    assert json.loads((run_dir / "sweep.json").read_text(encoding="utf-8"))["baseline"] == 7
     # Nothing of ansible-runner stays behind, and nobody else can read what does.
     assert [path.name for path in (home / "state" / "fleetdiag").iterdir()] == ["runs"]
     assert all(path.stat().st_mode & 0o077 == 0 for path in run_dir.rglob("*"))
