@@ -6,17 +6,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import units
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Column, ColumnType, Value
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.cells import UNITS_PER_SECOND
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 
 NOTHING = "-"
-PLAIN_UNITS = ("", "1", "B", "s")
-"""Units that cells carry themselves, or need not."""
-_SIZES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-_TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+PLAIN_UNITS = units.PLAIN
+amount, size, time = units.amount, units.size, units.time
 _TEXTS = ("string", "path", "bool")
 
 
@@ -89,33 +87,6 @@ def rate_cell(column: Column, rate: float | None) -> Cell:
     if rate is None:
         return Cell(NOTHING)
     return Cell(f"{size(rate) if column.type == 'bytes' else amount(rate)}/s")
-
-
-def amount(value: float) -> str:
-    """A bare number: whole ones in full, others to three significant digits."""
-    if float(value).is_integer():
-        return f"{int(value):,}" if abs(value) < 1e15 else f"{value:.3g}"
-    places = min(9, max(0, 2 - math.floor(math.log10(abs(value)))))
-    fixed = f"{Decimal(value).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):,f}"
-    return fixed.rstrip("0").rstrip(".") if "." in fixed else fixed
-
-
-def size(value: float) -> str:
-    """Bytes by powers of 1024."""
-    left, unit = float(value), 0
-    while abs(left) >= 1024 and unit < len(_SIZES) - 1:
-        left, unit = left / 1024, unit + 1
-    return f"{amount(left)} {_SIZES[unit]}"
-
-
-def time(seconds: float) -> str:
-    """Seconds in the unit that suits them."""
-    if not seconds:
-        return "0 s"
-    for step, unit in _TIMES:
-        if abs(seconds) >= step:
-            return f"{amount(seconds / step)} {unit}"
-    return f"{amount(seconds / 1e-9)} ns"
 
 
 def seconds(value: float | None, digits: int = 1) -> Cell:
