@@ -71,6 +71,10 @@ test-target-mode: venv packages  ## A sweep without a builder: a quarter of an h
 bench-overhead: venv packages  ## What each probe costs a host of the lab, into its manifest: [PROBE="..."]
 	@$(BIN)/python tests/bench/bench_overhead.py $(PROBE)
 
+.PHONY: bench-findings
+bench-findings: venv  ## False findings among alike hosts, and planted ones found: half an hour
+	@$(BIN)/python tests/bench/bench_findings.py
+
 .PHONY: bench-page
 bench-page: venv packages  ## The page of 1,000 hosts: its size, and how soon Chromium shows it
 	@$(BIN)/python tests/bench/bench_page.py
