@@ -7,6 +7,7 @@ table. The record is not trusted: files may be missing, half written, or hold ot
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -336,7 +337,9 @@ def _still_there(record: HostRecord, otherwise: str) -> str:
 def _how_well(row: HostCoverage) -> tuple[HostStatus, str, str]:
     """Status, reason and remedy of a host from which something came back."""
     remedy = "; ".join(
-        f"on the host: staprun -d {loss.text.split()[1]}" for loss in row.losses if loss.kind == "residue"
+        f"on the host: staprun -d {shlex.quote(loss.text.split()[1])}"
+        for loss in row.losses
+        if loss.kind == "residue"
     )
     complaints = [loss.text for loss in row.losses]
     for session in row.sessions.values():

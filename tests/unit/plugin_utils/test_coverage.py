@@ -130,6 +130,11 @@ def test_a_module_that_stays_is_named_with_its_remedy() -> None:
     assert row.remedy == "on the host: staprun -d fd_x_nettop"
 
 
+def test_a_name_that_a_host_sends_is_no_command_in_the_remedy() -> None:
+    row = coverage.cover(record(collect={**COLLECTED, "residue": ["x;reboot"]}))
+    assert row.remedy == "on the host: staprun -d 'x;reboot'"
+
+
 @pytest.mark.parametrize(
     ("result", "reason"),
     [
