@@ -72,7 +72,7 @@ bench-overhead: venv packages  ## What each probe costs a host of the lab, into 
 	@$(BIN)/python tests/bench/bench_overhead.py $(PROBE)
 
 .PHONY: bench-findings
-bench-findings: venv  ## False findings among alike hosts, and planted ones found: half an hour
+bench-findings: venv  ## False findings among alike hosts, and planted ones found: ten minutes
 	@$(BIN)/python tests/bench/bench_findings.py
 
 .PHONY: bench-page

@@ -5,7 +5,7 @@ A total that one record can make large says little: of heavy-tailed sizes and ti
 exceeds all others together, on hosts that are alike. So a total is looked at in two parts, the largest record
 and the rest. The rest is a figure of many records and is judged as such; the largest record counts only if it is far
 from the largest records of the others, which on such data scatter widely. (With whole totals instead, 100 reports of
-50 alike hosts yielded 61 false findings, and so none in 400.)
+50 alike hosts yielded 61 false findings; in this way 400 of them yielded none.)
 """
 
 from __future__ import annotations
