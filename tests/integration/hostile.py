@@ -134,7 +134,7 @@ def _markdown(path: Path) -> None:
     assert all(set(attributes) <= {"style", "class"} for _, attributes in page.found)
 
 
-_FORMULA = re.compile(r"[=+\-@\t\r|]")
+_FORMULA = re.compile(r"[=+\-@\t\r]")
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
