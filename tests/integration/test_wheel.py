@@ -86,12 +86,12 @@ def test_version(installed: Installed, wheel: Path) -> None:
 
 
 def test_probes(installed: Installed) -> None:
-    result = installed.run("fleetdiag", "probes")
+    result = installed.run("fleetdiag", "probes", "list", "--json")
     assert result.returncode == 0, result.stderr
     shipped = {
         path.parent.name for path in (ROOT / "collection/roles/sweep/files/probes").glob("*/probe.yml")
     }
-    assert {line.split()[0] for line in result.stdout.splitlines()} == shipped
+    assert {probe["name"] for probe in json.loads(result.stdout)} == shipped
 
 
 def test_ansible_finds_the_callback(installed: Installed) -> None:

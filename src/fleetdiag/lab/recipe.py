@@ -27,6 +27,12 @@ _TARGET_PACKAGES = (
     "kmod",
     "procps",
     "e2fsprogs",
+    # Roles of the profile `site`: balancers, file server and its clients, a disk that answers late.
+    "haproxy",
+    "ipvsadm",
+    "nfs-kernel-server",
+    "nfs-common",
+    "dmsetup",
 )
 
 BUILDER_PACKAGES = (

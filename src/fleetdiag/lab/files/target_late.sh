@@ -63,6 +63,11 @@ for unit in apt-daily.timer apt-daily-upgrade.timer man-db.timer e2scrub_all.tim
     systemd-pcrmachine.service systemd-timesyncd.service logrotate.timer apache-htcacheclean.service; do
     ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
+# Started by whoever needs them; every service that a machine boots costs an emulated machine seconds.
+for unit in haproxy.service ipvsadm.service nfs-server.service nfs-client.target nfs-blkmap.service rpcbind.service \
+    rpcbind.socket rpc-statd.service rpc-statd-notify.service nfsdcld.service; do
+    chroot "$root" systemctl -q disable "$unit" 2>/dev/null || true
+done
 
 if [ "$apache" = yes ]; then
     # A file that a slow client reads is kept open by the server, not mapped or handed to the kernel at once.
