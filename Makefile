@@ -79,6 +79,10 @@ bench-findings: venv  ## False findings among alike hosts, and planted ones foun
 bench-page: venv packages  ## The page of 1,000 hosts: its size, and how soon Chromium shows it
 	@$(BIN)/python tests/bench/bench_page.py
 
+.PHONY: bench
+bench: venv packages  ## All benchmarks, one after the other: hours; figures as ratios in build/bench/
+	@tools/bench.sh
+
 .PHONY: wheel
 wheel: venv  ## dist/: the wheel that carries the command and the collection
 	@$(BIN)/python -m hatchling build -t wheel

@@ -12,13 +12,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
-import os
-import platform
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -29,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "tests/unit/plugin_utils")]
 
 import noise  # noqa: E402
+import results  # noqa: E402
+from results import Ratio  # noqa: E402
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import findings  # noqa: E402
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (  # noqa: E402
@@ -131,17 +130,16 @@ def main() -> int:
     parser.add_argument(
         "--others", type=int, default=100, help="reports of either kind that are judged in other ways"
     )
-    parser.add_argument("--out", type=Path, default=ROOT / "build/bench/findings.json")
+    parser.add_argument("--out", type=Path, help="default: build/bench/findings.json")
     wanted = parser.parse_args()
     scores = _judged(HOSTS, wanted.reports, wanted.others)
     few = _judged(FEW, wanted.others, wanted.others)
     sizes = {hosts: _judged(hosts, wanted.others, 0)[AS_IS] for hosts in (5, 10)}
     seconds = _seconds()
     result = _result(scores, few, sizes, seconds)
-    wanted.out.parent.mkdir(parents=True, exist_ok=True)
-    wanted.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    _say(result)
-    return 0 if all(item["holds"] for item in result["ratios"]) else 1
+    status = results.write(result, wanted.out)
+    _say(result.figures)
+    return status
 
 
 def _judged(hosts: int, reports: int, others: int) -> dict[str, Score]:
@@ -171,41 +169,30 @@ def _seconds() -> float:
 
 def _result(
     scores: dict[str, Score], few: dict[str, Score], sizes: dict[int, Score], seconds: float
-) -> dict[str, Any]:
+) -> results.Result:
     own = scores[AS_IS]
-    return {
-        "name": "findings",
-        "what": f"{own.alike} reports of {HOSTS} alike hosts, {own.planted.total()} with one that is not",
-        "ratios": [
-            _ratio(
-                "false findings in 100 reports of alike hosts",
-                round(own.false_in_100, 2),
-                MAX_FALSE,
-                at_most=True,
-            ),
-            _ratio("share of planted hosts found", round(own.share_found, 4), MIN_FOUND, at_most=False),
-            _ratio(
+    return results.Result(
+        "findings",
+        f"{own.alike} reports of {HOSTS} alike hosts, {own.planted.total()} with one that is not",
+        [
+            Ratio("false findings in 100 reports of alike hosts", round(own.false_in_100, 2), MAX_FALSE),
+            Ratio("share of planted hosts found", round(own.share_found, 4), MIN_FOUND, at_most=False),
+            Ratio(
                 f"seconds for {FLEET:,} hosts x {len(noise.TABLES)} probes with 20 earlier sweeps",
                 round(seconds, 2),
                 MAX_SECONDS,
-                at_most=True,
             ),
         ],
-        "planted": {
-            kind: {"found": own.found[kind], "of": many} for kind, many in sorted(own.planted.items())
+        {
+            "planted": {
+                kind: {"found": own.found[kind], "of": many} for kind, many in sorted(own.planted.items())
+            },
+            "false": dict(sorted(own.false.items())),
+            "ways": {name: _figures(score) for name, score in scores.items()},
+            f"ways_of_{FEW}_hosts": {name: _figures(score) for name, score in few.items()},
+            "fleets": {f"{hosts} hosts": _figures(score) for hosts, score in sizes.items()},
         },
-        "false": dict(sorted(own.false.items())),
-        "ways": {name: _figures(score) for name, score in scores.items()},
-        f"ways_of_{FEW}_hosts": {name: _figures(score) for name, score in few.items()},
-        "fleets": {f"{hosts} hosts": _figures(score) for hosts, score in sizes.items()},
-        "machine": {"cpus": os.cpu_count(), "cpu": _cpu(), "system": platform.platform()},
-        "versions": {"python": platform.python_version()},
-    }
-
-
-def _ratio(name: str, measured: float, goal: float, *, at_most: bool) -> dict[str, Any]:
-    holds = measured <= goal if at_most else measured >= goal
-    return {"name": name, "measured": measured, "goal": goal, "holds": holds}
+    )
 
 
 def _figures(score: Score) -> dict[str, Any]:
@@ -217,11 +204,7 @@ def _figures(score: Score) -> dict[str, Any]:
     }
 
 
-def _say(result: dict[str, Any]) -> None:
-    for item in result["ratios"]:
-        print(
-            f"{'holds' if item['holds'] else 'MISSED'}  {item['name']}: {item['measured']} (goal: {item['goal']})"
-        )
+def _say(result: Mapping[str, Any]) -> None:
     for kind, many in result["planted"].items():
         print(f"       {kind}: {many['found']} of {many['of']} found")
     print(f"\n| way | false in 100, {HOSTS} hosts | found | false in 100, {FEW} hosts | found |")
@@ -234,14 +217,6 @@ def _say(result: dict[str, Any]) -> None:
 
 def _cells(measured: dict[str, Any]) -> str:
     return f"{measured['false_in_100']:g} | {100 * measured['found']:.0f} %"
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
 
 
 if __name__ == "__main__":

@@ -9,9 +9,7 @@ under 3 s and stays under 6 MB. `make bench-page` writes build/bench/page.json.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import resource
 import shutil
 import sys
@@ -28,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "tests/unit/plugin_utils")]
 
 import pagedirs  # noqa: E402
+import results  # noqa: E402
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import report as reports  # noqa: E402
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_html  # noqa: E402
@@ -57,35 +56,26 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hosts", type=int, default=1000)
     parser.add_argument("--rows", type=int, default=30, help="processes per interval, host and probe")
-    parser.add_argument("--out", type=Path, default=ROOT / "build/bench/page.json")
+    parser.add_argument("--out", type=Path, help="default: build/bench/page.json")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fleetdiag-bench-") as folder:
         figures = made_figures(Path(folder), wanted.hosts, wanted.rows)
         page = Path(folder) / "report.html"
         versions, opened = open_it(page)
-    result = {
-        "name": "page",
-        "what": f"the page of {wanted.hosts:,} hosts x {len(pagedirs.PROBES)} probes",
-        "ratios": [
-            ratio("opens in Chromium, seconds (median)", opened["seconds"], MAX_SECONDS),
-            ratio("size, bytes", figures["bytes"], MAX_BYTES),
+    result = results.Result(
+        "page",
+        f"the page of {wanted.hosts:,} hosts x {len(pagedirs.PROBES)} probes",
+        [
+            results.Ratio("opens in Chromium, seconds (median)", opened["seconds"], MAX_SECONDS),
+            results.Ratio("size, bytes", figures["bytes"], MAX_BYTES),
         ],
-        "figures": {**figures, **opened},
-        "machine": {"cpus": os.cpu_count(), "cpu": cpu(), "system": platform.platform()},
-        "versions": {"python": platform.python_version(), **versions},
-    }
-    wanted.out.parent.mkdir(parents=True, exist_ok=True)
-    wanted.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    for item in result["ratios"]:
-        said = "holds" if item["holds"] else "MISSED"
-        print(f"{said}  {item['name']}: {item['measured']:,} (goal: under {item['goal']:,})")
-    for name, value in result["figures"].items():
-        print(f"       {name}: {value:,}" if isinstance(value, (int, float)) else f"       {name}: {value}")
-    return 0 if all(item["holds"] for item in result["ratios"]) else 1
-
-
-def ratio(name: str, measured: float, goal: float) -> dict[str, Any]:
-    return {"name": name, "measured": measured, "goal": goal, "holds": measured < goal}
+        {**figures, **opened},
+        versions,
+    )
+    status = results.write(result, wanted.out)
+    for name, value in result.figures.items():
+        print(f"        {name}: {value:,}" if isinstance(value, (int, float)) else f"        {name}: {value}")
+    return status
 
 
 def made_figures(folder: Path, hosts: int, rows: int) -> dict[str, Any]:
@@ -141,17 +131,6 @@ def open_it(page: Path) -> tuple[dict[str, str], dict[str, Any]]:
         "first paint, seconds": round(median(paints), 2),
         "seconds from a finding to its rows": round(median(turns), 2),
     }
-
-
-def cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
-        platform.processor(),
-    )
 
 
 if __name__ == "__main__":
