@@ -13,7 +13,7 @@ from typing import NoReturn
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import history, release, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
-from fleetdiag import options, reporting, sweep
+from fleetdiag import abort, options, reporting, sweep
 from fleetdiag.lab import cli as lab_cli
 from fleetdiag.probes import cli as probes_cli
 from fleetdiag.reporting import EXIT_CODES, EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_sweep(commands)
     reporting.add_parser(commands)
+    abort.add_parser(commands)
     probes_cli.add_parser(commands)
     lab_cli.add_parser(commands)
     return parser
@@ -113,13 +114,7 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="N",
         help=f"compare each host with N earlier sweeps there (default: {history.DEFAULT}; 0: with none)",
     )
-    add(
-        "--forks",
-        type=int,
-        default=sweep.DEFAULT_FORKS,
-        metavar="N",
-        help=f"hosts worked on at the same time (default: {sweep.DEFAULT_FORKS})",
-    )
+    options.add_forks(parser)
     reporting.add_fail_on(parser)
     options.add_ansible(parser)
     parser.set_defaults(func=_run_sweep)

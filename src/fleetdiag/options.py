@@ -8,6 +8,7 @@ import getpass
 import sys
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import settings
+from fleetdiag import playbook
 
 
 def add_catalog(parser: argparse.ArgumentParser, dest: str = "catalogs") -> None:
@@ -32,6 +33,17 @@ def add_inventory(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="INV",
         help="inventory file, directory, or 'web1,web2,'",
+    )
+
+
+def add_forks(parser: argparse.ArgumentParser) -> None:
+    """`--forks N`."""
+    parser.add_argument(
+        "--forks",
+        type=int,
+        default=playbook.DEFAULT_FORKS,
+        metavar="N",
+        help=f"hosts worked on at the same time (default: {playbook.DEFAULT_FORKS})",
     )
 
 

@@ -55,7 +55,6 @@ class Progress:
     phase: str = ""
     task: str = ""
     run_dir: Path | None = None
-    pid: int | None = None
     troubles: dict[str, Trouble] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     _phase_began: float = field(default_factory=time.time)
@@ -65,11 +64,9 @@ class Progress:
         """Take one event of ansible-runner; return what is worth telling about it."""
         kind = event.get("event")
         data = event.get("event_data") or {}
-        if kind == "playbook_on_start":
-            self.pid = event.get("pid")
-        elif kind in _TASK_STARTS:
+        if kind in _TASK_STARTS:
             return self._task_starts(str(data.get("task") or data.get("name") or ""))
-        elif kind in ("runner_on_ok", "runner_on_failed", "runner_on_unreachable"):
+        if kind in ("runner_on_ok", "runner_on_failed", "runner_on_unreachable"):
             return self._host_answers(str(kind), data)
         return []
 

@@ -19,5 +19,5 @@ class ActionModule(FleetdiagAction):
             raise FleetdiagError(
                 f"still loaded: {', '.join(aborted.residue)}; the kernel holds on to them, only a reboot ends that"
             )
-        modules = sum(aborted.sweeps.values())
-        return {"changed": modules > 0, "sweeps": sorted(aborted.sweeps), "modules": modules}
+        ended = {sweep: modules for sweep, modules in aborted.sweeps.items() if modules}
+        return {"changed": bool(ended), "sweeps": sorted(ended), "modules": sum(ended.values())}

@@ -112,14 +112,9 @@ def write_weight(path, backend, server, weight):
 
 def servers(path):
     """All servers of one balancer, of all its backends."""
-    answer = ask(path, "show stat")
-    if not answer.startswith("# pxname"):
-        raise HaproxyError(f"{path}: {answer[:200] or 'no answer'}; the socket needs level admin")
     found = []
-    for row in csv.DictReader(answer[2:].splitlines()):
-        if row["svname"] in ("FRONTEND", "BACKEND") or not NAME.fullmatch(row["svname"]):
-            continue
-        if not NAME.fullmatch(row["pxname"]):
+    for row in _show_stat(path):
+        if row["svname"] in ("FRONTEND", "BACKEND"):
             continue
         weight, initial = read_weight(path, row["pxname"], row["svname"])
         up = row["status"].startswith("UP") or row["status"] == "no check"
@@ -135,6 +130,48 @@ def servers(path):
             )
         )
     return found
+
+
+# What HAProxy counts, by the names it has in the run directory; all since HAProxy started.
+COUNTED = {
+    "total": "stot",
+    "no_connection": "econ",
+    "bad_response": "eresp",
+    "retried": "wretr",
+    "redispatched": "wredis",
+    "http_5xx": "hrsp_5xx",
+}
+
+
+def statistics(path, backends=()):
+    """What one balancer counted: a dict for each server, and with `server` empty one for each backend as a whole.
+
+    backends: only these; all when empty. Keys: socket, backend, server, mode, status, weight, initial, current
+    (sessions now) and those of COUNTED. A server's weight is None where it is not known.
+    """
+    found = []
+    for row in _show_stat(path):
+        if row["svname"] == "FRONTEND" or (backends and row["pxname"] not in backends):
+            continue
+        one = {"socket": path, "backend": row["pxname"], "server": row["svname"]}
+        one.update(mode=row.get("mode") or "", status=row["status"], weight=None, initial=None)
+        if row["svname"] == "BACKEND":
+            one["server"] = ""
+        else:
+            one["weight"], one["initial"] = read_weight(path, row["pxname"], row["svname"])
+        one["current"] = int(row["scur"] or 0)
+        one.update({ours: int(row.get(theirs) or 0) for ours, theirs in COUNTED.items()})
+        found.append(one)
+    return found
+
+
+def _show_stat(path):
+    """The rows of `show stat` whose names can be used in a command."""
+    answer = ask(path, "show stat")
+    if not answer.startswith("# pxname"):
+        raise HaproxyError(f"{path}: {answer[:200] or 'no answer'}; the socket needs level admin")
+    rows = csv.DictReader(answer[2:].splitlines())
+    return [row for row in rows if NAME.fullmatch(row["svname"]) and NAME.fullmatch(row["pxname"])]
 
 
 # --- what to change: pure ---
@@ -180,6 +217,34 @@ def plan(known, names, backends, wanted, floor_percent, min_active):
         if weight < server.weight:
             entries.append(Entry(server.socket, server.backend, server.name, server.weight, weight))
     return entries
+
+
+def sort_out(known, names, backends, wanted, floor_percent, min_active):
+    """Which of `names` can be lowered together: (those that can, {name: why not}, those that no backend has).
+
+    They are taken in the order given, so that of two that cannot be lowered at once the first one is.
+    """
+    fit, unfit, unknown = [], {}, []
+    for name in names:
+        own = [s for s in known if s.name == name and (not backends or s.backend in backends)]
+        if not own:
+            unknown.append(name)
+            continue
+        try:
+            entries = plan(known, [*fit, name], backends, wanted, floor_percent, min_active)
+        except HaproxyError as why:
+            unfit[name] = str(why)
+            continue
+        lowered = {entry.label for entry in entries}
+        stuck = [server for server in own if server.active and server.label not in lowered]
+        if stuck:
+            unfit[name] = (
+                f"{stuck[0].label}: its weight {stuck[0].weight} cannot be lowered to {wanted} "
+                f"above the floor of {floor_percent} %; give servers larger weights"
+            )
+        else:
+            fit.append(name)
+    return fit, unfit, unknown
 
 
 # --- changing and giving back ---

@@ -54,6 +54,14 @@ options:
     description: Active servers that must be left at full weight in each backend.
     type: int
     default: 1
+  unfit:
+    description:
+      - What to do about servers that cannot be lowered, because too few others would be left or because of the floor.
+      - With V(leave_out) the others are lowered, RV(unfit) says why these are not, and a server that this balancer does
+        not know is no error.
+    type: str
+    choices: [fail, leave_out]
+    default: fail
   ttl:
     description: Seconds after which the balancer gives the weights back by itself.
     type: int
@@ -104,6 +112,15 @@ settled:
   description: Whether the sessions fell to their new share in time.
   type: bool
   returned: when state is lowered
+unfit:
+  description: With O(unfit=leave_out), for each server that is not lowered, why.
+  type: dict
+  returned: when state is lowered
+unknown:
+  description: With O(unfit=leave_out), the servers that this balancer does not know.
+  type: list
+  elements: str
+  returned: when state is lowered
 left:
   description: For each server whose weight was not given back, why.
   type: dict
@@ -136,6 +153,7 @@ def main():
             "weight": {"type": "str", "default": "50%"},
             "floor": {"type": "int", "default": 10},
             "min_active": {"type": "int", "default": 1},
+            "unfit": {"type": "str", "choices": ["fail", "leave_out"], "default": "fail"},
             "ttl": {"type": "int", "default": 300},
             "wait": {"type": "int", "default": 30},
             "record_dir": {"type": "path", "default": "/run/fleetdiag/haproxy"},
@@ -171,16 +189,12 @@ def check(params):
 def lowered(module):
     params = module.params
     record = record_of(params)
+    result = {"changed": False, "sessions": {}, "settled": True, "unfit": {}, "unknown": []}
     if os.path.exists(record):
-        entries = haproxy.read_record(record)
-        return {"changed": False, "weights": weights(entries), "sessions": {}, "settled": True}
+        return {**result, "weights": weights(haproxy.read_record(record))}
     known = [server for path in params["sockets"] for server in haproxy.servers(path)]
-    entries = []
-    for path in params["sockets"]:
-        here = [server for server in known if server.socket == path]
-        wanted = (params["weight"], params["floor"], params["min_active"])
-        entries += haproxy.plan(here, params["servers"], params["backends"], *wanted)
-    result = {"changed": bool(entries), "weights": weights(entries), "sessions": {}, "settled": True}
+    entries = planned(params, known, result)
+    result.update(changed=bool(entries), weights=weights(entries))
     result["diff"] = [
         {"header": entry.label, "before": f"weight {entry.before}\n", "after": f"weight {entry.set}\n"}
         for entry in entries
@@ -193,6 +207,25 @@ def lowered(module):
     before = {server.label: server.sessions for server in known}
     result["sessions"], result["settled"] = haproxy.wait_for_sessions(entries, before, params["wait"])
     return result
+
+
+def planned(params, known, result):
+    """The entries to lower. With `unfit: leave_out` what cannot be is noted in the result, for all sockets alike."""
+    wanted = (params["backends"], params["weight"], params["floor"], params["min_active"])
+    here = {path: [server for server in known if server.socket == path] for path in params["sockets"]}
+    names = dict.fromkeys(here, params["servers"])
+    if params["unfit"] == "leave_out":
+        parted = {path: haproxy.sort_out(own, params["servers"], *wanted) for path, own in here.items()}
+        for _, unfit, _ in parted.values():
+            result["unfit"].update(unfit)
+        result["unknown"] = [
+            name for name in params["servers"] if all(name in unknown for _, _, unknown in parted.values())
+        ]
+        names = {
+            path: [name for name in fit if name not in result["unfit"]]
+            for path, (fit, _, _) in parted.items()
+        }
+    return [entry for path, own in here.items() for entry in haproxy.plan(own, names[path], *wanted)]
 
 
 def restored(module):

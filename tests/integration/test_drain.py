@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Weights and sessions on machines of the lab: web2 is the balancer, HAProxy and systemd there are the real ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from sweeps import ENVIRONMENT, ROOT, fleetdiag, newest, wait_until
+
+from fleetdiag.lab.api import Lab
+
+pytestmark = pytest.mark.lab
+
+LB = "web2"
+SOCKET = "/run/fleetdiag-test.sock"
+CONFIG = f"""
+global
+    stats socket {SOCKET} mode 600 level admin
+defaults
+    mode http
+    timeout connect 2s
+    timeout client 30s
+    timeout server 30s
+frontend site
+    bind 127.0.0.1:8099
+    default_backend web
+backend web
+    balance roundrobin
+    server web1 127.0.0.1:8098 weight 100
+    server web2 127.0.0.1:8098 weight 100
+"""
+LOWER = """
+- hosts: localhost
+  gather_facts: false
+  roles:
+    - role: fleetdiag.systemtap.drain
+      vars: {drain_state: lowered, drain_token: look, drain_servers: [web1]}
+"""
+
+
+class Balancer:
+    """HAProxy on one machine, started for a test; and an inventory in which that machine is a balancer."""
+
+    def __init__(self, lab: Lab, folder: Path) -> None:
+        self.lab = lab
+        self.inventory = folder / "hosts.yml"
+        hosts = yaml.safe_load(lab.inventory.read_text())
+        local = {"ansible_connection": "local", "ansible_become": False}
+        hosts["all"]["hosts"] = {"localhost": {**local, "ansible_python_interpreter": sys.executable}}
+        hosts["all"]["children"]["load_balancers"] = {"hosts": {LB: {"drain_sockets": [SOCKET]}}}
+        self.inventory.write_text(yaml.safe_dump(hosts))
+        lab.ssh(LB, f"cat >/run/fleetdiag-test.cfg <<'END'\n{CONFIG}\nEND\n")
+        lab.ssh(
+            LB,
+            "systemctl reset-failed fleetdiag-test-haproxy 2>/dev/null; systemd-run --quiet"
+            " --unit=fleetdiag-test-haproxy haproxy -W -f /run/fleetdiag-test.cfg",
+        )
+        wait_until(lambda: self.weight("web1") == 100, "HAProxy answers", 60)
+
+    def ask(self, command: str) -> str:
+        program = f"import socket; s = socket.socket(socket.AF_UNIX); s.connect({SOCKET!r});"
+        program += f" s.sendall({command!r}.encode() + bytes([10])); print(s.makefile().read())"
+        return self.lab.ssh(LB, f'python3 -c "{program}"').stdout
+
+    def weight(self, server: str) -> int:
+        answer = self.ask(f"get weight web/{server}").split()
+        return int(answer[0]) if answer else -1
+
+    def playbook(self, folder: Path, **variables: Any) -> list[str]:
+        (folder / "play.yml").write_text(LOWER)
+        program = str(Path(sys.executable).with_name("ansible-playbook"))
+        return [program, "-i", str(self.inventory), str(folder / "play.yml"), "-e", json.dumps(variables)]
+
+    def end(self) -> None:
+        self.lab.ssh(LB, "systemctl stop fleetdiag-test-haproxy; rm -f /run/fleetdiag-test.*")
+
+
+@pytest.fixture
+def balancer(lab: Lab, tmp_path: Path) -> Iterator[Balancer]:
+    one = Balancer(lab, tmp_path)
+    yield one
+    fleetdiag("abort", "-i", str(one.inventory), "-l", LB)
+    one.end()
+    assert lab.ssh(LB, "ls /run/fleetdiag/haproxy").stdout == ""
+
+
+def test_h1_systemd_gives_the_weight_back_after_the_controller_was_killed(
+    balancer: Balancer, tmp_path: Path
+) -> None:
+    """The controller dies while it waits for the sessions to fall: a session that never ends is open."""
+    hold = 'python3 -c \'import socket, time; c = socket.create_connection(("127.0.0.1", 8099));'
+    hold += ' c.sendall(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n"); time.sleep(600)\''
+    deaf = (
+        "python3 -c 'import socket, time; s = socket.create_server((\"127.0.0.1\", 8098)); time.sleep(600)'"
+    )
+    balancer.lab.ssh(
+        LB,
+        f"systemd-run --quiet --unit=fleetdiag-test-deaf {deaf}; sleep 2; for n in 1 2; do"
+        f" systemd-run --quiet --unit=fleetdiag-test-client$n {hold}; done",
+    )
+    try:
+        command = balancer.playbook(tmp_path, drain_weight="0%", drain_ttl=30, drain_wait=300)
+        controller = subprocess.Popen(
+            command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL, start_new_session=True
+        )
+        wait_until(lambda: balancer.weight("web1") == 10, "the weight is lowered", 120)
+        os.killpg(controller.pid, signal.SIGKILL)
+        controller.wait()
+        assert "fleetdiag-weights-look.timer" in balancer.lab.ssh(LB, "systemctl list-timers --all").stdout
+        wait_until(lambda: balancer.weight("web1") == 100, "systemd's timer gave it back", 90)
+    finally:
+        balancer.lab.ssh(LB, "systemctl stop 'fleetdiag-test-client*' fleetdiag-test-deaf")
+
+
+def test_abort_ends_sessions_and_gives_weights_back_and_may_be_repeated(
+    balancer: Balancer, tmp_path: Path, catalog: Path
+) -> None:
+    runs = tmp_path / "runs"
+    asked = ["-l", "web1", "--window", "300s", "--catalog", str(catalog), "--probe", "tick"]
+    subprocess.run(
+        balancer.playbook(tmp_path, drain_ttl=900, drain_wait=0),
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    assert balancer.weight("web1") == 50
+    watching = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "fleetdiag", "sweep", "-i", str(balancer.lab.inventory)),
+            *("--runs-dir", str(runs), *asked),
+        ],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until(lambda: runs.exists() and (newest(runs) / "window.json").exists(), "it watches", 300)
+        ended = fleetdiag("abort", "-i", str(balancer.inventory), "-l", "web")
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert "web1  ended: 1 module unloaded, of 1 sweep" in ended.stdout
+        assert f"web2  weights given back: {SOCKET}: web/web1 100" in ended.stdout
+    finally:
+        watching.send_signal(signal.SIGINT)
+        watching.wait(60)
+    assert balancer.weight("web1") == 100
+    assert "fd_" not in balancer.lab.ssh("web1", "cat /proc/modules").stdout
+    again = fleetdiag("abort", "-i", str(balancer.inventory), "-l", "web")
+    assert again.returncode == 0
+    assert again.stdout.count("nothing was running") == 2

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `fleetdiag abort` says and how it ends, by the events of its playbook; and on a host that does not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fleetdiag import abort
+
+LABEL = "/run/haproxy/admin.sock: web/web1"
+
+
+def event(host: str, kind: str = "runner_on_ok", task: str = abort.SESSIONS, **result: Any) -> dict[str, Any]:
+    return {"event": kind, "event_data": {"host": host, "task_action": task, "res": result}}
+
+
+def told(hosts: list[str], *events: dict[str, Any]) -> dict[str, abort.Ended]:
+    ended = {host: abort.Ended() for host in hosts}
+    for one in events:
+        abort.take(ended, one)
+    return ended
+
+
+def test_a_line_says_what_was_ended_on_a_host() -> None:
+    ended = told(
+        ["web1", "web2", "lb1"],
+        event("web1", sweeps=["a", "b"], modules=3),
+        event("web2", sweeps=[], modules=0),
+        event("lb1", task="fleetdiag.systemtap.haproxy_weight", weights={LABEL: {"after": 100}}, left={}),
+        event("lb1", sweeps=[], modules=0),
+    )
+    assert list(abort.lines(ended)) == [
+        f"lb1   weights given back: {LABEL} 100",
+        "web1  ended: 3 modules unloaded, of 2 sweeps",
+        "web2  nothing was running",
+        "all has ended on 3 hosts",
+    ]
+
+
+def test_a_weight_that_somebody_else_changed_is_named() -> None:
+    ended = told(
+        ["lb1"],
+        event("lb1", task="x", weights={}, left={LABEL: "its weight is 77, not the 50 we had set"}),
+    )
+    (line, last) = abort.lines(ended)
+    assert line == f"lb1  weights left alone: {LABEL}: its weight is 77, not the 50 we had set"
+    assert last == "all has ended on 1 host"
+
+
+@pytest.mark.parametrize(
+    ("events", "said"),
+    [
+        (
+            [event("ghost", "runner_on_unreachable", msg="Connection refused\nmore")],
+            "unreachable: Connection refused",
+        ),
+        ([event("ghost", "runner_on_failed", msg="still loaded: fd_x")], "still loaded: fd_x"),
+        ([], "it did not answer before the end"),
+    ],
+)
+def test_a_host_with_trouble_comes_last_and_says_why(events: list[dict[str, Any]], said: str) -> None:
+    ended = told(["ghost", "web1"], event("web1", sweeps=[], modules=0), *events)
+    listed = list(abort.lines(ended))
+    assert listed[1] == f"ghost  NOT DONE: {said}"
+    assert listed[2] == "1 of 2 hosts done; put the others right and abort again"
+
+
+def test_what_a_host_says_cannot_act_on_the_terminal() -> None:
+    ended = told(["web1"], event("web1", "runner_on_failed", msg="\x1b[2Jgone"))
+    assert "\x1b" not in "".join(abort.lines(ended))
+
+
+def test_a_host_that_does_not_answer_makes_the_exit_code(fleetdiag: Callable[..., Any]) -> None:
+    result = fleetdiag("abort", "-i", "hosts.yml")
+    assert result.returncode == 3, result.stderr
+    assert "web1  NOT DONE: unreachable: " in result.stdout
+
+
+def test_bad_input_is_one_sentence(fleetdiag: Callable[..., Any], home: Path) -> None:
+    result = fleetdiag("abort", "-i", "nowhere.yml")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("fleetdiag: inventory nowhere.yml: there is no such file")
+    assert fleetdiag("abort", "-i", "hosts.yml", "-l", "web9").returncode == 2
+    assert not (home / "state" / "fleetdiag" / "runs").exists()
