@@ -35,6 +35,8 @@ def render(ports: dict[str, int], keys: Keys, with_ghost: bool = False) -> str:
         "ansible_user": "fleet",
         "ansible_become": True,
         "ansible_python_interpreter": "/usr/bin/python3",
+        # A login can take a minute on emulated machines that share a busy processor.
+        "ansible_timeout": 150,
         # A handler costs many more cycles on an emulated machine, where nothing but the demonstration suffers from it.
         "sweep_overload_percent": 100,
         "ansible_ssh_private_key_file": str(keys.client),

@@ -58,6 +58,6 @@ def options(keys: Keys) -> list[str]:
         "GlobalKnownHostsFile": "/dev/null",
         "StrictHostKeyChecking": "yes",
         "IdentitiesOnly": "yes",
-        "ConnectTimeout": "30",
+        "ConnectTimeout": "150",
     }
     return [part for name, value in values.items() for part in ("-o", f"{name}={value}")]

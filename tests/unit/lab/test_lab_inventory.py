@@ -40,6 +40,8 @@ def test_ansible_reads_it(tmp_path: Path) -> None:
     hosts = json.loads(done.stdout)["_meta"]["hostvars"]
     assert hosts["web1"]["ansible_user"] == "fleet"
     assert hosts["web1"]["ansible_become"] is True
+    assert hosts["web1"]["ansible_timeout"] >= 120  # slower than Ansible's 10 s when the processor is busy
+    assert "ConnectTimeout=150" in hosts["web1"]["ansible_ssh_common_args"]
     assert hosts["builder"]["ansible_user"] == "root"
     assert hosts["builder"]["ansible_become"] is False
     assert "'UserKnownHostsFile=" in hosts["web1"]["ansible_ssh_common_args"]
