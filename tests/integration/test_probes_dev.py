@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,19 @@ from sweeps import fleetdiag, left_behind
 from fleetdiag.lab.api import Lab
 
 pytestmark = pytest.mark.lab
+
+UNIT = "fleetdiag-test-dev"
+CALLER = "while :; do sleep 0.2; done"
+START = f"systemd-run -q --collect --unit={UNIT} -p RuntimeMaxSec=600 sh -c {shlex.quote(CALLER)}"
+
+
+@pytest.fixture
+def caller(lab: Lab) -> Iterator[None]:
+    """Two processes that make calls all the time: on a machine with nothing to do some windows have no row."""
+    started = lab.ssh("web1", START)
+    assert started.returncode == 0, started.stderr
+    yield
+    lab.ssh("web1", f"systemctl stop {UNIT}")
 
 
 @pytest.fixture
@@ -26,13 +41,15 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("caller")
 def test_a_new_probe_works_and_its_output_becomes_its_sample(lab: Lab, folder: Path, tmp_path: Path) -> None:
     where = ("-i", str(lab.inventory), "--host", "web1", "--runs-dir", str(tmp_path / "runs"))
     done = fleetdiag("probes", "dev", str(folder), *where, "--param", "top_n=3", "--record")
     assert done.returncode == 0, done.stdout + done.stderr
     sample = (folder / "sample.out").read_text().splitlines()
     rows = [line.split("\t") for line in sample if line.split("\t")[2] == "calls"]
-    assert 0 < len(rows) <= 4
+    assert "sleep" in {row[4] for row in rows}
+    assert len(rows) <= 4
     for row in rows:
         assert f"  …{'⇥'.join(row[1:])}\n" in done.stdout
         assert re.search(
@@ -45,6 +62,7 @@ def test_a_new_probe_works_and_its_output_becomes_its_sample(lab: Lab, folder: P
     assert left_behind(lab, "web1") == ""
 
 
+@pytest.mark.usefixtures("caller")
 def test_lines_that_are_rejected_say_why_and_are_not_recorded(lab: Lab, folder: Path, tmp_path: Path) -> None:
     """A duration cannot be negative: nothing that is seen in the script alone."""
     manifest, script = folder / "probe.yml", folder / "dev_calls.stp"

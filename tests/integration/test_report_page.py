@@ -23,6 +23,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import report as reports
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Finding
@@ -755,7 +756,8 @@ def test_a_fault_in_one_part_leaves_the_others(
     whole = fleet.read_text(encoding="utf-8")
     page.write_text(whole.replace('"kind":"series"', '"kind":"unheard"', 1), encoding="utf-8")
     open_page(browser, page)
-    (said,) = browser.get_log("browser")
+    # The page is there before the driver hears of its console.
+    (said,) = WebDriverWait(browser, 30).until(lambda opened: opened.get_log("browser"))
     assert "Uncaught TypeError" in said["message"]
     assert len(browser.find_elements(By.CSS_SELECTOR, "#p2t1 tbody tr")) == 10  # as it stands without script
     assert len(table(browser, "#p3t1")) == 25
