@@ -20,6 +20,8 @@ PARTS = {
     "column": "A column",
     "derived": "A derived measure",
     "compare": "`compare`",
+    "other_side": "`other_side`",
+    "part": "A part",
     "check": "A check",
     "view": "A view",
 }
@@ -68,6 +70,7 @@ def _value(field: dict[str, Any], schema: dict[str, Any]) -> str:
             "unit": "a unit",
             "label": "a few words",
             "int64": "a whole number",
+            "here_and_there": "`here` and `there`",
         }
         if reference in words:
             return words[reference]
@@ -101,6 +104,8 @@ def _called(name: str) -> str:
         "column": "a column",
         "derived": "a derived measure",
         "compare": "see `compare`",
+        "other_side": "see `other_side`",
+        "part": "a part",
         "check": "a check",
         "view": "a view",
     }[name]

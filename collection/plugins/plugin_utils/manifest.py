@@ -26,7 +26,9 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import (
     Column,
     Compare,
     Limits,
+    OtherSide,
     Parameter,
+    Part,
     Probe,
     Table,
     View,
@@ -232,7 +234,15 @@ def _table(name: str, data: dict[str, Any]) -> Table:
         what=data.get("what", ""),
         checks=tuple(Check(**check) for check in data.get("checks", ())),
         views=tuple(View(**view) for view in data.get("views", ())),
+        other_side=_other_side(data["other_side"]) if "other_side" in data else None,
     )
+
+
+def _other_side(data: Mapping[str, Any]) -> OtherSide:
+    probe, _, table = data["table"].partition(".")
+    pairs = {name: (data[name]["here"], data[name]["there"]) for name in ("host", "key", "count")}
+    parts = tuple(Part(**part) for part in data["parts"])
+    return OtherSide(probe, table, parts=parts, worth=data["worth"], names=data.get("names", ""), **pairs)
 
 
 def _column(name: str, data: Mapping[str, Any]) -> Column:

@@ -267,7 +267,10 @@ class HostTable:
 
 @dataclass
 class MergedTable:
-    """The table of the fleet. hosts and rows are sorted by the table's sort column, the rows' worst first."""
+    """The table of the fleet. hosts and rows are sorted by the table's sort column, the rows' worst first.
+
+    joined: made of the tables of two probes (see findings.sides), no session printed its rows.
+    """
 
     probe: str
     table: Table
@@ -276,6 +279,7 @@ class MergedTable:
     keys: list[KeyTotal] = field(default_factory=list)
     other_keys: Total | None = None
     total: Total | None = None
+    joined: bool = False
 
     def rows(self) -> list[MergedRow]:
         """The rows of all hosts in one order."""

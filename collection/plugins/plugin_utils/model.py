@@ -51,6 +51,34 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Part:
+    """One part of what a request takes, as a total of this table (`here`) or of the other side's (`there`)."""
+
+    label: str
+    here: str = ""
+    there: str = ""
+
+
+@dataclass(frozen=True)
+class OtherSide:
+    """The table of another probe that tells of the same requests on the host that answered them.
+
+    Pairs are columns here and there: host names the other side's host, key must be equal on both, count counts the
+    requests. parts: from outside in, each within the one before. worth: seconds of a mean that are worth a word.
+    names: a table of the same probe that says which files (or the like) were asked for.
+    """
+
+    probe: str
+    table: str
+    host: tuple[str, str]
+    key: tuple[str, str]
+    count: tuple[str, str]
+    parts: tuple[Part, ...]
+    worth: float
+    names: str = ""
+
+
+@dataclass(frozen=True)
 class View:
     """How a table is best looked at. bucket: the key column that holds a histogram bucket's lower bound."""
 
@@ -120,6 +148,7 @@ class Table:
     what: str = ""
     checks: tuple[Check, ...] = ()
     views: tuple[View, ...] = ()
+    other_side: OtherSide | None = None
 
     @property
     def keys(self) -> tuple[Column, ...]:
@@ -338,7 +367,7 @@ class Finding:
     """
 
     severity: Severity
-    kind: Literal["compare", "check", "baseline", "calls"]
+    kind: Literal["compare", "check", "baseline", "calls", "sides"]
     host: str
     probe: str
     table: str

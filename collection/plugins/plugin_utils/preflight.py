@@ -98,6 +98,7 @@ def record(host: str, facts: Facts, refused: Refusal | None) -> dict[str, Any]:
     """preflight.json of a host: its facts with numbers as numbers, and the verdict."""
     data: dict[str, Any] = {key: value for key, value in facts.items() if key != "modules_held"}
     data.update({name: number(facts, name) for name in NUMBERS})
+    data["addresses"] = facts.get("addresses", "").split()
     try:
         data["load1"] = float(facts.get("load1", ""))
     except ValueError:

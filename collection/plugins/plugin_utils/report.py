@@ -27,7 +27,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
     unknown,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import baseline, peers
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import baseline, peers, sides
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.evidence import Evidence, Past
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import (
     CallTree,
@@ -222,7 +222,10 @@ def build(
     peer_of = {host: name for shard in shards for host, name in shard.peers().items()}
     evidence = [report.evidence for report in reports]
     baselines = [shard.baseline() for shard in shards]
-    found = findings.find(evidence, peer_of, _past(baselines))
+    joined = sides.join(evidence, builder.addresses)
+    for pair in joined:
+        next(report for report in reports if report.name == pair.probe).tables.append(pair.table)
+    found = findings.find(evidence, peer_of, _past(baselines), joined)
     return Report(
         generated=generated or datetime.now(UTC).isoformat(timespec="seconds"),
         verdict="; ".join(filter(None, [found.headline, verdict(counts)])),
@@ -231,7 +234,11 @@ def build(
         coverage=rows,
         probes=reports,
         builds=built,
-        notes=[*_unlike(shards), *(note for shard in shards for note in shard.notes())],
+        notes=[
+            *_unlike(shards),
+            *(note for shard in shards for note in shard.notes()),
+            *(note for pair in joined for note in pair.notes),
+        ],
         findings=found.findings,
         comparisons=found.comparisons,
         peers=peer_of,
@@ -467,6 +474,7 @@ class _Builder:
 
     def __init__(self, probes: Mapping[str, Probe], max_rows: int) -> None:
         self.rows: dict[str, coverage.HostCoverage] = {}
+        self.addresses: dict[str, list[str]] = {}
         self._probes = probes
         self._max_rows = max_rows
         self._reports: dict[str, ProbeReport] = {}
@@ -475,6 +483,7 @@ class _Builder:
     def add(self, shard: _Shard, host: str) -> None:
         """Read everything of one host. Hosts must come in the order of their names."""
         record = shard.record(host)
+        self.addresses[host] = _addresses(record.preflight)
         outputs: dict[str, coverage.SessionOutput] = {}
         folded: dict[str, dict[str, merge.HostMerger]] = {}
         for name in shard.probes:
@@ -632,6 +641,11 @@ def _first_lines(shard: _Shard, host: str, name: str) -> list[str]:
             if line.strip() and not line.startswith(prefix):
                 lines.append(decode(line.rstrip(b"\r\n")))
     return lines
+
+
+def _addresses(preflight: Mapping[str, Any] | None) -> list[str]:
+    listed = (preflight or {}).get("addresses")
+    return [address for address in listed if isinstance(address, str)] if isinstance(listed, list) else []
 
 
 def _limit(probe: Probe) -> int:

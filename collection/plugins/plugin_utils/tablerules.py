@@ -99,6 +99,8 @@ class _Rules:
             attempt(self._check, check, (*self.place, "checks", number))
         for number, view in enumerate(self.table.get("views", ())):
             attempt(self._view, view, (*self.place, "views", number))
+        if "other_side" in self.table:
+            attempt(self._other_side, self.table["other_side"], (*self.place, "other_side"))
 
     @property
     def columns(self) -> Mapping[str, Any]:
@@ -286,6 +288,23 @@ class _Rules:
             how = measure.get("merge", "ratio")
             what = f"a {kind} counts, and {view['measure']} is a {how}"
             self.source.fail((*place, "measure"), what, "name a measure with merge sum or count")
+
+    def _other_side(self, side: Mapping[str, Any], place: Place) -> None:
+        """What the other probe has is seen when both are reported."""
+        for pair in ("host", "key"):
+            if self.columns.get(side[pair]["here"], {}).get("role") != "key":
+                what = f"there is no key column {side[pair]['here']}"
+                self.source.fail((*place, pair, "here"), what, "name one")
+        here = [part["here"] for part in side["parts"] if "here" in part]
+        for name in (side["count"]["here"], *here):
+            if self.columns.get(name, {}).get("merge") != "sum":
+                self.source.fail(place, f"there is no measure {name} with merge sum", "name one")
+        if not 0 < len(here) < len(side["parts"]) or any(
+            "there" in part for part in side["parts"][: len(here)]
+        ):
+            what = "the parts of one side enclose those of the other"
+            self.source.fail((*place, "parts"), what, "name first those of this table, then the others")
+        self._finite(side, "worth", place)
 
     def _figure(self, name: str, place: Place) -> None:
         figures = self.figures

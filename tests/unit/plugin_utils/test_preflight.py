@@ -24,6 +24,7 @@ GOOD = {
     "mem_available_mb": "700",
     "cpus": "1",
     "load1": "0.25",
+    "addresses": "10.0.2.15 10.77.0.11 fd00::11",
 }
 
 
@@ -33,6 +34,7 @@ def test_a_good_host_is_probed() -> None:
     assert record["verdict"] == "ok"
     assert record["free_mb"] == 5000
     assert record["load1"] == 0.25
+    assert record["addresses"] == ["10.0.2.15", "10.77.0.11", "fd00::11"]
 
 
 @pytest.mark.parametrize(

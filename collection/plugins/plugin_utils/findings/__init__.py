@@ -16,8 +16,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings impor
     compare,
     gather,
     peers,
+    sides,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.evidence import Evidence, Past
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.signals import RANK
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Comparison, Finding
 
 
@@ -29,12 +31,22 @@ class Found(NamedTuple):
     headline: str
 
 
-def find(evidence: Sequence[Evidence], peer_of: Mapping[str, str], past: Past) -> Found:
+def find(
+    evidence: Sequence[Evidence],
+    peer_of: Mapping[str, str],
+    past: Past,
+    joined: Sequence[sides.Joined] = (),
+) -> Found:
     """All findings of a report. peer_of: {host: name of the set of hosts it should be like}."""
     compared = compare.compare(evidence, peer_of)
     calls.compare_calls(compared, evidence, peer_of)
     signals = [*compared.signals, *checks.check(evidence), *baseline.compare_past(evidence, past)]
     findings, headline = gather.gather(signals)
+    both = sides.find(joined, evidence)
+    # Where a slow answer was spent explains what else was found, unless that is worse.
+    findings = sorted([*both, *findings], key=lambda finding: RANK[finding.severity])
+    if both and findings[0] is both[0]:
+        headline = sides.headline(both[0], len(findings) - 1)
     return Found(findings, compared.comparisons, headline or _nothing(compared, evidence, peer_of))
 
 

@@ -190,6 +190,11 @@ def _records(database: sqlite3.Connection, report: Report, probe: ProbeReport, t
         database.execute(f"CREATE TABLE {_quoted(names[''])} ({columns})")
     if not names:
         return
+    for merged in probe.tables:
+        if merged.joined:
+            printed = len(merged.table.printed)
+            joined = ((row.host, None, None, *row.key, *row.values[:printed]) for row in merged.rows())
+            _insert(database, names[merged.table.name], len(_OWN) + len(merged.table.columns), joined)
     intervals = {
         merged.table.name: merge.numbering(merged.table, merged.interval_s) for merged in probe.tables
     }

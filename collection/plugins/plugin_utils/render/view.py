@@ -589,12 +589,15 @@ def _counted(total: merge.Total, noun: str) -> str:
 
 
 def _measure_heads(table: Table) -> list[Head]:
-    """What the table is sorted by is always shown, what is compared or checked goes after what is not."""
+    """What the table is sorted by is always shown, what is compared or checked goes after what is not, and before all a
+    total whose mean is shown."""
     heads: list[Head] = []
     checked = {check.measure for check in table.checks}
+    means = {column.ratio[0] for column in table.derived if column.ratio}
     first = merge.sort_measure(table)
     for place, column in enumerate(table.measures):
-        spare = 1 if column.compare is not None or column.name in checked else 2
+        said = column.compare is not None or column.name in checked
+        spare = 1 if said else 3 if column.name in means else 2
         heads.append(replace(cells.head_of(column), spare=0 if place == first else spare, told=True))
         if column.rate:
             heads.append(Head("per second", numeric=True, spare=4))

@@ -92,6 +92,7 @@ preflight() {
     echo "uid=$(id -u)"
     echo "kernel=$(uname -r)"
     echo "arch=$(uname -m)"
+    echo "addresses=$(ip -o address show scope global 2>/dev/null | sed 's/.* inet6* \([^ /]*\).*/\1/' | tr '\n' ' ' | clean)"
     echo "kernel_build_id=$(build_id)"
     echo "distribution=$(echo "$distribution" | clean)"
     echo "staprun=$(staprun_version)"
