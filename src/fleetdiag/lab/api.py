@@ -22,6 +22,7 @@ from fleetdiag.lab import (
     paths,
     preflight,
     recipe,
+    site,
     ssh,
 )
 from fleetdiag.lab.images import BuiltImage
@@ -66,13 +67,17 @@ class Lab:
 
 
 def up(
-    names: Sequence[str] | None = None, with_old: bool = False, with_ghost: bool = False, fresh: bool = False
+    names: Sequence[str] | None = None,
+    with_old: bool = False,
+    with_ghost: bool = False,
+    fresh: bool = False,
+    profile: str = "web",
 ) -> Lab:
-    """Bring up the builder and the machines `names` (default: the web machines); those that run are kept.
+    """Bring up the machines `names` (default: those of the profile); those that run are kept.
 
     `fresh` restarts the named machines from their images. Raises FleetdiagError when something is missing.
     """
-    wanted = _wanted(names, with_old)
+    wanted = _wanted(names or recipe.PROFILES[profile], with_old)
     cache_dir, state = paths.cache_dir(), State(paths.state_dir())
     with held(state.folder):
         _forget_the_dead(state)
@@ -90,6 +95,8 @@ def up(
                 _boot(missing, _images({*wanted, *state.running()}, keys_), keys_, state)
                 _prune(keys_, state)
         lab = _write_inventory(state, keys_, with_ghost)
+        if not names and profile == "site":
+            site.set_up(lab)
     say(f"up: {', '.join(sorted(lab.machines))}; inventory {lab.inventory}")
     return lab
 
@@ -123,8 +130,8 @@ def clean() -> None:
                 path.unlink()
 
 
-def _wanted(names: Sequence[str] | None, with_old: bool) -> list[str]:
-    wanted = [recipe.BUILDER, *recipe.WEB] if not names else list(dict.fromkeys(names))
+def _wanted(names: Sequence[str], with_old: bool) -> list[str]:
+    wanted = list(dict.fromkeys(names))
     if with_old:
         wanted += [name for name in recipe.OLD if name not in wanted]
     known = [recipe.BUILDER, *recipe.MACHINES]
@@ -141,6 +148,9 @@ def _kernels_of(names: Iterable[str]) -> list[str]:
 
 def _images(names: Iterable[str], keys_: Keys) -> dict[Image, BuiltImage]:
     wanted = list(dict.fromkeys(recipe.MACHINES[name].image for name in _kernels_of(names)))
+    # Also those that are there anyway: then one builder serves every choice of machines.
+    every = dict.fromkeys(machine.image for machine in recipe.MACHINES.values())
+    wanted += [image for image in every if image not in wanted and images.cached(image, keys_)]
     with ThreadPoolExecutor(2) as pool:
         return dict(zip(wanted, pool.map(lambda image: images.ensure(image, keys_), wanted), strict=True))
 

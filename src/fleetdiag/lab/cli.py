@@ -26,7 +26,14 @@ def add_commands(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="boot the lab (what already runs is kept)")
     up.add_argument("--with-old", action="store_true", help="also old1, a Debian 12 whose staprun is too old")
     up.add_argument("--with-ghost", action="store_true", help="also an inventory host that never answers")
-    up.add_argument("--only", nargs="+", metavar="NAME", help="only these machines")
+    which = up.add_mutually_exclusive_group()
+    which.add_argument("--only", nargs="+", metavar="NAME", help="only these machines")
+    which.add_argument(
+        "--profile",
+        choices=sorted(recipe.PROFILES),
+        default="web",
+        help="web: three web machines; site: balancers, web machines and their file server",
+    )
     up.add_argument("--fresh", action="store_true", help="restart from the images")
     up.set_defaults(func=_up)
 
@@ -64,7 +71,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _up(args: argparse.Namespace) -> int:
-    api.up(args.only, with_old=args.with_old, with_ghost=args.with_ghost, fresh=args.fresh)
+    api.up(
+        args.only,
+        with_old=args.with_old,
+        with_ghost=args.with_ghost,
+        fresh=args.fresh,
+        profile=args.profile,
+    )
     return 0
 
 

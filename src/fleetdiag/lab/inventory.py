@@ -19,7 +19,11 @@ _GHOST_PORT = 9
 
 def render(ports: dict[str, int], keys: Keys, with_ghost: bool = False) -> str:
     """YAML for the machines `ports` {name: ssh port on 127.0.0.1}; the ghost is a web host nobody reaches."""
-    groups: dict[str, dict[str, dict[str, object]]] = {"web": {}, "old": {}, "systemtap_builders": {}}
+    machines = recipe.MACHINES.values()
+    groups: dict[str, dict[str, dict[str, object]]] = {
+        **{machine.group: {} for machine in machines},
+        "systemtap_builders": {},
+    }
     for name, port in sorted(ports.items()):
         group = "systemtap_builders" if name == recipe.BUILDER else recipe.MACHINES[name].group
         groups[group][name] = {"ansible_port": port}
@@ -30,6 +34,10 @@ def render(ports: dict[str, int], keys: Keys, with_ghost: bool = False) -> str:
     }
     if "systemtap_builders" in children:
         children["systemtap_builders"]["vars"] = {"ansible_user": "root", "ansible_become": False}
+    if recipe.BALANCERS in children:
+        # Where the role `drain` finds them.
+        sockets = [f"{recipe.BALANCER_SOCKETS}/{name}.sock" for name, _ in recipe.SITE_BALANCERS]
+        children[recipe.BALANCERS]["vars"] = {"drain_sockets": sockets}
     common = {
         "ansible_host": "127.0.0.1",
         "ansible_user": "fleet",

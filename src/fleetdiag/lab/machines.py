@@ -58,7 +58,9 @@ def command(
     machine: Machine, image: BuiltImage, accel: str, folder: Path, ports: dict[str, int]
 ) -> list[str]:
     """QEMU's command line."""
-    forwards = f"hostfwd=tcp:127.0.0.1:{ports['ssh']}-:22,hostfwd=tcp:127.0.0.1:{ports['http']}-:80"
+    forwards = ",".join(
+        f"hostfwd=tcp:127.0.0.1:{ports[name]}-:{port}" for name, port in _services(machine).items()
+    )
     kernel_arguments = [
         *("root=/dev/vda", "rw", "rootfstype=ext4", "fsck.mode=skip", "console=ttyS0", "quiet", "panic=-1"),
         *("mitigations=off", "net.ifnames=0", f"systemd.hostname={machine.name}"),
@@ -72,9 +74,25 @@ def command(
         # The disk is thrown away at the end: nothing has to reach the platters.
         *("-drive", f"if=virtio,format=qcow2,cache=unsafe,discard=unmap,file={folder / 'disk.qcow2'}"),
         *("-netdev", f"user,id=net0,{forwards}", "-device", "virtio-net-pci,netdev=net0,romfile="),
+        *_private_network(machine, folder.parent),
         *("-device", "virtio-rng-pci", "-serial", f"file:{folder / 'console.log'}"),
         *("-kernel", str(image.kernel), "-initrd", str(image.initrd), "-append", " ".join(kernel_arguments)),
     ]
+
+
+def _services(machine: Machine) -> dict[str, int]:
+    return {"ssh": 22, **dict(machine.services)}
+
+
+def _private_network(machine: Machine, lab: Path) -> list[str]:
+    """A second card whose wire is a multicast group on the loopback: it needs no rights, and each lab has its own."""
+    if not machine.address:
+        return []
+    group = hashlib.sha256(str(lab.absolute()).encode()).digest()
+    wire = f"mcast=239.77.{group[0]}.{group[1]}:{20_000 + group[2]},localaddr=127.0.0.1"
+    *_, last = machine.address.split(".")
+    card = f"virtio-net-pci,netdev=net1,mac=52:54:00:77:00:{int(last):02x},romfile="
+    return ["-netdev", f"socket,id=net1,{wire}", "-device", card]
 
 
 def _start(machine: Machine, image: BuiltImage, accel: str, state: State, folder: Path) -> Process:
@@ -82,7 +100,7 @@ def _start(machine: Machine, image: BuiltImage, accel: str, state: State, folder
     folder.mkdir(parents=True)
     overlay = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(image.disk)]
     subprocess.run([*overlay, str(folder / "disk.qcow2")], check=True)
-    ports = {"ssh": ssh.free_port(), "http": ssh.free_port()}
+    ports = {name: ssh.free_port() for name in _services(machine)}
     fields = {"kind": "qemu", "ports": ports, "image": image.folder.name}
     return state.spawn(
         machine.name, fields, command(machine, image, accel, folder, ports), folder / "qemu.log"

@@ -66,13 +66,25 @@ class Image:
 
 @dataclass(frozen=True)
 class Machine:
-    """An emulated machine: its name in the inventory, its image, its inventory group."""
+    """An emulated machine: its name in the inventory, its image, its inventory group.
+
+    services: ports of the machine that answer on a port of 127.0.0.1 here, beside ssh, by name. address: in the
+    network of a profile whose machines reach each other; empty on a machine that is in none.
+    """
 
     name: str
     image: Image
     group: str
     memory_mb: int = 1024
+    services: tuple[tuple[str, int], ...] = (("http", 80),)
+    address: str = ""
 
+
+#: Inventory group of the load balancers.
+BALANCERS = "load_balancers"
+#: HAProxy instances of the profile `site`, all on one machine: (name, port). Each has its socket in BALANCER_SOCKETS.
+SITE_BALANCERS = (("lb_a", 8081), ("lb_b", 8082))
+BALANCER_SOCKETS = "/run/haproxy"
 
 TRIXIE = Image("trixie")
 FORKY = Image("forky")
@@ -85,9 +97,20 @@ MACHINES = {
         Machine("web2", TRIXIE, "web"),
         Machine("web3", FORKY, "web"),
         Machine("old1", BOOKWORM, "old"),
+        # The profile `site`, names of its own: it may run beside the others.
+        Machine("www1", TRIXIE, "web", 768, address="10.77.0.11"),
+        Machine("www2", TRIXIE, "web", 768, address="10.77.0.12"),
+        Machine("nfs1", TRIXIE, "nfs", 768, services=(), address="10.77.0.21"),
+        Machine("lb1", TRIXIE, BALANCERS, 768, services=SITE_BALANCERS, address="10.77.0.31"),
     )
 }
 WEB = ("web1", "web2", "web3")
 OLD = ("old1",)
+SITE_WEB = ("www1", "www2")
+SITE_NFS = "nfs1"
+SITE_BALANCER = "lb1"
+SITE = (*SITE_WEB, SITE_NFS, SITE_BALANCER)
+#: What `lab up` boots.
+PROFILES = {"web": (BUILDER, *WEB), "site": (BUILDER, *SITE)}
 #: The web machine that serves one file slowly.
 SLOW_HOST = "web3"

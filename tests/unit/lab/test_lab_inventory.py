@@ -45,3 +45,18 @@ def test_ansible_reads_it(tmp_path: Path) -> None:
     assert hosts["builder"]["ansible_user"] == "root"
     assert hosts["builder"]["ansible_become"] is False
     assert "'UserKnownHostsFile=" in hosts["web1"]["ansible_ssh_common_args"]
+
+
+def test_balancers_are_where_the_role_drain_looks_for_them(tmp_path: Path) -> None:
+    ports = {"www1": 1, "nfs1": 2, "lb1": 3}
+    children = yaml.safe_load(inventory.render(ports, Keys(tmp_path)))["all"]["children"]
+    assert {name: set(group["hosts"]) for name, group in children.items()} == {
+        "web": {"www1"},
+        "nfs": {"nfs1"},
+        "load_balancers": {"lb1"},
+    }
+    roles = Path(__file__).parents[3] / "collection" / "roles"
+    defaults = yaml.safe_load((roles / "drain" / "defaults" / "main.yml").read_text())
+    assert defaults["drain_balancer_group"] in children
+    sockets = children["load_balancers"]["vars"]["drain_sockets"]
+    assert sockets == ["/run/haproxy/lb_a.sock", "/run/haproxy/lb_b.sock"]

@@ -49,3 +49,30 @@ def test_tail_shows_the_end_without_control_characters(tmp_path: Path) -> None:
     log.write_bytes(b"\n".join(b"line %d" % n for n in range(50)) + b"\n\x1b[0;31mlast\xff\r\n")
     assert run.tail(log, 2).splitlines() == ["    line 49", "    [0;31mlast�"]
     assert "(no " in run.tail(tmp_path / "missing")
+
+
+def test_machines_of_the_site_share_a_network_that_is_the_labs_own(tmp_path: Path) -> None:
+    def wire(name: str, lab: str) -> list[str]:
+        folder = tmp_path / lab / "machines" / name
+        machine = recipe.MACHINES[name]
+        ports = {"ssh": 1, **{service: 2 for service, _ in machine.services}}
+        command = machines.command(machine, BuiltImage(tmp_path), "tcg", folder, ports)
+        return [word for word in command if "mcast=" in word]
+
+    assert wire("web1", "a") == []
+    assert wire("www1", "a") == wire("nfs1", "a") != wire("www1", "b")
+    (shared,) = wire("www1", "a")
+    assert shared.endswith("localaddr=127.0.0.1")
+
+
+def test_cards_of_the_site_have_addresses_of_their_own() -> None:
+    found = [machine.address for machine in recipe.MACHINES.values() if machine.address]
+    assert len(found) == len(recipe.SITE) == len(set(found))
+    assert len({address.rpartition(".")[2] for address in found}) == len(found)
+
+
+def test_services_are_forwarded(tmp_path: Path) -> None:
+    ports = {"ssh": 2201, "lb_a": 8001, "lb_b": 8002}
+    command = machines.command(recipe.MACHINES["lb1"], BuiltImage(tmp_path), "tcg", tmp_path, ports)
+    network = next(word for word in command if word.startswith("user,"))
+    assert network.split(",")[3:] == ["hostfwd=tcp:127.0.0.1:8001-:8081", "hostfwd=tcp:127.0.0.1:8002-:8082"]
