@@ -1,16 +1,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Arm one host: push the modules it lacks, try a trivial one first, start its sessions and wait until they are armed."""
+"""Arm one host: send the modules it lacks, try a trivial one first, start its sessions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import plan, skew, store, sweeprun
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
+    plan,
+    preflight,
+    skew,
+    store,
+    sweeprun,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import ArmReply, Guard
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import ArmReply, Clock, better_clock
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.hostmemory import HostMemory
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.modulestore import ModuleStore
 
 SMOKE_REMEDY = "install a SystemTap runtime on the host that matches the builder's version, then sweep again"
@@ -20,18 +28,21 @@ class ActionModule(FleetdiagAction):
     ARGS: ClassVar = {
         "run_dir": {"type": "str", "required": True},
         "arm_timeout": {"type": "int", "default": 0},
+        "min_free_mb": {"type": "int", "default": 200},
     }
     TOUCHES_HOSTS = True
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run = Path(args["run_dir"])
         record = {"verdict": "ok", "reason": "", "remedy": "", "smoke": "", "pushed": 0, "sessions": {}}
+        began = time.monotonic()
         try:
-            record.update(self._arm(run, args["arm_timeout"]))
+            record.update(self._arm(run, args))
         except FleetdiagError as error:
             record.update(
                 verdict="failed", reason=str(error), remedy="put that right on the host and sweep again"
             )
+        record["took_s"] = round(time.monotonic() - began, 3)
         store.write_host(run, self.host, "arm", record)
         armed = [name for name, session in record["sessions"].items() if session["status"] != "failed"]
         return {
@@ -43,59 +54,130 @@ class ActionModule(FleetdiagAction):
             **{key: record[key] for key in ("verdict", "reason", "remedy", "pushed", "smoke")},
         }
 
-    def _arm(self, run: Path, arm_timeout: int) -> dict[str, Any]:
-        sweep = store.open_run(run).sweep
+    def _arm(self, run: Path, args: dict[str, Any]) -> dict[str, Any]:
+        """What arm.json says. A host that is not as it was remembered is asked again, and then armed as it is."""
         facts = store.read_host(run, self.host, "preflight") or {}
-        built = store.read_json(run, f"builds/{facts.get('kernel', '')}.json")
-        if not built or built.get("error"):
-            return _no_modules(facts, built or {})
-        known_bad = skew.verdict(built["stap"], facts["staprun"], facts["kernel"])
-        if not known_bad.ok:
-            return {"verdict": "refused", "reason": known_bad.reason, "remedy": known_bad.remedy}
-        probes = sweeprun.probes(sweep)
-        modules = {name: entry["sha256"] for name, entry in built["probes"].items() if entry["sha256"]}
-        smoke = modules.pop(plan.SMOKE, "")
-        if not smoke:
-            error = built["probes"].get(plan.SMOKE, {}).get("error", "")
-            return _refused(
-                f"not even a trivial script compiles for {facts['kernel']}: {_last_line(error)}",
-                "see the builder",
-            )
-        if not modules:
-            return _refused(
-                "none of the probes compiled for its kernel", "see what SystemTap said about each probe"
-            )
-        timeout = arm_timeout or plan.arm_timeout_s(probes)
-        ttl = plan.ttl_s(timeout, int(sweep["window_s"]))
-        recorded = {entry["name"]: entry for entry in sweep["probes"]}
-        sessions = plan.sessions(probes, recorded, modules, ttl=ttl, window_s=int(sweep["window_s"]))
-        store_of_modules = ModuleStore()
+        outcome = self._arm_as(run, facts, args)
+        if outcome is None:
+            HostMemory().forget(self.host)
+            facts = preflight.ask(self.guard(), self.read_clock, self.host, min_free_mb=args["min_free_mb"])
+            store.write_host(run, self.host, "preflight", facts)
+            if facts["verdict"] != "ok":
+                return {key: facts[key] for key in ("verdict", "reason", "remedy")}
+            outcome = self._arm_as(run, facts, args)
+        return outcome or _refused(
+            "it is never as it was a moment ago", "see whether it boots again and again"
+        )
+
+    def _arm_as(self, run: Path, facts: dict[str, Any], args: dict[str, Any]) -> dict[str, Any] | None:
+        """Arm it by these facts; None if they turn out not to be true any more."""
+        sweep = store.open_run(run).sweep
+        built = store.read_json(run, f"builds/{facts.get('kernel', '')}.json") or {}
+        if refused := _unusable(built, facts):
+            return refused
+        modules = sweeprun.checksums(built)
+        smoke = modules.pop(plan.SMOKE)
+        verdicts = ModuleStore()
         combination = "|".join(
             (self.host, facts["kernel"], facts["kernel_build_id"], facts["staprun"], smoke)
         )
-        cached = (store_of_modules.get_verdict(combination) or {}).get("verdict") == "ok"
-        guard = self.guard()
-        wanted = {"ttl_s": ttl, "timeout_s": timeout, "smoke": "" if cached else smoke, "plans": sessions}
-        wanted["redact"] = sweep.get("redact", True)
-        reply = guard.arm(sweep["id"], **wanted)
-        pushed = _push(guard, store_of_modules, reply.missing)
-        if pushed:
-            reply = guard.arm(sweep["id"], **wanted)
+        cached = (verdicts.get_verdict(combination) or {}).get("verdict") == "ok"
+        window = store.read_json(run, "window.json")
+        wanted = _wanted(sweep, modules, window, args["arm_timeout"])
+        wanted.update(smoke="" if cached else smoke, window_ms=_told(window, Clock(**facts["clock"])))
+        if facts.get("remembered"):
+            least = {"free_mb": args["min_free_mb"], "mem_available_mb": preflight.MIN_MEMORY_MB}
+            wanted.update(boot_id=facts["boot_id"], least=least)
+        needed = {*modules.values(), *([] if cached else [smoke])}
+        reply, pushed = self._with_modules(sweep["id"], wanted, needed, facts)
+        if reply.stale:
+            return None
         if reply.smoke == "passed":
-            store_of_modules.put_verdict(combination, {"verdict": "ok", "reason": "", "remedy": ""})
+            verdicts.put_verdict(combination, {"verdict": "ok", "reason": "", "remedy": ""})
+        clock = better_clock(Clock(**facts["clock"]), reply.clock) or Clock(**facts["clock"])
+        if window and reply.verdict == "ok":
+            self._note_window(run, sweep["id"], window, wanted["window_ms"], clock, reply)
         return {
             **_reply_record(reply),
             "pushed": pushed,
             "smoke": "cached" if cached else reply.smoke or "refused",
+            "came": reply.came,
+            "clock": asdict(clock),
         }
 
+    def _with_modules(
+        self, sweep_id: str, wanted: dict[str, Any], needed: set[str], facts: dict[str, Any]
+    ) -> tuple[ArmReply, int]:
+        """(the host's reply, modules sent): those that it is not known to hold go along with the first question."""
+        guard, modules = self.guard(), ModuleStore()
+        lacking = needed - set(facts.get("modules_held", []))
+        reply = guard.arm(sweep_id, **wanted, modules={sha256: modules.read(sha256) for sha256 in lacking})
+        gone = needed & set(reply.missing)
+        if gone:
+            reply = guard.arm(sweep_id, **wanted, modules={sha256: modules.read(sha256) for sha256 in gone})
+        return reply, len(lacking | gone)
 
-def _push(guard: Guard, modules: ModuleStore, wanted: Iterable[str]) -> int:
-    pushed = 0
-    for sha256 in wanted:
-        guard.put(sha256, modules.read(sha256))
-        pushed += 1
-    return pushed
+    def _note_window(
+        self,
+        run: Path,
+        sweep_id: str,
+        window: dict[str, Any],
+        told: tuple[int, int],
+        clock: Clock,
+        reply: ArmReply,
+    ) -> None:
+        """Keep what the sessions were told; tell them again if the host's clock was set since it was last read."""
+        accepted = dict.fromkeys(reply.sessions, True)
+        if clock is reply.clock:
+            told = _told(window, clock) or told
+            accepted = self.guard().go(sweep_id, *told)
+        store.write_host(run, self.host, "go", {"start_ms": told[0], "end_ms": told[1], "accepted": accepted})
+
+
+def _unusable(built: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any] | None:
+    """Why nothing that was built can be armed on this host, or None."""
+    if not built or built.get("error"):
+        return _no_modules(facts, built)
+    known_bad = skew.verdict(built["stap"], facts["staprun"], facts["kernel"])
+    if not known_bad.ok:
+        return _refused(known_bad.reason, known_bad.remedy)
+    modules = sweeprun.checksums(built)
+    if plan.SMOKE not in modules:
+        said = _last_line(built["probes"].get(plan.SMOKE, {}).get("error", ""))
+        return _refused(
+            f"not even a trivial script compiles for {facts['kernel']}: {said}", "see the builder"
+        )
+    if len(modules) == 1:
+        return _refused(
+            "none of the probes compiled for its kernel", "see what SystemTap said about each probe"
+        )
+    return None
+
+
+def _wanted(
+    sweep: dict[str, Any], modules: dict[str, str], window: dict[str, Any] | None, arm_timeout: int
+) -> dict[str, Any]:
+    """What Guard.arm is asked for whatever the host."""
+    probes = sweeprun.probes(sweep)
+    timeout = arm_timeout or plan.arm_timeout_s(probes)
+    window_s = int(sweep["window_s"])
+    ttl = plan.told_ttl_s(time.time(), window["end"]) if window else plan.ttl_s(timeout, window_s)
+    recorded = {entry["name"]: entry for entry in sweep["probes"]}
+    return {
+        "ttl_s": ttl,
+        "timeout_s": timeout,
+        "plans": plan.sessions(probes, recorded, modules, ttl=ttl, window_s=window_s),
+        "redact": sweep.get("redact", True),
+        "by": sweep.get("by", ""),
+    }
+
+
+def _told(window: dict[str, Any] | None, clock: Clock) -> tuple[int, int] | None:
+    """The window in the host's own time, if it is chosen already."""
+    if not window:
+        return None
+    offset = clock.offset_s
+    return plan.on_host_clock(window["start"], offset), plan.on_host_clock(window["end"], offset)
 
 
 def _reply_record(reply: ArmReply) -> dict[str, Any]:

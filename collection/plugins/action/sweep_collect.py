@@ -3,16 +3,25 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import store, sweeprun
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
+    hostmemory,
+    store,
+    sweeprun,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import (
     REDACTION_GROWTH,
+    Clock,
+    Collected,
     Session,
+    better_clock,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.hostmemory import HostMemory
 
 MIB = 1 << 20
 
@@ -28,13 +37,14 @@ class ActionModule(FleetdiagAction):
         guard = self.guard()
         accepted = {name: REDACTION_GROWTH * limit for name, limit in limits.items()}
         collected = guard.collect(sweep["id"], accepted)
-        record = {"sessions": {}, "residue": collected.residue}
+        record: dict[str, Any] = {"sessions": {}, "residue": collected.residue}
         for session in collected.sessions:
             store.write_host_bytes(run, self.host, f"{session.probe}.out.gz", session.out_gz)
             store.write_host_bytes(run, self.host, f"{session.probe}.err", session.err)
             record["sessions"][session.probe] = _session_record(session, limits[session.probe])
         store.write_host(run, self.host, "collect", record)
         guard.forget(sweep["id"])  # only now: what was not stored here is still there
+        self._remember(run, sweep, collected)
         if collected.residue:
             raise FleetdiagError(
                 f"{', '.join(collected.residue)} could not be unloaded on {self.host}; "
@@ -42,6 +52,39 @@ class ActionModule(FleetdiagAction):
             )
         sizes = {session.probe: session.out_bytes for session in collected.sessions}
         return {"collected_bytes": sizes, "results": {s.probe: s.result for s in collected.sessions}}
+
+    def _remember(self, run: Path, sweep: dict[str, Any], collected: Collected) -> None:
+        """Keep what the next sweep need not ask."""
+        facts, armed = (store.read_host(run, self.host, phase) or {} for phase in ("preflight", "arm"))
+        built = store.read_json(run, f"builds/{facts.get('kernel', '')}.json")
+        came, clock = armed.get("came"), armed.get("clock")
+        if not built or not clock:
+            return
+        modules = list(sweeprun.checksums(built).values())
+        nonces = {entry["name"]: entry["nonce"] for entry in sweep["probes"]}
+        took = [
+            at - came
+            for session in collected.sessions
+            if came and (at := sweeprun.armed_at(session.out_gz, nonces[session.probe]))
+        ]
+        waited = max((session["seconds"] for session in armed["sessions"].values()), default=0)
+        memory = HostMemory()
+        arming = hostmemory.with_arming(
+            memory.get(self.host),
+            hostmemory.modules_key(modules),
+            max(took) if took and len(took) == len(collected.sessions) else None,
+        )
+        better = better_clock(Clock(**clock), collected.clock) or Clock(**clock)
+        held = list(dict.fromkeys([*modules, *facts.get("modules_held", [])]))
+        memory.put(
+            self.host,
+            {
+                "facts": {**facts, "clock": asdict(better), "modules_held": held},
+                "stap": built["stap"],
+                "contact_s": round(max(0.0, armed["took_s"] - waited), 3),
+                "arming": arming,
+            },
+        )
 
 
 def _session_record(session: Session, limit: int) -> dict[str, Any]:

@@ -21,8 +21,8 @@ class ActionModule(FleetdiagAction):
         window = store.read_json(run, "window.json")
         if not window:
             raise FleetdiagError(f"{run}/window.json is missing: the window was not chosen; sweep again")
-        facts = store.read_host(run, self.host, "preflight") or {}
-        offset = float(facts.get("clock", {}).get("offset_s", 0.0))
+        armed = store.read_host(run, self.host, "arm") or {}
+        offset = float(armed.get("clock", {}).get("offset_s", 0.0))
         start, end = (plan.on_host_clock(window[edge], offset) for edge in ("start", "end"))
         accepted = self.guard().go(store.open_run(run).sweep["id"], start, end)
         late = max(0.0, round(time.time() - window["start"], 3))

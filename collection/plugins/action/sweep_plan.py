@@ -17,7 +17,10 @@ class ActionModule(FleetdiagAction):
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run = Path(args["run_dir"])
         sweep = store.open_run(run).sweep
-        preflights = [facts for host in sweep["hosts"] if (facts := store.read_host(run, host, "preflight"))]
+        asked = [facts for host in sweep["hosts"] if (facts := store.read_host(run, host, "preflight"))]
+        preflights = [
+            facts for facts in asked if not facts.get("remembered")
+        ]  # the others have their modules
         builds = plan.builds(preflights, sweep["builders"])
         probes = sweeprun.probes(sweep)
         return {

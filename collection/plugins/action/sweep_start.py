@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import platform
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -37,6 +39,7 @@ class ActionModule(FleetdiagAction):
         "probes": {"type": "list", "elements": "str", "required": True},
         "parameters": {"type": "dict", "default": {}},
         "window": {"type": "raw", "required": True},
+        "start": {"type": "float", "default": 0.0},
         "catalogs": {"type": "list", "elements": "path", "default": []},
         "runs_dir": {"type": "str", "default": ""},
         "hosts": {"type": "list", "elements": "str", "required": True},
@@ -63,6 +66,7 @@ class ActionModule(FleetdiagAction):
             args["probes"], catalogs, examples=examples, debuginfo=args["examples_debuginfo"]
         )
         window_s = parameters.parse_window(args["window"])
+        plan.check_start(args["start"], time.time())
         parameters.check_names(probes, args["parameters"])
         values = {
             probe.name: parameters.check(probe, parameters.of_probe(probe, args["parameters"]))
@@ -93,6 +97,7 @@ class ActionModule(FleetdiagAction):
                 "secrets": "taken out on the hosts" if args["redact"] else "not taken out (sweep_redact)",
             },
         )
+        sweep["by"] = f"{_user()}@{platform.node()}"
         sweep["builders"] = args["builders"]
         sweep["overload_percent"] = args["overload_percent"]
         sweep["redact"] = args["redact"]
@@ -134,6 +139,13 @@ class ActionModule(FleetdiagAction):
                 f"the callback {CALLBACK} is not enabled, so no report is made at the end; "
                 f"make it with: fleetdiag report {run_dir}"
             )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name
+        return str(os.getuid())
 
 
 def _check_brought(args: dict[str, Any], examples: Path | None) -> None:

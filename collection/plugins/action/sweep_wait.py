@@ -18,7 +18,10 @@ class ActionModule(FleetdiagAction):
     TOUCHES_HOSTS = True
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
-        window = store.read_json(Path(args["run_dir"]), "window.json") or {}
+        run = Path(args["run_dir"])
+        window = store.read_json(run, "window.json") or {}
+        if not store.armed_hosts(run):
+            return {}
         until = float(window.get("end", 0.0)) + FLUSH_S
         while (left := until - time.time()) > 0:
             time.sleep(min(left, 1.0))  # short naps: a clock that is set back or forth meanwhile is followed

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Choose the window that all hosts sample, once they are armed. Runs on the controller."""
+"""Choose the window that all hosts sample, before they are armed where that can be. Runs on the controller."""
 
 from __future__ import annotations
 
@@ -7,33 +7,62 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import plan, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
+    hostmemory,
+    plan,
+    store,
+    sweeprun,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.hostmemory import HostMemory
 
 
 class ActionModule(FleetdiagAction):
-    ARGS: ClassVar = {"run_dir": {"type": "str", "required": True}, "forks": {"type": "int", "default": 5}}
+    ARGS: ClassVar = {
+        "run_dir": {"type": "str", "required": True},
+        "forks": {"type": "int", "default": 5},
+        "start": {"type": "float", "default": 0.0},
+        "armed": {"type": "bool", "default": False},
+    }
     TOUCHES_HOSTS = True
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run = Path(args["run_dir"])
         sweep = store.open_run(run).sweep
-        armed = [
-            host
-            for host in sweep["hosts"]
-            if (store.read_host(run, host, "arm") or {}).get("verdict") == "ok"
-        ]
-        if not armed:
-            return {"armed_hosts": 0}
-        answers = [
-            float((store.read_host(run, host, "preflight") or {}).get("answer_s", 0)) for host in armed
-        ]
-        window = plan.window(
-            time.time(),
-            sweep["window_s"],
-            armed_hosts=len(armed),
-            forks=args["forks"],
-            answer_s=max(answers),
-        )
+        now = time.time()
+        if args["start"]:
+            window = plan.given_window(args["start"], sweep["window_s"], now)
+        elif args["armed"] and (armed := store.armed_hosts(run)):
+            answers = [(store.read_host(run, host, "preflight") or {}).get("answer_s", 0.0) for host in armed]
+            window = plan.window(
+                now, sweep["window_s"], armed_hosts=len(armed), forks=args["forks"], answer_s=max(answers)
+            )
+        elif not args["armed"] and (armings := self._armings(run)):
+            probes = sweeprun.probes(sweep)
+            window = plan.foreseen_window(
+                now, sweep["window_s"], **armings, forks=args["forks"], arm_timeout=plan.arm_timeout_s(probes)
+            )
+        else:
+            return {}
         store.write_json(run, "window.json", window)
-        return {"armed_hosts": len(armed), **window}
+        return dict(window)
+
+    @staticmethod
+    def _armings(run: Path) -> dict[str, list[float]] | None:
+        """How long arming has taken on each host that can be armed; None if nothing is known of one of them."""
+        memory, builds = HostMemory(), store.read_builds(run)
+        keys, known, contacts = [], {}, []
+        for host in store.open_run(run).hosts:
+            facts = store.read_host(run, host, "preflight") or {}
+            build = builds.get(str(facts.get("kernel", "")))
+            if facts.get("verdict") != "ok" or not build or build.get("error"):
+                continue
+            key = hostmemory.modules_key(sweeprun.checksums(build).values())
+            remembered = memory.get(host) or {}
+            keys.append(key)
+            contacts.append(float(remembered.get("contact_s", facts.get("answer_s", 0.0))))
+            if seconds := remembered.get("arming", {}).get(key):
+                known.setdefault(key, []).append(float(seconds))
+        if not keys or any(key not in known for key in keys):
+            return None
+        return {"armings": [second for key in set(keys) for second in known[key]], "contacts": contacts}

@@ -10,8 +10,13 @@ short_description: Arm the sessions of a sweep on one host
 version_added: 0.1.0
 description:
   - Pushes the modules the host lacks and tries a trivial one first.
-  - Starts every session as a transient systemd unit and waits until its probes are registered.
+  - Starts every session as a transient systemd unit.
+  - Waits until the probes are registered where the window is not chosen yet.
 options:
+  min_free_mb:
+    description: Free space that a host that is not asked again must still have.
+    type: int
+    default: 200
   arm_timeout:
     description: Seconds the host may take; 0 for what the probes declare.
     type: int

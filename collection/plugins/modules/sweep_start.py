@@ -21,6 +21,10 @@ options:
     description: Parameters, by probe and name.
     type: dict
     default: {}
+  start:
+    description: When the window begins, in seconds since 1970; 0 to let the sweep choose.
+    type: float
+    default: 0.0
   window:
     description: Length of the window, in seconds or as a number with V(s), V(m) or V(h).
     type: raw

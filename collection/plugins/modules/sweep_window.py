@@ -9,8 +9,17 @@ module: sweep_window
 short_description: Choose the window of a sweep
 version_added: 0.1.0
 description:
-  - Runs on the controller once every host is armed; the start lies far enough ahead for every host to hear of it.
+  - Runs on the controller before the hosts are armed. A start that is given or can be foreseen is told with the arming.
+  - Runs again once every host is armed where it was not; the start then lies so far ahead that every host hears of it.
 options:
+  start:
+    description: The start instant, where it is given from outside; seconds since 1970.
+    type: float
+    default: 0.0
+  armed:
+    description: The hosts are armed, so that the window must be chosen now.
+    type: bool
+    default: false
   forks:
     description: How many hosts Ansible talks to at a time.
     type: int

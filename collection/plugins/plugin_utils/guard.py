@@ -13,9 +13,10 @@ import binascii
 import gzip
 import hashlib
 import io
+import math
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,11 +54,19 @@ class SessionPlan:
 
 @dataclass
 class ArmReply:
-    """verdict: ok, refused or busy. sessions: probe -> (state armed|failed|late, seconds, what was said)."""
+    """verdict: ok, refused or busy. sessions: probe -> (state armed|started|failed|late, seconds, what was said).
+
+    stale: what the controller remembers of the host is not true any more, or it was never prepared; nothing was
+    started. came: the host's clock
+    when it was asked, clock: what its answer says about it.
+    """
 
     verdict: str = ""
     reason: str = ""
     smoke: str = ""
+    stale: str = ""
+    came: float | None = None
+    clock: Clock | None = None
     missing: list[str] = field(default_factory=list)
     sessions: dict[str, tuple[str, float, str]] = field(default_factory=dict)
 
@@ -96,6 +105,7 @@ class Collected:
 
     sessions: list[Session] = field(default_factory=list)
     residue: list[str] = field(default_factory=list)
+    clock: Clock | None = None
 
 
 class Guard:
@@ -126,7 +136,7 @@ class Guard:
 
     def put(self, sha256: str, module: bytes) -> None:
         """Send a compiled module; the host keeps it only if the checksum is right."""
-        reply = dict(_pairs(self._call(f"put {sha256}", gzip.compress(module, 6, mtime=0))))
+        reply = dict(_pairs(self._call(f"put {sha256}", _packed(module))))
         if reply.get("put") != "ok":
             raise FleetdiagError(f"module {sha256[:12]} was not accepted: {reply}; run the sweep again")
 
@@ -139,19 +149,43 @@ class Guard:
         smoke: str,
         plans: Iterable[SessionPlan],
         redact: bool = True,
+        window_ms: tuple[int, int] | None = None,
+        boot_id: str = "",
+        least: Mapping[str, int] | None = None,
+        by: str = "",
+        modules: Mapping[str, bytes] | None = None,
     ) -> ArmReply:
-        """Start the sessions and wait until each is armed, has failed, or `timeout_s` is over.
+        """Start the sessions; without a window, wait until each is armed, has failed, or `timeout_s` is over.
 
         smoke: checksum of the trivial module that must run first, or empty when it has run here before.
         redact: take secrets out of what they print before any of it leaves the host.
+        window_ms: start and end in the host's clock; the sessions know them from the beginning.
+        boot_id: the boot from which everything that is known of the host comes; in another the reply is `stale`.
+        least: {fact: number} that the host must still have; one that it has not makes the reply `stale`, too.
+        by: whose sweep it is, for somebody who comes meanwhile. modules: {checksum: module} to send along.
         The reply names `missing` modules instead when the host does not hold all of them; nothing is started then.
         """
         lines = [f"id {sweep}", f"ttl {ttl_s}", f"arm_timeout {timeout_s}", f"smoke {smoke}"]
-        lines.append(f"redact {'yes' if redact else 'no'}")
+        lines += [f"redact {'yes' if redact else 'no'}", f"by {printable(by)}"]
+        if boot_id:
+            lines.append(f"boot {boot_id}")
+        lines += [f"least {fact} {number}" for fact, number in (least or {}).items()]
+        if window_ms is not None:
+            lines.append(f"window {window_ms[0]} {window_ms[1]}")
         for plan in plans:
             values = " ".join(f"{name}={value}" for name, value in plan.values)
             lines.append(f"probe {plan.probe} {plan.sha256} {plan.output_mb} {values}")
-        return _arm_reply(self._call("arm", ("\n".join(lines) + "\n").encode()))
+        said = ("\n".join(lines) + "\n").encode()
+        for sha256, module in (modules or {}).items():
+            packed = _packed(module)
+            said += f"module {sha256} {len(packed)}\n".encode() + packed
+        sent = time.time()
+        answer = self._answer(
+            "arm", f"[ -f {self.path} ] || {{ echo stale=guard; exit; }}; /bin/sh {self.path} arm", said
+        )
+        reply = _arm_reply(answer)
+        reply.came, reply.clock = _clocks(answer, sent, time.time())
+        return reply
 
     def go(self, sweep: str, start_ms: int, end_ms: int) -> dict[str, bool]:
         """Give every session its window in the host's clock; {probe: accepted}."""
@@ -160,7 +194,12 @@ class Guard:
 
     def collect(self, sweep: str, limits: dict[str, int]) -> Collected:
         """End the sessions and take their output; limits: {probe: bytes of output accepted}, other names are refused."""
-        return read_collected(self._call(f"collect {sweep}", None), limits)
+        sent = time.time()
+        lines = self._call(f"collect {sweep}", None)
+        received = time.time()
+        collected = read_collected(lines, limits)
+        collected.clock = _clocks(lines, sent, received)[1]
+        return collected
 
     def forget(self, sweep: str) -> None:
         """Remove the spool of a sweep that was collected."""
@@ -191,6 +230,35 @@ class Guard:
 def _program() -> bytes:
     """guard.sh with the rules of redact.sed behind its last line: one file, sent in one piece."""
     return (FILES / "guard.sh").read_bytes() + b"#redact.sed\n" + (FILES / "redact.sed").read_bytes()
+
+
+def _packed(module: bytes) -> bytes:
+    return gzip.compress(module, 6, mtime=0)
+
+
+def _clocks(lines: Iterable[str], sent: float, received: float) -> tuple[float | None, Clock | None]:
+    """(host time when it was asked, the clock that its answer shows), as far as it says them.
+
+    What the host did meanwhile is between its two times and costs no exactness.
+    """
+    said = dict(_pairs(line for line in lines if line.startswith(("came=", "left="))))
+    try:
+        came, left = (float(said[key]) for key in ("came", "left"))
+    except (KeyError, ValueError):
+        return None, None
+    if not (math.isfinite(came) and math.isfinite(left)):
+        return None, None
+    error = (received - sent - (left - came)) / 2
+    return came, Clock((came - sent + left - received) / 2, error) if error >= 0 else None
+
+
+def better_clock(known: Clock | None, new: Clock | None) -> Clock | None:
+    """What both say about a clock. If they exclude each other it was set meanwhile, and the new one is right."""
+    if known is None or new is None:
+        return new or known
+    low = max(known.offset_s - known.error_s, new.offset_s - new.error_s)
+    high = min(known.offset_s + known.error_s, new.offset_s + new.error_s)
+    return Clock((low + high) / 2, (high - low) / 2) if low <= high else new
 
 
 def measure_clock(read_clock: Callable[[], str], *, now: Callable[[], float] = time.time) -> Clock:
@@ -310,7 +378,7 @@ def _arm_reply(lines: Iterable[str]) -> ArmReply:
         for key, value in _pairs([line]):
             if key == "missing":
                 reply.missing = value.split()
-            elif key in ("verdict", "reason", "smoke"):
+            elif key in ("verdict", "reason", "smoke", "stale"):
                 setattr(reply, key, value)
     return reply
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import secrets
+import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,8 +25,12 @@ SMOKE = "smoke"
 """Name under which the trivial first module of a kernel is built; no probe may have it."""
 
 MIN_LEAD_S = 3.0
+MAX_LEAD_S = 86400.0
+LEAD_MARGIN = 1.3
+LEAD_PER_HOST_S = 0.02  # what the controller itself spends before it gets to the next
 ARM_MARGIN_S = 30
 TTL_MARGIN_S = 120
+TOLD_TTL_MARGIN_S = 60
 
 # A script whose lines carry no time is told it between them, so often in a window.
 STAMPS = 3000
@@ -141,6 +146,38 @@ def ttl_s(arm_timeout: int, window_s: int) -> int:
     return 2 * arm_timeout + window_s + TTL_MARGIN_S
 
 
+def told_ttl_s(now: float, end: float) -> int:
+    """How long a session that knows its window may live: it ends with the window, however late it was armed."""
+    return math.ceil(max(0.0, end - now)) + TOLD_TTL_MARGIN_S
+
+
+def check_start(start: float, now: float) -> None:
+    """Refuse a start instant that no host could make. start: seconds since 1970, 0 for none given."""
+    if not start:
+        return
+    ahead = start - now
+    if not ahead >= MIN_LEAD_S:
+        past = f"{-ahead:.1f} s ago" if ahead < 0 else f"only {ahead:.1f} s ahead"
+        raise FleetdiagError(
+            f"sweep_start {start:g}: is {past}, no host can be armed by then; choose one that leaves time for"
+            " preflight, build and arming, or none"
+        )
+    if ahead > MAX_LEAD_S:
+        raise FleetdiagError(
+            f"sweep_start {start:g}: is {ahead:.0f} s ahead; it is in seconds since 1970, at most a day from now"
+        )
+
+
+def given_window(start: float, window_s: int, now: float) -> dict[str, float]:
+    """window.json for a start that was given from outside; a host that is armed after it is late, and marked."""
+    if start + window_s <= now:
+        raise FleetdiagError(
+            f"the window that sweep_start asks for ended {now - start - window_s:.1f} s ago: preflight and build took"
+            " longer than it left; nothing was armed, choose a later one"
+        )
+    return {"start": start, "end": start + window_s}
+
+
 def sessions(
     probes: Sequence[Probe],
     recorded: Mapping[str, Mapping[str, Any]],
@@ -184,6 +221,32 @@ def window(now: float, window_s: int, *, armed_hosts: int, forks: int, answer_s:
     turns = math.ceil(armed_hosts / max(forks, 1))
     start = now + max(MIN_LEAD_S, 1.0 + turns * answer_s)
     return {"start": start, "end": start + window_s}
+
+
+def foreseen_window(
+    now: float,
+    window_s: int,
+    *,
+    armings: Sequence[float],
+    contacts: Sequence[float],
+    forks: int,
+    arm_timeout: int,
+) -> dict[str, float]:
+    """window.json before anybody is armed: the slowest host that is not out of all proportion still makes the start.
+
+    armings: seconds each host took to arm these modules before; contacts: how long one command takes on each. Hosts are
+    asked `forks` at a time.
+    """
+    turns_s = sum(contacts) / max(1, min(forks, len(contacts)))
+    lead = LEAD_MARGIN * (turns_s + max(in_proportion(armings))) + LEAD_PER_HOST_S * len(armings)
+    start = now + min(max(MIN_LEAD_S, 1.0 + lead), turns_s + arm_timeout)
+    return {"start": start, "end": start + window_s}
+
+
+def in_proportion(seconds: Sequence[float]) -> list[float]:
+    """Without those that would make everybody wait: more than ten times the median, and five seconds."""
+    limit = 10 * statistics.median(seconds) + 5
+    return [one for one in seconds if one <= limit]
 
 
 def on_host_clock(epoch: float, offset_s: float) -> int:

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import Guard, measure_clock
 
 Facts = Mapping[str, str]
 
@@ -62,6 +65,17 @@ RULES = (
 )
 
 
+def ask(guard: Guard, read_clock: Callable[[], str], host: str, *, min_free_mb: int) -> dict[str, Any]:
+    """preflight.json of a host, from itself: one round trip for its facts and short ones to compare clocks."""
+    began = time.monotonic()
+    facts = guard.install_and_preflight()
+    answer_s = time.monotonic() - began
+    clock = measure_clock(read_clock)
+    data = record(host, facts, refusal(facts, min_free_mb=min_free_mb))
+    data.update(clock=asdict(clock), answer_s=round(answer_s, 3), at=time.time())
+    return data
+
+
 def refusal(facts: Facts, *, min_free_mb: int) -> Refusal | None:
     """The first reason not to probe this host, or None."""
     for rule in RULES:
@@ -97,6 +111,7 @@ def number(facts: Facts, name: str) -> int:
 def record(host: str, facts: Facts, refused: Refusal | None) -> dict[str, Any]:
     """preflight.json of a host: its facts with numbers as numbers, and the verdict."""
     data: dict[str, Any] = {key: value for key, value in facts.items() if key != "modules_held"}
+    data["modules_held"] = facts.get("modules_held", "").split()
     data.update({name: number(facts, name) for name in NUMBERS})
     data["addresses"] = facts.get("addresses", "").split()
     try:

@@ -340,6 +340,12 @@ def read_host(run_path: Path, host: str, phase: str, notes: list[str] | None = N
     return data
 
 
+def armed_hosts(run_path: Path) -> list[str]:
+    """The hosts on which sessions were started, in the order of the sweep."""
+    hosts = open_run(run_path).hosts
+    return [host for host in hosts if (read_host(run_path, host, "arm") or {}).get("verdict") == "ok"]
+
+
 def read_builds(run_path: Path, notes: list[str] | None = None) -> dict[str, dict[str, Any]]:
     """All `builds/*.json` by the kernel release they name."""
     builds: dict[str, dict[str, Any]] = {}

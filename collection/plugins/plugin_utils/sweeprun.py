@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
+import io
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +14,10 @@ from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import buildkey, catalog, parameters, plan
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.modulestore import ModuleStore
 
 FILES = Path(__file__).resolve().parents[2] / "roles" / "sweep" / "files"
+ARMED_WITHIN = 1 << 20  # a script that was not written for fleetdiag may print a lot before it is armed
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,42 @@ def sources(sweep: Mapping[str, Any], *, stap: str, kernel: str, build_id: str) 
         flags = buildkey.flags(probe, overload)
         wanted.append(source(probe.name, file, script, args, flags, control, probe.requires_debuginfo))
     return wanted
+
+
+def built_before(sweep: Mapping[str, Any], *, stap: str, facts: Mapping[str, Any]) -> dict[str, Any] | None:
+    """builds/<kernel>.json of a kernel for which this SystemTap has built every module of the sweep already, or None."""
+    kernel, build_id = str(facts.get("kernel", "")), str(facts.get("kernel_build_id", ""))
+    modules = ModuleStore()
+    entries = {}
+    for source in sources(sweep, stap=stap, kernel=kernel, build_id=build_id):
+        path = modules.get(source.key)
+        if path is None:
+            return None
+        entries[source.name] = {
+            "status": "cached",
+            "sha256": path.stem,
+            "bytes": path.stat().st_size,
+            "error": "",
+        }
+    return {"kernel": kernel, "builder": "", "stap": stap, "probes": entries, "error": ""}
+
+
+def checksums(built: Mapping[str, Any]) -> dict[str, str]:
+    """{probe: checksum of its module} of builds/<kernel>.json, the smoke module among them."""
+    return {name: entry["sha256"] for name, entry in built["probes"].items() if entry.get("sha256")}
+
+
+def armed_at(out_gz: bytes, nonce: str) -> float | None:
+    """When a session was armed, by its host's clock: seconds since 1970, from the beginning of its output."""
+    mark = f"{nonce}\t".encode()
+    with (
+        contextlib.suppress(OSError, EOFError, zlib.error, ValueError, IndexError),
+        gzip.GzipFile(fileobj=io.BytesIO(out_gz)) as stream,
+    ):
+        for line in stream.read(ARMED_WITHIN).splitlines():
+            if line.startswith(mark) and b"\t@armed\t" in line:
+                return int(line.split(b"\t")[4]) / 1000
+    return None
 
 
 def module_files(sweep: Mapping[str, Any]) -> list[str]:

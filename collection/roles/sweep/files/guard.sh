@@ -6,7 +6,8 @@
 #
 #   guard.sh preflight               what this host can do, as key=value lines
 #   guard.sh put SHA256              keep a compiled module (gzip on stdin) if its checksum is right
-#   guard.sh arm                     start the sessions of a plan (stdin), wait until they are armed
+#   guard.sh arm                     start the sessions of a plan (stdin), whose modules may follow in it; a plan
+#                                    without a window is answered when they are armed, one with it at once
 #   guard.sh go ID START END         give every armed session its window (epoch ms of this host's clock)
 #   guard.sh collect ID              end the sessions, unload, print results and output (base64 of gzip)
 #   guard.sh stop ID | reap ID       end and unload everything of a sweep; safe to repeat
@@ -41,10 +42,12 @@ die() { echo "error=$*"; exit 1; }
 uptime_s() { cut -d. -f1 /proc/uptime; }
 is_id() { expr "x$1" : 'x[0-9]\{8\}_[0-9]\{6\}_[0-9a-f]\{4\}$' >/dev/null; }
 is_probe() { expr "x$1" : 'x[a-z][a-z0-9_]*$' >/dev/null; }
+is_number() { expr "x$1" : 'x[0-9]\{1,15\}$' >/dev/null; }
 is_sha() { expr "x$1" : 'x[0-9a-f]\{64\}$' >/dev/null; }
 is_loaded() { [ -d "/proc/systemtap/$1" ] || grep -q "^$1 " /proc/modules; }
 module_of() { echo "fd_$1_$2"; }
 unit_of() { echo "fd-$1-$2.service"; }
+clock() { date +%s.%N; }  # what the controller compares with its own
 sha_of() { sha256sum <"$1" | cut -d' ' -f1; }
 sessions_of() { for d in "$SWEEPS/$1"/*/; do [ -d "$d" ] && basename "$d"; done; }
 
@@ -81,6 +84,8 @@ staprun_version() {  # into a pipe, `staprun -V` leaves before it has written it
     stdbuf -o0 staprun -V 2>&1 | sed -n 's/.*(version \([0-9][0-9.]*\).*/\1/p' | head -n 1
 }
 
+free_mb() { df -Pm "$HOME_DIR" | awk 'NR == 2 {print $4}'; }
+mem_available_mb() { awk '/^MemAvailable/ {print int($2 / 1024)}' /proc/meminfo; }
 first_word_in_brackets() { sed -n 's/.*\[\([a-z]*\)\].*/\1/p' "$1" 2>/dev/null; }
 
 preflight() {
@@ -97,8 +102,8 @@ preflight() {
     echo "distribution=$(echo "$distribution" | clean)"
     echo "staprun=$(staprun_version)"
     echo "boot_id=$(cat /proc/sys/kernel/random/boot_id)"
-    echo "free_mb=$(df -Pm "$HOME_DIR" | awk 'NR == 2 {print $4}')"
-    echo "mem_available_mb=$(awk '/^MemAvailable/ {print int($2 / 1024)}' /proc/meminfo)"
+    echo "free_mb=$(free_mb)"
+    echo "mem_available_mb=$(mem_available_mb)"
     echo "load1=$(cut -d' ' -f1 /proc/loadavg)"
     echo "cpus=$(getconf _NPROCESSORS_ONLN)"
     echo "lockdown=$(first_word_in_brackets /sys/kernel/security/lockdown)"
@@ -114,6 +119,11 @@ preflight() {
 # ---------------------------------------------------------------- modules
 
 put() {
+    keep_module "$1"
+    echo "put=ok"
+}
+
+keep_module() {  # SHA256; the module comes on standard input
     is_sha "$1" || die "put: '$1' is not a SHA-256"
     mkdir -p "$MODULES"
     new=$(mktemp "$MODULES/.new.XXXXXX") || die "cannot write $MODULES"
@@ -124,7 +134,6 @@ put() {
     # the oldest modules make room, so that a long-lived host does not collect every probe it ever ran
     # shellcheck disable=SC2012
     ls -1t "$MODULES" | sed -n "$((KEEP_MODULES + 1)),\$p" | while read -r old; do rm -f "${MODULES:?}/$old"; done
-    echo "put=ok"
 }
 
 # The cached module is compiled under a placeholder id; the id of this sweep takes its place, byte for byte as long,
@@ -158,16 +167,36 @@ restore_sysctls() {  # only where the value is still the one staprun sets: an ad
 
 # ---------------------------------------------------------------- one sweep at a time
 
-other_sweep() {  # prints the id of another sweep whose sessions still run here
-    holder=$(cat "$LOCK" 2>/dev/null) || return 1
+# The lock names the sweep and who runs it. A sweep holds the host for as long as the timer that ends it is set, which
+# is before its first session and after its last.
+other_sweep() {  # ID; prints which other sweep holds this host, and whose it is
+    { read -r holder who <"$LOCK"; } 2>/dev/null || return 1
     [ "$holder" != "$1" ] && is_id "$holder" || return 1
-    for probe in $(sessions_of "$holder"); do
-        if systemctl -q is-active "$(unit_of "$holder" "$probe")" || is_loaded "$(module_of "$holder" "$probe")"; then
-            echo "$holder"
-            return 0
-        fi
-    done
-    return 1
+    if ! systemctl -q is-active "fd-$holder-reap.timer"; then
+        for probe in $(sessions_of "$holder"); do
+            is_loaded "$(module_of "$holder" "$probe")" && break
+            probe=
+        done
+        [ -n "${probe:-}" ] || return 1
+    fi
+    echo "sweep $holder${who:+ of $who} runs on this host"
+}
+
+take_host() {  # two sweeps that come at the same moment must not both find it free
+    mkdir -p "$SWEEPS" || die "cannot write $SWEEPS: no room?"
+    exec 9<"$SWEEPS"
+    flock -w 20 9 || die "another sweep is just taking this host: sweep again"
+    if busy=$(other_sweep "$id"); then
+        echo "verdict=busy"
+        echo "reason=$busy"
+        return 1
+    fi
+    mkdir -p "$SWEEPS/$id" || die "cannot write $SWEEPS: no room?"
+    echo "$id $by" >"$LOCK"
+    systemctl -q is-active "fd-$id-reap.timer" \
+        || systemd-run --quiet --unit="fd-$id-reap" --on-active=$((ttl + 60)) --timer-property=AccuracySec=5s \
+            /bin/sh "$SELF" reap "$id" || die "cannot arm the timer that cleans up: is systemd running?"
+    exec 9>&-
 }
 
 # ---------------------------------------------------------------- arm
@@ -195,6 +224,7 @@ start_session() {  # PROBE SHA256 OUTPUT_MB [name=value ...]
     [ ! -e "$SWEEPS/$id/aborted" ] || { echo "session $probe failed 0 the sweep was aborted"; return 1; }
     mkdir -p "$dir"
     name_module "$sha" "$id" "$probe" "$dir" || { echo "session $probe failed 0 the module on the host is damaged"; return 1; }
+    # shellcheck disable=SC2086  # the window is two words, or none
     systemd-run --quiet --no-block --unit="$(unit_of "$id" "$probe")" \
         -p Description="fleetdiag probe $probe of sweep $id" \
         -p RuntimeMaxSec=$((ttl + 15)) -p TimeoutStopSec=60 -p KillMode=mixed -p Restart=no \
@@ -203,8 +233,9 @@ start_session() {  # PROBE SHA256 OUTPUT_MB [name=value ...]
         -p LimitCORE=0 -p LimitFSIZE="${output_mb}M" -p UMask=0077 \
         -p PrivateTmp=yes -p ProtectHome=yes -p ProtectSystem=strict -p ReadWritePaths="$HOME_DIR" \
         -p StandardInput=null -p StandardOutput="file:$dir/out" -p StandardError="file:$dir/err" \
-        staprun -b 4 "$dir/$(module_of "$id" "$probe").ko" "$@" 2>"$dir/systemd-run" \
+        staprun -b 4 "$dir/$(module_of "$id" "$probe").ko" $window "$@" 2>"$dir/systemd-run" \
         || { echo "session $probe failed 0 $(clean <"$dir/systemd-run")"; return 1; }
+    [ -z "$end" ] || ! grep -q 'data\.json' "$dir/$(module_of "$id" "$probe").ko" || watch_json "$id" "$probe" "$end"
 }
 
 # Prints one line for every session of $waiting that became armed or ended; leaves the others in $waiting.
@@ -226,33 +257,55 @@ poll_sessions() {
     waiting=$still
 }
 
+has_still() {  # [FACT NUMBER ...]
+    while [ $# -ge 2 ]; do
+        case $1 in
+            free_mb) has=$(free_mb) ;;
+            mem_available_mb) has=$(mem_available_mb) ;;
+            *) die "arm: '$1' is no fact" ;;
+        esac
+        [ "$has" -ge "$2" ] || { echo "stale=$1"; return 1; }
+        shift 2
+    done
+}
+
 arm() {
-    id='' ttl='' arm_timeout='' smoke_sha='' redaction='' plan=''
+    echo "came=$(clock)"
+    id='' ttl='' arm_timeout='' smoke_sha='' redaction='' plan='' by='' boot='' least='' start='' end='' window=''
     while read -r word rest; do
         case $word in
             id) id=$rest ;;
+            by) by=$(printf %s "$rest" | clean) ;;
+            boot) boot=$rest ;;
+            least) least="$least $rest" ;;
             ttl) ttl=$rest ;;
             arm_timeout) arm_timeout=$rest ;;
             smoke) smoke_sha=$rest ;;
             redact) redaction=$rest ;;
+            window) start=${rest% *} end=${rest#* } ;;
             probe) plan="$plan$rest
 " ;;
+            module) head -c "${rest#* }" | keep_module "${rest% *}" || exit 1 ;;
         esac
     done
     is_id "$id" || die "arm: '$id' is not a sweep id"
+    if [ -n "$start$end" ]; then
+        { is_number "$start" && is_number "$end"; } || die "arm: not a window: '$start' '$end'"
+        window="fd_window_start_ms=$start fd_window_end_ms=$end"
+    fi
+    # what the controller remembers of this host is true until it is booted again
+    [ -z "$boot" ] || [ "$boot" = "$(cat /proc/sys/kernel/random/boot_id)" ] || { echo "stale=boot"; return; }
+    # shellcheck disable=SC2086  # pairs of words
+    has_still $least || return 0
     missing=
     for sha in $smoke_sha $(echo "$plan" | awk '{print $2}'); do
         is_sha "$sha" || die "arm: '$sha' is not a SHA-256"
         [ -f "$MODULES/$sha.ko" ] || missing="$missing $sha"
     done
     [ -z "$missing" ] || { echo "missing=$missing"; return; }
-    busy=$(other_sweep "$id") && { echo "verdict=busy"; echo "reason=sweep $busy runs on this host"; return; }
-    mkdir -p "$SWEEPS/$id" || die "cannot write $SWEEPS: no room?"
+    take_host || return 0
     [ "$redaction" != no ] || : >"$SWEEPS/$id/unredacted"
-    echo "$id" >"$LOCK"
     save_sysctls "$id"
-    systemd-run --quiet --unit="fd-$id-reap" --on-active=$((ttl + 60)) --timer-property=AccuracySec=5s \
-        /bin/sh "$SELF" reap "$id" || die "cannot arm the timer that cleans up: is systemd running?"
     if [ -n "$smoke_sha" ]; then
         said=$(smoke "$smoke_sha") || {
             echo "verdict=refused"
@@ -272,13 +325,18 @@ arm() {
     done <<PLAN
 $plan
 PLAN
-    poll_sessions
-    while [ -n "$waiting" ] && [ $(($(uptime_s) - began)) -lt "$arm_timeout" ]; do
-        sleep 0.5
+    if [ -n "$window" ]; then  # they know all they need
+        for probe in $waiting; do echo "session $probe started 0"; done
+    else
         poll_sessions
-    done
-    for probe in $waiting; do echo "session $probe late $(($(uptime_s) - began))"; done
+        while [ -n "$waiting" ] && [ $(($(uptime_s) - began)) -lt "$arm_timeout" ]; do
+            sleep 0.5
+            poll_sessions
+        done
+        for probe in $waiting; do echo "session $probe late $(($(uptime_s) - began))"; done
+    fi
     echo "verdict=ok"
+    echo "left=$(clock)"
 }
 
 go() {
@@ -303,6 +361,7 @@ watch_json() {  # ID PROBE END
 json() {  # ID PROBE
     { is_id "$1" && is_probe "$2"; } || die "json: not a session: '$1' '$2'"
     dir="$SWEEPS/$1/$2"
+    until [ -e "/proc/systemtap/$(module_of "$1" "$2")/data.json" ] || [ -e "$dir/result" ]; do sleep 1; done
     while tr -d '\n' <"/proc/systemtap/$(module_of "$1" "$2")/data.json" 2>/dev/null >"$dir/json.new" \
         && [ -s "$dir/json.new" ]; do
         mv "$dir/json.new" "$dir/json"
@@ -343,7 +402,7 @@ finish() {  # end and unload everything of a sweep; the spool stays
     done
     systemctl -q stop "fd-$1-reap.timer" 2>/dev/null
     restore_sysctls "$1"
-    [ "$(cat "$LOCK" 2>/dev/null)" != "$1" ] || rm -f "$LOCK"
+    { read -r holder _ <"$LOCK"; } 2>/dev/null && [ "$holder" = "$1" ] && rm -f "$LOCK"
     ours_loaded "$1" | sed 's/^/residue /'
 }
 
@@ -369,6 +428,7 @@ abort() {
 }
 
 collect() {
+    echo "came=$(clock)"
     is_id "$1" || die "collect: '$1' is not a sweep id"
     [ -d "$SWEEPS/$1" ] || die "nothing of sweep $1 is on this host"
     finish "$1"
@@ -387,12 +447,14 @@ under $HOME_DIR and collect again"
         echo "out $probe $(gzip -1nc "$dir/out" | base64 | tr -d '\n')"
         echo "err $probe $(head -c 65536 "$dir/err" | gzip -1c | base64 | tr -d '\n')"
     done
+    : >"$SWEEPS/$1/collected"
+    echo "left=$(clock)"
     echo "collect=complete"
 }
 
 forget() {
     is_id "$1" || die "forget: '$1' is not a sweep id"
-    finish "$1"
+    [ -e "$SWEEPS/$1/collected" ] || finish "$1"
     rm -rf "${SWEEPS:?}/$1"
     echo "forget=ok"
 }

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Take what is known of the hosts from earlier sweeps. Runs on the controller, once per sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import preflight, store, sweeprun
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.hostmemory import HostMemory
+
+
+class ActionModule(FleetdiagAction):
+    ARGS: ClassVar = {
+        "run_dir": {"type": "str", "required": True},
+        "min_free_mb": {"type": "int", "default": 200},
+    }
+
+    def work(self, args: dict[str, Any]) -> dict[str, Any]:
+        run = Path(args["run_dir"])
+        sweep = store.open_run(run).sweep
+        if self._task.check_mode:  # whoever only looks wants to know how the hosts are now
+            return {"unknown": sweep["hosts"]}
+        memory = HostMemory()
+        built: dict[str, bool] = {}
+        unknown = []
+        for host in sweep["hosts"]:
+            known = memory.get(host)
+            if known is None or preflight.refusal(known["facts"], min_free_mb=args["min_free_mb"]):
+                unknown.append(host)
+                continue
+            kernel = str(known["facts"].get("kernel", ""))
+            if kernel not in built:
+                built[kernel] = _recall_modules(run, sweep, known)
+            if not built[kernel]:
+                unknown.append(host)
+                continue
+            store.write_host(run, host, "preflight", {**known["facts"], "remembered": True})
+        return {"unknown": unknown}
+
+
+def _recall_modules(run: Path, sweep: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
+    """True if every module of the sweep for this host's kernel was built before; then that is in `builds/`."""
+    facts, stap = known["facts"], known.get("stap")
+    record = sweeprun.built_before(sweep, stap=str(stap), facts=facts) if stap else None
+    if record is not None:
+        store.write_json(run, f"builds/{facts['kernel']}.json", record)
+    return record is not None

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the controller remembers of each host between sweeps, so that a sweep need not ask it again.
+
+A host's memory is plain JSON data, written when its output has been collected:
+
+    facts     its preflight.json; true until the host is booted again, which it checks itself when it is armed
+    stap      the SystemTap that built its modules
+    modules   checksums of the modules it held
+    contact_s how long one command took there, the session's own waiting aside
+    arming    {key of a set of modules: seconds from the command to the last armed session}
+
+It is advice, never truth: without it, or with a wrong one, a sweep takes a round trip more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import store
+
+KEEP_ARMINGS = 32
+MAX_BYTES = 1 << 20
+
+
+def default_dir() -> Path:
+    """Beside the run directories: `~/.local/state/fleetdiag/hosts`."""
+    return store.default_runs_dir().parent / "hosts"
+
+
+def modules_key(checksums: Iterable[str]) -> str:
+    """One name for a set of modules: the same probes, built from the same scripts for the same kernel."""
+    return hashlib.sha256(" ".join(sorted(checksums)).encode()).hexdigest()[:16]
+
+
+class HostMemory:
+    """One small file for each host below a directory of the user's own; what cannot be read was never remembered."""
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self.directory = default_dir() if directory is None else directory
+
+    def get(self, host: str) -> dict[str, Any] | None:
+        """What is known of the host, or None."""
+        try:
+            with self._path(host).open("rb") as handle:
+                data = json.loads(handle.read(MAX_BYTES))
+        except (OSError, ValueError, RecursionError):
+            return None
+        usable = isinstance(data, dict) and data.get("host") == host
+        return data if usable and isinstance(data.get("facts"), dict) else None
+
+    def put(self, host: str, memory: Mapping[str, Any]) -> None:
+        """Remember it. Where that cannot be done, the next sweep asks again."""
+        path = self._path(host)
+        new = path.with_name(f".{secrets.token_hex(8)}.tmp")
+        with contextlib.suppress(OSError):
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
+                    json.dump({**memory, "host": host}, handle)
+                new.replace(path)
+            finally:
+                new.unlink(missing_ok=True)
+
+    def forget(self, host: str) -> None:
+        """Its facts are not true any more."""
+        with contextlib.suppress(OSError):
+            self._path(host).unlink()
+
+    def _path(self, host: str) -> Path:
+        return self.directory / f"{store.host_dir(host)}.json"
+
+
+def with_arming(before: Mapping[str, Any] | None, key: str, seconds: float | None) -> dict[str, float]:
+    """`arming` of a host's next memory. A quicker time than the last counts half, so that one misleads nobody."""
+    old = (before or {}).get("arming")
+    arming = dict(old) if isinstance(old, dict) else {}
+    if seconds is not None:
+        last = arming.pop(key, None)
+        known = last if isinstance(last, (int, float)) else seconds
+        arming[key] = round(max(seconds, (known + seconds) / 2), 3)
+    return dict(list(arming.items())[-KEEP_ARMINGS:])
