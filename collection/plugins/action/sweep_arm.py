@@ -176,7 +176,7 @@ def _told(window: dict[str, Any] | None, clock: Clock) -> tuple[int, int] | None
     """The window in the host's own time, if it is chosen already."""
     if not window:
         return None
-    offset = clock.offset_s
+    offset = clock.correction_s
     return plan.on_host_clock(window["start"], offset), plan.on_host_clock(window["end"], offset)
 
 

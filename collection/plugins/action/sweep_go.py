@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import plan, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import Clock
 
 
 class ActionModule(FleetdiagAction):
@@ -22,7 +23,7 @@ class ActionModule(FleetdiagAction):
         if not window:
             raise FleetdiagError(f"{run}/window.json is missing: the window was not chosen; sweep again")
         armed = store.read_host(run, self.host, "arm") or {}
-        offset = float(armed.get("clock", {}).get("offset_s", 0.0))
+        offset = Clock(**armed["clock"]).correction_s
         start, end = (plan.on_host_clock(window[edge], offset) for edge in ("start", "end"))
         accepted = self.guard().go(store.open_run(run).sweep["id"], start, end)
         late = max(0.0, round(time.time() - window["start"], 3))

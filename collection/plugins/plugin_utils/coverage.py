@@ -125,7 +125,7 @@ class HostRecord:
 def cover(record: HostRecord) -> HostCoverage:
     """The row of one host."""
     facts = record.preflight or {}
-    clock = mapping(facts, "clock")
+    clock = mapping(record.arm or {}, "clock") or mapping(facts, "clock")
     row = HostCoverage(
         host=record.host,
         status="not probed",
@@ -184,7 +184,7 @@ def _session(record: HostRecord, row: HostCoverage, probe: str) -> SessionCovera
     if output.ended_itself:
         session.notes.append(_own_end(session, output.result))
     elif output.result.start_ms is None:
-        session.status, session.error = "failed", _never_sampled(armed, output)
+        session.status, session.error = "failed", _never_sampled(armed, output, _expected_ms(record, row)[1])
     return session
 
 
@@ -200,14 +200,15 @@ def _measure(record: HostRecord, row: HostCoverage, session: SessionCoverage, re
 
 
 def _expected_ms(record: HostRecord, row: HostCoverage) -> tuple[float | None, float | None]:
-    """The window on the host's clock: the controller's with the measured offset, else what the host was
-    told."""
-    window = record.window or {}
+    """The window on the host's clock: what the host was told, else the controller's with the measured offset."""
+    told, window = record.go or {}, record.window or {}
+    start, end = number(told, "start_ms"), number(told, "end_ms")
+    if start is not None and end is not None:
+        return start, end
     start, end = number(window, "start"), number(window, "end")
-    if start is not None and end is not None and row.clock_offset_s is not None:
-        return round((start + row.clock_offset_s) * 1000), round((end + row.clock_offset_s) * 1000)
-    told = record.go or {}
-    return number(told, "start_ms"), number(told, "end_ms")
+    if start is None or end is None or row.clock_offset_s is None:
+        return None, None
+    return round((start + row.clock_offset_s) * 1000), round((end + row.clock_offset_s) * 1000)
 
 
 def _session_losses(
@@ -266,7 +267,10 @@ def _own_end(session: SessionCoverage, result: SessionResult) -> str:
     return f"the script ended by itself{early}"
 
 
-def _never_sampled(armed: Mapping[str, Any], output: SessionOutput) -> str:
+def _never_sampled(armed: Mapping[str, Any], output: SessionOutput, end_ms: float | None) -> str:
+    armed_ms = output.result.armed_ms
+    if armed_ms is not None and end_ms is not None and armed_ms >= end_ms:
+        return f"it was armed {(armed_ms - end_ms) / 1000:.1f} s after the window had ended"
     said = text(armed, "error") or next(iter(output.losses.warnings), "")
     what = "its window never came" if output.result.armed_ms is not None else "it never finished arming"
     return f"{what}: {said}" if said else what

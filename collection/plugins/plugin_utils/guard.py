@@ -41,6 +41,11 @@ class Clock:
     offset_s: float
     error_s: float
 
+    @property
+    def correction_s(self) -> float:
+        """What to add to a controller time. One that its own error could explain is none."""
+        return self.offset_s if abs(self.offset_s) > self.error_s else 0.0
+
 
 @dataclass(frozen=True)
 class SessionPlan:

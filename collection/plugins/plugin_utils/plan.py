@@ -159,12 +159,12 @@ def check_start(start: float, now: float) -> None:
     if not ahead >= MIN_LEAD_S:
         past = f"{-ahead:.1f} s ago" if ahead < 0 else f"only {ahead:.1f} s ahead"
         raise FleetdiagError(
-            f"sweep_start {start:g}: is {past}, no host can be armed by then; choose one that leaves time for"
+            f"sweep_start {start:.0f}: is {past}, no host can be armed by then; choose one that leaves time for"
             " preflight, build and arming, or none"
         )
     if ahead > MAX_LEAD_S:
         raise FleetdiagError(
-            f"sweep_start {start:g}: is {ahead:.0f} s ahead; it is in seconds since 1970, at most a day from now"
+            f"sweep_start {start:.0f}: is {ahead:.0f} s ahead; it is in seconds since 1970, at most a day from now"
         )
 
 

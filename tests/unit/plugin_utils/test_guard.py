@@ -147,3 +147,64 @@ def test_the_clock_is_taken_from_the_quickest_answer() -> None:
 def test_a_host_without_a_clock_is_an_error() -> None:
     with pytest.raises(FleetdiagError, match="clock could not be read"):
         guard.measure_clock(lambda: "date: not found")
+
+
+def test_a_window_that_is_known_goes_along_with_the_plan_and_so_do_modules() -> None:
+    host = Host("came=1000.5\nsession nettop started 0\nverdict=ok\nleft=1001.5\n")
+    reply = guard.Guard(host, script=b"").arm(
+        *(SWEEP,),
+        ttl_s=90,
+        timeout_s=60,
+        smoke="",
+        plans=[],
+        window_ms=(1000, 2000),
+        boot_id="b1",
+        least={"free_mb": 200},
+        by="ann@ctl\nid x",
+        modules={"a" * 64: b"module"},
+    )
+    said = host.asked[0][1] or b""
+    text, _, packed_module = said.partition(f"module {'a' * 64} ".encode())
+    assert text.decode().splitlines()[-3:] == ["boot b1", "least free_mb 200", "window 1000 2000"]
+    assert b"by ann@ctl\\x0aid x\n" in text  # no line of somebody else's
+    size, _, data = packed_module.partition(b"\n")
+    assert int(size) == len(data)
+    assert gzip.decompress(data) == b"module"
+    assert (reply.sessions["nettop"][0], reply.came) == ("started", 1000.5)
+
+
+def test_a_host_that_changed_says_so_and_starts_nothing() -> None:
+    reply = guard.Guard(Host("came=1\nstale=boot\n"), script=b"").arm(
+        SWEEP, ttl_s=1, timeout_s=1, smoke="", plans=[]
+    )
+    assert (reply.stale, reply.sessions) == ("boot", {})
+
+
+def test_what_a_host_does_meanwhile_costs_its_clock_no_exactness() -> None:
+    # sent at 100, asked at 100.2, done 7 s later, received at 107.4; the host is 50 s ahead
+    came, clock = guard._clocks(["came=150.2", "out x came=1", "left=157.2"], 100.0, 107.4)
+    assert came == 150.2
+    assert clock is not None
+    assert clock.offset_s == pytest.approx(50.0)
+    assert clock.error_s == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    "lines", [[], ["came=1"], ["came=x", "left=2"], ["came=nan", "left=2"], ["came=1", "left=99"]]
+)
+def test_a_host_that_says_no_times_has_no_clock(lines: list[str]) -> None:
+    assert guard._clocks(lines, 0.0, 1.0)[1] is None
+
+
+def test_two_looks_at_a_clock_are_better_than_one() -> None:
+    near, far = guard.Clock(1.0, 0.5), guard.Clock(1.2, 0.5)
+    both = guard.better_clock(near, far)
+    assert both is not None
+    assert (both.offset_s, both.error_s) == (pytest.approx(1.1), pytest.approx(0.4))
+    assert guard.better_clock(near, guard.Clock(9.0, 0.1)) == guard.Clock(9.0, 0.1)  # it was set meanwhile
+    assert guard.better_clock(None, near) == guard.better_clock(near, None) == near
+
+
+def test_an_offset_within_its_own_error_corrects_nothing() -> None:
+    assert guard.Clock(0.3, 0.5).correction_s == 0.0
+    assert guard.Clock(-3600.0, 0.5).correction_s == -3600.0

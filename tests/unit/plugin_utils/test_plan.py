@@ -143,3 +143,40 @@ def test_hosts_are_compared_with_those_of_their_deepest_then_largest_group() -> 
 def test_the_inventory_may_name_the_hosts_that_are_alike() -> None:
     sets = plan.peer_sets(["web1", "web2"], GROUPS, {}, {"web1": "canary"})
     assert sets == {"web1": "canary", "web2": "debian13"}
+
+
+@pytest.mark.parametrize(
+    ("start", "said"), [(900.0, "100.0 s ago"), (1001.0, "only 1.0 s ahead"), (9e5, "a day")]
+)
+def test_a_start_that_nobody_can_make_is_refused(start: float, said: str) -> None:
+    with pytest.raises(FleetdiagError, match=said):
+        plan.check_start(start, 1000.0)
+    plan.check_start(0.0, 1000.0)
+    plan.check_start(1060.0, 1000.0)
+
+
+def test_a_given_window_is_kept_though_it_began_and_refused_once_it_is_over() -> None:
+    assert plan.given_window(1000.0, 30, 1010.0) == {"start": 1000.0, "end": 1030.0}
+    with pytest.raises(FleetdiagError, match=r"ended 5\.0 s ago"):
+        plan.given_window(1000.0, 30, 1035.0)
+
+
+def test_the_foreseen_start_waits_for_the_slowest_and_not_for_one_out_of_proportion() -> None:
+    wanted = {"window_s": 30, "forks": 10, "arm_timeout": 300}
+    quick = plan.foreseen_window(1000.0, armings=[1.0] * 20, contacts=[0.5] * 20, **wanted)
+    slow = plan.foreseen_window(1000.0, armings=[1.0] * 19 + [8.0], contacts=[0.5] * 20, **wanted)
+    odd = plan.foreseen_window(1000.0, armings=[1.0] * 19 + [100.0], contacts=[0.5] * 20, **wanted)
+    assert 1001.0 + 20 * 0.5 / 10 < quick["start"] < 1010.0
+    assert slow["start"] - quick["start"] > 7
+    assert odd == quick
+    assert quick["end"] == quick["start"] + 30
+
+
+def test_the_foreseen_start_is_never_further_off_than_arming_may_take() -> None:
+    window = plan.foreseen_window(0.0, 30, armings=[500.0], contacts=[1.0], forks=5, arm_timeout=60)
+    assert window["start"] == 61.0
+
+
+def test_a_session_that_knows_its_window_lives_a_minute_longer() -> None:
+    assert plan.told_ttl_s(1000.0, 1030.5) == 91
+    assert plan.told_ttl_s(1000.0, 900.0) == 60

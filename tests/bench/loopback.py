@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Many hosts that are this machine: one sshd on the loopback, a private view of the file system for each host.
+
+What is real: ssh, Ansible, guard.sh as it is shipped, with its files, locks and checksums. What is not: `staprun`,
+`systemctl` and `systemd-run` are stand-ins, because one machine has one kernel and one systemd. A session is no kernel
+module but an entry in `Sessions`, which writes what a real one printed once (a probe's sample.out) into its output, with
+the times at which it did so. Nothing in guard.sh knows of this: each host is a mount namespace of its own, in which
+/var/lib/fleetdiag, /run and /usr/sbin are other directories, and sshd enters it by the address a connection came to.
+
+Needs root on a machine of one's own, sshd, unshare and nsenter. Nothing outside the folder is changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import os
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, skew, sweeprun
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import FILES
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.modulestore import ModuleStore
+
+STAP = skew.FIRST_GOOD
+MODULE_BYTES = 400_000  # of a small probe; half of it does not compress
+PROGRAMS = ("sshd", "ssh-keygen", "unshare", "nsenter", "mount")
+
+STAPRUN = f"""#!/bin/sh
+case $1 in
+-V) echo 'Systemtap module loader/runner (version {STAP}/0.192)' ;;
+-d) ;;
+*) echo fleetdiag-smoke-ok ;;
+esac
+"""
+# A unit that is set or runs is a file; sessions are started by whoever reads the pipe.
+SYSTEMD_RUN = """#!/bin/sh
+for word; do case $word in --unit=*) unit=${word#--unit=} ;; esac; done
+: >"/run/units/$unit"
+case $* in *' staprun '*) read -r host </run/host; echo "$host $*" >/run/sessions ;; esac
+"""
+SYSTEMCTL = """#!/bin/sh
+for word; do unit=$word; done
+case $* in
+*is-active*) [ -e "/run/units/${unit%.timer}" ] ;;
+*stop*) rm -f "/run/units/${unit%.timer}" ;;
+--version) echo 'systemd 257 (257)' ;;
+esac
+"""
+VIRT = "#!/bin/sh\necho none\n"
+ENTER = """#!/bin/sh
+set -- $SSH_CONNECTION
+exec nsenter --mount="{folder}/ns/$3" /bin/sh -c "$SSH_ORIGINAL_COMMAND"
+"""
+SSHD = """
+Port {port}
+ListenAddress 0.0.0.0
+HostKey {folder}/host_key
+AuthorizedKeysFile {folder}/key.pub
+PidFile none
+StrictModes no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+UsePAM no
+PermitRootLogin yes
+MaxStartups 2000
+MaxSessions 1000
+LogLevel ERROR
+Subsystem sftp /usr/lib/openssh/sftp-server
+ForceCommand {folder}/enter
+"""
+
+
+@dataclass
+class Session:
+    """One session that plays a recording. path: where its output goes, as seen from outside the host."""
+
+    path: Path
+    nonce: str
+    start: float
+    end: float
+    recording: list[str]
+    started_at: float | None = None
+
+    def line(self, sequence: int, table: str, rest: str, ms: int) -> str:
+        return f"{self.nonce}\t{sequence}\t{table}\t{ms}\t{rest}\n"
+
+
+@dataclass(order=True)
+class _Due:
+    at: float
+    number: int
+    act: Callable[[], None] = field(compare=False)
+
+
+class Sessions(threading.Thread):
+    """Stands in for every kernel and every systemd of the fleet: starts what `systemd-run` wrote into the pipe."""
+
+    def __init__(self, folder: Path, *, arming_s: float) -> None:
+        super().__init__(daemon=True)
+        self._folder, self._arming_s = folder, arming_s
+        self._pipe = folder / "sessions"
+        os.mkfifo(self._pipe)
+        self._fd = os.open(self._pipe, os.O_RDWR | os.O_NONBLOCK)
+        self._due: list[_Due] = []
+        self._number = 0
+        self.sessions: list[Session] = []
+        self.recordings = {
+            path.parent.name: path.read_text().splitlines()
+            for path in (FILES / "probes").glob("*/sample.out")
+        }
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        """Read the pipe, do what is due; until `ended`."""
+        import select
+
+        rest = b""
+        while not self.ended.is_set():
+            wait = 0.2 if not self._due else min(0.2, max(0.0, self._due[0].at - time.time()))
+            if select.select([self._fd], [], [], wait)[0]:
+                *lines, rest = (rest + os.read(self._fd, 1 << 16)).split(b"\n")
+                for line in lines:
+                    self._start(line.decode())
+            while self._due and self._due[0].at <= time.time():
+                heapq.heappop(self._due).act()
+
+    def _at(self, when: float, act: Callable[[], None]) -> None:
+        self._number += 1
+        heapq.heappush(self._due, _Due(when, self._number, act))
+
+    def _start(self, command: str) -> None:
+        host, *words = command.split()
+        values = dict(word.split("=", 1) for word in words if word.startswith("fd_"))
+        out = next(word for word in words if word.startswith("StandardOutput=file:")).partition(":")[2]
+        path = self._folder / "hosts" / host / "lib" / Path(out).relative_to("/var/lib/fleetdiag")
+        session = Session(
+            path,
+            values["fd_nonce"],
+            int(values.get("fd_window_start_ms", 0)) / 1000,
+            int(values.get("fd_window_end_ms", 0)) / 1000,
+            [line for line in self.recordings[path.parent.name] if "\t@" not in line],
+        )
+        path.touch()
+        self.sessions.append(session)
+        self._at(time.time() + self._arming_s, lambda: self._arm(session))
+
+    def _arm(self, session: Session) -> None:
+        with session.path.open("a") as out:
+            out.write(session.line(1, "@armed", f"{time.time() * 1000:.0f}", 0))
+        self._at(session.start, lambda: self._open(session))
+
+    def _open(self, session: Session) -> None:
+        session.started_at = time.time()
+        with session.path.open("a") as out:
+            out.write(session.line(2, "@start", f"{session.started_at * 1000:.0f}", 0))
+        self._at(session.end, lambda: self._close(session))
+
+    def _close(self, session: Session) -> None:
+        now = time.time()
+        window_ms = round((session.end - session.start) * 1000)
+        with session.path.open("a") as out:
+            for sequence, line in enumerate(session.recording, 3):
+                _, _, table, ms, rest = line.split("\t", 4)
+                out.write(session.line(sequence, table, rest, min(int(ms), window_ms)))
+            last = len(session.recording) + 3
+            out.write(session.line(last, "@hits", "1000", window_ms))
+            out.write(session.line(last + 1, "@end", f"{now * 1000:.0f}\twindow", window_ms))
+        session.path.with_name("err").touch()
+        session.path.with_name("result").write_text("success 0 1500\n")
+
+
+class Fleet:
+    """`hosts` inventory entries; use it as `with fleet(...)`."""
+
+    def __init__(self, folder: Path, hosts: int, port: int) -> None:
+        self.folder, self.port = folder, port
+        self.names = [f"host{number:04d}" for number in range(1, hosts + 1)]
+        self.inventory = folder / "inventory.yml"
+        self.sessions: Sessions
+
+    def address(self, number: int) -> str:
+        return f"127.8.{number // 250}.{number % 250 + 1}"
+
+    def environment(self) -> dict[str, str]:
+        """For whatever runs Ansible on this fleet: its own state, caches and connections, those of this call alone."""
+        paths = {f"XDG_{kind}_HOME": str(self.folder / kind.lower()) for kind in ("STATE", "CACHE", "CONFIG")}
+        control = self.folder / "cp" / f"{time.monotonic_ns():x}"
+        control.mkdir(parents=True)
+        return {**os.environ, **paths, "ANSIBLE_SSH_CONTROL_PATH_DIR": str(control)}
+
+    def remove_modules(self) -> None:
+        """As if no host had ever run these probes."""
+        for path in self.folder.glob("hosts/*/lib/modules/*"):
+            path.unlink()
+
+    def build(self, probes: list[str], window_s: int) -> None:
+        """Put modules into the controller's store, as a builder of this fleet's SystemTap would have."""
+        shipped = [catalog.shipped()]
+        found = catalog.find(probes, shipped)
+        defaults = {p.name: {name: one.default for name, one in p.parameters.items()} for p in found}
+        sweep = {
+            "probes": [
+                {"name": p.name, "manifest": dict(p.manifest), "parameters": defaults[p.name]} for p in found
+            ],
+            "window_s": window_s,
+            "catalogs": [],
+        }
+        facts = self._facts()
+        store = ModuleStore(self.folder / "cache" / "fleetdiag")
+        for source in sweeprun.sources(
+            sweep, stap=STAP, kernel=facts["kernel"], build_id=facts["kernel_build_id"]
+        ):
+            name = f"fd_00000000_000000_0000_{source.name}".encode()
+            data = name + os.urandom(MODULE_BYTES // 2) + bytes(MODULE_BYTES // 2)
+            store.put(source.key, data, {"probe": source.name, "kernel": facts["kernel"]})
+
+    def _facts(self) -> dict[str, str]:
+        """What guard.sh says of a host of this fleet."""
+        guard = shutil.copy(FILES / "guard.sh", self.folder)  # it puts its rules beside itself
+        command = ["nsenter", f"--mount={self.folder}/ns/{self.address(1)}", "sh", guard, "preflight"]
+        said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        return dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+
+
+@contextlib.contextmanager
+def fleet(folder: Path, hosts: int, *, port: int = 2299, arming_s: float = 0.3) -> Iterator[Fleet]:
+    """Build the hosts, start sshd; everything is ended and unmounted in the end."""
+    lacking = [
+        name for name in PROGRAMS if shutil.which(name, path=f"/usr/sbin:/sbin:{os.environ['PATH']}") is None
+    ]
+    if lacking or os.geteuid():
+        raise SystemExit(f"the loopback fleet needs root and {', '.join(lacking) or 'nothing else'}")
+    made = Fleet(folder, hosts, port)
+    for name in ("ns", "bin", "state", "cache", "config"):
+        (folder / name).mkdir(parents=True)
+    for name, text in (
+        ("staprun", STAPRUN),
+        ("stap", STAPRUN.replace("module loader/runner", "translator/driver")),
+        ("systemd-run", SYSTEMD_RUN),
+        ("systemctl", SYSTEMCTL),
+        ("systemd-detect-virt", VIRT),
+    ):
+        _program(folder / "bin" / name, text)
+    _program(folder / "enter", ENTER.format(folder=folder))
+    (folder / "comm").write_text("systemd\n")
+    for key in ("host_key", "key"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key)], check=True)
+    (folder / "sshd_config").write_text(SSHD.format(port=port, folder=folder))
+    made.sessions = Sessions(folder, arming_s=arming_s)
+    ns = folder / "ns"
+    subprocess.run(["mount", "--bind", str(ns), str(ns)], check=True)
+    subprocess.run(["mount", "--make-private", str(ns)], check=True)
+    Path("/run/sshd").mkdir(exist_ok=True)
+    sshd = None
+    try:
+        for number, name in enumerate(made.names, 1):
+            _make_host(folder, made.address(number), name)
+        _write_inventory(made)
+        sshd = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", str(folder / "sshd_config")])
+        made.sessions.start()
+        yield made
+    finally:
+        made.sessions.ended.set()
+        if sshd is not None:
+            sshd.terminate()
+            sshd.wait()
+        for path in ns.iterdir():
+            subprocess.run(["umount", str(path)], check=False, capture_output=True)
+        subprocess.run(["umount", str(ns)], check=False, capture_output=True)
+
+
+def _program(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def _make_host(folder: Path, address: str, name: str) -> None:
+    own = folder / "hosts" / name
+    for part in ("lib", "run/units"):
+        (own / part).mkdir(parents=True)
+    (own / "run" / "host").write_text(f"{name}\n")
+    (own / "run" / "sessions").touch()
+    target = folder / "ns" / address
+    target.touch()
+    mounts = [
+        "mount --make-rprivate /",
+        f"mkdir -p /var/lib/fleetdiag && mount --bind {own}/lib /var/lib/fleetdiag",
+        f"mount --bind {folder}/sessions {own}/run/sessions",
+        f"mount --rbind {own}/run /run",
+        f"mount -t overlay overlay -o lowerdir={folder}/bin:/usr/sbin /usr/sbin",
+        f"mount --bind {folder}/comm /proc/1/comm",
+    ]
+    subprocess.run(["unshare", f"--mount={target}", "sh", "-ec", "\n".join(mounts)], check=True)
+
+
+def _write_inventory(made: Fleet) -> None:
+    shared = (
+        f"ansible_port: {made.port}, ansible_user: root, ansible_become: false,"
+        f" ansible_ssh_private_key_file: {made.folder}/key, ansible_python_interpreter: /usr/bin/python3,"
+        " ansible_ssh_common_args: '-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR'"
+    )
+    hosts = "".join(
+        f"        {name}: {{ansible_host: {made.address(number)}}}\n"
+        for number, name in enumerate(made.names, 1)
+    )
+    made.inventory.write_text(f"all:\n  vars: {{{shared}}}\n  children:\n    web:\n      hosts:\n{hosts}")
