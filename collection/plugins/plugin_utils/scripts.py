@@ -34,6 +34,8 @@ ORIGIN = "origin.txt"
 _EXAMPLE = re.compile(r"example:([a-z][a-z0-9_-]{0,39})/([A-Za-z0-9][A-Za-z0-9._-]{0,59})")
 _META = re.compile(r"([a-z_]+(?:\[[^]]*\]\+)?\d*): *(.*)")
 _PARAMETER = re.compile(r"[a-z][a-z0-9_]{0,39}")
+# Points that are there on every kernel, and see nothing of it. timer.profile samples what the processors do.
+_LIFELESS = re.compile(r"(begin|end|error|never|oneshot|procfs)\b|timer\.(?!profile\b)")
 _ARGUMENT = re.compile(r"[$@]([1-9][0-9]?)")
 _MAX_META = 64 * 1024
 _SLUG = 30
@@ -153,6 +155,7 @@ def _example(name: str, examples: Path | None, debuginfo: bool) -> Probe:
 
 def _probe(title: str, path: Path, data: dict[str, Any], meta: Mapping[str, str], debuginfo: bool) -> Probe:
     script = read(policy.text_of(path))
+    _check_live(title, script)
     data |= {
         "title": printable(title),
         "output": "auto",
@@ -160,7 +163,7 @@ def _probe(title: str, path: Path, data: dict[str, Any], meta: Mapping[str, str]
         "unmodified": True,
         "limits": _LIMITS,
     }
-    data["parameters"] = _parameters(script, _check_arguments(path.name, meta), meta)
+    data["parameters"] = _parameters(script, check_arguments(path.name, meta), meta)
     if any(True for body in script.bodies for _ in calls(body, "exit")):
         data["exits"] = True
     if debuginfo:
@@ -173,7 +176,20 @@ def _check_policy(title: str, script: Path) -> None:
     found = policy.faults(policy.text_of(script), "script")
     if found:
         first = found[0]
-        raise FleetdiagError(f"{title}: may not run: line {first.line} {first.what}; {first.advice}")
+        advice = "take another example" if is_example(title) else first.advice
+        raise FleetdiagError(f"{title}: may not run: line {first.line} {first.what}; {advice}")
+
+
+def _check_live(title: str, script: Script) -> None:
+    """Refuse what can be seen without a compiler to watch nothing; the others are looked at when they are built."""
+    points = [name for handler in script.handlers for name in handler.names]
+    if script.macros or any(not _LIFELESS.match(point) for point in points):
+        return
+    only = ", ".join(dict.fromkeys(printable(point) for point in points)) or "nothing"
+    raise FleetdiagError(
+        f"{printable(title)}: has no live probe point: it probes {'only ' if points else ''}{only}, so it would run"
+        " and say nothing of the host; take a script that probes an event, for instance syscall.open"
+    )
 
 
 # --- names
@@ -262,7 +278,7 @@ def _check_program(title: str, meta: Mapping[str, str]) -> None:
 # --- parameters
 
 
-def _check_arguments(file: str, meta: Mapping[str, str]) -> list[str]:
+def check_arguments(file: str, meta: Mapping[str, str]) -> list[str]:
     """The arguments with which SystemTap's own check compiles it; options of stap among them are left out."""
     words = _words(meta.get("test_check", ""))
     place = next((at for at, word in enumerate(words) if Path(word).name == file), len(words))

@@ -195,3 +195,24 @@ def test_the_newest_examples_in_the_cache_count(examples: Path, tmp_path: Path) 
 @pytest.mark.parametrize("text", ["", ":::", "a" * 100_000, "title:\ntitle: one\ntitle: two\x1b[2J\n"])
 def test_any_meta_file_can_be_read(text: str) -> None:
     assert scripts.read_meta(text).get("title", "") in ("", "one")
+
+
+@pytest.mark.parametrize(
+    ("script", "points"),
+    [
+        ("probe begin { println(1) }\nprobe timer.s(5), end { println(2) }\n", "only begin, timer.s(5), end"),
+        ("probe oneshot { println(1) }\n", "only oneshot"),
+        ("global n\n", "nothing"),
+    ],
+)
+def test_a_script_that_watches_nothing_is_refused_before_anything_is_compiled(
+    tmp_path: Path, script: str, points: str
+) -> None:
+    path = tmp_path / "my.stp"
+    path.write_text(script)
+    with pytest.raises(FleetdiagError, match=r"my\.stp: has no live probe point: it probes") as caught:
+        scripts.load(str(path), None)
+    assert f"it probes {points}, so" in str(caught.value)
+    for live in ("timer.profile", "syscall.*?", "$1", "perf.sw.cpu_clock"):
+        path.write_text(f"{script}probe {live} {{ println(3) }}\n")
+        scripts.load(str(path), None)
