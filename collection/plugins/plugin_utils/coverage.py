@@ -106,7 +106,10 @@ class HostCoverage:
 
 @dataclass
 class HostRecord:
-    """All that the run directory holds about one host. `window` and `builds` are those of the whole sweep."""
+    """All that the run directory holds about one host. `builds` are those of the whole sweep.
+
+    window: the one it was to sample. left_out: why the sweep itself did not probe it though it could have.
+    """
 
     host: str
     sweep_id: str
@@ -120,6 +123,7 @@ class HostRecord:
     collect: Mapping[str, Any] | None = None
     events: Sequence[Mapping[str, Any]] = ()
     outputs: Mapping[str, SessionOutput] = field(default_factory=dict)
+    left_out: str = ""
 
 
 def cover(record: HostRecord) -> HostCoverage:
@@ -287,7 +291,12 @@ def _by(cause: str) -> str:
 def _host_losses(record: HostRecord) -> list[Loss]:
     residue = (record.collect or {}).get("residue")
     names = [str(name) for name in residue] if isinstance(residue, list) else []
-    return [Loss("residue", f"module {name} is still loaded", 1) for name in names]
+    said = (record.collect or {}).get("kernel")
+    troubles = [str(item) for item in said] if isinstance(said, list) else []
+    return [
+        *(Loss("residue", f"module {name} is still loaded", 1) for name in names),
+        *(Loss("kernel", trouble) for trouble in troubles),
+    ]
 
 
 def _why_nothing(record: HostRecord, row: HostCoverage) -> tuple[HostStatus, str, str]:
@@ -297,6 +306,8 @@ def _why_nothing(record: HostRecord, row: HostCoverage) -> tuple[HostStatus, str
         if verdict and verdict != "ok":
             status: HostStatus = "failed" if verdict == "failed" else "refused"
             return status, text(data or {}, "reason") or f"{verdict} at {phase}", text(data or {}, "remedy")
+    if record.left_out:
+        return "not probed", record.left_out, "see to that, then sweep again"
     event = next((e for e in reversed(record.events) if e.get("status") in ("unreachable", "failed")), None)
     if event is not None:
         return _by_event(record, event)

@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
+    batches,
     catalog,
     coverage,
     findings,
     history,
     merge,
     store,
+    traffic,
     unknown,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
@@ -46,6 +48,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse import p
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import decode, plain
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.linetimes import LineClock
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.losses import read_losses
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.traffic import Traffic
 
 SCHEMA = "fleetdiag.report/2"
 FIRST_LINES = 100
@@ -63,7 +66,7 @@ _LINE = 4096
 @dataclass(frozen=True)
 class RunInfo:
     """One run directory. start, end: the window by the controller's clock (epoch seconds), None if it never
-    came."""
+    came. batches: how many windows there were one after the other, from `start` to `end`; 0 if one for all."""
 
     id: str
     path: str
@@ -75,6 +78,7 @@ class RunInfo:
     hosts: int
     builders: tuple[str, ...]
     conditions: Mapping[str, Any]
+    batches: int = 0
 
 
 @dataclass(frozen=True)
@@ -175,7 +179,8 @@ class Report:
 
     findings: worst first. comparisons: what was compared, found or not. peers: host -> name of the set of
     hosts it should be like. homes: host -> id of the run it is of. figures, baseline: what later sweeps take from
-    this run, and what it took from earlier ones; see history.
+    this run, and what it took from earlier ones; see history. traffic: of each run that was to lower weights on load
+    balancers, what became of the requests.
     """
 
     generated: str
@@ -192,6 +197,7 @@ class Report:
     homes: dict[str, str] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
     baseline: Mapping[str, Any] = field(default_factory=dict)
+    traffic: list[Traffic] = field(default_factory=list)
     schema: str = SCHEMA
 
 
@@ -226,9 +232,11 @@ def build(
     for pair in joined:
         next(report for report in reports if report.name == pair.probe).tables.append(pair.table)
     found = findings.find(evidence, peer_of, _past(baselines), joined)
+    balanced = [told for shard in shards if (told := traffic.read(shard.balancers)) is not None]
+    lowered = "weights on load balancers may still be lowered" if any(t.alarms for t in balanced) else ""
     return Report(
         generated=generated or datetime.now(UTC).isoformat(timespec="seconds"),
-        verdict="; ".join(filter(None, [found.headline, verdict(counts)])),
+        verdict="; ".join(filter(None, [lowered, found.headline, verdict(counts)])),
         counts=counts,
         runs=[_info(shard) for shard in shards],
         coverage=rows,
@@ -245,6 +253,7 @@ def build(
         homes={host: _id(shard.run) for host, shard in homes.items()},
         figures=baseline.figures_of(evidence),
         baseline={} if several else baselines[0],
+        traffic=balanced,
     )
 
 
@@ -295,6 +304,7 @@ class _Shard:
         self.run = run
         self.label = label
         self.window = run.read_json("window.json")
+        self.balancers = run.read_json(traffic.FILE)
         self.builds = run.read_builds()
         self.events: dict[str, list[dict[str, Any]]] = {}
         for event in run.read_events():
@@ -324,7 +334,8 @@ class _Shard:
             sweep_id=_id(run),
             probes=list(self.probes),
             window_s=self.window_s,
-            window=self.window,
+            window=batches.window_of(self.window, host),
+            left_out=batches.why_not(self.window, host) or traffic.why_not(self.balancers, host),
             builds=self.builds,
             preflight=run.read_host(host, "preflight"),
             arm=run.read_host(host, "arm"),
@@ -402,6 +413,13 @@ def _unlike(shards: Sequence[_Shard]) -> Iterator[str]:
     if len(lengths) > 1:
         named = ", ".join(f"{length:g} s" for length in lengths)
         yield f"windows of different length are in this report ({named}): compare rates, not totals"
+    for shard in shards:
+        windows = batches.reached(shard.window)
+        if windows > 1:
+            yield (
+                f"{shard.label}hosts were probed in {windows} windows one after the other: what happened in only one"
+                " of them makes alike hosts look different"
+            )
 
 
 def _homes(shards: Sequence[_Shard]) -> dict[str, _Shard]:
@@ -433,6 +451,7 @@ def _info(shard: _Shard) -> RunInfo:
         hosts=len(shard.run.hosts),
         builders=tuple(builders),
         conditions=coverage.mapping(sweep, "conditions"),
+        batches=batches.reached(window),
     )
 
 

@@ -58,6 +58,7 @@ def render(report: Report) -> str:
         hidden_findings=len(report.findings) - len(cards),
         no_findings=still.no_findings(report),
         coverage=still.coverage(report),
+        traffic=[still.traffic(told) for told in report.traffic],
         sections=still.sections(report),
         conditions=[*view.conditions(report), *still.clocks(report)],
         systems=still.systems(report),

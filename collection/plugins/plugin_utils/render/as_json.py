@@ -52,6 +52,7 @@ def document(report: Report) -> dict[str, Any]:
         "probes": [_probe(probe) for probe in report.probes],
         "builds": [asdict(item) for item in report.builds],
         "notes": report.notes,
+        **({"traffic": [asdict(told) for told in report.traffic]} if report.traffic else {}),
     }
 
 
@@ -70,8 +71,8 @@ def _comparison(item: Comparison) -> dict[str, Any]:
 
 
 def _run(run: dict[str, Any]) -> dict[str, Any]:
-    """Without its path: a run directory that was moved is still the same."""
-    return {key: value for key, value in run.items() if key != "path"}
+    """Without its path: a run directory that was moved is still the same. Without batches where there were none."""
+    return {key: value for key, value in run.items() if key != "path" and (key != "batches" or value)}
 
 
 def _host(row: HostCoverage) -> dict[str, Any]:

@@ -14,10 +14,11 @@ from collections.abc import Iterator, Sequence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.coverage import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import view
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import balancing, view
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.cells import Cell
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.formats import one_file
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import Report
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.traffic import Traffic
 
 MOST = view.Most(findings=20, hosts=20, rows=10, keys=5, trees=1, nodes=12, lines=20)
 LINE = 160
@@ -35,6 +36,8 @@ _TICKS = re.compile(r"`+")
 def render(report: Report) -> str:
     """The whole document, with a newline at its end."""
     lines = [f"## fleetdiag: {words(report.verdict)}", "", *_findings(report), "", *_coverage(report)]
+    for told in report.traffic:
+        lines += ["", *_traffic(told)]
     for probe in report.probes:
         lines += ["", *_probe(view.section(probe, MOST))]
     lines += ["", "### Conditions", ""]
@@ -81,6 +84,14 @@ def _coverage(report: Report) -> Iterator[str]:
     if rest:
         yield ""
         yield f"and {plural(rest, 'more host')} with other reasons"
+
+
+def _traffic(traffic: Traffic) -> Iterator[str]:
+    yield "### Traffic"
+    yield ""
+    yield from (f"- **critical** {words(alarm)}" for alarm in balancing.alarms(traffic))
+    yield from (f"- {words(sentence)}" for sentence in balancing.sentences(traffic))
+    yield from _grid(balancing.grid(traffic))
 
 
 # --- one probe ---

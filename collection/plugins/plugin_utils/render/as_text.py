@@ -15,10 +15,11 @@ from functools import lru_cache
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.coverage import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import view
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import balancing, view
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.cells import Cell, Head
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.formats import one_file
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import Report
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.traffic import Traffic
 
 WIDTH = 80
 MOST = view.Most()
@@ -33,6 +34,8 @@ def render(report: Report) -> str:
     """The whole text, with a newline at its end. No control character but newlines."""
     lines = [*_wrapped(f"fleetdiag: {printable(report.verdict)}"), "", *_findings(report)]
     lines += ["", *_coverage(report)]
+    for told in report.traffic:
+        lines += ["", *_traffic(told)]
     for probe in report.probes:
         lines += ["", *_probe(view.section(probe, MOST))]
     lines += ["", _heading("CONDITIONS")]
@@ -102,6 +105,21 @@ def _reason(reason: str, remedy: str) -> Iterator[str]:
         yield from _wrapped(reason, "      ", "      ")
     if remedy:
         yield from _wrapped(f"-> {remedy}", "      ", "         ")
+
+
+def _traffic(traffic: Traffic) -> Iterator[str]:
+    yield _heading("TRAFFIC")
+    for alarm in balancing.alarms(traffic):
+        yield from _wrapped(alarm, "CRITICAL  ", "    ")
+    for sentence in balancing.sentences(traffic):
+        yield from _wrapped(sentence)
+    grid = balancing.grid(traffic)
+    if grid.rows:
+        yield ""
+        yield from _wrapped(f"{grid.caption}:")
+        yield from _shown(grid)
+    for note in grid.notes:
+        yield from _wrapped(note, "  ", "    ")
 
 
 # --- one probe ---

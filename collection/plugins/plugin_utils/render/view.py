@@ -215,7 +215,10 @@ def conditions(report: Report) -> list[tuple[str, str]]:
     facts: list[tuple[str, str]] = []
     for run in report.runs:
         facts.append(("Sweep", printable(run.id)))
-        if run.start is not None:
+        if run.start is not None and run.batches:
+            windows = f"{run.batches:,} of {run.window_s:g} s, one after the other"
+            facts.append(("Windows", f"{windows}, from {cells.moment(run.start)} to {cells.moment(run.end)}"))
+        elif run.start is not None:
             facts.append(("Window", f"{run.window_s:g} s from {cells.moment(run.start)}"))
         else:
             facts.append(("Window", f"{run.window_s:g} s; it was never opened"))

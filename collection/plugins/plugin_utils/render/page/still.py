@@ -19,10 +19,11 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.coverage impor
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Column, Finding, Table, Value
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import cells, view
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import balancing, cells, view
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import figures, pack, tables
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page.model import MAX_FINDINGS
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import ProbeReport, Report
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.traffic import Traffic
 
 TOP = 10
 """Rows of each table that stand in the page itself."""
@@ -88,7 +89,7 @@ def tone(report: Report) -> str:
     """`bad` when something is critical or nothing was sampled, `good` when all is known and nothing was found."""
     worst = {finding.severity for finding in report.findings}
     sampled = report.counts.get("probed", 0) + report.counts.get("degraded", 0)
-    if "critical" in worst or not sampled:
+    if "critical" in worst or not sampled or any(told.alarms for told in report.traffic):
         return "bad"
     whole = report.counts.get("probed", 0) == sum(report.counts.values())
     if not whole or "warning" in worst:
@@ -245,6 +246,32 @@ def _covered(row: HostCoverage) -> list[str]:
         pack.text(row.reason),
         pack.text(row.remedy),
     ]
+
+
+# --- load balancers ---
+
+
+@dataclass
+class Balanced:
+    """What became of requests: weights that may still be lowered, a sentence for each host, and the servers."""
+
+    alarms: list[str]
+    sentences: list[str]
+    sheet: Sheet
+
+
+def traffic(told: Traffic) -> Balanced:
+    """The load balancers of one run."""
+    grid = balancing.grid(told)
+    sheet = Sheet(
+        grid.caption,
+        [f"{head.title[:1].upper()}{head.title[1:]}" for head in grid.heads],
+        [[cell.text for cell in row] for row in grid.rows],
+        tuple(place for place, head in enumerate(grid.heads) if head.numeric),
+        grid.notes,
+        "No balancer counted anything.",
+    )
+    return Balanced(balancing.alarms(told), list(balancing.sentences(told)), sheet)
 
 
 # --- probes ---

@@ -1,0 +1,287 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Weights of real servers in LVS: lowered with a record, given back by it. Runs on the balancer, with ipvsadm.
+
+    lvs.py '{"state": "lowered", "token": ..., ...}'    what the role asks; the answer is JSON on standard output
+    lvs.py RECORD                                       what the timer runs: give back what the record says
+
+A backend is a virtual service (`tcp 10.0.0.1:80`), a server a real one (`10.0.0.2:80`). The record and a copy of this
+file are on disk, and the timer is set, before the first weight changes. Giving back is compare-and-swap: a weight that
+is not the one set here belongs to somebody else.
+"""
+
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+import time
+
+KINDS = {"-t": "tcp", "-u": "udp", "--sctp-service": "sctp", "-f": "fwmark"}
+
+
+class RefusedError(Exception):
+    """One sentence: what, where, what to do."""
+
+
+def ipvsadm(*arguments):
+    try:
+        done = subprocess.run(["ipvsadm", *arguments], capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise RefusedError(f"ipvsadm cannot be run ({error.strerror}); install it on the balancer") from error
+    if done.returncode:
+        raise RefusedError(f"ipvsadm {' '.join(arguments)}: {done.stderr.strip() or done.returncode}")
+    return done.stdout
+
+
+def servers():
+    """Every real server: its rule as ipvsadm saves it, with the weight apart."""
+    found = []
+    for line in ipvsadm("-Sn").splitlines():
+        words = line.split()
+        if words[:1] != ["-a"] or words[1] not in KINDS:
+            continue
+        backend, server = f"{KINDS[words[1]]} {words[2]}", words[words.index("-r") + 1]
+        weight = int(words[words.index("-w") + 1])
+        found.append({"backend": backend, "server": server, "weight": weight, "rule": words[1:]})
+    return found
+
+
+def label(server):
+    return f"lvs: {server['backend']}/{server['server']}"
+
+
+def counted(column, *options):
+    """{label: a column of the listing}, of the real servers."""
+    found, backend = {}, ""
+    for line in ipvsadm("-Ln", "--exact", *options).splitlines():
+        words = line.split()
+        if words[:1] == ["->"] and backend and words[1:2] != ["RemoteAddress:Port"]:
+            found[f"lvs: {backend}/{words[1]}"] = int(words[column])
+        elif words[:1] and words[0] in ("TCP", "UDP", "SCTP", "FWM"):
+            backend = f"{words[0].lower().replace('fwm', 'fwmark')} {words[1]}"
+    return found
+
+
+def sessions():
+    return counted(4)
+
+
+def seen(asked):
+    totals, current = counted(2, "--stats"), sessions()
+    return {
+        "servers": [
+            {
+                "socket": "lvs",
+                **{key: one[key] for key in ("backend", "server", "weight")},
+                "current": current.get(label(one), 0),
+                "total": totals.get(label(one), 0),
+            }
+            for one in servers()
+            if not asked["backends"] or one["backend"] in asked["backends"]
+        ]
+    }
+
+
+def plan(asked):
+    """(entries to lower, {server: why not}, servers that are in no service)"""
+    known = [one for one in servers() if not asked["backends"] or one["backend"] in asked["backends"]]
+    entries, unfit, fit = [], {}, []
+    for name in asked["servers"]:
+        own = [one for one in known if one["server"] == name]
+        mine, why = [], ""
+        for one in own:
+            others = [
+                other
+                for other in known
+                if other["backend"] == one["backend"]
+                and other["weight"] > 0
+                and other["server"] not in (*fit, name)
+            ]
+            weight = target(one["weight"], asked)
+            if one["weight"] and len(others) < asked["min_active"]:
+                why = (
+                    f"{label(one)}: only {len(others)} other active servers would be left at full weight, "
+                    f"{asked['min_active']} are wanted; probe fewer servers at once"
+                )
+            elif one["weight"] and weight >= one["weight"]:
+                why = (
+                    f"{label(one)}: its weight {one['weight']} cannot be lowered; give servers larger weights"
+                )
+            elif one["weight"]:
+                mine.append({**one, "before": one["weight"], "set": weight})
+        if why:
+            unfit[name] = why
+        elif own:
+            fit.append(name)
+            entries += mine
+    unknown = [name for name in asked["servers"] if not any(one["server"] == name for one in known)]
+    return entries, unfit, unknown
+
+
+def target(now, asked):
+    found = re.fullmatch(r"([0-9]{1,5})(%?)", asked["weight"])
+    if not found or (found[2] and int(found[1]) > 100):
+        raise RefusedError(f"weight {asked['weight']!r} is neither a number nor 0% to 100%; correct it")
+    wanted = math.floor(now * int(found[1]) / 100) if found[2] else int(found[1])
+    return max(wanted, math.ceil(now * asked["floor"] / 100))
+
+
+def lowered(asked):
+    record = record_of(asked)
+    answer = {"changed": False, "weights": {}, "unfit": {}, "unknown": [], "settled": True}
+    if os.path.exists(record):
+        return {**answer, "weights": weights(read(record))}
+    entries, unfit, unknown = plan(asked)
+    if asked["unfit"] == "fail" and (unfit or unknown):
+        raise RefusedError(
+            next(iter(unfit.values()), f"server {', '.join(unknown)} is in no service; correct its name")
+        )
+    answer.update(changed=bool(entries), weights=weights(entries), unfit=unfit, unknown=unknown)
+    if not entries or asked["check"]:
+        return answer
+    os.makedirs(asked["record_dir"], mode=0o700, exist_ok=True)
+    with open(__file__, encoding="utf-8") as file:
+        write(copy_of(record), file.read())
+    write(record, json.dumps({"entries": entries}))
+    set_timer(record, asked["ttl"])
+    before = sessions()
+    done = []
+    try:
+        for entry in entries:
+            done.append(entry)
+            set_weight(entry, entry["set"])
+    except RefusedError:
+        give_back(done)
+        forget(record)
+        raise
+    answer["settled"] = settled(entries, before, asked["wait"])
+    return answer
+
+
+def settled(entries, before, seconds):
+    """Wait until no server has more connections than its lower weight's share."""
+    most = {label(e): math.ceil(before.get(label(e), 0) * e["set"] / e["before"]) for e in entries}
+    deadline = time.monotonic() + seconds
+    while True:
+        now = sessions()
+        if all(now.get(name, 0) <= limit for name, limit in most.items()):
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.5)
+
+
+def restored(asked):
+    folder = asked["record_dir"]
+    names = [record_of(asked)] if asked["token"] else []
+    if not asked["token"] and os.path.isdir(folder):
+        names = sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".json"))
+    answer = {"changed": False, "weights": {}, "left": {}}
+    for record in names:
+        entries = read(record)
+        answer["changed"] = answer["changed"] or bool(entries)
+        if asked["check"]:
+            continue
+        given, left = give_back(entries)
+        forget(record)
+        answer["weights"].update(given)
+        answer["left"].update(left)
+    return answer
+
+
+def give_back(entries):
+    given, left = {}, {}
+    for entry in entries:
+        now = next((one["weight"] for one in servers() if label(one) == label(entry)), None)
+        if now != entry["set"]:
+            left[label(entry)] = f"its weight is {now}, not the {entry['set']} we had set"
+            continue
+        try:
+            set_weight(entry, entry["before"])
+            given[label(entry)] = {"after": entry["before"]}
+        except RefusedError as why:
+            left[label(entry)] = str(why)
+    return given, left
+
+
+def set_weight(entry, weight):
+    rule = list(entry["rule"])
+    rule[rule.index("-w") + 1] = str(weight)
+    ipvsadm("-e", *rule)
+
+
+def weights(entries):
+    return {label(entry): {"before": entry["before"], "after": entry["set"]} for entry in entries}
+
+
+def record_of(asked):
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", asked["token"]):
+        raise RefusedError(f"token {asked['token']!r} is not usable; use letters, digits, _ and -")
+    return os.path.join(asked["record_dir"], f"{asked['token']}.json")
+
+
+def copy_of(record):
+    return os.path.splitext(record)[0] + ".py"
+
+
+def unit_of(record):
+    return "fleetdiag-lvs-" + os.path.splitext(os.path.basename(record))[0]
+
+
+def set_timer(record, seconds):
+    command = ["systemd-run", "--quiet", f"--unit={unit_of(record)}", f"--on-active={seconds}"]
+    command += ["--timer-property=AccuracySec=1", sys.executable, copy_of(record), record]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        forget(record)
+        raise RefusedError(
+            f"the timer that gives the weights back cannot be set: {done.stderr.strip()}; nothing was changed"
+        )
+
+
+def forget(record):
+    subprocess.run(["systemctl", "stop", f"{unit_of(record)}.timer"], check=False, capture_output=True)
+    for path in (record, copy_of(record)):
+        if os.path.exists(path):
+            os.unlink(path)
+
+
+def read(record):
+    try:
+        with open(record, encoding="utf-8") as file:
+            return json.load(file)["entries"]
+    except FileNotFoundError:
+        return []
+    except (ValueError, KeyError) as error:
+        raise RefusedError(f"{record}: is damaged ({error}); look at the weights yourself") from error
+
+
+def write(path, text):
+    with open(
+        os.open(f"{path}.tmp", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w"
+    ) as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(f"{path}.tmp", path)
+
+
+def main(argument):
+    try:
+        if not argument.startswith("{"):
+            entries = read(argument)
+            give_back(entries)
+            forget(argument)
+            return 0
+        asked = json.loads(argument)
+        answer = {"seen": seen, "lowered": lowered, "restored": restored}[asked["state"]](asked)
+    except RefusedError as why:
+        answer = {"failed": True, "msg": str(why)}
+    sys.stdout.write(json.dumps(answer) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
