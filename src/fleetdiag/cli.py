@@ -100,6 +100,20 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="set a probe's parameter",
     )
     add("--window", default="30s", metavar="TIME", help="how long to look: 30, 30s, 5m (default: 30s)")
+    add(
+        "--drain",
+        default="",
+        metavar="WEIGHT",
+        help="lower the hosts' weight on the load balancers (group load_balancers) while they are probed, as 50%% of"
+        " what it is (default: leave it)",
+    )
+    add(
+        "--canary",
+        default="",
+        metavar="N",
+        help="probe N (or 10%%) of each set of peers first, and the others only if these have no trouble",
+    )
+    add("--batch", default="", metavar="N", help="probe N (or 25%%) of the hosts at a time (default: all)")
     options.add_catalog(parser)
     add(
         "--runs-dir",
@@ -137,5 +151,8 @@ def _run_sweep(args: argparse.Namespace) -> int:
             extra_vars=args.extra_vars,
             verbosity=args.verbose,
             fail_on=args.fail_on,
+            drain=args.drain,
+            canary=args.canary,
+            batch=args.batch,
         )
     )

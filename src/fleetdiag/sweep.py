@@ -8,13 +8,15 @@ playbook ended well, badly, or was interrupted: build the report from what is th
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
+    batches,
     catalog,
     history,
     modulestore,
@@ -22,6 +24,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
     scripts,
     settings,
     store,
+    traffic,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from fleetdiag import playbook, progress
@@ -29,6 +32,8 @@ from fleetdiag.playbook import DEFAULT_FORKS
 from fleetdiag.reporting import EXIT_INTERRUPTED, exit_code, render
 
 PLAYBOOK = "fleetdiag.systemtap.sweep"
+RESTORE = "fleetdiag.systemtap.restore"
+_WEIGHT = re.compile(r"(100|[0-9]{1,2})%|[0-9]{1,3}")
 _STOPPING = "stopping; sessions on hosts end by themselves, the report follows"
 
 
@@ -39,7 +44,7 @@ class Request:
     inventory: files, directories or lists with a comma; parameters: `probe.name=value`; extra_vars: as
     ansible-playbook takes them; baseline: earlier sweeps to compare with; forks: hosts worked on at the same time;
     verbosity: number of v; fail_on: the
-    severity of findings that make the exit code 4.
+    severity of findings that make the exit code 4; drain, canary, batch: as the role's options have them.
     """
 
     inventory: Sequence[str]
@@ -56,6 +61,9 @@ class Request:
     extra_vars: Sequence[str] = ()
     verbosity: int = 0
     fail_on: str = ""
+    drain: str = ""
+    canary: str = ""
+    batch: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,8 @@ def carry_out(request: Request, checked: Checked) -> Outcome:
                 view.tell(news)
 
         printed = playbook.run(PLAYBOOK, _reach(request, checked), checked.variables, on_event, stop)
+        if state.run_dir is not None:
+            _give_back(request, checked, state.run_dir)
     if state.run_dir is not None and state.run_dir.is_dir():
         return Outcome(state.run_dir, stop.requested)
     if stop.requested:
@@ -129,8 +139,21 @@ def check(request: Request) -> Checked:
             "sweep_catalogs": [str(directory) for directory in catalogs],
             "sweep_runs_dir": str(runs_dir),
             "sweep_baseline": request.baseline,
+            **_in_turn(request),
         },
     )
+
+
+def _in_turn(request: Request) -> dict[str, str]:
+    """Variables for what is not done to all hosts at once, or not with all their traffic."""
+    batches.amount(request.canary, "--canary")
+    batches.amount(request.batch, "--batch")
+    if request.drain and not _WEIGHT.fullmatch(request.drain):
+        raise FleetdiagError(
+            f"--drain {request.drain}: is no weight; say 50% of what it is, or a number to 256"
+        )
+    given = {"sweep_drain": request.drain, "sweep_canary": request.canary, "sweep_batch": request.batch}
+    return {name: value for name, value in given.items() if value}
 
 
 def _by_folder(names: Sequence[str]) -> tuple[list[str], list[Path]]:
@@ -158,6 +181,21 @@ def _check_probes(
         parameters.check_names(probes, {name: values for name, values in given.items() if name not in later})
         for probe in probes:
             parameters.check(probe, parameters.of_probe(probe, given))
+
+
+def _give_back(request: Request, checked: Checked, run_dir: Path) -> None:
+    """Give back the weights that an interrupted playbook has left lowered; the balancers' timers would do it later."""
+    data = store.read_json(run_dir, traffic.FILE)
+    for batch in traffic.left_lowered(data):
+        print("fleetdiag: giving back the weights on the load balancers", file=sys.stderr)
+        variables = {
+            **{name: value for name, value in checked.variables.items() if name == "ansible_become"},
+            "drain_token": f"{run_dir.name}_{batch}",
+            "drain_run_dir": str(run_dir),
+            "drain_batch": batch,
+        }
+        reach = replace(_reach(request, checked), limit="")
+        playbook.run(RESTORE, reach, variables, lambda _: None, playbook.Stop("stopping"))
 
 
 def _reach(request: Request, checked: Checked) -> playbook.Reach:

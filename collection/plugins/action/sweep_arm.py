@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
+    batches,
     plan,
     preflight,
     skew,
@@ -82,7 +83,7 @@ class ActionModule(FleetdiagAction):
             (self.host, facts["kernel"], facts["kernel_build_id"], facts["staprun"], smoke)
         )
         cached = (verdicts.get_verdict(combination) or {}).get("verdict") == "ok"
-        window = store.read_json(run, "window.json")
+        window = batches.window_of(store.read_json(run, "window.json"), self.host)
         wanted = _wanted(sweep, modules, window, args["arm_timeout"])
         wanted.update(smoke="" if cached else smoke, window_ms=_told(window, Clock(**facts["clock"])))
         if facts.get("remembered"):

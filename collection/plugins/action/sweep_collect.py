@@ -38,6 +38,8 @@ class ActionModule(FleetdiagAction):
         accepted = {name: REDACTION_GROWTH * limit for name, limit in limits.items()}
         collected = guard.collect(sweep["id"], accepted)
         record: dict[str, Any] = {"sessions": {}, "residue": collected.residue}
+        if collected.kernel:
+            record["kernel"] = collected.kernel
         for session in collected.sessions:
             store.write_host_bytes(run, self.host, f"{session.probe}.out.gz", session.out_gz)
             store.write_host_bytes(run, self.host, f"{session.probe}.err", session.err)

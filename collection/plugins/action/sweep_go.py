@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import plan, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import batches, plan, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import Clock
@@ -19,7 +19,7 @@ class ActionModule(FleetdiagAction):
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run = Path(args["run_dir"])
-        window = store.read_json(run, "window.json")
+        window = batches.window_of(store.read_json(run, "window.json"), self.host)
         if not window:
             raise FleetdiagError(f"{run}/window.json is missing: the window was not chosen; sweep again")
         armed = store.read_host(run, self.host, "arm") or {}

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
+    batches,
     hostmemory,
     plan,
     store,
@@ -23,36 +25,39 @@ class ActionModule(FleetdiagAction):
         "forks": {"type": "int", "default": 5},
         "start": {"type": "float", "default": 0.0},
         "armed": {"type": "bool", "default": False},
+        "batch": {"type": "int", "default": 0},
     }
     TOUCHES_HOSTS = True
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run = Path(args["run_dir"])
         sweep = store.open_run(run).sweep
-        now = time.time()
-        if args["start"]:
+        now, batch = time.time(), args["batch"]
+        known = store.read_json(run, "window.json") if batch else None
+        hosts, _ = batches.part(known, batch, sweep["hosts"])
+        if args["start"] and batch < 2:
             window = plan.given_window(args["start"], sweep["window_s"], now)
-        elif args["armed"] and (armed := store.armed_hosts(run)):
+        elif args["armed"] and (armed := [host for host in store.armed_hosts(run) if host in hosts]):
             answers = [(store.read_host(run, host, "preflight") or {}).get("answer_s", 0.0) for host in armed]
             window = plan.window(
                 now, sweep["window_s"], armed_hosts=len(armed), forks=args["forks"], answer_s=max(answers)
             )
-        elif not args["armed"] and (armings := self._armings(run)):
+        elif not args["armed"] and (armings := self._armings(run, hosts)):
             probes = sweeprun.probes(sweep)
             window = plan.foreseen_window(
                 now, sweep["window_s"], **armings, forks=args["forks"], arm_timeout=plan.arm_timeout_s(probes)
             )
         else:
             return {}
-        store.write_json(run, "window.json", window)
+        store.write_json(run, "window.json", batches.opened(known, batch, window) if known else window)
         return dict(window)
 
     @staticmethod
-    def _armings(run: Path) -> dict[str, list[float]] | None:
-        """How long arming has taken on each host that can be armed; None if nothing is known of one of them."""
+    def _armings(run: Path, hosts: Sequence[str]) -> dict[str, list[float]] | None:
+        """How long arming has taken on each of `hosts` that can be armed; None if nothing is known of one of them."""
         memory, builds = HostMemory(), store.read_builds(run)
         keys, known, contacts = [], {}, []
-        for host in store.open_run(run).hosts:
+        for host in hosts:
             facts = store.read_host(run, host, "preflight") or {}
             build = builds.get(str(facts.get("kernel", "")))
             if facts.get("verdict") != "ok" or not build or build.get("error"):

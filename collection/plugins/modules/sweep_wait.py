@@ -10,6 +10,11 @@ short_description: Wait for the end of the window
 version_added: 0.1.0
 description:
   - Runs on the controller, once for the whole fleet.
+options:
+  batch:
+    description: Number of the batch of hosts that is watched, from 1; 0 for all hosts.
+    type: int
+    default: 0
 extends_documentation_fragment:
   - fleetdiag.systemtap.sweep_step
   - fleetdiag.systemtap.sweep_step.run_dir

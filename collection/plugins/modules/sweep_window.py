@@ -20,6 +20,10 @@ options:
     description: The hosts are armed, so that the window must be chosen now.
     type: bool
     default: false
+  batch:
+    description: Number of the batch of hosts that it is for, from 1; 0 for all hosts.
+    type: int
+    default: 0
   forks:
     description: How many hosts Ansible talks to at a time.
     type: int

@@ -165,6 +165,22 @@ def opened(data: Mapping[str, Any], number_of_batch: int, window: Mapping[str, f
     return {**data, "batches": listed, "start": min(starts), "end": max(ends)}
 
 
+def batch(data: Mapping[str, Any], number_of_batch: int) -> Batch:
+    """One batch of window.json, counted from 1."""
+    found = _listed(data)[number_of_batch - 1]
+    return Batch(tuple(map(str, found.get("hosts", ()))), found.get("canary") is True)
+
+
+def part(
+    data: Mapping[str, Any] | None, number_of_batch: int, hosts: Sequence[str]
+) -> tuple[Sequence[str], Mapping[str, Any] | None]:
+    """Hosts and window of one batch; with 0, of a sweep without batches, all hosts and the one window."""
+    if not number_of_batch or not data:
+        return hosts, data
+    own = batch(data, number_of_batch).hosts
+    return own, next((window_of(data, host) for host in own), None)
+
+
 def window_of(data: Mapping[str, Any] | None, host: str) -> Mapping[str, Any] | None:
     """The window of this host, None if it has none."""
     if not data:

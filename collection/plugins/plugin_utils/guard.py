@@ -110,6 +110,7 @@ class Collected:
 
     sessions: list[Session] = field(default_factory=list)
     residue: list[str] = field(default_factory=list)
+    kernel: list[str] = field(default_factory=list)
     clock: Clock | None = None
 
 
@@ -299,6 +300,8 @@ def read_collected(lines: Iterable[str], limits: dict[str, int]) -> Collected:
         name, _, value = rest.partition(" ")
         if kind == "residue":
             collected.residue.append(printable(rest))
+        elif kind == "kernel":
+            collected.kernel.extend(_kernel_trouble(name, value))
         elif kind == "collect=complete":
             complete = True
         elif kind in ("session", "out", "err"):
@@ -313,6 +316,24 @@ def read_collected(lines: Iterable[str], limits: dict[str, int]) -> Collected:
     for name, head in heads.items():
         collected.sessions.append(_session(name, head, payload, limits[name]))
     return collected
+
+
+# Bits of /proc/sys/kernel/tainted that speak of trouble; loading a module sets others.
+_TAINTS = {4: "a machine check", 5: "a bad page", 7: "an oops", 9: "a warning", 14: "a soft lockup"}
+
+
+def _kernel_trouble(what: str, value: str) -> Iterator[str]:
+    """What became of the host's kernel since the sweep was armed there, in sentences; nothing is the rule."""
+    if what == "booted":
+        yield "it was booted again while it was probed"
+    elif what == "said":
+        yield f"its kernel said: {printable(value)[:300]}"
+    elif what == "taint":
+        before, _, now = value.partition(" ")
+        fresh = int(now) & ~int(before) if before.isdigit() and now.isdigit() else 0
+        names = [name for bit, name in _TAINTS.items() if fresh >> bit & 1]
+        if names:
+            yield f"its kernel is tainted by {' and '.join(names)} since it was probed"
 
 
 def _session(name: str, head: list[str], payload: dict[tuple[str, str], bytes], limit: int) -> Session:

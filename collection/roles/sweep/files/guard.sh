@@ -165,6 +165,22 @@ restore_sysctls() {  # only where the value is still the one staprun sets: an ad
     done
 }
 
+# ---------------------------------------------------------------- what becomes of the kernel
+
+note_kernel() {  # ID; what it was like before anything was loaded
+    [ -e "$SWEEPS/$1/kernel" ] || echo "$(cat /proc/sys/kernel/tainted) $(cat /proc/sys/kernel/random/boot_id) \
+$(cut -d' ' -f1 /proc/uptime)" >"$SWEEPS/$1/kernel"
+}
+
+kernel_since() {  # ID; lines for the controller: booted again, what the kernel complained of, how it is tainted
+    read -r taint boot since 2>/dev/null <"$SWEEPS/$1/kernel" || return 0
+    [ "$boot" = "$(cat /proc/sys/kernel/random/boot_id)" ] || { echo "kernel booted"; return 0; }
+    dmesg 2>/dev/null | awk -v since="$since" '/^\[/ && substr($0, 2) + 0 >= since \
+        && /BUG: |WARNING: |Oops|soft lockup|general protection fault|blocked for more than/' | head -n 3 \
+        | while read -r line; do echo "kernel said $(echo "$line" | clean)"; done
+    echo "kernel taint $taint $(cat /proc/sys/kernel/tainted)"
+}
+
 # ---------------------------------------------------------------- one sweep at a time
 
 # The lock names the sweep and who runs it. A sweep holds the host for as long as the timer that ends it is set, which
@@ -306,6 +322,7 @@ arm() {
     take_host || return 0
     [ "$redaction" != no ] || : >"$SWEEPS/$id/unredacted"
     save_sysctls "$id"
+    note_kernel "$id"
     if [ -n "$smoke_sha" ]; then
         said=$(smoke "$smoke_sha") || {
             echo "verdict=refused"
@@ -432,6 +449,7 @@ collect() {
     is_id "$1" || die "collect: '$1' is not a sweep id"
     [ -d "$SWEEPS/$1" ] || die "nothing of sweep $1 is on this host"
     finish "$1"
+    kernel_since "$1"
     for probe in $(sessions_of "$1"); do
         dir="$SWEEPS/$1/$probe"
         touch "$dir/out" "$dir/err"

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Decide who is probed when: canaries, then batches. Runs on the controller, once per sweep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import batches, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import peers
+
+
+class ActionModule(FleetdiagAction):
+    ARGS: ClassVar = {
+        "run_dir": {"type": "str", "required": True},
+        "canary": {"type": "str", "default": ""},
+        "batch": {"type": "str", "default": ""},
+    }
+
+    def work(self, args: dict[str, Any]) -> dict[str, Any]:
+        run = store.open_run(Path(args["run_dir"]))
+        hosts = [
+            host for host in run.hosts if (run.read_host(host, "preflight") or {}).get("verdict") == "ok"
+        ]
+        alike = peers.recorded(run.sweep, run.hosts)
+        planned = batches.plan(hosts, alike, canary=args["canary"], batch=args["batch"])
+        if planned:
+            store.write_json(run.path, "window.json", batches.planned(planned))
+        listed = [
+            {"number": number, "hosts": list(batch.hosts), "canary": batch.canary}
+            for number, batch in enumerate(planned, 1)
+        ]
+        return {"batches": listed or [{"number": 0, "hosts": hosts, "canary": False}]}
