@@ -168,7 +168,7 @@ def opened(data: Mapping[str, Any], number_of_batch: int, window: Mapping[str, f
 def batch(data: Mapping[str, Any], number_of_batch: int) -> Batch:
     """One batch of window.json, counted from 1."""
     found = _listed(data)[number_of_batch - 1]
-    return Batch(tuple(map(str, found.get("hosts", ()))), found.get("canary") is True)
+    return Batch(tuple(_hosts(found)), found.get("canary") is True)
 
 
 def part(
@@ -187,7 +187,7 @@ def window_of(data: Mapping[str, Any] | None, host: str) -> Mapping[str, Any] | 
         return None
     if "batches" not in data:
         return data
-    own = next((batch for batch in _listed(data) if host in batch.get("hosts", ())), {})
+    own = next((batch for batch in _listed(data) if host in _hosts(batch)), {})
     return own if number(own, "start") is not None else None
 
 
@@ -199,10 +199,13 @@ def reached(data: Mapping[str, Any] | None) -> int:
 def why_not(data: Mapping[str, Any] | None, host: str) -> str:
     """Why the batch of this host was never probed, where an earlier one had trouble; else empty."""
     stopped = text(data or {}, "stopped")
-    waiting = any(
-        host in batch.get("hosts", ()) and number(batch, "start") is None for batch in _listed(data or {})
-    )
+    waiting = any(host in _hosts(batch) and number(batch, "start") is None for batch in _listed(data or {}))
     return stopped if stopped and waiting else ""
+
+
+def _hosts(batch: Mapping[str, Any]) -> list[str]:
+    listed = batch.get("hosts")
+    return [str(host) for host in listed] if isinstance(listed, list) else []
 
 
 def _listed(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:

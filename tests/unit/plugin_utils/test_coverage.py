@@ -130,6 +130,11 @@ def test_a_module_that_stays_is_named_with_its_remedy() -> None:
     assert row.remedy == "on the host: staprun -d fd_x_nettop"
 
 
+def test_what_its_kernel_complained_of_stands_beside_the_figures() -> None:
+    row = coverage.cover(record(collect={**COLLECTED, "kernel": ["its kernel said: BUG: x"]}))
+    assert (row.status, row.reason) == ("degraded", "its kernel said: BUG: x")
+
+
 def test_a_name_that_a_host_sends_is_no_command_in_the_remedy() -> None:
     row = coverage.cover(record(collect={**COLLECTED, "residue": ["x;reboot"]}))
     assert row.remedy == "on the host: staprun -d 'x;reboot'"
@@ -245,6 +250,7 @@ FIELDS = st.sampled_from(
         "sessions",
         "nettop",
         "residue",
+        "kernel",
         "status",
         "error",
         "offset_s",

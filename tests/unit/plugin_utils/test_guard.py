@@ -105,6 +105,22 @@ def test_collected_output_is_whole_and_its_unit_is_known() -> None:
     assert collected.residue == ["fd_x_nettop"]
 
 
+@pytest.mark.parametrize(
+    ("line", "sentences"),
+    [
+        ("kernel taint 12288 12288", []),
+        ("kernel taint 0 12288", []),  # a module of ours was loaded
+        ("kernel taint 0 12800", ["its kernel is tainted by a warning since it was probed"]),
+        ("kernel taint 512 12928", ["its kernel is tainted by an oops since it was probed"]),
+        ("kernel booted", ["it was booted again while it was probed"]),
+        ("kernel said [ 9.1] BUG: \x1b[2J", ["its kernel said: [ 9.1] BUG: \\x1b[2J"]),
+        ("kernel taint x", []),
+    ],
+)
+def test_what_becomes_of_the_kernel_is_said(line: str, sentences: list[str]) -> None:
+    assert guard.read_collected([line, *answer()], {"nettop": 100}).kernel == sentences
+
+
 def test_output_from_which_nothing_was_taken_says_so() -> None:
     (session,) = guard.read_collected(answer(redacted="5 -"), {"nettop": 100}).sessions
     assert (session.printed_bytes, session.redacted_lines) == (5, None)
