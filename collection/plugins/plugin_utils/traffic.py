@@ -270,7 +270,7 @@ class _Story:
     def _weights(self, backend: str, server: str, batch: int | None) -> Iterator[Weight]:
         before = self._counts("before") or {}
         during = self._counts("start", batch) if batch is not None else self._counts("start")
-        after = self._counts("after", last=True) or self._counts("restored", last=True) or {}
+        after = self._counts("after", last=True) or self._counts("restored", batch, last=True) or {}
         for place, name in sorted(before):
             if (place[2], name) == (backend, server):
                 told = [

@@ -153,6 +153,15 @@ def test_each_batch_is_measured_in_its_own_window() -> None:
     assert (web1.shares[1], web2.shares[1]) == (0.2, 0.25)
 
 
+def test_of_a_batch_that_was_cut_off_nobody_knows_the_weights() -> None:
+    sweep = Sweep().tell("before", counted(100, 100), batch=1).lower(batch=1)
+    sweep.tell("start", counted(100, 100, weight=50), batch=1).tell("end", counted(120, 180), batch=1)
+    sweep.give_back(batch=1).tell("restored", counted(120, 180), batch=1).lower("web2", batch=2)
+    first, second = sweep.read().sentences
+    assert "; weights are as before; " in first
+    assert "; what its weights are now is not known; " in second
+
+
 def test_hosts_that_cannot_be_lowered_are_left_out_with_the_reason_or_named() -> None:
     results = {"lb1": {"unfit": {"web1": "only 0 others"}, "weights": {}}}
     for probe_unfit, key in ((False, "left_out"), (True, "full_weight")):
