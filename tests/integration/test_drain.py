@@ -43,7 +43,7 @@ LOWER = """
   gather_facts: false
   roles:
     - role: fleetdiag.systemtap.drain
-      vars: {drain_state: lowered, drain_token: look, drain_servers: [web1]}
+      vars: {drain_state: lowered, drain_token: look}
 """
 
 
@@ -76,6 +76,7 @@ class Balancer:
         return int(answer[0]) if answer else -1
 
     def playbook(self, folder: Path, **variables: Any) -> list[str]:
+        variables.setdefault("drain_servers", ["web1"])
         (folder / "play.yml").write_text(LOWER)
         program = str(Path(sys.executable).with_name("ansible-playbook"))
         return [program, "-i", str(self.inventory), str(folder / "play.yml"), "-e", json.dumps(variables)]
@@ -108,15 +109,15 @@ def test_h1_systemd_gives_the_weight_back_after_the_controller_was_killed(
         f" systemd-run --quiet --unit=fleetdiag-test-client$n {hold}; done",
     )
     try:
-        command = balancer.playbook(tmp_path, drain_weight="0%", drain_ttl=30, drain_wait=300)
+        command = balancer.playbook(tmp_path, drain_weight="0%", drain_floor=0, drain_ttl=60, drain_wait=600)
         controller = subprocess.Popen(
             command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL, start_new_session=True
         )
-        wait_until(lambda: balancer.weight("web1") == 10, "the weight is lowered", 120)
+        wait_until(lambda: balancer.weight("web1") == 0, "the weight is lowered", 300)
         os.killpg(controller.pid, signal.SIGKILL)
         controller.wait()
         assert "fleetdiag-weights-look.timer" in balancer.lab.ssh(LB, "systemctl list-timers --all").stdout
-        wait_until(lambda: balancer.weight("web1") == 100, "systemd's timer gave it back", 90)
+        wait_until(lambda: balancer.weight("web1") == 100, "systemd's timer gave it back", 120)
     finally:
         balancer.lab.ssh(LB, "systemctl stop 'fleetdiag-test-client*' fleetdiag-test-deaf")
 
@@ -145,7 +146,7 @@ def test_abort_ends_sessions_and_gives_weights_back_and_may_be_repeated(
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_until(lambda: runs.exists() and (newest(runs) / "window.json").exists(), "it watches", 300)
+        wait_until(lambda: runs.exists() and (newest(runs) / "window.json").exists(), "it watches", 600)
         ended = fleetdiag("abort", "-i", str(balancer.inventory), "-l", "web")
         assert ended.returncode == 0, ended.stdout + ended.stderr
         assert "web1  ended: 1 module unloaded, of 1 sweep" in ended.stdout
@@ -158,3 +159,50 @@ def test_abort_ends_sessions_and_gives_weights_back_and_may_be_repeated(
     again = fleetdiag("abort", "-i", str(balancer.inventory), "-l", "web")
     assert again.returncode == 0
     assert again.stdout.count("nothing was running") == 2
+
+
+# --- LVS, which is in the kernel of the same machine
+
+SERVICE, REAL, OTHER = "10.99.0.1:80", "10.99.0.2:80", "10.99.0.3:80"
+
+
+@pytest.fixture
+def service(balancer: Balancer) -> Iterator[Balancer]:
+    """A virtual service with two real servers, of weight 100 each."""
+    add = "".join(f"ipvsadm -a -t {SERVICE} -r {real} -m -w 100;" for real in (REAL, OTHER))
+    balancer.lab.ssh(LB, f"set -e; modprobe ip_vs; modprobe ip_vs_wrr; ipvsadm -A -t {SERVICE} -s wrr; {add}")
+    yield balancer
+    balancer.lab.ssh(LB, f"ipvsadm -D -t {SERVICE}; rmdir /run/fleetdiag/lvs")
+
+
+def lvs_weight(balancer: Balancer, real: str) -> int:
+    for line in balancer.lab.ssh(LB, "ipvsadm -Sn").stdout.splitlines():
+        words = line.split()
+        if words[0] == "-a" and real in words:
+            return int(words[words.index("-w") + 1])
+    return -1
+
+
+def test_lvs_lowers_gives_back_by_abort_and_by_its_own_timer(service: Balancer, tmp_path: Path) -> None:
+    kind = ["-e", json.dumps({"drain_kind": "lvs"})]
+
+    def lower(**variables: Any) -> subprocess.CompletedProcess[str]:
+        command = [*service.playbook(tmp_path, drain_wait=0, **variables), *kind]
+        return subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+
+    done = lower(drain_servers=[REAL], drain_ttl=900)
+    assert done.returncode == 0, done.stdout
+    assert (lvs_weight(service, REAL), lvs_weight(service, OTHER)) == (50, 100)
+    ended = fleetdiag("abort", "-i", str(service.inventory), "-l", LB, *kind)
+    assert f"weights given back: lvs: tcp {SERVICE}/{REAL} 100" in ended.stdout, ended.stdout
+    assert lvs_weight(service, REAL) == 100
+
+    refused = lower(drain_servers=[REAL, OTHER], drain_ttl=900)
+    assert refused.returncode != 0
+    assert "only 0 other active servers would be left at full weight" in refused.stdout
+    assert (lvs_weight(service, REAL), lvs_weight(service, OTHER)) == (100, 100)
+
+    done = lower(drain_servers=[REAL], drain_ttl=5)
+    assert done.returncode == 0, done.stdout
+    wait_until(lambda: lvs_weight(service, REAL) == 100, "systemd's timer gave it back", 120)
+    assert service.lab.ssh(LB, "ls /run/fleetdiag/lvs").stdout == ""
