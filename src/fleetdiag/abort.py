@@ -102,14 +102,16 @@ def take(ended: Mapping[str, Ended], event: playbook.Event) -> None:
         host.heard = True
         if data.get("task_action") == SESSIONS:
             host.sweeps, host.modules = len(result.get("sweeps") or []), int(result.get("modules") or 0)
+        # What a balancer said, of whatever kind it is.
+        said = _mapping(_mapping(result, "ansible_facts"), "drain_said")
         host.weights += [
             f"{printable(str(label))} {weight.get('after')}"
-            for label, weight in _mapping(result, "weights").items()
+            for label, weight in _mapping(said, "weights").items()
             if isinstance(weight, dict)
         ]
         host.left += [
             f"{printable(str(label))}: {progress.first_line(why)}"
-            for label, why in _mapping(result, "left").items()
+            for label, why in _mapping(said, "left").items()
         ]
 
 

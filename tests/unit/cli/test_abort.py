@@ -18,6 +18,10 @@ def event(host: str, kind: str = "runner_on_ok", task: str = abort.SESSIONS, **r
     return {"event": kind, "event_data": {"host": host, "task_action": task, "res": result}}
 
 
+def balancer(**said: Any) -> dict[str, Any]:
+    return event("lb1", task="ansible.builtin.set_fact", ansible_facts={"drain_said": said})
+
+
 def told(hosts: list[str], *events: dict[str, Any]) -> dict[str, abort.Ended]:
     ended = {host: abort.Ended() for host in hosts}
     for one in events:
@@ -30,7 +34,7 @@ def test_a_line_says_what_was_ended_on_a_host() -> None:
         ["web1", "web2", "lb1"],
         event("web1", sweeps=["a", "b"], modules=3),
         event("web2", sweeps=[], modules=0),
-        event("lb1", task="fleetdiag.systemtap.haproxy_weight", weights={LABEL: {"after": 100}}, left={}),
+        balancer(weights={LABEL: {"after": 100}}, left={}),
         event("lb1", sweeps=[], modules=0),
     )
     assert list(abort.lines(ended)) == [
@@ -44,7 +48,7 @@ def test_a_line_says_what_was_ended_on_a_host() -> None:
 def test_a_weight_that_somebody_else_changed_is_named() -> None:
     ended = told(
         ["lb1"],
-        event("lb1", task="x", weights={}, left={LABEL: "its weight is 77, not the 50 we had set"}),
+        balancer(weights={}, left={LABEL: "its weight is 77, not the 50 we had set"}),
     )
     (line, last) = abort.lines(ended)
     assert line == f"lb1  weights left alone: {LABEL}: its weight is 77, not the 50 we had set"
