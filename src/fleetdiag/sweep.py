@@ -8,7 +8,6 @@ playbook ended well, badly, or was interrupted: build the report from what is th
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,7 +32,6 @@ from fleetdiag.reporting import EXIT_INTERRUPTED, exit_code, render
 
 PLAYBOOK = "fleetdiag.systemtap.sweep"
 RESTORE = "fleetdiag.systemtap.restore"
-_WEIGHT = re.compile(r"(100|[0-9]{1,2})%|[0-9]{1,3}")
 _STOPPING = "stopping; sessions on hosts end by themselves, the report follows"
 
 
@@ -148,10 +146,7 @@ def _in_turn(request: Request) -> dict[str, str]:
     """Variables for what is not done to all hosts at once, or not with all their traffic."""
     batches.amount(request.canary, "--canary")
     batches.amount(request.batch, "--batch")
-    if request.drain and not _WEIGHT.fullmatch(request.drain):
-        raise FleetdiagError(
-            f"--drain {request.drain}: is no weight; say 50% of what it is, or a number to 256"
-        )
+    traffic.check_weight(request.drain, "--drain")
     given = {"sweep_drain": request.drain, "sweep_canary": request.canary, "sweep_batch": request.batch}
     return {name: value for name, value in given.items() if value}
 

@@ -16,6 +16,7 @@ from ansible.release import __version__ as ansible_version
 from ansible.utils.display import Display
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
+    batches,
     catalog,
     history,
     parameters,
@@ -24,6 +25,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
     scripts,
     settings,
     store,
+    traffic,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
@@ -47,6 +49,10 @@ class ActionModule(FleetdiagAction):
         "overload_percent": {"type": "int", "default": 0},
         "redact": {"type": "bool", "default": True},
         "baseline": {"type": "int", "default": history.DEFAULT},
+        "canary": {"type": "str", "default": ""},
+        "batch": {"type": "str", "default": ""},
+        "drain": {"type": "str", "default": ""},
+        "balancers": {"type": "list", "elements": "str", "default": []},
         "examples": {"type": "list", "elements": "str", "default": []},
         "examples_trouble": {"type": "list", "elements": "str", "default": []},
         "examples_debuginfo": {"type": "bool", "default": False},
@@ -78,6 +84,14 @@ class ActionModule(FleetdiagAction):
                 "say 1 to 100, or 0 for what each probe's manifest says"
             )
         history.check(args["baseline"], "sweep_baseline")
+        batches.amount(args["canary"], "sweep_canary")
+        batches.amount(args["batch"], "sweep_batch")
+        traffic.check_weight(args["drain"], "sweep_drain")
+        if args["drain"] and not args["balancers"]:
+            raise FleetdiagError(
+                "sweep_drain: the inventory has no load balancer; name them in the group load_balancers"
+                " (sweep_drain_group)"
+            )
         hosts = [host for host in args["hosts"] if host not in args["builders"]]
         if not hosts:
             raise FleetdiagError(

@@ -12,6 +12,23 @@ description:
   - Runs on the controller.
   - Validates probes, parameters and window, and fails with one sentence before any host is touched.
 options:
+  canary:
+    description: How many hosts of each set of peers are probed before the others, as V(1) or V(10%); none when empty.
+    type: str
+    default: ""
+  batch:
+    description: How many hosts are probed at a time, as V(5) or V(25%); all when empty.
+    type: str
+    default: ""
+  drain:
+    description: What the weight of the hosts is lowered to on the load balancers; empty to leave it.
+    type: str
+    default: ""
+  balancers:
+    description: The load balancers.
+    type: list
+    elements: str
+    default: []
   probes:
     description: Names of the probes.
     type: list

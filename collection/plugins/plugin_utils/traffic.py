@@ -20,6 +20,7 @@ Nothing of it is trusted: balancers are hosts.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.coverage impor
     plural,
     text,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 
 FILE = "balancers.json"
 
@@ -39,6 +41,7 @@ MOMENTS: tuple[Moment, ...] = ("sweep", "before", "lowered", "start", "end", "re
 
 FEW = 10
 """Fewer requests than this, and the share before lowering is taken from all since the balancer started."""
+_WEIGHT = re.compile(r"(100|[0-9]{1,2})%|[0-9]{1,3}")
 _FAILED = ("no_connection", "bad_response", "http_5xx")
 
 Place = tuple[str, str, str]
@@ -102,6 +105,12 @@ def read(data: Mapping[str, Any] | None) -> Traffic | None:
         alarms=tuple(story.alarms()),
         notes=tuple(story.notes()),
     )
+
+
+def check_weight(given: str, option: str) -> None:
+    """FleetdiagError where `given` is neither empty nor a weight. Errors name the option."""
+    if given and not _WEIGHT.fullmatch(given):
+        raise FleetdiagError(f"{option}: {given!r} is no weight; say 50% of what it is, or a number to 256")
 
 
 def why_not(data: Mapping[str, Any] | None, host: str) -> str:
