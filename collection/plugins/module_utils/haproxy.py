@@ -316,15 +316,15 @@ def wait_for_sessions(entries, before, timeout_s):
     deadline = time.monotonic() + timeout_s
     while True:
         now = {
-            server.label: server.sessions
+            label: int(row["scur"] or 0)
             for path in sorted({entry.socket for entry in entries})
-            for server in servers(path)
-            if server.label in limit
+            for row in _show_stat(path)
+            if (label := f"{path}: {row['pxname']}/{row['svname']}") in limit
         }
         settled = all(now.get(label, 0) <= most for label, most in limit.items())
         if settled or time.monotonic() >= deadline:
             return now, settled
-        time.sleep(0.2)
+        time.sleep(0.5)
 
 
 def _write(path, text):
