@@ -75,6 +75,10 @@ bench-overhead: venv packages  ## What each probe costs a host of the lab, into 
 bench-findings: venv  ## False findings among alike hosts, and planted ones found: ten minutes
 	@$(BIN)/python tests/bench/bench_findings.py
 
+.PHONY: bench-scale
+bench-scale: venv packages  ## 10, 50 and 200 hosts over real ssh to this machine, as root: half an hour [HOSTS="10 50"]
+	@$(BIN)/python tests/bench/bench_scale.py $(if $(HOSTS),--hosts $(HOSTS))
+
 .PHONY: bench-page
 bench-page: venv packages  ## The page of 1,000 hosts: its size, and how soon Chromium shows it
 	@$(BIN)/python tests/bench/bench_page.py

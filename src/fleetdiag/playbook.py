@@ -6,6 +6,7 @@ An interrupt ends the playbook in order; nothing of what the hosts answered is k
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import shlex
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,10 @@ Event = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Reach:
-    """How Ansible reaches the hosts. inventory: as `inventory_source` gives it; verbosity: number of v."""
+    """How Ansible reaches the hosts. inventory: as `inventory_source` gives it; verbosity: number of v.
+
+    pause_s: how long a host may wait for its next command, so that its connection is kept.
+    """
 
     inventory: Sequence[str]
     limit: str = ""
@@ -48,6 +52,7 @@ class Reach:
     become_password: str | None = field(default=None, repr=False)
     extra_vars: Sequence[str] = ()
     verbosity: int = 0
+    pause_s: int = 0
 
 
 class Stop:
@@ -130,7 +135,12 @@ def run(
             forks=reach.forks,
             cmdline=shlex.join(_arguments(reach)) or None,
             passwords=_passwords(reach),
-            envvars={**environment(), **control, "ANSIBLE_LOCAL_TEMP": str(private / "tmp")},
+            envvars={
+                **environment(),
+                **_kept_connections(reach.pause_s),
+                **control,
+                "ANSIBLE_LOCAL_TEMP": str(private / "tmp"),
+            },
             verbosity=reach.verbosity or None,
             fact_cache_type="memory",  # anything but jsonfile: no cache of ansible-runner's own
             suppress_env_files=True,  # ansible-runner would write the password too
@@ -199,6 +209,21 @@ def environment() -> dict[str, str]:
         "FLEETDIAG_REPORT_SHOW": "0",  # it is shown here, once
         "PATH": ":".join(programs),
     }
+
+
+def _kept_connections(pause_s: int) -> dict[str, str]:
+    """So that a command after the pause needs no second login; the operator's own words win.
+
+    Without compression: what is sent is compressed already.
+    """
+    from ansible import constants
+
+    own = configparser.ConfigParser(interpolation=None, strict=False)
+    with suppress(configparser.Error, UnicodeDecodeError):  # Ansible itself complains of it, and better
+        own.read(constants.CONFIG_FILE or [])
+    if "ANSIBLE_SSH_ARGS" in os.environ or own.has_option("ssh_connection", "ssh_args"):
+        return {}
+    return {"ANSIBLE_SSH_ARGS": f"-o ControlMaster=auto -o ControlPersist={pause_s + 120}s"}
 
 
 def _configured_collections() -> list[str]:

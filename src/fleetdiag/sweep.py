@@ -201,6 +201,7 @@ def _reach(request: Request, checked: Checked) -> playbook.Reach:
         become_password=request.become_password,
         extra_vars=request.extra_vars,
         verbosity=request.verbosity,
+        pause_s=checked.window_s,
     )
 
 

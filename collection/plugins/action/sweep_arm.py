@@ -22,6 +22,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import A
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.hostmemory import HostMemory
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.modulestore import ModuleStore
 
+RETELL_MS = 50
 SMOKE_REMEDY = "install a SystemTap runtime on the host that matches the builder's version, then sweep again"
 
 
@@ -127,10 +128,11 @@ class ActionModule(FleetdiagAction):
         clock: Clock,
         reply: ArmReply,
     ) -> None:
-        """Keep what the sessions were told; tell them again if the host's clock was set since it was last read."""
+        """Keep what the sessions were told; tell them again if the host's clock is not what it was taken for."""
         accepted = dict.fromkeys(reply.sessions, True)
-        if clock is reply.clock:
-            told = _told(window, clock) or told
+        better = _told(window, clock) or told
+        if abs(better[0] - told[0]) > RETELL_MS:
+            told = better
             accepted = self.guard().go(sweep_id, *told)
         store.write_host(run, self.host, "go", {"start_ms": told[0], "end_ms": told[1], "accepted": accepted})
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
@@ -70,6 +71,11 @@ class ActionModule(FleetdiagAction):
             if came and (at := sweeprun.armed_at(session.out_gz, nonces[session.probe]))
         ]
         waited = max((session["seconds"] for session in armed["sessions"].values()), default=0)
+        contact_s = max(0.0, armed["took_s"] - waited)
+        if not facts.get(
+            "remembered"
+        ):  # then the preflight was the first contact, which the arming will be next time
+            contact_s = max(contact_s, facts.get("answer_s", 0.0))
         memory = HostMemory()
         arming = hostmemory.with_arming(
             memory.get(self.host),
@@ -82,8 +88,9 @@ class ActionModule(FleetdiagAction):
             self.host,
             {
                 "facts": {**facts, "clock": asdict(better), "modules_held": held},
+                "clock_at": time.time(),
                 "stap": built["stap"],
-                "contact_s": round(max(0.0, armed["took_s"] - waited), 3),
+                "contact_s": round(contact_s, 3),
                 "arming": arming,
             },
         )

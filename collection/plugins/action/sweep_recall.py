@@ -3,11 +3,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import preflight, store, sweeprun
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
+    hostmemory,
+    preflight,
+    store,
+    sweeprun,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.hostmemory import HostMemory
 
@@ -37,7 +44,10 @@ class ActionModule(FleetdiagAction):
             if not built[kernel]:
                 unknown.append(host)
                 continue
-            store.write_host(run, host, "preflight", {**known["facts"], "remembered": True})
+            clock = hostmemory.clock_now(known, time.time())
+            store.write_host(
+                run, host, "preflight", {**known["facts"], "clock": asdict(clock), "remembered": True}
+            )
         return {"unknown": unknown}
 
 

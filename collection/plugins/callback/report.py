@@ -97,7 +97,7 @@ class CallbackModule(CallbackBase):
             "message": _message(result.result) if status != "ok" else "",
         }
         try:
-            store.append_event(self.run_dir, event)
+            store.append_event(self.run_dir, event, sync=status != "ok")
         except FleetdiagError as error:
             self._display.warning(str(error))
 

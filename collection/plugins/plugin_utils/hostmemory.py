@@ -5,7 +5,7 @@ A host's memory is plain JSON data, written when its output has been collected:
 
     facts     its preflight.json; true until the host is booted again, which it checks itself when it is armed
     stap      the SystemTap that built its modules
-    modules   checksums of the modules it held
+    clock_at  when its clock was last compared with ours
     contact_s how long one command took there, the session's own waiting aside
     arming    {key of a set of modules: seconds from the command to the last armed session}
 
@@ -24,8 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import Clock
 
 KEEP_ARMINGS = 32
+DRIFT = 2e-5  # of a clock that nobody sets
+UNKNOWN_CLOCK_S = 86400.0
 MAX_BYTES = 1 << 20
 
 
@@ -75,6 +78,16 @@ class HostMemory:
 
     def _path(self, host: str) -> Path:
         return self.directory / f"{store.host_dir(host)}.json"
+
+
+def clock_now(memory: Mapping[str, Any], now: float) -> Clock:
+    """The host's clock as it was read last, with the error that it may have got since then."""
+    clock, at = memory["facts"].get("clock"), memory.get("clock_at")
+    try:
+        read = Clock(float(clock["offset_s"]), float(clock["error_s"]))
+        return Clock(read.offset_s, read.error_s + DRIFT * max(0.0, now - float(at)))
+    except (KeyError, TypeError, ValueError):
+        return Clock(0.0, UNKNOWN_CLOCK_S)
 
 
 def with_arming(before: Mapping[str, Any] | None, key: str, seconds: float | None) -> dict[str, float]:

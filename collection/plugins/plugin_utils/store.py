@@ -139,8 +139,11 @@ def write_host_bytes(run_path: Path, host: str, filename: str, data: bytes) -> N
     _write_host_file(run_path, host, filename, data)
 
 
-def append_event(run_path: Path, event: Mapping[str, Any]) -> None:
-    """Append one line to `events.jsonl` and sync it; a half line left by a crash stays a line of its own."""
+def append_event(run_path: Path, event: Mapping[str, Any], *, sync: bool = True) -> None:
+    """Append one line to `events.jsonl`; a half line left by a crash stays a line of its own.
+
+    sync: wait until it is on the disk. All hosts wait meanwhile, so what only says that all went well need not be.
+    """
     text = json.dumps(_finite(dict(event)))
     if len(text) > _MAX_EVENT:
         cut = {**event, "message": str(event.get("message", ""))[: _MAX_EVENT // 12] + "…"}
@@ -154,7 +157,8 @@ def append_event(run_path: Path, event: Mapping[str, Any]) -> None:
             size = os.fstat(fd).st_size
             torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
             _write_all(fd, (b"\n" if torn else b"") + text.encode() + b"\n")
-            os.fsync(fd)
+            if sync:
+                os.fsync(fd)
         finally:
             os.close(fd)
 

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import Clock
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.hostmemory import (
+    DRIFT,
     KEEP_ARMINGS,
     HostMemory,
+    clock_now,
     modules_key,
     with_arming,
 )
@@ -44,6 +47,13 @@ def test_where_nothing_can_be_kept_the_sweep_goes_on(tmp_path: Path) -> None:
 
 def test_a_set_of_modules_has_one_name_in_any_order() -> None:
     assert modules_key(["a", "b"]) == modules_key(["b", "a"]) != modules_key(["a"])
+
+
+def test_a_clock_is_the_less_certain_the_longer_ago_it_was_read() -> None:
+    memory = {"facts": {"clock": {"offset_s": 3.0, "error_s": 0.1}}, "clock_at": 1000.0}
+    assert clock_now(memory, 1000.0) == Clock(3.0, 0.1)
+    assert clock_now(memory, 87400.0) == Clock(3.0, pytest.approx(0.1 + DRIFT * 86400))
+    assert clock_now({"facts": {"clock": {"offset_s": None}}}, 0.0).correction_s == 0.0
 
 
 def test_a_quicker_arming_counts_half_and_a_slower_one_at_once() -> None:

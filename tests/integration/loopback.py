@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,6 +56,8 @@ esac
 VIRT = "#!/bin/sh\necho none\n"
 ENTER = """#!/bin/sh
 set -- $SSH_CONNECTION
+echo "$SSH_ORIGINAL_COMMAND" >>"{folder}/commands/$3"
+[ ! -e "{folder}/slow/$3" ] || read -r seconds <"{folder}/slow/$3" && sleep "${{seconds:-0}}"
 exec nsenter --mount="{folder}/ns/$3" /bin/sh -c "$SSH_ORIGINAL_COMMAND"
 """
 SSHD = """
@@ -194,12 +197,29 @@ class Fleet:
         control.mkdir(parents=True)
         return {**os.environ, **paths, "ANSIBLE_SSH_CONTROL_PATH_DIR": str(control)}
 
+    def commands(self, number: int) -> list[str]:
+        """What came to a host over ssh, in order, since it was last forgotten with `forget_commands`."""
+        path = self.folder / "commands" / self.address(number)
+        return path.read_text().splitlines() if path.exists() else []
+
+    def forget_commands(self) -> None:
+        for path in (self.folder / "commands").iterdir():
+            path.unlink()
+
+    def slow_down(self, number: int, seconds: float) -> None:
+        """Every command to this host takes so much longer; 0 ends that."""
+        (self.folder / "slow" / self.address(number)).write_text(f"{seconds}\n")
+
+    def boot(self, number: int) -> None:
+        """As if the host had been booted again."""
+        (self.folder / "hosts" / self.names[number - 1] / "boot_id").write_text(f"{uuid.uuid4()}\n")
+
     def remove_modules(self) -> None:
         """As if no host had ever run these probes."""
         for path in self.folder.glob("hosts/*/lib/modules/*"):
             path.unlink()
 
-    def build(self, probes: list[str], window_s: int) -> None:
+    def build(self, probes: list[str]) -> None:
         """Put modules into the controller's store, as a builder of this fleet's SystemTap would have."""
         shipped = [catalog.shipped()]
         found = catalog.find(probes, shipped)
@@ -208,7 +228,6 @@ class Fleet:
             "probes": [
                 {"name": p.name, "manifest": dict(p.manifest), "parameters": defaults[p.name]} for p in found
             ],
-            "window_s": window_s,
             "catalogs": [],
         }
         facts = self._facts()
@@ -228,6 +247,15 @@ class Fleet:
         return dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
 
 
+def lacking() -> list[str]:
+    """What this machine has not that a fleet needs."""
+    path = f"/usr/sbin:/sbin:{os.environ.get('PATH', '')}"
+    return [
+        *(["root"] if os.geteuid() else []),
+        *(name for name in PROGRAMS if not shutil.which(name, path=path)),
+    ]
+
+
 @contextlib.contextmanager
 def fleet(folder: Path, hosts: int, *, port: int = 2299, arming_s: float = 0.3) -> Iterator[Fleet]:
     """Build the hosts, start sshd; everything is ended and unmounted in the end."""
@@ -237,7 +265,7 @@ def fleet(folder: Path, hosts: int, *, port: int = 2299, arming_s: float = 0.3) 
     if lacking or os.geteuid():
         raise SystemExit(f"the loopback fleet needs root and {', '.join(lacking) or 'nothing else'}")
     made = Fleet(folder, hosts, port)
-    for name in ("ns", "bin", "state", "cache", "config"):
+    for name in ("ns", "bin", "state", "cache", "config", "commands", "slow"):
         (folder / name).mkdir(parents=True)
     for name, text in (
         ("staprun", STAPRUN),
@@ -286,6 +314,7 @@ def _make_host(folder: Path, address: str, name: str) -> None:
         (own / part).mkdir(parents=True)
     (own / "run" / "host").write_text(f"{name}\n")
     (own / "run" / "sessions").touch()
+    (own / "boot_id").write_text(f"{uuid.uuid4()}\n")
     target = folder / "ns" / address
     target.touch()
     mounts = [
@@ -295,6 +324,7 @@ def _make_host(folder: Path, address: str, name: str) -> None:
         f"mount --rbind {own}/run /run",
         f"mount -t overlay overlay -o lowerdir={folder}/bin:/usr/sbin /usr/sbin",
         f"mount --bind {folder}/comm /proc/1/comm",
+        f"mount --bind {own}/boot_id /proc/sys/kernel/random/boot_id",
     ]
     subprocess.run(["unshare", f"--mount={target}", "sh", "-ec", "\n".join(mounts)], check=True)
 

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Round trips, the common start and the faults between, over real ssh to hosts that are this machine (see loopback).
+
+The kernel's part is a stand-in here; what sessions really do is in test_guard and test_sweep.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from loopback import PROGRAMS, Fleet, fleet, lacking
+from sweeps import ENVIRONMENT, ROOT, coverage, newest, report_of
+
+pytestmark = pytest.mark.skipif(bool(lacking()), reason=f"needs root and {', '.join(PROGRAMS)}")
+
+PROBES = ("nettop", "slow_open")
+HOSTS = 3
+SWEPT = {"probed", "degraded"}  # a machine that is busy with other things makes hosts late, and says so
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Three hosts that were swept once, so that all is known of them."""
+    folder = tmp_path_factory.mktemp("fleet")
+    with fleet(folder, HOSTS, port=2297) as made:
+        made.build(list(PROBES))
+        runs = folder / "first"
+        done = sweep(made, runs, sweep_start=round(time.time()) + 60)
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield made
+
+
+def sweep(made: Fleet, runs: Path, *args: str, **variables: object) -> subprocess.CompletedProcess[str]:
+    """`fleetdiag sweep` of the two probes for two seconds."""
+    return subprocess.run(command(made, runs, *args, **variables), **how(made), check=False)
+
+
+def command(made: Fleet, runs: Path, *args: str, **variables: object) -> list[str]:
+    words = [word for name in PROBES for word in ("--probe", name)]
+    return [
+        *(sys.executable, "-m", "fleetdiag", "sweep", "-i", str(made.inventory), "--runs-dir", str(runs)),
+        *("--no-become", "--window", "2s", *words, *args),
+        *("-e", json.dumps({"sweep_install": False, **variables})),
+    ]
+
+
+def how(made: Fleet) -> dict[str, Any]:
+    environment = {**ENVIRONMENT, **made.environment()}
+    return {
+        "cwd": ROOT,
+        "env": environment,
+        "text": True,
+        "stdin": subprocess.DEVNULL,
+        "capture_output": True,
+    }
+
+
+def window_of(run: Path) -> dict[str, float]:
+    return dict(json.loads((run / "window.json").read_text()))
+
+
+def verbs(made: Fleet, number: int) -> list[str]:
+    """The verbs of guard.sh that a host was sent."""
+    known = ("preflight", "arm", "go", "collect", "forget", "date")
+    return [next(verb for verb in known if f" {verb}" in f" {line}") for line in made.commands(number)]
+
+
+def test_a_host_that_is_known_is_asked_to_arm_and_to_hand_over(hosts: Fleet, tmp_path: Path) -> None:
+    hosts.forget_commands()
+    done = sweep(hosts, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for number in range(1, HOSTS + 1):
+        assert verbs(hosts, number) == ["arm", "collect", "forget"]
+    rows = coverage(report_of(newest(tmp_path)))
+    assert {row["status"] for row in rows.values()} <= SWEPT
+    assert not list(hosts.folder.glob("hosts/*/lib/sweeps/*"))
+
+
+def test_a_host_that_was_booted_is_asked_again_within_the_arming(hosts: Fleet, tmp_path: Path) -> None:
+    hosts.boot(2)
+    hosts.forget_commands()
+    done = sweep(hosts, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert verbs(hosts, 2)[:2] == ["arm", "preflight"]
+    assert verbs(hosts, 1) == ["arm", "collect", "forget"]
+    hosts.forget_commands()
+    assert sweep(hosts, tmp_path).returncode == 0
+    assert verbs(hosts, 2) == ["arm", "collect", "forget"]
+
+
+def test_modules_that_are_gone_are_sent_with_the_next_command(hosts: Fleet, tmp_path: Path) -> None:
+    hosts.remove_modules()
+    hosts.forget_commands()
+    done = sweep(hosts, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert verbs(hosts, 1) == ["arm", "arm", "collect", "forget"]
+    armed = json.loads((newest(tmp_path) / "hosts" / hosts.names[0] / "arm.json").read_text())
+    assert armed["pushed"] == len(PROBES)
+
+
+def test_two_sweeps_with_one_start_look_at_the_same_time(hosts: Fleet, tmp_path: Path) -> None:
+    start = round(time.time()) + 45
+    before = len(hosts.sessions.sessions)
+    both = [
+        subprocess.Popen(
+            command(hosts, tmp_path / name, "-l", name, sweep_start=start),
+            cwd=ROOT,
+            env={**ENVIRONMENT, **hosts.environment()},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for name in hosts.names[:2]
+    ]
+    assert [one.wait() for one in both] == [0, 0]
+    for name in hosts.names[:2]:
+        assert window_of(newest(tmp_path / name)) == {"start": start, "end": start + 2}
+    opened = [session.started_at for session in hosts.sessions.sessions[before:]]
+    assert len(opened) == 2 * len(PROBES)
+    assert all(at is not None and 0 <= at - start < 1 for at in opened)
+
+
+@pytest.mark.parametrize(("offset", "said"), [(-100, "100."), (1, "ahead")])
+def test_a_start_that_is_past_or_too_near_arms_nothing(
+    hosts: Fleet, tmp_path: Path, offset: int, said: str
+) -> None:
+    hosts.forget_commands()
+    done = sweep(hosts, tmp_path, sweep_start=time.time() + offset)
+    assert done.returncode == 2
+    assert "sweep_start" in done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not hosts.commands(1)
+
+
+def test_the_second_of_two_sweeps_is_told_whose_the_first_is(hosts: Fleet, tmp_path: Path) -> None:
+    holder = "20261123_071502_1f3a"
+    own = hosts.folder / "hosts" / hosts.names[0] / "run"
+    (own / "fleetdiag.lock").write_text(f"{holder} ann@ctl1\n")
+    (own / "units" / f"fd-{holder}-reap").touch()
+    try:
+        done = sweep(hosts, tmp_path)
+    finally:
+        (own / "units" / f"fd-{holder}-reap").unlink()
+    assert done.returncode == 3
+    rows = coverage(report_of(newest(tmp_path)))
+    assert rows[hosts.names[0]]["status"] == "refused"
+    assert f"sweep {holder} of ann@ctl1 runs on this host" in rows[hosts.names[0]]["reason"]
+    assert rows[hosts.names[1]]["status"] in SWEPT
+
+
+def test_a_slow_host_delays_the_others_only_until_its_own_timeout(hosts: Fleet, tmp_path: Path) -> None:
+    hosts.slow_down(3, 300)
+    began = time.monotonic()
+    try:
+        done = sweep(hosts, tmp_path, sweep_task_timeout=20)
+    finally:
+        hosts.slow_down(3, 0)
+    assert time.monotonic() - began < 150
+    assert done.returncode == 3
+    rows = coverage(report_of(newest(tmp_path)))
+    assert {rows[name]["status"] for name in hosts.names[:2]} <= SWEPT
+    assert rows[hosts.names[2]]["status"] == "failed"
