@@ -32,8 +32,16 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     with fleet(folder, HOSTS, port=2297) as made:
         made.build(list(PROBES))
         runs = folder / "first"
-        done = sweep(made, runs, sweep_start=round(time.time()) + 60)
-        assert done.returncode == 0, done.stdout + done.stderr
+        for ahead in (
+            30,
+            90,
+            270,
+        ):  # these sessions cannot be told their window later; how quick is this machine?
+            done = sweep(made, runs, sweep_start=round(time.time()) + ahead)
+            if len(list(made.folder.glob("state/fleetdiag/hosts/*.json"))) == HOSTS:
+                break
+        else:
+            pytest.fail(done.stdout + done.stderr)
         yield made
 
 

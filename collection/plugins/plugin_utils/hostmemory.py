@@ -82,10 +82,9 @@ class HostMemory:
 
 def clock_now(memory: Mapping[str, Any], now: float) -> Clock:
     """The host's clock as it was read last, with the error that it may have got since then."""
-    clock, at = memory["facts"].get("clock"), memory.get("clock_at")
     try:
-        read = Clock(float(clock["offset_s"]), float(clock["error_s"]))
-        return Clock(read.offset_s, read.error_s + DRIFT * max(0.0, now - float(at)))
+        clock, age = memory["facts"]["clock"], now - float(memory["clock_at"])
+        return Clock(float(clock["offset_s"]), float(clock["error_s"]) + DRIFT * max(0.0, age))
     except (KeyError, TypeError, ValueError):
         return Clock(0.0, UNKNOWN_CLOCK_S)
 
