@@ -49,9 +49,13 @@ SYSTEMCTL = """#!/bin/sh
 for word; do unit=$word; done
 case $* in
 *is-active*) [ -e "/run/units/${unit%.timer}" ] ;;
-*stop*) rm -f "/run/units/${unit%.timer}" ;;
+*stop*) for word; do rm -f "/run/units/${word%.timer}"; done ;;
 --version) echo 'systemd 257 (257)' ;;
 esac
+"""
+UNAME = """#!/bin/sh
+[ "$*" = -r ] && [ -e /run/kernel ] && exec cat /run/kernel
+exec /usr/bin/uname "$@"
 """
 VIRT = "#!/bin/sh\necho none\n"
 ENTER = """#!/bin/sh
@@ -210,8 +214,13 @@ class Fleet:
         """Every command to this host takes so much longer; 0 ends that."""
         (self.folder / "slow" / self.address(number)).write_text(f"{seconds}\n")
 
-    def boot(self, number: int) -> None:
-        """As if the host had been booted again."""
+    def boot(self, number: int, kernel: str = "") -> None:
+        """As if the host had been booted again, into another kernel if one is named."""
+        other = self.folder / "hosts" / self.names[number - 1] / "run" / "kernel"
+        if kernel:
+            other.write_text(f"{kernel}\n")
+        else:
+            other.unlink(missing_ok=True)
         (self.folder / "hosts" / self.names[number - 1] / "boot_id").write_text(f"{uuid.uuid4()}\n")
 
     def remove_modules(self) -> None:
@@ -273,6 +282,7 @@ def fleet(folder: Path, hosts: int, *, port: int = 2299, arming_s: float = 0.3) 
         ("systemd-run", SYSTEMD_RUN),
         ("systemctl", SYSTEMCTL),
         ("systemd-detect-virt", VIRT),
+        ("uname", UNAME),
     ):
         _program(folder / "bin" / name, text)
     _program(folder / "enter", ENTER.format(folder=folder))

@@ -103,6 +103,21 @@ def test_a_host_that_was_booted_is_asked_again_within_the_arming(hosts: Fleet, t
     assert verbs(hosts, 2) == ["arm", "collect", "forget"]
 
 
+def test_a_host_that_was_booted_into_another_kernel_costs_the_others_nothing(
+    hosts: Fleet, tmp_path: Path
+) -> None:
+    hosts.boot(1, "6.99.0-new")
+    try:
+        done = sweep(hosts, tmp_path)
+    finally:
+        hosts.boot(1)
+    rows = coverage(report_of(newest(tmp_path)))
+    assert done.returncode == 3
+    assert rows[hosts.names[0]]["status"] == "refused"
+    assert "booted into kernel 6.99.0-new" in rows[hosts.names[0]]["reason"]
+    assert rows[hosts.names[1]]["status"] in SWEPT
+
+
 def test_modules_that_are_gone_are_sent_with_the_next_command(hosts: Fleet, tmp_path: Path) -> None:
     hosts.remove_modules()
     hosts.forget_commands()

@@ -66,6 +66,12 @@ class ActionModule(FleetdiagAction):
             store.write_host(run, self.host, "preflight", facts)
             if facts["verdict"] != "ok":
                 return {key: facts[key] for key in ("verdict", "reason", "remedy")}
+            if not _has_modules(run, facts):
+                return _refused(
+                    f"it was booted into kernel {facts['kernel']} since the last sweep, and nothing is compiled"
+                    " for that",
+                    "sweep again: now it is asked first",
+                )
             outcome = self._arm_as(run, facts, args)
         return outcome or _refused(
             "it is never as it was a moment ago", "see whether it boots again and again"
@@ -135,6 +141,19 @@ class ActionModule(FleetdiagAction):
             told = better
             accepted = self.guard().go(sweep_id, *told)
         store.write_host(run, self.host, "go", {"start_ms": told[0], "end_ms": told[1], "accepted": accepted})
+
+
+def _has_modules(run: Path, facts: dict[str, Any]) -> bool:
+    """True if modules for the host's kernel are there, also those of an earlier sweep; `builds/` names them then."""
+    builds = store.read_builds(run)
+    if facts["kernel"] in builds:
+        return True
+    staps = [str(built["stap"]) for built in builds.values() if built.get("stap")]
+    sweep = store.open_run(run).sweep
+    record = sweeprun.built_before(sweep, stap=staps[0], facts=facts) if staps else None
+    if record is not None:
+        store.write_json(run, f"builds/{facts['kernel']}.json", record)
+    return record is not None
 
 
 def _unusable(built: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any] | None:

@@ -40,16 +40,21 @@ LONGEST_LINE=65537
 clean() { redact 2>/dev/null | tr '\n\t' '  ' | tr -cd '\040-\176' | cut -c1-2000; }
 die() { echo "error=$*"; exit 1; }
 uptime_s() { cut -d. -f1 /proc/uptime; }
-is_id() { expr "x$1" : 'x[0-9]\{8\}_[0-9]\{6\}_[0-9a-f]\{4\}$' >/dev/null; }
-is_probe() { expr "x$1" : 'x[a-z][a-z0-9_]*$' >/dev/null; }
-is_number() { expr "x$1" : 'x[0-9]\{1,15\}$' >/dev/null; }
-is_sha() { expr "x$1" : 'x[0-9a-f]\{64\}$' >/dev/null; }
+# Every program that is started here costs a busy host time, and a big fleet much of it: words are looked at by the shell.
+digits=[0-9][0-9]
+is_id() {
+    # shellcheck disable=SC2254  # patterns
+    case $1 in $digits$digits$digits${digits}_$digits$digits${digits}_[0-9a-f][0-9a-f][0-9a-f][0-9a-f]) ;; *) return 1 ;; esac
+}
+is_probe() { case $1 in '' | [!a-z]* | *[!a-z0-9_]*) return 1 ;; esac; }
+is_number() { case $1 in '' | *[!0-9]*) return 1 ;; esac; [ ${#1} -le 15 ]; }
+is_sha() { case $1 in *[!0-9a-f]*) return 1 ;; esac; [ ${#1} -eq 64 ]; }
 is_loaded() { [ -d "/proc/systemtap/$1" ] || grep -q "^$1 " /proc/modules; }
 module_of() { echo "fd_$1_$2"; }
 unit_of() { echo "fd-$1-$2.service"; }
 clock() { date +%s.%N; }  # what the controller compares with its own
 sha_of() { sha256sum <"$1" | cut -d' ' -f1; }
-sessions_of() { for d in "$SWEEPS/$1"/*/; do [ -d "$d" ] && basename "$d"; done; }
+sessions_of() { for d in "$SWEEPS/$1"/*/; do d=${d%/} && [ -d "$d" ] && echo "${d##*/}"; done; }
 
 # ---------------------------------------------------------------- secrets
 
@@ -150,15 +155,15 @@ SYSCTLS="debug/kprobes-optimization:0 kernel/kptr_restrict:1"
 save_sysctls() {
     for entry in $SYSCTLS; do
         file=${entry%:*}
-        saved="$SWEEPS/$1/sysctl.$(basename "$file")"
-        [ -e "$saved" ] || cat "/proc/sys/$file" >"$saved" 2>/dev/null || :
+        saved="$SWEEPS/$1/sysctl.${file##*/}"
+        [ -e "$saved" ] || { { read -r value <"/proc/sys/$file"; } 2>/dev/null && echo "$value" >"$saved"; } || :
     done
 }
 
 restore_sysctls() {  # only where the value is still the one staprun sets: an administrator's own change stays
     for entry in $SYSCTLS; do
         file=${entry%:*} theirs=${entry#*:}
-        saved="$SWEEPS/$1/sysctl.$(basename "$file")"
+        saved="$SWEEPS/$1/sysctl.${file##*/}"
         [ -s "$saved" ] || continue
         [ "$(cat "/proc/sys/$file" 2>/dev/null)" != "$theirs" ] || cat "$saved" >"/proc/sys/$file"
         rm -f "$saved"
@@ -291,7 +296,7 @@ arm() {
     while read -r word rest; do
         case $word in
             id) id=$rest ;;
-            by) by=$(printf %s "$rest" | clean) ;;
+            by) by=$rest ;;
             boot) boot=$rest ;;
             least) least="$least $rest" ;;
             ttl) ttl=$rest ;;
@@ -310,7 +315,8 @@ arm() {
         window="fd_window_start_ms=$start fd_window_end_ms=$end"
     fi
     # what the controller remembers of this host is true until it is booted again
-    [ -z "$boot" ] || [ "$boot" = "$(cat /proc/sys/kernel/random/boot_id)" ] || { echo "stale=boot"; return; }
+    read -r booted </proc/sys/kernel/random/boot_id
+    [ "${boot:-$booted}" = "$booted" ] || { echo "stale=boot"; return; }
     # shellcheck disable=SC2086  # pairs of words
     has_still $least || return 0
     missing=
@@ -410,13 +416,17 @@ unload() {  # ID PROBE; as ExecStopPost= it has SERVICE_RESULT and EXIT_STATUS
 }
 
 finish() {  # end and unload everything of a sweep; the spool stays
+    units=
     for probe in $(sessions_of "$1"); do
-        unit=$(unit_of "$1" "$probe")
-        systemctl -q stop "$unit" 2>/dev/null
-        systemctl -q reset-failed "$unit" 2>/dev/null
-        [ ! -e "$SWEEPS/$1/$probe/json" ] || systemctl -q stop "fd-$1-$probe-json.service" 2>/dev/null
-        unload "$1" "$probe"
+        units="$units fd-$1-$probe.service"
+        [ ! -e "$SWEEPS/$1/$probe/json" ] || units="$units fd-$1-$probe-json.service"
     done
+    # shellcheck disable=SC2086  # names of units are words; one that is not there does not keep the others
+    {
+        [ -z "$units" ] || systemctl -q stop $units
+        [ -z "$units" ] || systemctl -q reset-failed $units
+    } 2>/dev/null
+    for probe in $(sessions_of "$1"); do unload "$1" "$probe"; done
     systemctl -q stop "fd-$1-reap.timer" 2>/dev/null
     restore_sysctls "$1"
     { read -r holder _ <"$LOCK"; } 2>/dev/null && [ "$holder" = "$1" ] && rm -f "$LOCK"
