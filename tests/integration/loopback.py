@@ -16,6 +16,7 @@ import contextlib
 import heapq
 import os
 import shutil
+import socket
 import subprocess
 import threading
 import time
@@ -266,13 +267,15 @@ def lacking() -> list[str]:
 
 
 @contextlib.contextmanager
-def fleet(folder: Path, hosts: int, *, port: int = 2299, arming_s: float = 0.3) -> Iterator[Fleet]:
+def fleet(folder: Path, hosts: int, *, arming_s: float = 0.3) -> Iterator[Fleet]:
     """Build the hosts, start sshd; everything is ended and unmounted in the end."""
     lacking = [
         name for name in PROGRAMS if shutil.which(name, path=f"/usr/sbin:/sbin:{os.environ['PATH']}") is None
     ]
     if lacking or os.geteuid():
         raise SystemExit(f"the loopback fleet needs root and {', '.join(lacking) or 'nothing else'}")
+    with socket.create_server(("", 0)) as free:
+        port = free.getsockname()[1]
     made = Fleet(folder, hosts, port)
     for name in ("ns", "bin", "state", "cache", "config", "commands", "slow"):
         (folder / name).mkdir(parents=True)

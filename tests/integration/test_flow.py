@@ -29,7 +29,7 @@ SWEPT = {"probed", "degraded"}  # a machine that is busy with other things makes
 def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Three hosts that were swept once, so that all is known of them."""
     folder = tmp_path_factory.mktemp("fleet")
-    with fleet(folder, HOSTS, port=2297) as made:
+    with fleet(folder, HOSTS) as made:
         made.build(list(PROBES))
         runs = folder / "first"
         for ahead in (
