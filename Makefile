@@ -38,6 +38,11 @@ demo: venv  ## The main job on the embedded lab: boots it, sweeps it, shows the 
 	@tools/packages.sh $(LAB_PACKAGES)
 	@$(FLEETDIAG) lab demo
 
+.PHONY: demo-site
+demo-site: venv  ## A site with balancers and a file server whose disk is slow: the report says so
+	@tools/packages.sh $(LAB_PACKAGES)
+	@$(FLEETDIAG) lab demo --profile site
+
 .PHONY: sweep
 sweep: venv  ## The same on your hosts: INVENTORY=... LIMIT=... [PROBES="..."] [WINDOW=30s]
 	@tools/packages.sh openssh-client
@@ -66,6 +71,10 @@ test-debuginfo: venv packages  ## The debuginfo path for one kernel: 5 GB on the
 .PHONY: test-target-mode
 test-target-mode: venv packages  ## A sweep without a builder: a quarter of an hour on emulated machines
 	@FLEETDIAG_TEST_TARGET_MODE=1 $(BIN)/python -m pytest tests/integration/test_target_mode.py
+
+.PHONY: test-site
+test-site: venv packages  ## The story of the site on four emulated machines: a slow file behind two balancers
+	@FLEETDIAG_TEST_SITE=1 $(BIN)/python -m pytest tests/integration/test_site.py
 
 .PHONY: bench-overhead
 bench-overhead: venv packages  ## What each probe costs a host of the lab, into its manifest: [PROBE="..."]

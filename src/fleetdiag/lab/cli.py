@@ -53,6 +53,7 @@ def add_commands(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
     show = commands.add_parser("demo", help="boot, load, sweep, report, end")
     show.add_argument("--keep", action="store_true", help="leave the lab up")
+    show.add_argument("--profile", choices=sorted(recipe.PROFILES), default="web", help="which story")
     show.set_defaults(func=_demo)
     return parser
 
@@ -137,6 +138,6 @@ def _workload(args: argparse.Namespace) -> int:
 
 
 def _demo(args: argparse.Namespace) -> int:
-    from fleetdiag.lab import demo
+    from fleetdiag.lab import demo, demo_site
 
-    return demo.run(keep=args.keep)
+    return demo_site.run(keep=args.keep) if args.profile == "site" else demo.run(keep=args.keep)

@@ -28,19 +28,19 @@ def run(keep: bool = False) -> int:
     try:
         lab = api.up()
         workload.start(lab)
-        before = set(_runs())
+        before = set(runs())
         with say.step(f"sweep of {', '.join(PROBES)}"):
             status = subprocess.run(sweep_command(lab.inventory), check=False).returncode
         if status != _SWEPT_FULLY:
             problems.append(f"the sweep ended with status {status}")
-        problems += _missing_from_report(sorted(set(_runs()) - before))
+        problems += _missing_from_report(sorted(set(runs()) - before))
         workload.stop(lab)
-        problems += _left_behind(lab)
+        problems += left_behind(lab)
     finally:
         if not keep:
             with say.step("lab down"):
                 api.down()
-    _show_times(time.monotonic() - began)
+    show_times(time.monotonic() - began)
     for problem in problems:
         print(f"demo: {problem}", file=sys.stderr)
     return 1 if problems else 0
@@ -65,7 +65,7 @@ def sweep_command(inventory_file: Path) -> list[str]:
     ]
 
 
-def _runs() -> list[Path]:
+def runs() -> list[Path]:
     folder = store.default_runs_dir()
     return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
 
@@ -83,7 +83,7 @@ def _missing_from_report(new_runs: list[Path]) -> list[str]:
     return [f"{report} does not name {recipe.SLOW_HOST} and {workload.SLOW_FILE} in one line"]
 
 
-def _left_behind(lab: Lab) -> list[str]:
+def left_behind(lab: Lab) -> list[str]:
     """Modules of SystemTap that are still loaded somewhere."""
     problems = []
     for name in sorted(set(lab.machines) - {recipe.BUILDER, inventory.GHOST}):
@@ -95,7 +95,7 @@ def _left_behind(lab: Lab) -> list[str]:
     return problems
 
 
-def _show_times(total_s: float) -> None:
+def show_times(total_s: float) -> None:
     print("\nWhere the time went (steps overlap):", file=sys.stderr)
     for what, seconds in say.steps:
         print(f"  {seconds:7.1f} s  {what}", file=sys.stderr)

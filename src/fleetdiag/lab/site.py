@@ -8,6 +8,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,6 +84,17 @@ def stop_client() -> None:
     state = State(paths.state_dir())
     with held(state.folder):
         state.stop(CLIENT)
+
+
+def wait_for_slow_answers(count: int, within_s: float) -> None:
+    """Until the client has had the slow file so many times. Raises FleetdiagError when it has not in time."""
+    deadline = time.monotonic() + within_s
+    while (said := client_says())["slow"] < count:
+        if time.monotonic() > deadline:
+            raise FleetdiagError(
+                f"the slow file came {said['slow']} times in {within_s:.0f} s: {said['failures']}"
+            )
+        time.sleep(0.5)
 
 
 def client_says() -> dict[str, Any]:

@@ -22,7 +22,7 @@ backend web
     option httpchk GET /health.html
 CONFIG
     # A machine that shares its core with others may answer late once: five times is down.
-    echo "$servers" | sed 's/\(.*\) \(.*\)/    server \1 \2:80 weight 100 check inter 3s fall 5/' >> "$config"
+    echo "$servers" | sed 's/\(.*\) \(.*\)/    server \1 \2:80 weight 100 check inter 6s fall 4/' >> "$config"
     systemctl -q is-active "$balancer.service" \
         || systemd-run -q --collect --unit="$balancer" haproxy -W -db -f "$config"
 done

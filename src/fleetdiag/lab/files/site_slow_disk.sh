@@ -22,5 +22,5 @@ systemctl -q is-active fleetdiag-lab-cold.service || systemd-run -q --collect --
     while :; do
         touch '$folder/$file'
         dd if='$folder/$file' iflag=nocache count=0 status=none
-        sleep 0.5
+        sleep 1
     done"

@@ -10,7 +10,8 @@ import pytest
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, findings, merge
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import sides
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.evidence import Evidence
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Finding, Row, Value
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Finding, Probe, Row, Value
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse import parse_session
 
 CLIENT, SERVER = catalog.find(["nfs_client", "nfs_server"], [catalog.shipped()])
 ADDRESSES = {
@@ -208,3 +209,27 @@ def test_the_shipped_manifests_fit_each_other() -> None:
                 (there,) = catalog.find([side.probe], [catalog.shipped()])
                 assert sides.fits(table, there.tables[side.table], side)
                 assert side.names in ("", *probe.tables)
+
+
+def test_real_output_of_a_host_that_mounted_its_own() -> None:
+    """The recorded samples of both probes are of one sweep, with a file on a slow disk and another in memory."""
+    known = [recorded(CLIENT), recorded(SERVER)]
+    (joined,) = sides.join(known, {"nfs": []})
+    found = {str(row.key): row for row in joined.rows}
+    assert (found["READ_PLUS"].count, found["WRITE"].count) == (34, 2)
+    assert found["WRITE"].parts[3] > 0.9 * found["WRITE"].total
+
+
+def recorded(probe: Probe) -> Evidence:
+    """What the sample of a shipped probe says, as if one host had printed it."""
+    assert probe.folder is not None
+    mergers = {name: merge.HostMerger(table, 5) for name, table in probe.tables.items()}
+    with (probe.folder / "sample.out").open("rb") as stream:
+        for row in parse_session(probe, "0123456789abcdef", stream, 1 << 20):
+            mergers[row.table].add(row)
+    tables = []
+    for name, merger in mergers.items():
+        fleet = merge.FleetMerger(probe.name, probe.tables[name], 5)
+        fleet.add("nfs", merger, 20.0)
+        tables.append(fleet.finish())
+    return Evidence(probe.name, {}, tables, {"nfs": 20.0})

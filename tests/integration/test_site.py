@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The story of the site: a slow file behind two balancers, and a report that says which, where, and whose fault it is.
+
+The lab here is one beside the others, on its own; the machines of the other lab only wait meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sweeps import coverage, left_behind, newest, probe, report_of, rows
+
+from fleetdiag.lab import api, demo_site, recipe, site
+from fleetdiag.lab.api import Lab
+
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.skipif("FLEETDIAG_TEST_SITE" not in os.environ, reason="four more machines; make test-site"),
+]
+WEB = recipe.SITE_WEB
+
+
+@pytest.fixture(scope="module")
+def site_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The profile `site`. FLEETDIAG_SITE_LAB: the XDG_STATE_HOME of one that runs, and is left so."""
+    running = os.environ.get("FLEETDIAG_SITE_LAB")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", running or str(tmp_path_factory.mktemp("site")))
+        try:
+            yield api.up(profile="site")
+        finally:
+            if not running:
+                api.down()
+
+
+@pytest.fixture(scope="module")
+def story(site_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run directory of the sweep."""
+    runs = tmp_path_factory.mktemp("runs")
+    assert demo_site.story(site_lab, "--runs-dir", str(runs)) == []
+    return newest(runs)
+
+
+@pytest.fixture(scope="module")
+def report(story: Path) -> dict[str, Any]:
+    return report_of(story)
+
+
+def test_all_hosts_were_probed(report: dict[str, Any]) -> None:
+    assert set(coverage(report)) == {*WEB, recipe.SITE_NFS}
+    assert {row["status"] for row in report["coverage"]} <= {"probed", "degraded"}
+
+
+def test_the_report_says_which_file_which_web_hosts_and_whose_fault(report: dict[str, Any]) -> None:
+    finding = next(finding for finding in report["findings"] if finding["kind"] == "sides")
+    assert finding["host"] == recipe.SITE_NFS
+    assert f"for {', '.join(WEB)} takes" in finding["sentence"]
+    assert "%) in its file system and on its disk; " in finding["sentence"]
+    assert site.SLOW_FILE in finding["sentence"]
+    assert "apache2" in finding["sentence"]
+    assert finding["sentence"].split("; ")[0] in report["verdict"]
+
+
+def test_the_time_is_spent_on_the_disk_and_not_on_the_way(report: dict[str, Any]) -> None:
+    tables = {table["name"]: table for table in probe(report, "nfs_client")["tables"]}
+    table = tables["requests_by_side"]
+    names = [column["name"] for column in table["columns"] if column["role"] == "measure"]
+    slow = {}
+    for row in table["rows"]:
+        values = dict(zip(names, row["values"], strict=True))
+        if row["key"][1].startswith("READ") and values["mean"] > site.DISK_DELAY_MS / 1000 / 2:
+            slow[row["host"]] = values
+    assert set(slow) == set(WEB)
+    for values in slow.values():
+        assert values["part4"] > values["mean"] / 2
+        assert values["part4"] > 2 * (values["part1"] + values["part2"])
+
+
+def test_httpd_keeps_the_file_open(report: dict[str, Any]) -> None:
+    found = {row["host"] for row in rows(report, "slow_open") if row["path"] == site.SLOW_FILE}
+    assert found == set(WEB)
+
+
+def test_nothing_is_left(site_lab: Lab, story: Path) -> None:
+    assert story.is_dir()
+    assert {name: left_behind(site_lab, name) for name in (*WEB, recipe.SITE_NFS)} == dict.fromkeys(
+        (*WEB, recipe.SITE_NFS), ""
+    )
