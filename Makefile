@@ -88,6 +88,14 @@ bench-findings: venv  ## False findings among alike hosts, and planted ones foun
 bench-scale: venv packages  ## 10, 50 and 200 hosts over real ssh to this machine, as root: half an hour [HOSTS="10 50"]
 	@$(BIN)/python tests/bench/bench_scale.py $(if $(HOSTS),--hosts $(HOSTS))
 
+.PHONY: bench-builder
+bench-builder: venv packages  ## What compiling costs: first and later probes for a kernel, and what is kept
+	@$(BIN)/python tests/bench/bench_builder.py
+
+.PHONY: bench-lab
+bench-lab: venv packages  ## A sweep against stap --remote on two machines of the lab, cold and warm: [ARGS="--window 10"]
+	@$(BIN)/python tests/bench/bench_lab.py $(ARGS)
+
 .PHONY: bench-page
 bench-page: venv packages  ## The page of 1,000 hosts: its size, and how soon Chromium shows it
 	@$(BIN)/python tests/bench/bench_page.py

@@ -13,7 +13,7 @@ from typing import NoReturn
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import history, release, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
-from fleetdiag import abort, options, reporting, sweep
+from fleetdiag import abort, builder, options, reporting, sweep
 from fleetdiag.lab import cli as lab_cli
 from fleetdiag.probes import cli as probes_cli
 from fleetdiag.reporting import EXIT_CODES, EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_sweep(commands)
     reporting.add_parser(commands)
     abort.add_parser(commands)
+    builder.add_parser(commands)
     probes_cli.add_parser(commands)
     lab_cli.add_parser(commands)
     return parser

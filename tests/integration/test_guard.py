@@ -168,6 +168,34 @@ def test_a_cached_module_that_was_altered_is_not_loaded(lab: Lab, guard: Guard, 
     assert not loaded(lab, name)
 
 
+@pytest.mark.parametrize(
+    ("tamper", "named"),
+    [
+        ("printf x | dd of=$file bs=1 seek=4000 conv=notrunc", "damaged"),
+        ("chmod g+w $file", "can be written by others"),
+        ("chown 1 $file", "belongs to another user"),
+        ("mv $file /run/fd-moved.ko; ln -s /run/fd-moved.ko $file", "no regular file but a link"),
+        ("chmod g+w /var/lib/fleetdiag/modules", "no directory that root alone can write"),
+    ],
+)
+def test_what_may_have_been_tampered_with_is_not_loaded(
+    lab: Lab, guard: Guard, module: bytes, tamper: str, named: str
+) -> None:
+    sha256 = sha256_of(module)
+    guard.put(sha256, module)
+    lab.ssh(HOST, f"file=/var/lib/fleetdiag/modules/{sha256}.ko; {tamper}")
+    try:
+        reply = guard.arm(SWEEP, ttl_s=60, timeout_s=10, smoke="", plans=[SessionPlan(PROBE, sha256, 1, [])])
+        said = reply.sessions[PROBE][2]
+        assert reply.manifest == "verified"
+    except FleetdiagError as error:
+        said = str(error)
+    finally:
+        lab.ssh(HOST, "rm -f /run/fd-moved.ko; chmod 700 /var/lib/fleetdiag/modules")
+    assert named in said
+    assert not loaded(lab, f"fd_{SWEEP}_{PROBE}")
+
+
 def test_the_window_is_sampled_and_both_ends_are_marked(lab: Lab, guard: Guard, module: bytes) -> None:
     armed(guard, module)
     now_ms = int(float(lab.ssh(HOST, "date +%s.%N").stdout) * 1000)

@@ -23,6 +23,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.hostmemory imp
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.modulestore import ModuleStore
 
 RETELL_MS = 50
+KEY_UNKNOWN = ("Required key not available", "Key was rejected by service")
+KEY_REMEDY = (
+    "enrol the certificate of the key that signs modules on this host (docs/secure_boot.md), then sweep again"
+)
 SMOKE_REMEDY = "install a SystemTap runtime on the host that matches the builder's version, then sweep again"
 
 
@@ -62,7 +66,13 @@ class ActionModule(FleetdiagAction):
         outcome = self._arm_as(run, facts, args)
         if outcome is None:
             HostMemory().forget(self.host)
-            facts = preflight.ask(self.guard(), self.read_clock, self.host, min_free_mb=args["min_free_mb"])
+            facts = preflight.ask(
+                self.guard(),
+                self.read_clock,
+                self.host,
+                min_free_mb=args["min_free_mb"],
+                signed=bool(facts.get("signed")),
+            )
             store.write_host(run, self.host, "preflight", facts)
             if facts["verdict"] != "ok":
                 return {key: facts[key] for key in ("verdict", "reason", "remedy")}
@@ -84,6 +94,7 @@ class ActionModule(FleetdiagAction):
         if refused := _unusable(built, facts):
             return refused
         modules = sweeprun.checksums(built)
+        signed = sweeprun.manifest(run, sweep, facts["kernel"], modules)
         smoke = modules.pop(plan.SMOKE)
         verdicts = ModuleStore()
         combination = "|".join(
@@ -93,6 +104,7 @@ class ActionModule(FleetdiagAction):
         window = batches.window_of(store.read_json(run, "window.json"), self.host)
         wanted = _wanted(sweep, modules, window, args["arm_timeout"])
         wanted.update(smoke="" if cached else smoke, window_ms=_told(window, Clock(**facts["clock"])))
+        wanted["manifest"] = signed
         if facts.get("remembered"):
             least = {"free_mb": args["min_free_mb"], "mem_available_mb": preflight.MIN_MEMORY_MB}
             wanted.update(boot_id=facts["boot_id"], least=least)
@@ -111,6 +123,7 @@ class ActionModule(FleetdiagAction):
             "smoke": "cached" if cached else reply.smoke or "refused",
             "came": reply.came,
             "clock": asdict(clock),
+            "manifest": reply.manifest,
         }
 
     def _with_modules(
@@ -216,7 +229,8 @@ def _reply_record(reply: ArmReply) -> dict[str, Any]:
             "remedy": "wait for that sweep to end, then sweep again",
         }
     if reply.verdict == "refused":
-        return _refused(reply.reason, SMOKE_REMEDY)
+        unknown_key = any(words in reply.reason for words in KEY_UNKNOWN)
+        return _refused(reply.reason, KEY_REMEDY if unknown_key else SMOKE_REMEDY)
     return {
         "verdict": reply.verdict or "failed",
         "reason": reply.reason,

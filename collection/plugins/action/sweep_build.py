@@ -1,18 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Have one kernel's modules compiled where they are not in the controller's store yet. Delegate it to the builder."""
+"""Have modules for one kernel compiled that are not in the controller's store yet. Delegate it to the builder."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import shlex
 import zlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import buildfault, skew, store, sweeprun
+from ansible.errors import AnsibleConnectionFailure
+from ansible.utils.display import Display
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
+    buildfault,
+    buildturn,
+    modulestore,
+    skew,
+    store,
+    sweeprun,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.buildturn import Turn
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.modulestore import ModuleStore
@@ -20,86 +32,141 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode i
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweeprun import Source
 
 MAX_MODULE_BYTES = 64 << 20
+WAITING = "another sweep compiles the same modules; waiting for it"
+
+display = Display()
+
+
+class BuilderError(FleetdiagError):
+    """A fault of this builder: another one may do better."""
 
 
 class ActionModule(FleetdiagAction):
     ARGS: ClassVar = {
         "run_dir": {"type": "str", "required": True},
-        "kernel": {"type": "str", "required": True},
-        "build_id": {"type": "str", "default": ""},
+        "build": {
+            "type": "dict",
+            "required": True,
+            "options": {
+                "kernel": {"type": "str", "required": True},
+                "build_id": {"type": "str", "default": ""},
+                "builders": {"type": "list", "elements": "str", "required": True},
+                "leader": {"type": "str", "default": ""},
+                "names": {"type": "list", "elements": "str", "required": True},
+                "whole": {"type": "bool", "default": True},
+                "target_mode": {"type": "bool", "default": False},
+                "stapruns": {"type": "list", "elements": "str", "default": []},
+            },
+        },
         "builder": {"type": "str", "required": True},
         "stap": {"type": "str", "default": ""},
         "lacks": {"type": "str", "default": ""},
-        "stapruns": {"type": "list", "elements": "str", "default": []},
+        "cache_dir": {"type": "str", "default": ""},
+        "sign_key": {"type": "str", "default": "", "no_log": False},
+        "sign_cert": {"type": "str", "default": ""},
+        "signer": {"type": "str", "default": ""},
+        "store_mb": {"type": "int", "default": modulestore.DEFAULT_LIMIT_MB},
+        "builder_mb": {"type": "int", "default": 0},
     }
     TOUCHES_HOSTS = True
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
-        run = Path(args["run_dir"])
-        record: dict[str, Any] = {key: args[key] for key in ("kernel", "builder", "stap")}
-        record.update(probes={}, error="")
-        usable = skew.builder_usable(args["stap"], args["kernel"])
-        if usable.ok:
-            usable = skew.runnable(args["stap"], args["stapruns"], args["kernel"])
-        if usable.ok:
-            record.update(self._build(run, args))
-        else:
-            record.update(error=args["lacks"] or usable.reason, remedy=usable.remedy)
-        store.write_json(run, f"builds/{args['kernel']}.json", record)
+        run, build = Path(args["run_dir"]), args["build"]
+        sweep = store.open_run(run).sweep
+        turn = self._turn(sweep, args)
+        with store.locked(run):  # another builder may be at work on other modules of this kernel
+            name = f"builds/{build['kernel']}.json"
+            record, following = buildturn.recorded(
+                store.read_json(run, name),
+                turn,
+                build["builders"],
+                kernel=build["kernel"],
+                whole=build["whole"],
+            )
+            store.write_json(run, name, record)
+        if following:
+            display.warning(f"kernel {build['kernel']}: {turn.builder}: {turn.why}; {following} takes over")
         counts: dict[str, int] = {}
-        for entry in record["probes"].values():
+        for entry in turn.entries.values():
             counts[entry["status"]] = counts.get(entry["status"], 0) + 1
-        errors = {name: entry["error"] for name, entry in record["probes"].items() if entry["error"]}
         return {
             "changed": counts.get("built", 0) > 0,
-            "kernel": args["kernel"],
+            "kernel": build["kernel"],
             "counts": counts,
-            "errors": errors,
+            "errors": {name: entry["error"] for name, entry in turn.entries.items() if entry["error"]},
+            "next": following,
         }
 
-    def _build(self, run: Path, args: dict[str, Any]) -> dict[str, Any]:
-        """`probes` of the record, or its `error`. What the builder lacks may not matter to every probe."""
-        sweep = store.open_run(run).sweep
-        sources = sweeprun.sources(sweep, stap=args["stap"], kernel=args["kernel"], build_id=args["build_id"])
+    def _turn(self, sweep: dict[str, Any], args: dict[str, Any]) -> Turn:
+        """What this builder makes of the modules that are wanted and that no builder before it has made."""
+        build, stap = args["build"], args["stap"]
+        turn = Turn(args["builder"], stap)
+        sources = sweeprun.sources(
+            sweep, stap=stap, kernel=build["kernel"], build_id=build["build_id"], signer=args["signer"]
+        )
+        done = (store.read_json(Path(args["run_dir"]), f"builds/{build['kernel']}.json") or {}).get(
+            "probes", {}
+        )
+        wanted = [source for source in sources if source.name in build["names"] and source.name not in done]
+        turn.wanted = [source.name for source in wanted]
+        usable = skew.builder_usable(stap, build["kernel"])
+        if usable.ok:
+            usable = skew.runnable(stap, build["stapruns"], build["kernel"])
+        if not usable.ok:
+            turn.trouble, turn.remedy = printable(args["lacks"]) or usable.reason, usable.remedy
+            return turn
         try:
-            entries = self._modules(args, sources)
-        except FleetdiagError as error:
-            return {"error": str(error), "remedy": "see to the builder, then sweep again"}
+            turn.entries = self._modules(args, wanted)
+        except AnsibleConnectionFailure as error:
+            turn.trouble = f"the connection was lost while it compiled: {printable(str(error).strip())[:300]}"
+        except BuilderError as error:
+            turn.trouble = str(error)
         probes = {probe.name: probe for probe in sweeprun.probes(sweep)}
-        for name, entry in entries.items():
+        for name, entry in turn.entries.items():
             if entry["status"] == "failed" and name in probes:
                 _explain(entry, probes[name])
             if entry["status"] == "failed" and args["lacks"]:
+                turn.lacks = True
                 entry["error"] += f"\nThe builder lacks something: {printable(args['lacks'])}"
-        return {"probes": entries}
+        return turn
 
     def _modules(self, args: dict[str, Any], sources: list[Source]) -> dict[str, dict[str, Any]]:
         """{probe: its entry in builds/<kernel>.json}; compiles only what the store lacks."""
-        modules = ModuleStore()
-        held = {source.name: modules.get(source.key) for source in sources}
-        absent = [source for source in sources if held[source.name] is None]
-        compiled = self._compile(args["kernel"], absent) if absent else {}
-        entries = {}
-        for source in sources:
-            path = held[source.name]
-            if path is not None:
-                entries[source.name] = _entry("cached", sha256=path.stem, size=path.stat().st_size)
-            else:
-                entries[source.name] = self._fetched(modules, source, compiled[source.name], args["kernel"])
+        modules = ModuleStore(limit_mb=args["store_mb"])
+        entries = _held(modules, sources)
+        absent = [source for source in sources if source.name not in entries]
+        if absent:
+            with modules.locked((source.key for source in absent), lambda: display.display(WAITING)):
+                entries.update(_held(modules, absent))  # another sweep may just have had them built
+                absent = [source for source in absent if source.name not in entries]
+                compiled = self._compile(args, absent) if absent else {}
+                for source in absent:
+                    built = compiled[source.name]
+                    entries[source.name] = self._fetched(modules, source, built, args["build"]["kernel"])
+        for sentence in modules.dropped:
+            display.warning(sentence)
         return entries
 
-    def _compile(self, kernel: str, sources: list[Source]) -> dict[str, dict[str, Any]]:
+    def _compile(self, args: dict[str, Any], sources: list[Source]) -> dict[str, dict[str, Any]]:
+        kernel = args["build"]["kernel"]
         answer = self._execute_module(
             module_name="fleetdiag.systemtap.stap_compile",
             module_args={
                 "kernel": kernel,
                 "tapset": sweeprun.tapset(),
                 "sources": [asdict(source) for source in sources],
+                **({"max_mb": args["builder_mb"]} if args["builder_mb"] else {}),
+                **({"cache_dir": args["cache_dir"]} if args["cache_dir"] else {}),
+                **({name: args[name] for name in ("sign_key", "sign_cert")} if args["sign_key"] else {}),
             },
             task_vars=self.task_vars,
         )
+        if answer.get("unreachable"):
+            raise AnsibleConnectionFailure(str(answer.get("msg", "")))
+        for warning in answer.get("warnings", []):
+            display.warning(f"{args['builder']}: {printable(str(warning))}")
         if answer.get("failed"):
-            raise FleetdiagError(
+            raise BuilderError(
                 f"compiling for kernel {kernel} failed: {printable(str(answer.get('msg', '')))}"
             )
         return {entry["name"]: entry for entry in answer["modules"]}
@@ -110,9 +177,11 @@ class ActionModule(FleetdiagAction):
         if built["status"] == "failed":
             return _entry("failed", error=built["error"], line=built["line"], seconds=built["seconds"])
         data = self._read_module(str(built["path"]))
+        if hashlib.sha256(data).hexdigest() != built["sha256"]:
+            raise BuilderError(
+                f"the module of {source.name} changed between the builder and here; sweep again"
+            )
         sha256 = modules.put(source.key, data, {"probe": source.name, "kernel": kernel})
-        if sha256 != built["sha256"]:
-            return _entry("failed", error="the module changed between the builder and here; sweep again")
         return _entry(built["status"], sha256=sha256, size=len(data), seconds=built["seconds"])
 
     def _read_module(self, path: str) -> bytes:
@@ -123,10 +192,20 @@ class ActionModule(FleetdiagAction):
         except (binascii.Error, zlib.error):
             data = b""
         if code or not data:
-            raise FleetdiagError(
+            raise BuilderError(
                 f"the module {printable(path)} could not be read from the builder: {printable(err[-300:])}"
             )
         return data
+
+
+def _held(modules: ModuleStore, sources: list[Source]) -> dict[str, dict[str, Any]]:
+    """Entries of those that the controller's store has."""
+    paths = {source.name: modules.get(source.key) for source in sources}
+    return {
+        name: _entry("cached", sha256=path.stem, size=path.stat().st_size)
+        for name, path in paths.items()
+        if path is not None
+    }
 
 
 def _entry(

@@ -18,6 +18,7 @@ yes() {{ if "$@" >/dev/null 2>&1; then echo yes; else echo no; fi; }}
 echo "stap=$(stap -V 2>&1 | sed -n 's/.*version \([0-9][0-9.]*\).*/\1/p' | head -n 1)"
 echo "headers=$(yes test -e $modules/build/.config)"
 echo "debuginfo=$(yes test -e $debug/boot/vmlinux-$kernel -o -e $debug$modules/vmlinux)"
+test -z {certificate} || echo "signer=$(sha256sum <{certificate} 2>/dev/null | cut -c1-64)"
 for name in {patterns}; do
   find $modules/kernel $modules/updates -name "$name.ko*" 2>/dev/null | grep -q . || echo "absent=$name"
 done
@@ -30,11 +31,14 @@ class ActionModule(FleetdiagAction):
         "module_files": {"type": "list", "elements": "str", "default": []},
         "debuginfo": {"type": "bool", "default": False},
         "stapruns": {"type": "list", "elements": "str", "default": []},
+        "sign_cert": {"type": "str", "default": ""},
     }
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         patterns = " ".join(shlex.quote(_file_pattern(name)) for name in args["module_files"])
-        command = LOOK.format(kernel=shlex.quote(args["kernel"]), patterns=patterns)
+        command = LOOK.format(
+            kernel=shlex.quote(args["kernel"]), patterns=patterns, certificate=shlex.quote(args["sign_cert"])
+        )
         pairs = [line.partition("=")[::2] for line in self.on_host(command)[1].splitlines()]
         found = dict(pairs)
         absent = [value for name, value in pairs if name == "absent"]
@@ -44,6 +48,7 @@ class ActionModule(FleetdiagAction):
         return {
             "wanted": wanted,
             "stap": stap,
+            "signer": found.get("signer", ""),
             "complete": bool(stap) and found.get("headers") == "yes" and not absent and not lacks_debuginfo,
         }
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import plan, store, sweeprun
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import SMOKE
 
 
 class ActionModule(FleetdiagAction):
@@ -21,8 +22,9 @@ class ActionModule(FleetdiagAction):
         preflights = [
             facts for facts in asked if not facts.get("remembered")
         ]  # the others have their modules
-        builds = plan.builds(preflights, sweep["builders"])
         probes = sweeprun.probes(sweep)
+        names = [SMOKE, *(probe.name for probe in probes)]
+        builds = plan.builds(preflights, sweep["builders"], names)
         return {
             "builds": {build.leader: asdict(build) for build in builds},
             "debuginfo_kernels": [b.kernel for b in builds]

@@ -14,10 +14,13 @@ class ActionModule(FleetdiagAction):
     ARGS: ClassVar = {
         "run_dir": {"type": "str", "required": True},
         "min_free_mb": {"type": "int", "default": 200},
+        "signed": {"type": "bool", "default": False},
     }
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
-        record = preflight.ask(self.guard(), self.read_clock, self.host, min_free_mb=args["min_free_mb"])
+        record = preflight.ask(
+            self.guard(), self.read_clock, self.host, min_free_mb=args["min_free_mb"], signed=args["signed"]
+        )
         store.write_host(Path(args["run_dir"]), self.host, "preflight", record)
         return {
             "verdict": record["verdict"],

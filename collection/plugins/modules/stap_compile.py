@@ -10,7 +10,8 @@ short_description: Compile SystemTap scripts into modules for one kernel
 version_added: 0.1.0
 description:
   - Runs passes 1 to 4 of C(stap) on a builder, for a kernel that need not be the running one.
-  - What was compiled before for the same O(sources[].key) is taken from the builder's cache.
+  - What was compiled before for the same O(sources[].key) is taken from the builder's cache, unless it no longer is what
+    its checksum says. Of two runs that want the same module at once, the second waits for the first.
   - A script that does not compile never stops the others; its result carries SystemTap's own message.
   - A script of whose probe points only such are left that would always be there (begin, end, timers) is one that does
     not compile, because all it would yield is an empty table. SystemTap drops optional probe points without a word.
@@ -77,6 +78,20 @@ options:
     description: Free space that O(cache_dir) must have.
     type: int
     default: 300
+  max_mb:
+    description:
+      - How much the modules in O(cache_dir) may take. Beyond that, those that were not used for the longest time go.
+      - SystemTap's own cache is not part of it. SystemTap keeps that below a limit of its own.
+    type: int
+    default: 4096
+  sign_key:
+    description:
+      - File on the builder with the private key that modules are signed with for the kernel (Secure Boot).
+      - Without it and O(sign_cert) modules are not signed.
+    type: path
+  sign_cert:
+    description: File on the builder with the certificate that the targets have enrolled, in PEM or DER form.
+    type: path
 attributes:
   check_mode:
     support: full
@@ -133,6 +148,8 @@ modules:
       type: int
 """
 
+import contextlib
+import fcntl
 import glob
 import hashlib
 import itertools
@@ -144,6 +161,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 PLACEHOLDER = "00000000_000000_0000"
+IN_USE_S = 3600  # a module that was used this recently may belong to a sweep that still runs
 DEBUGINFOD_URLS = "/etc/debuginfod/fleetdiag.urls"  # written by the role install
 ERROR_BYTES = 6000
 EMPTY_TALK = re.compile(
@@ -178,7 +196,11 @@ def main():
             "cache_dir": {"type": "path", "default": "/var/cache/fleetdiag"},
             "timeout": {"type": "int", "default": 1200},
             "min_free_mb": {"type": "int", "default": 300},
+            "max_mb": {"type": "int", "default": 4096},
+            "sign_key": {"type": "path", "no_log": False},
+            "sign_cert": {"type": "path"},
         },
+        required_together=[("sign_key", "sign_cert")],
         supports_check_mode=True,
     )
     stap = module.get_bin_path("stap")
@@ -216,26 +238,101 @@ def compile_one(module, stap, source):
     }
     if not re.match(r"[0-9a-f]{64}$", source["key"]):
         module.fail_json(msg="source {}: key is not a SHA-256".format(source["name"]))
-    if os.path.exists(kept):
-        return dict(result, sha256=sha256(kept))
     if module.check_mode:
-        return dict(result, status="absent")
+        held = whole(module, kept, touch=False)
+        return dict(result, sha256=held) if held else dict(result, status="absent", path="")
     began = time.time()
-    error = no_room(module.params["cache_dir"], module.params["min_free_mb"]) or build(
-        module, stap, source, home, kept
-    )
+    error = ""
+    try:
+        os.makedirs(os.path.dirname(kept), mode=0o700, exist_ok=True)
+        with alone(kept + ".lock"):
+            held = whole(module, kept)
+            if held:
+                return dict(result, sha256=held)
+            evict(module.params["cache_dir"], module.params["max_mb"] << 20)
+            error = no_room(module.params["cache_dir"], module.params["min_free_mb"]) or build(
+                module, stap, source, home, kept
+            )
+            if not error:
+                held = sha256(kept)
+                with open(kept + ".sha256", "w") as stream:
+                    stream.write(held)
+    except OSError as exc:
+        error = "{}: {} on the builder".format(
+            exc.filename or module.params["cache_dir"], exc.strerror or exc
+        )
     result["seconds"] = round(time.time() - began, 1)
     if error:
         return dict(result, status="failed", path="", error=error, line=line_of(error, source["file"]))
-    return dict(result, status="built", sha256=sha256(kept))
+    return dict(result, status="built", sha256=held)
+
+
+def whole(module, kept, touch=True):
+    """Checksum of a kept module that is what was built, else empty; one that is not is removed, and that is said."""
+    try:
+        with open(kept + ".sha256") as stream:
+            wanted = stream.read().strip()
+        found = sha256(kept)
+    except OSError:
+        return ""
+    if found == wanted:
+        if touch:
+            os.utime(kept)
+        return found
+    if touch:
+        os.remove(kept)
+        module.warn(f"{kept}: was damaged, is removed and built again")
+    return ""
+
+
+@contextlib.contextmanager
+def alone(path):
+    """Nobody else builds the same module meanwhile; the lock ends with its holder, its file is removed."""
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        try:
+            if os.path.samestat(os.fstat(fd), os.stat(path)):
+                break
+        except FileNotFoundError:
+            pass  # whoever held it has just removed it
+        os.close(fd)
+    try:
+        yield
+    finally:
+        os.unlink(path)
+        os.close(fd)
+
+
+def evict(cache_dir, limit):
+    """Remove modules, those first that were not used for the longest time, until the rest fits into the limit."""
+    kept = []
+    for path in glob.glob(os.path.join(cache_dir, "*", "modules", "*.ko")):
+        with contextlib.suppress(OSError):
+            status = os.lstat(path)
+            kept.append((status.st_mtime, status.st_size, path))
+    total = sum(size for _used, size, _path in kept)
+    for used, size, path in sorted(kept):
+        if total <= limit or used > time.time() - IN_USE_S:
+            return
+        with contextlib.suppress(OSError):
+            os.remove(path)
+            os.remove(path + ".sha256")
+        total -= size
 
 
 def no_room(path, min_free_mb):
-    os.makedirs(path, mode=0o700, exist_ok=True)
-    free = shutil.disk_usage(path).free // (1 << 20)
+    free = free_mb(path)
+    if free < min_free_mb:
+        evict(path, 0)
+        free = free_mb(path)
     if free >= min_free_mb:
         return ""
     return f"only {free} MB are free under {path} on the builder, {min_free_mb} are needed: free space there"
+
+
+def free_mb(path):
+    return shutil.disk_usage(path).free // (1 << 20)
 
 
 def build(module, stap, source, home, kept):
@@ -262,10 +359,28 @@ def build(module, stap, source, home, kept):
             error = lifeless(temporary, name, source["file"])
             if error:
                 return error
-        os.replace(os.path.join(work, name + ".ko"), kept)
-        return ""
+        made = os.path.join(work, name + ".ko")
+        error = sign(module, made)
+        if not error:
+            os.replace(made, kept)
+        return error
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def sign(module, made):
+    """Sign a module for kernels that load no others; the message is empty when that worked or nobody wants it."""
+    key, certificate = module.params["sign_key"], module.params["sign_cert"]
+    if not key:
+        return ""
+    for path in (key, certificate):
+        if not os.access(path, os.R_OK):
+            return f"{path}: is not on the builder, and modules are to be signed with it (builder_sign_key, _cert)"
+    program = "/lib/modules/{}/build/scripts/sign-file".format(module.params["kernel"])
+    if not os.access(program, os.X_OK):
+        return f"{program}: is missing, and signs modules; install the kernel's headers on the builder"
+    code, out, err = module.run_command([program, "sha256", key, certificate, made])
+    return f"signing failed: {(err + out).strip()[:500] or code}" if code else ""
 
 
 def run_stap(module, stap, source, name, home, work, more=()):

@@ -10,19 +10,53 @@ short_description: Compile the probes of a sweep for one kernel
 version_added: 0.1.0
 description:
   - Takes from the controller's store what was compiled before.
-  - Has the rest compiled by M(fleetdiag.systemtap.stap_compile) and brings it into the store.
+  - Has the rest compiled by M(fleetdiag.systemtap.stap_compile) and brings it into the store. Two sweeps never have the
+    same module compiled at the same time; the second waits for the first.
+  - What the builder could not do, by no fault of a script, is left to the next builder, which the result names.
   - Delegate it to the builder.
 options:
-  kernel:
-    description: Kernel release.
-    type: str
+  build:
+    description: What is to be built, as M(fleetdiag.systemtap.sweep_plan) decided.
+    type: dict
     required: true
-  build_id:
-    description: Build-id of the kernel.
-    type: str
-    default: ""
+    suboptions:
+      kernel:
+        description: Kernel release.
+        type: str
+        required: true
+      build_id:
+        description: Build-id of the kernel.
+        type: str
+        default: ""
+      builders:
+        description: Whom to ask, one after the other.
+        type: list
+        elements: str
+        required: true
+      leader:
+        description: The host in whose name it is built.
+        type: str
+        default: ""
+      names:
+        description: Names of the modules.
+        type: list
+        elements: str
+        required: true
+      whole:
+        description: Whether these are all that the kernel needs.
+        type: bool
+        default: true
+      target_mode:
+        description: Whether there is no builder, so that the leader compiles for itself.
+        type: bool
+        default: false
+      stapruns:
+        description: Versions of staprun on the hosts of this kernel; where none fits, nothing is compiled.
+        type: list
+        elements: str
+        default: []
   builder:
-    description: Name of the builder.
+    description: The builder whose turn it is.
     type: str
     required: true
   stap:
@@ -33,11 +67,30 @@ options:
     description: Why the builder could not be given what it needs for this kernel; empty if it could.
     type: str
     default: ""
-  stapruns:
-    description: Versions of staprun on the hosts of this kernel; where none fits, nothing is compiled.
-    type: list
-    elements: str
-    default: []
+  cache_dir:
+    description: Where the builder keeps modules; empty leaves that to M(fleetdiag.systemtap.stap_compile).
+    type: str
+    default: ""
+  sign_key:
+    description: File on the builder with the key that modules are signed with; empty if they are not.
+    type: str
+    default: ""
+  sign_cert:
+    description: File on the builder with the certificate that belongs to it.
+    type: str
+    default: ""
+  signer:
+    description: Fingerprint of that certificate, as M(fleetdiag.systemtap.sweep_builder) found it.
+    type: str
+    default: ""
+  store_mb:
+    description: Size that the modules in the controller's store may have together.
+    type: int
+    default: 2048
+  builder_mb:
+    description: The same on the builder; 0 leaves that to M(fleetdiag.systemtap.stap_compile).
+    type: int
+    default: 0
 extends_documentation_fragment:
   - fleetdiag.systemtap.sweep_step
   - fleetdiag.systemtap.sweep_step.run_dir
@@ -48,10 +101,25 @@ EXAMPLES = r"""
 - name: Compile the probes of a sweep for one kernel
   fleetdiag.systemtap.sweep_build:
     run_dir: "{{ sweep.run_dir }}"
-    kernel: 6.12.107+deb13-amd64
+    build:
+      kernel: 6.12.107+deb13-amd64
+      builders: [builder1, builder2]
+      names: [smoke, nettop]
     builder: builder1
+    stap: "5.6"
 """
 
 RETURN = r"""
-# A short summary for the next steps of the role; the data are in the run directory.
+next:
+  description: The builder that is to take over; empty if nothing is left to build or nobody to build it.
+  type: str
+  returned: always
+counts:
+  description: How many modules were V(built), V(cached) or V(failed) in this turn.
+  type: dict
+  returned: always
+errors:
+  description: What was said of those that failed.
+  type: dict
+  returned: always
 """

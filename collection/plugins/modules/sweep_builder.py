@@ -29,6 +29,10 @@ options:
     type: list
     elements: str
     default: []
+  sign_cert:
+    description: File on the builder with the certificate that modules are signed with; empty if they are not.
+    type: str
+    default: ""
 extends_documentation_fragment:
   - fleetdiag.systemtap.sweep_step
   - fleetdiag.systemtap.sweep_step.looks_only

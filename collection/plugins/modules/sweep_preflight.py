@@ -15,6 +15,10 @@ options:
     description: Free space that the host must have.
     type: int
     default: 200
+  signed:
+    description: Whether modules are signed, so that a host whose kernel loads no others can be probed.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - fleetdiag.systemtap.sweep_step
   - fleetdiag.systemtap.sweep_step.run_dir

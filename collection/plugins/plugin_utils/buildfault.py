@@ -21,6 +21,15 @@ _SOURCE = re.compile(r"^ *source:[ \t]*(\S.*)$", re.MULTILINE)
 _MAX_SOURCE = 100
 
 
+# What makes no difference to which builder is asked: the script, or what the kernel has.
+_OF_THE_SCRIPT = ("parse error:", "semantic error:", "no live probe point")
+
+
+def of_script(said: str) -> bool:
+    """True if another builder would say the same: the fault lies in the script or the kernel."""
+    return any(words in said for words in _OF_THE_SCRIPT)
+
+
 def explain(said: str, *, debuginfo: bool, unmodified: bool) -> str:
     """One sentence if the script needs debug symbols that were not asked for, else empty.
 

@@ -56,11 +56,14 @@ def key(
     stap: str,
     kernel: str,
     build_id: str,
+    signer: str = "",
 ) -> str:
     """SHA-256 (64 hex digits) over everything a module is made from; load parameters are not part of it.
 
     script, tapset, control: full texts. compile_args, flags: in the order given to `stap`. build_id: the
-    kernel's.
+    kernel's. signer: fingerprint of the certificate the module is signed with, empty if it is not.
     """
     parts = [script, tapset, control, compile_args, flags, stap, kernel, build_id]
+    if signer:
+        parts.append(signer)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

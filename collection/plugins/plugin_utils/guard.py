@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import signing
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 
@@ -28,6 +29,9 @@ Run = Callable[[str, bytes | None], tuple[int, str, str]]
 
 FILES = Path(__file__).resolve().parents[2] / "roles" / "sweep" / "files"
 GUARD_DIR = "/var/lib/fleetdiag/guard"
+SMOKE = "smoke"
+"""Name under which the trivial first module of a kernel is built; no probe may have it."""
+
 CLOCK_SAMPLES = 3
 MAX_ERR_BYTES = 1 << 20
 REDACTION_GROWTH = 2
@@ -64,6 +68,7 @@ class ArmReply:
     stale: what the controller remembers of the host is not true any more, or it was never prepared; nothing was
     started. came: the host's clock
     when it was asked, clock: what its answer says about it.
+    manifest: verified, or unverified where the host has no ssh-keygen that could.
     """
 
     verdict: str = ""
@@ -72,6 +77,7 @@ class ArmReply:
     stale: str = ""
     came: float | None = None
     clock: Clock | None = None
+    manifest: str = ""
     missing: list[str] = field(default_factory=list)
     sessions: dict[str, tuple[str, float, str]] = field(default_factory=dict)
 
@@ -117,9 +123,12 @@ class Collected:
 class Guard:
     """guard.sh on one host."""
 
-    def __init__(self, run: Run, *, script: bytes | None = None) -> None:
+    def __init__(
+        self, run: Run, *, script: bytes | None = None, signer: signing.Signer | None = None
+    ) -> None:
         self._run = run
-        self._script = _program() if script is None else script
+        self._signer = signer
+        self._script = _program(signer or signing.own()) if script is None else script
         self.path = f"{GUARD_DIR}/{hashlib.sha256(self._script).hexdigest()[:16]}.sh"
 
     def install_and_preflight(self) -> dict[str, str]:
@@ -160,6 +169,7 @@ class Guard:
         least: Mapping[str, int] | None = None,
         by: str = "",
         modules: Mapping[str, bytes] | None = None,
+        manifest: signing.Signed | None = None,
     ) -> ArmReply:
         """Start the sessions; without a window, wait until each is armed, has failed, or `timeout_s` is over.
 
@@ -169,10 +179,16 @@ class Guard:
         boot_id: the boot from which everything that is known of the host comes; in another the reply is `stale`.
         least: {fact: number} that the host must still have; one that it has not makes the reply `stale`, too.
         by: whose sweep it is, for somebody who comes meanwhile. modules: {checksum: module} to send along.
+        manifest: what the sweep may load, signed; without it one of just these modules is signed here.
         The reply names `missing` modules instead when the host does not hold all of them; nothing is started then.
         """
+        plans = list(plans)
+        if manifest is None:
+            named = {plan.probe: plan.sha256 for plan in plans} | ({SMOKE: smoke} if smoke else {})
+            manifest = (self._signer or signing.own()).sign(signing.manifest(sweep, named))
         lines = [f"id {sweep}", f"ttl {ttl_s}", f"arm_timeout {timeout_s}", f"smoke {smoke}"]
         lines += [f"redact {'yes' if redact else 'no'}", f"by {printable(by)}"]
+        lines += [f"manifest {_base64(manifest.text)}", f"signature {_base64(manifest.signature)}"]
         if boot_id:
             lines.append(f"boot {boot_id}")
         lines += [f"least {fact} {number}" for fact, number in (least or {}).items()]
@@ -233,9 +249,14 @@ class Guard:
         return lines
 
 
-def _program() -> bytes:
-    """guard.sh with the rules of redact.sed behind its last line: one file, sent in one piece."""
-    return (FILES / "guard.sh").read_bytes() + b"#redact.sed\n" + (FILES / "redact.sed").read_bytes()
+def _program(signer: signing.Signer) -> bytes:
+    """guard.sh, and behind its last line whose manifests count and the rules of redact.sed: one file, one piece."""
+    signers = f"#signers\n{signer.allowed}\n#redact.sed\n".encode()
+    return (FILES / "guard.sh").read_bytes() + signers + (FILES / "redact.sed").read_bytes()
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 def _packed(module: bytes) -> bytes:
@@ -404,7 +425,7 @@ def _arm_reply(lines: Iterable[str]) -> ArmReply:
         for key, value in _pairs([line]):
             if key == "missing":
                 reply.missing = value.split()
-            elif key in ("verdict", "reason", "smoke", "stale"):
+            elif key in ("verdict", "reason", "smoke", "stale", "manifest"):
                 setattr(reply, key, value)
     return reply
 

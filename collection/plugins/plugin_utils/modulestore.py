@@ -3,18 +3,24 @@
 
 Modules are kept once per content (`modules/<sha256>.ko`); an index entry (`index/<sha256 of key>.json`)
 leads from what a module was built from (see buildkey) to its content. What does not match its checksum is
-dropped, never used.
+dropped, never used, and said. Whoever builds holds the lock of the key, so that a second sweep waits instead of
+building the same thing; a lock ends with its holder. Beyond the limit of size, what was not used for the longest time
+goes.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import hashlib
 import json
 import os
 import re
 import secrets
 import stat
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +32,10 @@ if TYPE_CHECKING:
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _VERDICT_KEYS = ("verdict", "reason", "remedy")
 
+DEFAULT_LIMIT_MB = 2048
+IN_USE_S = 3600.0
+"""A module that was used this recently may belong to a sweep that still runs, and is not removed to make room."""
+
 
 def default_dir() -> Path:
     """`$XDG_CACHE_HOME/fleetdiag`, by default `~/.cache/fleetdiag`."""
@@ -36,17 +46,20 @@ def default_dir() -> Path:
 class ModuleStore:
     """Modules and verdicts below one directory of the user's own (0700, files 0600).
 
-    Several sweeps may use it at once: files are written whole and renamed into place.
+    Several sweeps may use it at once: files are written whole and renamed into place. dropped: a sentence for each
+    module that was damaged and is therefore gone.
     """
 
-    def __init__(self, directory: Path | None = None) -> None:
+    def __init__(self, directory: Path | None = None, *, limit_mb: int = DEFAULT_LIMIT_MB) -> None:
         self.directory = Path(directory) if directory is not None else default_dir()
+        self.limit_bytes = limit_mb << 20
+        self.dropped: list[str] = []
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self.directory.stat().st_uid != os.geteuid():
                 raise FleetdiagError(f"{self.directory}: belongs to another user; name one of your own")
             self.directory.chmod(0o700)
-            for name in ("modules", "index", "verdicts"):
+            for name in ("modules", "index", "verdicts", "locks"):
                 folder = self.directory / name
                 with contextlib.suppress(FileExistsError):
                     folder.mkdir(mode=0o700)
@@ -63,17 +76,18 @@ class ModuleStore:
         if entry is None:
             return None
         sha256 = str(entry.get("sha256", ""))
-        if not _SHA256.fullmatch(sha256):
-            self._drop("index", key)
-            return None
-        path = self._module(sha256)
-        data = _read(path)
-        if data is None or hashlib.sha256(data).hexdigest() != sha256:
+        path = self._module(sha256) if _SHA256.fullmatch(sha256) else None
+        data = _read(path) if path else None
+        if path and data is not None and hashlib.sha256(data).hexdigest() == sha256:
+            with contextlib.suppress(OSError):
+                os.utime(path)
+            return path
+        if path and (data is not None or path.is_symlink()):
+            self.dropped.append(f"{path}: was damaged, is removed and built again")
             with contextlib.suppress(OSError):
                 path.unlink()
-            self._drop("index", key)
-            return None
-        return path
+        self._drop("index", key)
+        return None
 
     def read(self, sha256: str) -> bytes:
         """The module of this content; it was `get` or `put` before. FleetdiagError if it is damaged or gone."""
@@ -93,9 +107,63 @@ class ModuleStore:
         sha256 = hashlib.sha256(data).hexdigest()
         path = self._module(sha256)
         if _read(path) != data:
-            _write(path, data)
+            self._make_room(path, data)
         self._save("index", key, {**meta, "sha256": sha256, "bytes": len(data)})
         return sha256
+
+    @contextlib.contextmanager
+    def locked(self, keys: Iterable[str], waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Be the only one who builds for `keys`. waiting: called once if another holds one of them and must end first.
+
+        Locks are taken in one order, so that two sweeps cannot wait for each other.
+        """
+        with contextlib.ExitStack() as held:
+            for key in sorted(set(keys)):
+                waiting = held.enter_context(_locked(self._entry("locks", key), waiting))
+            yield
+
+    def evict(self, limit_bytes: int) -> int:
+        """Remove what was not used for the longest time until the modules fit into the limit; how many went."""
+        files = []
+        for path in (self.directory / "modules").iterdir():
+            with contextlib.suppress(OSError):
+                status = path.lstat()
+                files.append((status.st_mtime, status.st_size, path))
+        total, gone = sum(size for _, size, _ in files), 0
+        for used, size, path in sorted(files):
+            if total <= limit_bytes or used > time.time() - IN_USE_S:
+                break
+            with contextlib.suppress(OSError):
+                path.unlink()
+                total, gone = total - size, gone + 1
+        if gone:
+            self._forget_absent()
+        return gone
+
+    def _make_room(self, path: Path, data: bytes) -> None:
+        """Write a module; where the disk is full, what nobody uses makes room."""
+        try:
+            _write(path, data)
+        except FleetdiagError as error:
+            full = isinstance(error.__cause__, OSError) and error.__cause__.errno in (
+                errno.ENOSPC,
+                errno.EDQUOT,
+            )
+            if not full or not self.evict(0):
+                raise
+            _write(path, data)
+        self.evict(self.limit_bytes)
+
+    def _forget_absent(self) -> None:
+        """Index entries whose module is gone."""
+        for entry in (self.directory / "index").glob("*.json"):
+            try:
+                sha256 = json.loads(_read(entry) or b"{}").get("sha256", "")
+            except (ValueError, AttributeError, RecursionError):
+                sha256 = ""
+            if not (_SHA256.fullmatch(str(sha256)) and self._module(sha256).exists()):
+                with contextlib.suppress(OSError):
+                    entry.unlink()
 
     def get_verdict(self, key: str) -> dict[str, str] | None:
         """The smoke-test verdict remembered for `key`: `{"verdict", "reason", "remedy"}`, or None."""
@@ -130,6 +198,34 @@ class ModuleStore:
     def _drop(self, kind: str, key: str) -> None:
         with contextlib.suppress(OSError):
             self._entry(kind, key).unlink()
+
+
+@contextlib.contextmanager
+def _locked(path: Path, waiting: Callable[[], None]) -> Iterator[Callable[[], None]]:
+    """Hold the lock of one file, which is removed afterwards; yields what to call for the next wait."""
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            waiting = _said
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        # Whoever held it has removed it: then this is the lock of a file that is no more.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(fd), os.stat(path)):
+                break
+        os.close(fd)
+    try:
+        yield waiting
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        os.close(fd)
+
+
+def _said() -> None:
+    """One wait is like another: it is said once."""
 
 
 def _read(path: Path) -> bytes | None:

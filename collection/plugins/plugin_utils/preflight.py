@@ -33,6 +33,10 @@ class Rule:
     remedy: str
 
 
+def _wants_signatures(facts: Facts) -> bool:
+    return facts.get("sig_enforce") == "Y" or facts.get("lockdown") == "integrity"
+
+
 RULES = (
     Rule(
         lambda f: f.get("uid") != "0", "commands do not run as root here", "use become (sudo) for this host"
@@ -53,9 +57,15 @@ RULES = (
         "only a reboot without that setting changes it",
     ),
     Rule(
-        lambda f: f.get("sig_enforce") == "Y" or f.get("lockdown") in ("integrity", "confidentiality"),
-        "this kernel loads signed modules only (Secure Boot or lockdown={lockdown})",
-        "enrol a machine owner key and sign the modules, or switch Secure Boot off on this host",
+        lambda f: f.get("lockdown") == "confidentiality",
+        "this kernel allows no probes (lockdown=confidentiality)",
+        "boot it with lockdown=integrity or none",
+    ),
+    Rule(
+        lambda f: _wants_signatures(f) and not f.get("signed"),
+        "this kernel loads signed modules only (Secure Boot or lockdown={lockdown}), and no builder has a key",
+        "enrol a machine owner key and name it (builder_sign_key, builder_sign_cert; docs/secure_boot.md),"
+        " or switch Secure Boot off on this host",
     ),
     Rule(
         lambda f: f.get("fips") == "1",
@@ -65,21 +75,24 @@ RULES = (
 )
 
 
-def ask(guard: Guard, read_clock: Callable[[], str], host: str, *, min_free_mb: int) -> dict[str, Any]:
+def ask(
+    guard: Guard, read_clock: Callable[[], str], host: str, *, min_free_mb: int, signed: bool
+) -> dict[str, Any]:
     """preflight.json of a host, from itself: one round trip for its facts and short ones to compare clocks."""
     began = time.monotonic()
     facts = guard.install_and_preflight()
     answer_s = time.monotonic() - began
     clock = measure_clock(read_clock)
-    data = record(host, facts, refusal(facts, min_free_mb=min_free_mb))
-    data.update(clock=asdict(clock), answer_s=round(answer_s, 3), at=time.time())
+    data = record(host, facts, refusal(facts, min_free_mb=min_free_mb, signed=signed))
+    data.update(clock=asdict(clock), answer_s=round(answer_s, 3), at=time.time(), signed=signed)
     return data
 
 
-def refusal(facts: Facts, *, min_free_mb: int) -> Refusal | None:
-    """The first reason not to probe this host, or None."""
+def refusal(facts: Facts, *, min_free_mb: int, signed: bool = False) -> Refusal | None:
+    """The first reason not to probe this host, or None. signed: modules are signed for kernels that ask for it."""
+    asked = {**facts, "signed": "yes" if signed else ""}
     for rule in RULES:
-        if rule.applies(facts):
+        if rule.applies(asked):
             known = {"lockdown": "", "container": "", "init": "", **facts}
             return Refusal(rule.reason.format(**known), rule.remedy)
     free, memory = number(facts, "free_mb"), number(facts, "mem_available_mb")

@@ -466,8 +466,8 @@ def _built(shard: _Shard, rows: Mapping[str, coverage.HostCoverage]) -> Iterator
             status = coverage.text(entry, "status")
             yield Built(
                 kernel=kernel,
-                builder=coverage.text(data, "builder"),
-                stap=coverage.text(data, "stap"),
+                builder=coverage.text(entry, "builder") or coverage.text(data, "builder"),
+                stap=coverage.text(entry, "stap") or coverage.text(data, "stap"),
                 probe=probe,
                 status=status,
                 seconds=coverage.number(entry, "seconds"),

@@ -35,7 +35,7 @@ _PLAIN_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _HASHED_HOST = re.compile(r"h_[0-9a-f]{16}")
 _HOST_FILE = re.compile(r"[a-z][a-z0-9_]*\.(out\.gz|err)")
 _RUN_FILE = re.compile(
-    r"((builds|csv|calls)/)?[A-Za-z0-9][A-Za-z0-9._+~-]{0,150}\.(json|txt|html|md|csv|sqlite|prom)"
+    r"((builds|csv|calls|manifests)/)?[A-Za-z0-9][A-Za-z0-9._+~-]{0,150}\.(json|txt|html|md|csv|sqlite|prom)"
 )
 _MAX_JSON = 32 * 1024 * 1024
 _MAX_EVENT = 64 * 1024
@@ -57,10 +57,15 @@ def is_id(name: str) -> bool:
     return _ID.fullmatch(name) is not None
 
 
-def default_runs_dir() -> Path:
-    """`$XDG_STATE_HOME/fleetdiag/runs`, by default `~/.local/state/fleetdiag/runs`."""
+def state_dir() -> Path:
+    """`$XDG_STATE_HOME/fleetdiag`, by default `~/.local/state/fleetdiag`."""
     base = os.environ.get("XDG_STATE_HOME", "")
-    return (Path(base) if base.startswith("/") else Path.home() / ".local" / "state") / "fleetdiag" / "runs"
+    return (Path(base) if base.startswith("/") else Path.home() / ".local" / "state") / "fleetdiag"
+
+
+def default_runs_dir() -> Path:
+    """Where run directories go unless told otherwise: `runs` in the state directory."""
+    return state_dir() / "runs"
 
 
 # --- writing ---
@@ -98,6 +103,14 @@ def write_text(run_path: Path, name: str, text: str) -> None:
     folder, file_name = _run_file(name)
     with _folder(run_path, folder, make=True) as fd:
         _replace(fd, run_path / name, file_name, text.encode("utf-8", "backslashreplace"))
+
+
+@contextlib.contextmanager
+def locked(run_path: Path) -> Iterator[None]:
+    """Be the only one who changes a file of the run directory that several write to; ends with its holder."""
+    with _folder(run_path, []) as fd:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
 
 
 @contextlib.contextmanager

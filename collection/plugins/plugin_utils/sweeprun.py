@@ -8,11 +8,18 @@ import gzip
 import io
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import buildkey, catalog, parameters, plan
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
+    buildkey,
+    catalog,
+    parameters,
+    signing,
+    store,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import SMOKE
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.modulestore import ModuleStore
 
@@ -59,8 +66,10 @@ def tapset() -> dict[str, str]:
     return {path.name: path.read_text() for path in sorted((FILES / "tapset").iterdir())}
 
 
-def sources(sweep: Mapping[str, Any], *, stap: str, kernel: str, build_id: str) -> list[Source]:
-    """Everything to compile for one kernel, the smoke module first."""
+def sources(
+    sweep: Mapping[str, Any], *, stap: str, kernel: str, build_id: str, signer: str = ""
+) -> list[Source]:
+    """Everything to compile for one kernel, the smoke module first. signer: whose signature the modules carry."""
     library = "\0".join(f"{name}\0{text}" for name, text in tapset().items())
     control = (FILES / "control.stp").read_text()
     known = {entry["name"]: entry["parameters"] for entry in sweep["probes"]}
@@ -78,11 +87,12 @@ def sources(sweep: Mapping[str, Any], *, stap: str, kernel: str, build_id: str) 
             stap=stap,
             kernel=kernel,
             build_id=build_id,
+            signer=signer,
         )
         return Source(name, file, script, args, flags, second, key, debuginfo)
 
     smoke = (FILES / "smoke.stp").read_text()
-    wanted = [source(plan.SMOKE, "smoke.stp", smoke, [], [], "", debuginfo=False)]
+    wanted = [source(SMOKE, "smoke.stp", smoke, [], [], "", debuginfo=False)]
     for probe, file, script in _with_scripts(sweep):
         args = parameters.split(probe, known[probe.name])[1]
         flags = buildkey.flags(probe, overload)
@@ -132,3 +142,15 @@ def module_files(sweep: Mapping[str, Any]) -> list[str]:
     return sorted(
         {name for probe in probes(sweep) for name in parameters.module_files(probe, known[probe.name])}
     )
+
+
+def manifest(run: Path, sweep: Mapping[str, Any], kernel: str, modules: Mapping[str, str]) -> signing.Signed:
+    """The signed manifest of a kernel's modules, {probe: sha256}; the first host that asks has it signed."""
+    text = signing.manifest(sweep["id"], modules)
+    name = f"manifests/{kernel}.json"
+    kept = store.read_json(run, name) or {}
+    if kept.get("text") == text and isinstance(kept.get("signature"), str):
+        return signing.Signed(text, kept["signature"])
+    signed = signing.own().sign(text)
+    store.write_json(run, name, asdict(signed))
+    return signed

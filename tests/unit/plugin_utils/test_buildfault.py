@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.buildfault import explain
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.buildfault import explain, of_script
 
 NO_TABLE = "WARNING: Kernel function symbol table missing [man warning::symbols]\n"
 NO_DWARF = "WARNING: cannot find module {} debuginfo: No DWARF information found [man warning::debuginfo]\n"
@@ -67,3 +67,22 @@ def test_what_needs_debuginfo_is_said_in_one_sentence(said: str, source: str) ->
 )
 def test_every_other_reason_stays_in_the_words_of_systemtap(said: str) -> None:
     assert explain(said, debuginfo=False, unmodified=True) == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "same"),
+    [
+        ("parse error: expected statement\n\tsaw: keyword at x.stp:3:1", True),
+        (RESOLVING.format("no", "probe point mismatch"), True),
+        ("x.stp: no live probe point: of all that the script probes only begin is left", True),
+        ("stap ended with exit code 1", False),
+        ("compiling took longer than 1200 s", False),
+        (
+            "only 3 MB are free under /var/cache/fleetdiag on the builder, 300 are needed: free space there",
+            False,
+        ),
+        ("Pass 4: compilation failed.  [man error::pass4]", False),
+    ],
+)
+def test_what_another_builder_would_say_too(said: str, same: bool) -> None:
+    assert of_script(said) is same

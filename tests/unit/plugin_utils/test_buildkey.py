@@ -38,6 +38,12 @@ def test_each_input_changes_the_key(name: str) -> None:
     assert buildkey.key(**{**INPUTS, name: changed}) != buildkey.key(**INPUTS)
 
 
+def test_a_signed_module_is_another_one() -> None:
+    keys = {buildkey.key(**INPUTS, signer=signer) for signer in ("", "ab", "cd")}
+    assert len(keys) == 3
+    assert PINNED in keys
+
+
 def test_inputs_do_not_run_together() -> None:
     other = {**INPUTS, "script": INPUTS["script"] + INPUTS["tapset"], "tapset": ""}
     assert buildkey.key(**other) != buildkey.key(**INPUTS)

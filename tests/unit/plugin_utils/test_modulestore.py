@@ -2,7 +2,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -117,3 +122,134 @@ def test_a_place_that_cannot_hold_it(tmp_path: Path) -> None:
     (tmp_path / "other" / "index").symlink_to(tmp_path)
     with pytest.raises(FleetdiagError, match="is not a directory"):
         modulestore.ModuleStore(tmp_path / "other")
+
+
+def aged(path: Path, seconds: float) -> None:
+    then = time.time() - seconds
+    os.utime(path, (then, then))
+
+
+def test_beyond_the_limit_what_was_not_used_for_longest_goes(tmp_path: Path) -> None:
+    modules = modulestore.ModuleStore(tmp_path / "cache", limit_mb=3)
+    paths = {}
+    for number, key in enumerate("abc"):
+        modules.put(key, bytes([number]) * (900 << 10), {})
+        found = modules.get(key)
+        assert found is not None
+        paths[key] = found
+        aged(found, 10_000 - number)
+    assert modules.get("a") is not None  # used: the oldest is b now
+    modules.put("d", b"d" * (900 << 10), {})
+    assert [key for key in "abcd" if modules.get(key) is None] == ["b"]
+    assert modules.dropped == []
+    assert len(list((modules.directory / "index").iterdir())) == 3
+
+
+def test_what_a_sweep_may_still_need_stays(tmp_path: Path) -> None:
+    modules = modulestore.ModuleStore(tmp_path / "cache", limit_mb=0)
+    for key in "ab":
+        modules.put(key, key.encode(), {})
+    assert modules.get("a") is not None
+    assert modules.get("b") is not None
+
+
+def test_damage_is_said_once_and_a_module_that_went_is_none(modules: modulestore.ModuleStore) -> None:
+    modules.put("k", b"x", {})
+    path = modules.get("k")
+    assert path is not None
+    path.write_bytes(b"y")
+    assert modules.get("k") is None
+    assert modules.get("k") is None
+    assert modules.dropped == [f"{path}: was damaged, is removed and built again"]
+    modules.put("k", b"x", {})
+    path.unlink()
+    assert modules.get("k") is None
+    assert len(modules.dropped) == 1
+
+
+def test_on_a_full_disk_what_nobody_uses_makes_room_or_one_sentence_is_said(
+    modules: modulestore.ModuleStore, tmp_path: Path
+) -> None:
+    """A disk of 64 KiB: the store lies in a file system of its own."""
+    disk = tmp_path / "disk"
+    script = f"""
+import os, sys, time
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.modulestore import ModuleStore
+store = ModuleStore({str(disk)!r})
+store.put("old", b"o" * 40_000, {{}})
+path = store.get("old")
+if sys.argv[1] == "unused":
+    os.utime(path, (0, 0))
+store.put("new", b"n" * 40_000, {{}})
+print(store.get("old"), store.get("new") is not None)
+"""
+    disk.mkdir()
+    inside = f'mount -t tmpfs -o size=64k tmpfs {disk} && exec "$@"'
+    command = ["unshare", "-rm", "sh", "-c", inside, "sh", sys.executable, "-c", script]
+    environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
+
+    def run(case: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, case], capture_output=True, text=True, check=False, timeout=60, env=environment
+        )
+
+    done = run("unused")
+    if "unshare" in done.stderr or "mount" in done.stderr:
+        pytest.skip(f"no file system can be mounted here: {done.stderr}")
+    assert done.stdout == "None True\n", done.stderr
+    said = run("in use").stderr.splitlines()[-1]
+    assert "No space left on device" in said
+    assert said.endswith("free some space")
+
+
+def test_a_second_builder_of_the_same_waits_for_the_first_and_then_has_it(
+    modules: modulestore.ModuleStore,
+) -> None:
+    order: list[str] = []
+    inside, waits = threading.Event(), threading.Event()
+
+    def second() -> None:
+        inside.wait(10)
+        other = modulestore.ModuleStore(modules.directory)
+        with other.locked(["x", "k"], waits.set):
+            order.append("second" if other.get("k") else "second, in vain")
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    with modules.locked(["k"]):
+        inside.set()
+        assert waits.wait(10)
+        modules.put("k", b"x", {})
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"]
+    assert list((modules.directory / "locks").iterdir()) == []
+
+
+def test_others_do_not_wait(modules: modulestore.ModuleStore) -> None:
+    with modules.locked(["a"]), modulestore.ModuleStore(modules.directory).locked(["b"], pytest.fail):
+        pass
+
+
+def test_a_lock_ends_with_its_holder(modules: modulestore.ModuleStore) -> None:
+    script = f"""
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.modulestore import ModuleStore
+import signal
+with ModuleStore({str(modules.directory)!r}).locked(["k"]):
+    print("held", flush=True)
+    signal.pause()
+"""
+    environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
+    holder = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=environment)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"held\n"
+    with pytest.raises(TimeoutError), modules.locked(["k"], lambda: _raise(TimeoutError())):
+        pass
+    holder.kill()
+    holder.wait()
+    with modules.locked(["k"], lambda: _raise(TimeoutError())):
+        pass
+
+
+def _raise(error: Exception) -> None:
+    raise error

@@ -41,17 +41,50 @@ def test_a_sweep_id_fits_file_unit_and_module_names() -> None:
     assert re.fullmatch(r"20261123_071502_[0-9a-f]{4}", plan.new_id(NOW))
 
 
+NAMES = ["smoke", "slow_open", "nettop"]
+
+
 def test_each_kernel_is_built_once_and_shared_among_the_builders() -> None:
     hosts = [facts("w1", "6.12"), facts("w2", "6.12"), facts("w3", "7.2"), facts("w4", "6.1", "refused")]
-    builds = plan.builds(hosts, ["b1", "b2"])
-    assert [(b.kernel, b.leader, b.builder) for b in builds] == [("6.12", "w1", "b1"), ("7.2", "w3", "b2")]
+    builds = plan.builds(hosts, ["b1", "b2"], NAMES)
+    assert [(b.kernel, b.leader, b.builders) for b in builds] == [
+        ("6.12", "w1", ["b1", "b2"]),
+        ("7.2", "w3", ["b2", "b1"]),
+    ]
     assert not any(build.target_mode for build in builds)
+    assert all(build.whole and build.names == NAMES for build in builds)
     assert builds[0].stapruns == ["5.1"]
 
 
+def test_more_builders_than_kernels_share_the_modules_of_one_as_far_as_there_are_hosts_to_lead() -> None:
+    hosts = [facts("w1", "6.12"), facts("w2", "6.12"), facts("w3", "7.2"), facts("w4", "6.1", "refused")]
+    builds = plan.builds(hosts, ["b1", "b2", "b3", "b4"], NAMES)
+    assert [(b.kernel, b.leader, b.builders, b.names) for b in builds] == [
+        ("6.12", "w1", ["b1", "b3", "b2", "b4"], ["smoke", "nettop"]),
+        ("6.12", "w2", ["b3", "b1", "b2", "b4"], ["slow_open"]),
+        ("7.2", "w3", ["b2", "b4", "b3", "b1"], NAMES),  # no host is left to lead its other half
+    ]
+    assert [build.whole for build in builds] == [False, False, True]
+
+
+@pytest.mark.parametrize("kernels", [1, 2, 3, 5])
+@pytest.mark.parametrize("builders", [1, 2, 3, 7])
+def test_every_module_is_built_by_one_builder_and_every_builder_can_take_over(
+    kernels: int, builders: int
+) -> None:
+    hosts = [facts(f"w{number}", f"6.{number % kernels}") for number in range(20)]
+    asked = [f"b{number}" for number in range(builders)]
+    builds = plan.builds(hosts, asked, NAMES)
+    modules = [(build.kernel, name) for build in builds for name in build.names]
+    assert sorted(modules) == sorted((f"6.{kernel}", name) for kernel in range(kernels) for name in NAMES)
+    assert all(sorted(build.builders) == asked for build in builds)
+    assert len({build.leader for build in builds}) == len(builds)
+    assert len({build.builders[0] for build in builds}) == min(builders, len(builds))
+
+
 def test_without_a_builder_the_first_host_of_each_kernel_builds() -> None:
-    builds = plan.builds([facts("w1", "6.12"), facts("w2", "6.12")], [])
-    assert [(b.builder, b.leader, b.target_mode) for b in builds] == [("w1", "w1", True)]
+    builds = plan.builds([facts("w1", "6.12"), facts("w2", "6.12")], [], NAMES)
+    assert [(b.builders, b.leader, b.target_mode, b.names) for b in builds] == [(["w1"], "w1", True, NAMES)]
 
 
 def test_a_session_gets_its_load_parameters_and_no_empty_or_compile_ones() -> None:

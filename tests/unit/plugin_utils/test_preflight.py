@@ -47,6 +47,7 @@ def test_a_good_host_is_probed() -> None:
         ({"modules_disabled": "1"}, "takes no more modules"),
         ({"sig_enforce": "Y"}, "signed modules only"),
         ({"lockdown": "integrity"}, "lockdown=integrity"),
+        ({"lockdown": "confidentiality"}, "allows no probes"),
         ({"fips": "1"}, "FIPS"),
         ({"free_mb": "12"}, "only 12 MB are free"),
         ({"free_mb": "garbage"}, "only 0 MB are free"),
@@ -60,3 +61,15 @@ def test_a_host_that_cannot_be_probed_says_why_and_what_to_do(facts: dict[str, s
     assert re.search(reason, refused.reason)
     assert refused.remedy
     assert preflight.record("web1", {**GOOD, **facts}, refused)["verdict"] == "refused"
+
+
+@pytest.mark.parametrize("fact", [{"sig_enforce": "Y"}, {"lockdown": "integrity"}])
+def test_a_kernel_that_wants_signatures_is_probed_where_modules_are_signed(fact: dict[str, str]) -> None:
+    facts = {**GOOD, **fact}
+    found = preflight.refusal(facts, min_free_mb=200)
+    assert found is not None
+    assert "builder_sign_key" in found.remedy
+    assert preflight.refusal(facts, min_free_mb=200, signed=True) is None
+    assert (
+        preflight.refusal({**facts, "lockdown": "confidentiality"}, min_free_mb=200, signed=True) is not None
+    )

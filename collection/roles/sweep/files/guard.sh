@@ -35,6 +35,7 @@ KEEP_MODULES=64
 KEEP_SPOOL_DAYS=7
 SELF=$0
 RULES=${SELF%.sh}.sed
+SIGNERS=${SELF%.sh}.signers
 LONGEST_LINE=65537
 
 clean() { redact 2>/dev/null | tr '\n\t' '  ' | tr -cd '\040-\176' | cut -c1-2000; }
@@ -50,7 +51,8 @@ is_probe() { case $1 in '' | [!a-z]* | *[!a-z0-9_]*) return 1 ;; esac; }
 is_number() { case $1 in '' | *[!0-9]*) return 1 ;; esac; [ ${#1} -le 15 ]; }
 is_sha() { case $1 in *[!0-9a-f]*) return 1 ;; esac; [ ${#1} -eq 64 ]; }
 is_loaded() { [ -d "/proc/systemtap/$1" ] || grep -q "^$1 " /proc/modules; }
-module_of() { echo "fd_$1_$2"; }
+# A signed module cannot be renamed without losing its signature: it keeps the placeholder it was compiled with.
+module_of() { if [ -e "$SWEEPS/$1/signed.$2" ]; then echo "fd_${PLACEHOLDER}_$2"; else echo "fd_$1_$2"; fi; }
 unit_of() { echo "fd-$1-$2.service"; }
 clock() { date +%s.%N; }  # what the controller compares with its own
 sha_of() { sha256sum <"$1" | cut -d' ' -f1; }
@@ -58,7 +60,10 @@ sessions_of() { for d in "$SWEEPS/$1"/*/; do d=${d%/} && [ -d "$d" ] && echo "${
 
 # ---------------------------------------------------------------- secrets
 
-install_rules() { sed '1,/^#redact\.sed$/d' "$SELF" >"$RULES.$$" && mv "$RULES.$$" "$RULES"; }
+install_rules() {  # what stands behind this program in the one file that was sent: whose manifests count, and redact.sed
+    sed '1,/^#signers$/d; /^#redact\.sed$/,$d' "$SELF" >"$SIGNERS.$$" && mv "$SIGNERS.$$" "$SIGNERS" \
+        && sed '1,/^#redact\.sed$/d' "$SELF" >"$RULES.$$" && mv "$RULES.$$" "$RULES"
+}
 
 redact() {  # a filter; one "r" on standard error for each line it changed. Without its rules nothing passes.
     [ -s "$RULES" ] && nice -n 10 sed -E -f "$RULES"
@@ -141,11 +146,68 @@ keep_module() {  # SHA256; the module comes on standard input
     ls -1t "$MODULES" | sed -n "$((KEEP_MODULES + 1)),\$p" | while read -r old; do rm -f "${MODULES:?}/$old"; done
 }
 
+others_can_write() {  # DIR; true unless it is a directory of ours that nobody else may put files into
+    [ -z "$(find "$1" -prune -type d \( -user 0 -o -user "$(id -u)" \) ! -perm -020 ! -perm -002)" ]
+}
+
+# Whoever can write where modules lie, or above, can have the kernel run what he likes. Above, a directory in which
+# everybody owns only what is his (sticky, as /tmp) is good enough.
+no_trust_in_place() {  # says why, or nothing
+    for place in "$HOME_DIR" "$MODULES"; do
+        ! others_can_write "$place" || { echo "$place is no directory that root alone can write"; return; }
+    done
+    place=$HOME_DIR
+    while [ "$place" != / ]; do
+        place=$(dirname "$place")
+        [ -n "$(find -H "$place" -prune -type d -perm -1000)" ] || ! others_can_write "$place/." \
+            || { echo "$place, above the modules, can be written by others than root"; return; }
+    done
+}
+
+no_trust_in_file() {  # FILE; says why, or nothing
+    [ ! -L "$1" ] && [ -f "$1" ] || { echo "is no regular file but $(file_kind "$1")"; return; }
+    [ -n "$(find "$1" -prune -user "$(id -u)")" ] || { echo "belongs to another user"; return; }
+    [ -n "$(find "$1" -prune ! -perm -020 ! -perm -002)" ] || echo "can be written by others than root"
+}
+
+file_kind() { if [ -L "$1" ]; then echo "a link"; elif [ -d "$1" ]; then echo "a directory"; else echo "something else"; fi; }
+
+# ssh-keygen can tell who signed a text since OpenSSH 8.2.
+can_verify() { ssh-keygen -Y verify 2>&1 | grep -q namespace; }
+
+# What this sweep may load: "SHA256 PROBE" lines. The text came over ssh from the controller; that it is also signed by
+# the key that came with this program is asked of ssh-keygen where there is one.
+read_manifest() {  # MANIFEST SIGNATURE, both base64
+    manifest=$(echo "$1" | base64 -d 2>/dev/null)
+    echo "$manifest" | grep -qxF "sweep $id" || die "the manifest of the modules is not one of sweep $id: sweep again"
+    can_verify || { echo "manifest=unverified"; return; }
+    sig="$SWEEPS/.$id.sig"
+    echo "$2" | base64 -d >"$sig" || die "cannot write $SWEEPS: no room?"
+    echo "$1" | base64 -d \
+        | ssh-keygen -q -Y verify -f "$SIGNERS" -I fleetdiag -n fleetdiag-modules -s "$sig" >/dev/null 2>&1 || {
+        rm -f "$sig"
+        die "the manifest of the modules is not signed by the key of this controller: nothing is loaded; sweep again"
+    }
+    rm -f "$sig"
+    echo "manifest=verified"
+}
+
 # The cached module is compiled under a placeholder id; the id of this sweep takes its place, byte for byte as long,
 # so that module, unit and spool of a session carry the same name and the cache is never built twice.
-name_module() {  # SHA256 ID PROBE DIR
-    [ "$(sha_of "$MODULES/$1.ko")" = "$1" ] || { rm -f "$MODULES/$1.ko"; return 1; }
-    sed "s/fd_${PLACEHOLDER}_/fd_$2_/g" "$MODULES/$1.ko" >"$4/$(module_of "$2" "$3").ko"
+# What is looked at is a copy that nobody else can reach, so that it is also what is loaded.
+name_module() {  # SHA256 ID PROBE DIR; says why not
+    why=$(no_trust_in_file "$MODULES/$1.ko")
+    [ -z "$why" ] || { rm -rf "${MODULES:?}/$1.ko"; echo "$MODULES/$1.ko $why: removed"; return 1; }
+    echo "$manifest" | grep -qxF "$1 $3" || { echo "module $1 is not in the manifest that the controller signed"; return 1; }
+    cp "$MODULES/$1.ko" "$4/.copy" || { echo "no room for the module"; return 1; }
+    [ "$(sha_of "$4/.copy")" = "$1" ] \
+        || { rm -f "$MODULES/$1.ko" "$4/.copy"; echo "the module on the host is damaged: not what its checksum says; removed"; return 1; }
+    if tail -c 28 "$4/.copy" | grep -q 'Module signature appended'; then
+        : >"$SWEEPS/$2/signed.$3"
+        mv "$4/.copy" "$4/$(module_of "$2" "$3").ko"
+    else
+        sed "s/fd_${PLACEHOLDER}_/fd_$2_/g" "$4/.copy" >"$4/$(module_of "$2" "$3").ko" && rm -f "$4/.copy"
+    fi
 }
 
 # ---------------------------------------------------------------- what staprun changes and never undoes
@@ -225,7 +287,7 @@ take_host() {  # two sweeps that come at the same moment must not both find it f
 smoke() {  # SHA256: a trivial module must load and print before anything else is tried on this host
     dir="$SWEEPS/$id/.smoke"
     mkdir -p "$dir"
-    name_module "$1" "$id" smoke "$dir" || { echo "smoke module $1 is damaged"; return 1; }
+    name_module "$1" "$id" smoke "$dir" || return 1
     module="$dir/$(module_of "$id" smoke).ko"
     timeout -k 5 60 staprun "$module" >"$dir/out" 2>"$dir/err"
     ! is_loaded "$(module_of "$id" smoke)" || staprun -d "$(module_of "$id" smoke)" 2>/dev/null
@@ -244,7 +306,7 @@ start_session() {  # PROBE SHA256 OUTPUT_MB [name=value ...]
     dir="$SWEEPS/$id/$probe"
     [ ! -e "$SWEEPS/$id/aborted" ] || { echo "session $probe failed 0 the sweep was aborted"; return 1; }
     mkdir -p "$dir"
-    name_module "$sha" "$id" "$probe" "$dir" || { echo "session $probe failed 0 the module on the host is damaged"; return 1; }
+    said=$(name_module "$sha" "$id" "$probe" "$dir") || { echo "session $probe failed 0 $said"; return 1; }
     # shellcheck disable=SC2086  # the window is two words, or none
     systemd-run --quiet --no-block --unit="$(unit_of "$id" "$probe")" \
         -p Description="fleetdiag probe $probe of sweep $id" \
@@ -292,7 +354,8 @@ has_still() {  # [FACT NUMBER ...]
 
 arm() {
     echo "came=$(clock)"
-    id='' ttl='' arm_timeout='' smoke_sha='' redaction='' plan='' by='' boot='' least='' start='' end='' window=''
+    id='' ttl='' arm_timeout='' smoke_sha='' redaction='' manifest_64='' signature_64='' plan=''
+    by='' boot='' least='' start='' end='' window=''
     while read -r word rest; do
         case $word in
             id) id=$rest ;;
@@ -304,6 +367,8 @@ arm() {
             smoke) smoke_sha=$rest ;;
             redact) redaction=$rest ;;
             window) start=${rest% *} end=${rest#* } ;;
+            manifest) manifest_64=$rest ;;
+            signature) signature_64=$rest ;;
             probe) plan="$plan$rest
 " ;;
             module) head -c "${rest#* }" | keep_module "${rest% *}" || exit 1 ;;
@@ -319,12 +384,15 @@ arm() {
     [ "${boot:-$booted}" = "$booted" ] || { echo "stale=boot"; return; }
     # shellcheck disable=SC2086  # pairs of words
     has_still $least || return 0
+    why=$(no_trust_in_place)
+    [ -z "$why" ] || die "$why: nothing is loaded from there; take that right away (chmod, chown)"
     missing=
     for sha in $smoke_sha $(echo "$plan" | awk '{print $2}'); do
         is_sha "$sha" || die "arm: '$sha' is not a SHA-256"
-        [ -f "$MODULES/$sha.ko" ] || missing="$missing $sha"
+        [ -e "$MODULES/$sha.ko" ] || missing="$missing $sha"
     done
     [ -z "$missing" ] || { echo "missing=$missing"; return; }
+    read_manifest "$manifest_64" "$signature_64"
     take_host || return 0
     [ "$redaction" != no ] || : >"$SWEEPS/$id/unredacted"
     save_sysctls "$id"
@@ -430,7 +498,13 @@ finish() {  # end and unload everything of a sweep; the spool stays
     systemctl -q stop "fd-$1-reap.timer" 2>/dev/null
     restore_sysctls "$1"
     { read -r holder _ <"$LOCK"; } 2>/dev/null && [ "$holder" = "$1" ] && rm -f "$LOCK"
-    ours_loaded "$1" | sed 's/^/residue /'
+    { ours_loaded "$1"; signed_loaded "$1"; } | sed 's/^/residue /'
+}
+
+signed_loaded() {  # ID
+    for mark in "$SWEEPS/$1"/signed.*; do
+        [ ! -e "$mark" ] || ! is_loaded "fd_${PLACEHOLDER}_${mark##*/signed.}" || echo "fd_${PLACEHOLDER}_${mark##*/signed.}"
+    done
 }
 
 ours_loaded() { sed -n "s/^\(fd_$1_[a-z0-9_]*\) .*/\1/p" /proc/modules; }
@@ -503,4 +577,4 @@ case $verb in
     redact) redact 2>/dev/null ;;
     *) die "guard.sh: unknown verb '$verb'" ;;
 esac
-exit $?  # what follows on a host are the rules of redact.sed
+exit $?  # what follows on a host: whose signature counts, and the rules of redact.sed
