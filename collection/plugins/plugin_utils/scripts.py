@@ -146,7 +146,7 @@ def _example(name: str, examples: Path | None, debuginfo: bool) -> Probe:
     said = ": ".join(text for text in (meta.get("title", ""), meta.get("description", "")) if text)
     data = {
         "description": _sentence(said, f"SystemTap's example {topic}/{short}."),
-        "question": f"What does SystemTap's example {topic}/{short} show?",
+        "question": f"{_sentence(meta.get('title', ''), f'{topic}/{short}')}: what does SystemTap's example show?",
         "topic": "nfs" if "nfs" in short else topic if topic in _TOPICS else "other",
         "origin": f"{_origin(examples)}, {topic}/{short}.stp",
     }

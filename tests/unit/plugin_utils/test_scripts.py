@@ -45,6 +45,7 @@ def test_an_example_is_a_probe_with_what_its_meta_file_says(examples: Path) -> N
     probe = scripts.load("example:io/iotop", examples)
     assert (probe.name, probe.title, probe.topic) == ("ex_io_iotop", "example:io/iotop", "io")
     assert probe.description == "Periodically Print IO Activity: Every five seconds print what ... did."
+    assert probe.question == "Periodically Print IO Activity: what does SystemTap's example show?"
     assert probe.output == "auto"
     assert probe.unmodified
     assert not probe.exits

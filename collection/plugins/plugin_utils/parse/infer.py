@@ -2,7 +2,8 @@
 """What form the output of an unknown script has: found out once, from the first host that printed something.
 
 Known are tables under a line of words, lists of a name and its numbers, histograms as SystemTap draws them, lines of
-JSON, variables that SystemTap prints because the script never does, and call traces. Everything else is text. Names,
+JSON, variables that SystemTap prints because the script never does, and call traces. Everything else is text, also
+columns that only say who did what at what time. Names,
 units and meanings are taken from the words above a column and from nothing else; where they say nothing, a number is
 shown as it was printed last and is never added to another.
 """
@@ -36,8 +37,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.fields i
     folded,
     folded_line,
     is_rule,
+    restored,
     words,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.linetimes import begins_with_time
 
 Line = tuple[bytes, int | None]
 """A line that a script printed, and milliseconds since the window's start if they are known."""
@@ -494,7 +497,14 @@ def _header(
 
     first = made(events=False)
     rows = _rows(first, sample)
+    if not first.table.printed and _all_timed(reading):
+        return []  # who did what when: it says most as text, in the order of time
     return [made(events=_are_events(rows, first.table.columns))] if rows else []
+
+
+def _all_timed(reading: _Reading) -> bool:
+    items = reading.columns[0].fields
+    return sum(begins_with_time(plain(restored(item))) for item in items) >= _MOST * len(items)
 
 
 def _told_apart(columns: Sequence[_Seen], above: bytes) -> tuple[list[_Seen], str]:

@@ -29,6 +29,11 @@ _OF_DAY = re.compile(_LEAD + _CLOCK + r"(?!\d)")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
+def begins_with_time(line: str) -> bool:
+    """True if a line says when it was printed. A bare number of seconds may be anything, so that is none here."""
+    return any(pattern.match(line) for pattern in (_ISO, _CTIME, _OF_DAY))
+
+
 class LineClock:
     """Says of the lines of one session, one after the other, when they were printed.
 

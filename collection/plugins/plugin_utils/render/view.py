@@ -724,6 +724,8 @@ def _lines(probe: ProbeReport, most: Most) -> list[Lines]:
     hidden = len(untimed) - len(untimed[: 1 if timed else 3])
     if hidden:
         shown.append(Lines(f"{plural(hidden, 'more host')}: {_LINES_FORMAT}", []))
+    if probe.output == "text" and not shown:
+        shown.append(Lines("no lines: nothing was printed in the window" if probe.sampled else NOT_SAMPLED, []))
     return shown
 
 

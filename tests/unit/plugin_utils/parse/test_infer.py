@@ -97,14 +97,6 @@ def spelled(layout: Layout) -> str:
             (13967, "futex", "stapio", "ETIMEDOUT", 109),
         ),
         (
-            "execsnoop_nd",  # times and arguments with spaces
-            "header",
-            "time:string uid:int ppid:int pid:int comm:string args:string",
-            30,
-            0,
-            ("Tue Nov 24 12:25:33 2026", 1000, 17210, 17246, "sleep", "sleep 0"),
-        ),
-        (
             "interrupts_by_dev",  # words of a heading far apart, a sign between the fields
             "header",
             "device:string number_of_interrupts:int:sum",
@@ -243,7 +235,19 @@ def test_a_note_says_what_is_no_row_and_since_when_figures_count() -> None:
     notes = recorded("container_check")[2].notes
     assert "7 lines are no rows of the tables that were found in this output and kept as text" in notes
     assert "its figures may count from when it was armed, 8 s before the window" in notes
-    assert not any("count from" in note for note in recorded("execsnoop_nd")[2].notes)
+    assert not any("count from" in note for note in recorded("interrupts_by_dev")[2].notes)
+
+
+def test_who_did_what_when_stays_text_in_the_order_of_time() -> None:
+    """A table would be sorted by something else, and no two of its rows would be of the same thing."""
+    probe, rows, result = recorded("execsnoop_nd")
+    assert (probe.output, rows) == ("text", [])
+    assert any(line.endswith("sleep sleep 0") for line in result.text_lines)
+    layout, found = one(
+        records("TIME      CPU  LOAD\n12:00:01   0    17\n12:00:02   1    18\n12:00:03   0    19\n")
+    )
+    assert [column.role for column in layout.table.columns] == ["key", "key", "measure"]
+    assert len(found) == 3
 
 
 # --- printf formats of examples that were not run
