@@ -35,7 +35,8 @@ while (1) {
 """
 # The root file system is ext4.
 _LISTER = "while :; do ls -l /var/lib >/dev/null; sleep 1; done"
-_TERMINAL = "while :; do date; sleep 1; done"
+# Ends with its terminal: date fails when nobody reads any more.
+TERMINAL = "while date; do sleep 1; done"
 _LOOPS = {
     "fleetdiag-lab-writer": ["perl", "-e", _WRITER],
     "fleetdiag-lab-lister": ["sh", "-c", _LISTER],
@@ -70,7 +71,7 @@ def start(lab: Lab) -> None:
             state.stop(NAME)
             targets = {
                 "pages": [f"http://127.0.0.1:{lab.port(name, 'http')}/" for name in names],
-                "terminals": [lab.ssh_command(name, [_TERMINAL]) for name in names],
+                "terminals": [lab.ssh_command(name, [TERMINAL]) for name in names],
                 "slow": [f"http://127.0.0.1:{lab.port(n, 'http')}/{SLOW_FILE}" for n in names if _is_slow(n)],
             }
             command = [
