@@ -76,6 +76,10 @@ test-target-mode: venv packages  ## A sweep without a builder: a quarter of an h
 test-site: venv packages  ## The story of the site on four emulated machines: a slow file behind two balancers
 	@FLEETDIAG_TEST_SITE=1 $(BIN)/python -m pytest tests/integration/test_site.py
 
+.PHONY: examples
+examples: venv packages  ## SystemTap's own examples on the embedded lab, into collection/docs/examples.md (an hour)
+	@$(BIN)/python tools/examples.py
+
 .PHONY: bench-overhead
 bench-overhead: venv packages  ## What each probe costs a host of the lab, into its manifest: [PROBE="..."]
 	@$(BIN)/python tests/bench/bench_overhead.py $(PROBE)

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import importlib.util
+import itertools
 import re
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import ModuleType
 
 import yaml
 
@@ -41,3 +44,58 @@ def test_what_is_said_of_the_tapset_is_there() -> None:
     }
     assert said >= {"fd_sampling", "fd_row", "fd_str", "fd.interval"}
     assert said - there == set()
+
+
+# --- the page of SystemTap's examples: tools/examples.py ---
+
+
+def _tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("tools_examples", ROOT / "tools" / "examples.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # its dataclasses look for it there
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_same_outcomes_give_the_same_page() -> None:
+    tool = _tool()
+    conditions = {"stap": "5.6", "distribution": "Debian 13", "kernel": "6.12", "window": "12 s"}
+    outcomes = [
+        tool.Outcome("process/sigmon", "Track a signal", "ran", "text", 0, 7, arguments="SIGCHLD"),
+        tool.Outcome("io/iotop", "By <process> | file", "debuginfo", why="probe vfs.read.return"),
+        tool.Outcome("io/bitesize", "Sizes", "ran", "table", rows=3),
+        tool.Outcome("io/silent", "Nothing", "silent"),
+    ]
+    page = tool.page(outcomes, conditions)
+    for order in itertools.permutations(outcomes):
+        assert tool.page(order, conditions) == page
+    assert page.index("## io") < page.index("## process")
+    assert "| bitesize | Sizes | table | 3 | 0 | ran |" in page
+    assert "| sigmon `SIGCHLD` | Track a signal | text | 0 | 7 | ran |" in page
+    assert "| iotop | By &lt;process> \\| file |  |  |  | needs debuginfo: `probe vfs.read.return` |" in page
+
+
+def test_what_became_of_an_example_is_read_from_the_report() -> None:
+    tool = _tool()
+    session = {"status": "sampled", "rows": 0, "losses": [], "error": ""}
+    section = {"title": "example:io/x", "name": "ex_io_x", "output": "text", "texts": [], "calls": []}
+    report = {"coverage": [{"sessions": {"ex_io_x": session}, "reason": ""}], "probes": [section]}
+
+    def outcome() -> tuple[str, str, str]:
+        made = tool.outcome_of("io/x", "X", "", report)
+        return made.status, made.form, made.why
+
+    assert outcome() == ("silent", "", "")
+    section["texts"] = [{"total": 4}]
+    assert outcome() == ("ran", "text", "")
+    session["losses"] = [{"text": "3 probes were skipped"}]
+    assert outcome() == ("ran", "text", "3 probes were skipped")
+    said = "needs debuginfo: what it probes is known only from the kernel's debug symbols (vfs.read); sweep again"
+    session |= {"status": "not built", "error": said}
+    assert outcome() == ("debuginfo", "", "vfs.read")
+    session["error"] = "semantic error: no match\nmore of it"
+    assert outcome() == ("not built", "", "semantic error: no match")
+    session |= {"status": "not armed", "error": "Module load error"}
+    assert outcome() == ("failed", "", "Module load error")
