@@ -10,20 +10,29 @@ order they are given in.
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.folds import (
+    Last,
+    Parts,
+    Whens,
+    fold_of,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import (
+    Batch,
     CallNode,
     CallTree,
     Column,
     Row,
     Table,
     Value,
+    batch_of,
 )
 
 MAX_KEYS = 50_000
@@ -33,155 +42,42 @@ MAX_SERIES_PER_HOST = 50
 """Rows of a host, from the top, whose values per interval are kept."""
 MAX_INTERVAL_KEYS = 4 * MAX_KEYS
 MAX_CALL_NODES = 5_000
+_MAX_TIMES = 10_000
 
 Key = tuple[Value, ...]
 Cells = tuple[Value | None, ...]
 Rates = tuple[float | None, ...]
 
 
-# --- how one measure is folded ---
-
-
-class Parts(NamedTuple):
-    """What the records of a sum or a mean are like: the largest of their values, and the sum of their squares."""
-
-    largest: float
-    squares: float
-
-
-@dataclass(frozen=True)
-class _Fold:
-    """begin: value -> state; add: state, value -> state; join: two states -> state; end: state -> value.
-
-    parts: state -> what its records are like, where a total must be told from what one record made of it.
-    """
-
-    begin: Callable[[Any, Any], Any]
-    add: Callable[[Any, Any, Any], Any]
-    join: Callable[[Any, Any], Any]
-    end: Callable[[Any], Value | None]
-    parts: Callable[[Any], Parts] | None = None
-
-
-def _same(state: Any) -> Any:
-    return state
-
-
-_FOLDS: dict[str, _Fold] = {
-    "sum": _Fold(lambda v, _: v + 0, lambda s, v, _: s + v, lambda a, b: a + b, _same),
-    "max": _Fold(lambda v, _: v, lambda s, v, _: max(v, s), max, _same),
-    "min": _Fold(lambda v, _: v, lambda s, v, _: min(v, s), min, _same),
-    "mean": _Fold(
-        lambda v, _: (v, 1),
-        lambda s, v, _: (s[0] + v, s[1] + 1),
-        lambda a, b: (a[0] + b[0], a[1] + b[1]),
-        lambda s: s[0] / s[1],
-    ),
-    "count": _Fold(lambda _v, _: 1, lambda s, _v, _: s + 1, lambda a, b: a + b, _same),
-    # A state of `last` is (when, value); of two at the same time the later in order stays.
-    "last": _Fold(
-        lambda v, when: (when, v),
-        lambda s, v, when: (when, v) if when >= s[0] else s,
-        lambda a, b: b if b[0] >= a[0] else a,
-        lambda s: s[1],
-    ),
-}
-
-
-# Where hosts are compared, a sum keeps what its records are like: (sum, values, the largest, sum of squares).
-def _first(value: Any, _when: Any) -> tuple[Any, int, Any, float]:
-    return value + 0, 1, value, float(value) * value
-
-
-def _further(state: tuple[Any, int, Any, float], value: Any, _when: Any) -> tuple[Any, int, Any, float]:
-    total, count, largest, squares = state
-    return total + value, count + 1, max(largest, value), squares + float(value) * value
-
-
-def _both(a: tuple[Any, int, Any, float], b: tuple[Any, int, Any, float]) -> tuple[Any, int, Any, float]:
-    return a[0] + b[0], a[1] + b[1], max(a[2], b[2]), a[3] + b[3]
-
-
-def _parts(state: tuple[Any, int, Any, float]) -> Parts:
-    return Parts(state[2], state[3])
-
-
-_COMPARED_FOLDS = {
-    "sum": _Fold(_first, _further, _both, lambda s: s[0], _parts),
-    "mean": _Fold(_first, _further, _both, lambda s: s[0] / s[1], _parts),
-}
-
-
-# A state of a percentile is {bucket: values}, the buckets 2 % wide: it merges without error, in any order.
-_BUCKET = math.log(1.02)
-
-
-def _bucket(value: float) -> int | None:
-    """None holds what has no logarithm: zero and less."""
-    return math.floor(math.log(value) / _BUCKET) if value > 0 else None
-
-
-def _count_in(state: dict[int | None, int], value: float) -> dict[int | None, int]:
-    bucket = _bucket(value)
-    state[bucket] = state.get(bucket, 0) + 1
-    return state
-
-
-def _joined(first: Mapping[int | None, int], second: Mapping[int | None, int]) -> dict[int | None, int]:
-    return {bucket: first.get(bucket, 0) + second.get(bucket, 0) for bucket in {**first, **second}}
-
-
-def _percentile(share: float) -> _Fold:
-    def end(state: Mapping[int | None, int]) -> float:
-        wanted, seen = share * sum(state.values()), state.get(None, 0)
-        if seen >= wanted:
-            return 0.0
-        ordered = sorted(bucket for bucket in state if bucket is not None)
-        for bucket in ordered:
-            seen += state[bucket]
-            if seen >= wanted:
-                return math.exp((bucket + 0.5) * _BUCKET)
-        return math.exp((ordered[-1] + 0.5) * _BUCKET)
-
-    return _Fold(lambda v, _: _count_in({}, v), lambda s, v, _: _count_in(s, v), _joined, end)
-
-
-_FOLDS.update({"p50": _percentile(0.50), "p95": _percentile(0.95), "p99": _percentile(0.99)})
-
-
-def _fold_of(column: Column, compared: bool = False) -> _Fold:
-    """compared: measures of its table are compared between hosts."""
-    how = column.merge or ("last" if column.type in ("string", "path", "bool", "timestamp") else "sum")
-    return _COMPARED_FOLDS[how] if compared and how in _COMPARED_FOLDS else _FOLDS[how]
+# --- groups of rows ---
 
 
 class _Measures:
-    """How the measures of a table fold, and what is computed from them afterwards."""
+    """How the measures of a table fold, and what is computed from them afterwards.
 
-    def __init__(self, table: Table) -> None:
+    weighed: where hosts are compared, a sum keeps what its records are like.
+    """
+
+    def __init__(self, table: Table, *, weighed: bool = False) -> None:
         self.columns = table.printed
-        self._compared = any(column.compare is not None for column in table.measures)
-        self.folds = [_fold_of(column, self._compared) for column in self.columns]
+        self.weighed = weighed
+        self.folds = [fold_of(column, weighed) for column in self.columns]
+        self.looks_at_time = any(fold.begin is Last for fold in self.folds)
         self._derived = table.derived
         self._places = {column.name: place for place, column in enumerate(self.columns)}
+        measures = table.measures
+        self.nothing: Cells = (None,) * len(measures)
+        self.rated = [place for place, column in enumerate(measures) if column.rate]
 
-    def values(self, group: _Group) -> Cells:
-        """One value per measure of the table: printed, then derived."""
-        printed = tuple(
-            _whole(column, fold.end(state))
-            for column, fold, state in zip(self.columns, self.folds, group.states, strict=True)
-        )
-        return self.derive(printed, group.rows)
-
-    def parts(self, group: _Group) -> tuple[Parts | None, ...]:
-        """What the records of each printed measure are like; empty where none is compared."""
-        if not self._compared:
-            return ()
-        pairs = zip(self.folds, group.states, strict=True)
-        return tuple(fold.parts(state) if fold.parts is not None else None for fold, state in pairs)
+    def ended(self, place: int, states: Sequence[Any]) -> Sequence[Value | None]:
+        """The values that the states of one printed measure are."""
+        end, column = self.folds[place].end, self.columns[place]
+        return states if end is None else [_whole(column, end(state)) for state in states]
 
     def derive(self, printed: Cells, records: int) -> Cells:
         """The printed measures, and behind them those that follow from them."""
+        if not self._derived:
+            return printed
         return (*printed, *(self._derive(column, printed, records) for column in self._derived))
 
     def _derive(self, column: Column, printed: Cells, records: int) -> Value | None:
@@ -192,19 +88,165 @@ class _Measures:
             return None
         return _whole(column, top / bottom * (100 if column.unit == "%" else 1))
 
+    def rates(self, values: Cells, sampled_s: float | None) -> Rates:
+        """Per sampled second, for the measures that want it."""
+        return self.in_rows([_rate(values[place], sampled_s) for place in self.rated])
+
+    def in_rows(self, rated: Sequence[float | None]) -> Rates:
+        """A rate or None for every measure, from those of the rated ones."""
+        if not rated:
+            return self.nothing  # type: ignore[return-value] # there is nothing but None in it
+        rates: list[float | None] = [None] * len(self.nothing)
+        for place, rate in zip(self.rated, rated, strict=True):
+            rates[place] = rate
+        return tuple(rates)
+
 
 def _whole(column: Column, value: Value | None) -> Value | None:
     return round(value) if column.type in ("int", "bytes") and isinstance(value, float) else value
 
 
-@dataclass
-class _Group:
-    """The folded rows of one key: one state per printed measure, and how many rows and hosts there were."""
+def _rate(value: Value | None, sampled_s: float | None) -> float | None:
+    return value / sampled_s if sampled_s and isinstance(value, (int, float)) else None
 
-    states: list[Any]
-    rows: int = 1
-    hosts: int = 0
-    rates: list[float | None] = field(default_factory=list)
+
+def _plus(first: float | None, second: float | None) -> float | None:
+    """The sum of two rates; unknown when one of them is."""
+    return None if first is None or second is None else first + second
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Groups as plain data, to be joined with others. states: of each printed measure those of all groups.
+
+    keys: None is that of what came after the cap. rates: of each rated measure those of all groups.
+    """
+
+    keys: Sequence[Key | None]
+    states: Sequence[Sequence[Any]]
+    rows: Sequence[int]
+    rates: Sequence[Sequence[float | None]]
+
+
+class _Groups:
+    """The states of many groups, numbered from 0, and how many rows each has."""
+
+    def __init__(self, measures: _Measures) -> None:
+        self._measures = measures
+        self._states = [fold.begin() for fold in measures.folds]
+        self.rows: list[int] = []
+
+    def new(self, count: int = 1) -> range:
+        """The numbers of so many groups more."""
+        for states in self._states:
+            states.grow(count)
+        first = len(self.rows)
+        self.rows.extend([0] * count)
+        return range(first, first + count)
+
+    def add(self, groups: Sequence[int], columns: Sequence[Sequence[Any]], whens: Whens) -> None:
+        """Each row into its group. columns: the values of each measure."""
+        for states, values in zip(self._states, columns, strict=True):
+            states.add(groups, values, whens)
+        rows = self.rows
+        for group in groups:
+            rows[group] += 1
+
+    def add_all(self, group: int, columns: Sequence[Sequence[Any]], whens: Whens, rows: int) -> None:
+        """All rows into one group."""
+        for states, values in zip(self._states, columns, strict=True):
+            states.add_all(group, values, whens)
+        self.rows[group] += rows
+
+    def join(self, groups: Sequence[int], states: Sequence[Sequence[Any]], rows: Sequence[int]) -> None:
+        """Each of other groups, as `states` gives them, into its group."""
+        for mine, others in zip(self._states, states, strict=True):
+            mine.join(groups, others)
+        for group, count in zip(groups, rows, strict=True):
+            self.rows[group] += count
+
+    def states(self, groups: Sequence[int]) -> list[list[Any]]:
+        """Of each printed measure the states of these groups."""
+        rows = self.rows_of(groups)
+        return [states.states(groups, rows) for states in self._states]
+
+    def rows_of(self, groups: Sequence[int]) -> list[int]:
+        return list(map(self.rows.__getitem__, groups))
+
+    def values(self, groups: Sequence[int]) -> list[Cells]:
+        """Of each of these groups one value per measure of the table: printed, then derived."""
+        rows, derive = self.rows_of(groups), self._measures.derive
+        ended = [self._measures.ended(place, states) for place, states in enumerate(self.states(groups))]
+        printed: Iterable[Cells] = zip(*ended, strict=True) if ended else [()] * len(rows)
+        return [derive(cells, count) for cells, count in zip(printed, rows, strict=True)]
+
+    def parts(self, groups: Sequence[int]) -> list[tuple[Parts | None, ...]]:
+        """Of each of these groups, what the records of each printed measure are like; empty if that is not kept."""
+        if not self._measures.weighed:
+            return [()] * len(groups)
+        columns = [
+            [None if fold.parts is None else fold.parts(state) for state in states]
+            for fold, states in zip(self._measures.folds, self.states(groups), strict=True)
+        ]
+        return list(zip(*columns, strict=True)) if columns else [()] * len(groups)
+
+    @property
+    def width(self) -> int:
+        """How many measures the table has."""
+        return len(self._measures.nothing)
+
+    @property
+    def rated(self) -> Sequence[int]:
+        """Positions of the measures that are shown per second too."""
+        return self._measures.rated
+
+    def rates(self, values: Cells, sampled_s: float | None) -> Rates:
+        return self._measures.rates(values, sampled_s)
+
+    def in_rows(self, rated: Sequence[float | None]) -> Rates:
+        return self._measures.in_rows(rated)
+
+    def together(self, groups: Sequence[int]) -> _Groups:
+        """These groups as the only one, number 0, of new ones."""
+        whole = _Groups(self._measures)
+        whole.join([*whole.new()] * len(groups), self.states(groups), self.rows_of(groups))
+        return whole
+
+
+class _Room:
+    """How many keys more are kept."""
+
+    def __init__(self, keys: int) -> None:
+        self.left = keys
+
+
+class _Keys(dict[Key | None, int]):
+    """The number of each key's group. Those for which there is no room are one group, that of None."""
+
+    def __init__(self, groups: _Groups, room: _Room) -> None:
+        super().__init__()
+        self._groups = groups
+        self._room = room
+
+    def numbers(self, keys: Sequence[Key | None]) -> Sequence[int]:
+        """Of each row its group."""
+        found = list(map(self.get, keys))
+        if None not in found:
+            return found  # type: ignore[return-value] # as just said
+        missing = dict.fromkeys(key for key, group in zip(keys, found, strict=True) if group is None)
+        missing.pop(None, None)
+        fresh = list(missing)[: self._room.left]
+        self._room.left -= len(fresh)
+        numbers = self._groups.new(len(fresh))
+        self.update(zip(fresh, numbers, strict=True))
+        if len(fresh) == len(keys):
+            return numbers
+        found = list(map(self.get, keys))
+        if None in found:
+            if None not in self:
+                (self[None],) = self._groups.new()
+            found = [self[None] if group is None else group for group in found]
+        return found  # type: ignore[return-value]
 
 
 # --- results ---
@@ -314,20 +356,33 @@ def sort_measure(table: Table) -> int | None:
 
 def numbering(table: Table, interval_s: float | None = None) -> Callable[[Row], int | None]:
     """What says in which interval of the window, from 1, a row belongs; None if the table has none."""
-    step_ms = interval_s * 1000 if interval_s else None
+    of_time = _Intervals(interval_s)
 
     def number(row: Row) -> int | None:
         if not table.interval:
             return None
-        if row.interval is not None:
-            return row.interval + 1
-        if step_ms is None or row.t_ms is None:
-            return None
-        # Rows of an interval are printed when it ends, or a little later on a busy machine.
-        grace = min(1000.0, step_ms / 4)
-        return max(1, math.ceil((row.t_ms - grace) / step_ms))
+        return row.interval + 1 if row.interval is not None else of_time[row.t_ms]
 
     return number
+
+
+class _Intervals(dict[int | None, int | None]):
+    """By the time a row was printed, its interval. Many rows have the same time: it is reckoned once."""
+
+    def __init__(self, interval_s: float | None) -> None:
+        super().__init__()
+        self._step_ms = interval_s * 1000 if interval_s else None
+
+    def __missing__(self, t_ms: int | None) -> int | None:
+        if len(self) >= _MAX_TIMES:
+            self.clear()
+        number = None
+        if self._step_ms is not None and t_ms is not None:
+            # Rows of an interval are printed when it ends, or a little later on a busy machine.
+            grace = min(1000.0, self._step_ms / 4)
+            number = max(1, math.ceil((t_ms - grace) / self._step_ms))
+        self[t_ms] = number
+        return number
 
 
 # --- folding ---
@@ -338,106 +393,130 @@ class HostMerger:
 
     def __init__(self, table: Table, interval_s: float | None = None, max_keys: int = MAX_KEYS) -> None:
         self._table = table
-        self._number = numbering(table, interval_s)
-        self._max_keys = max_keys
-        self._max_interval_keys = max_keys * 4
+        self._intervals = _Intervals(interval_s)
         columns = list(enumerate(table.columns))
         self._key_places = [place for place, column in columns if column.is_key]
-        self._fold = _Measures(table)
-        places = [place for place, column in columns if not column.is_key]
-        self._measures = list(zip(places, self._fold.folds, strict=True))
-        self._groups: dict[Key | None, _Group] = {}
-        self._intervals: dict[int, dict[Key | None, _Group]] = {}
-        self._interval_keys = 0
-        self._interval_totals: dict[int, _Group] = {}
-        self._total: _Group | None = None
+        self._places = [place for place, column in columns if not column.is_key]
+        self._by_key = _Groups(_Measures(table, weighed=_compared(table, "key")))
+        self._keys = _Keys(self._by_key, _Room(max_keys))
+        self._whole = _Groups(_Measures(table, weighed=_compared(table)))
+        plain = _Measures(table)
+        self._looks_at_time = plain.looks_at_time
+        self._by_interval = _Groups(plain)
+        self._numbers: dict[int, int] = {}
+        self._by_interval_key = _Groups(plain)
+        self._interval_keys: dict[int, _Keys] = {}
+        self._interval_room = _Room(max_keys * 4)
 
     def add(self, row: Row) -> None:
         """Fold one row in."""
-        values = row.values
-        key: Key | None = tuple(values[place] for place in self._key_places)
-        when = (row.interval if row.t_ms is None and row.interval is not None else row.t_ms or 0, row.seq)
-        if key not in self._groups and len(self._groups) >= self._max_keys:
-            key = None
-        self._into(self._groups, key, values, when)
-        self._total = self._grown(self._total, values, when)
-        number = self._number(row)
-        if number is None:
-            return
-        groups = self._intervals.setdefault(number, {})
-        if key not in groups:
-            if self._interval_keys >= self._max_interval_keys:
-                key = None
-            else:
-                self._interval_keys += 1
-        self._into(groups, key, values, when)
-        self._interval_totals[number] = self._grown(self._interval_totals.get(number), values, when)
+        self.add_batch(batch_of([row]))
 
-    def _into(self, groups: dict[Any, _Group], key: Key | None, values: Key, when: Any) -> None:
-        groups[key] = self._grown(groups.get(key), values, when)
+    def add_batch(self, batch: Batch) -> None:
+        """Fold many rows in, in their order."""
+        size = len(batch.seq)
+        values = [batch.columns[place] for place in self._places]
+        named = [batch.columns[place] for place in self._key_places]
+        keys: list[Key] = list(zip(*named, strict=True)) if named else [()] * size
+        whens = _whens(batch) if self._looks_at_time else batch.seq
+        self._by_key.add(self._keys.numbers(keys), values, whens)
+        if not self._whole.rows:
+            self._whole.new()
+        self._whole.add_all(0, values, whens, size)
+        if self._table.interval:
+            self._add_intervals(batch, keys, values, whens)
 
-    def _grown(self, group: _Group | None, values: Key, when: Any) -> _Group:
-        if group is None:
-            return _Group([fold.begin(values[place], when) for place, fold in self._measures])
-        states = group.states
-        for position, (place, fold) in enumerate(self._measures):
-            states[position] = fold.add(states[position], values[place], when)
-        group.rows += 1
-        return group
+    def _add_intervals(
+        self, batch: Batch, keys: Sequence[Key], values: Sequence[Sequence[Value]], whens: Whens
+    ) -> None:
+        """Rows of one interval follow each other, mostly."""
+        start = 0
+        for number, run in itertools.groupby(self._interval_numbers(batch)):
+            end = start + len(list(run))
+            if number is not None:
+                if number not in self._numbers:
+                    (self._numbers[number],) = self._by_interval.new()
+                    self._interval_keys[number] = _Keys(self._by_interval_key, self._interval_room)
+                part, times = [column[start:end] for column in values], whens[start:end]
+                self._by_interval.add_all(self._numbers[number], part, times, end - start)
+                groups = self._interval_keys[number].numbers(keys[start:end])
+                self._by_interval_key.add(groups, part, times)
+            start = end
 
-    @property
-    def groups(self) -> Mapping[Key | None, _Group]:
-        """By key; None holds what came after the cap."""
-        return self._groups
+    def _interval_numbers(self, batch: Batch) -> Iterable[int | None]:
+        if batch.interval is None:
+            return map(self._intervals.__getitem__, batch.t_ms)
+        pairs = zip(batch.t_ms, batch.interval, strict=True)
+        return [self._intervals[t_ms] if interval is None else interval + 1 for t_ms, interval in pairs]
+
+    def folded(self, sampled_s: float | None) -> Folded:
+        """All keys, as the fleet's table takes them. sampled_s: as in `finish`."""
+        numbers = list(self._keys.values())
+        values = self._by_key.values(numbers)
+        rates = [[_rate(cells[place], sampled_s) for cells in values] for place in self._by_key.rated]
+        return Folded(list(self._keys), self._by_key.states(numbers), self._by_key.rows_of(numbers), rates)
 
     def finish(self, host: str, sampled_s: float | None, max_rows: int = MAX_ROWS_PER_HOST) -> HostTable:
         """The host's table, rows sorted and cut to `max_rows`. sampled_s: seconds really sampled, if
         known."""
-        rank, values_of = _rank(self._table), self._fold.values
-        named = [(key, group, values_of(group)) for key, group in self._groups.items() if key is not None]
+        rank, groups = _rank(self._table), self._by_key
+        numbers = list(self._keys.values())
+        triples = zip(self._keys, numbers, groups.values(numbers), strict=True)
+        named = [(key, number, values) for key, number, values in triples if key is not None]
         named.sort(key=lambda item: rank(host, item[0], item[2]))
+        shown, rest = named[:max_rows], [number for _, number, _ in named[max_rows:]]
+        parts = groups.parts([number for _, number, _ in shown])
         rows = [
             MergedRow(
                 host,
                 key,
                 values,
-                _rates(self._table, values, sampled_s),
-                group.rows,
+                groups.rates(values, sampled_s),
+                groups.rows[number],
                 self._series(key) if place < MAX_SERIES_PER_HOST else (),
-                self._fold.parts(group),
+                parts[place],
             )
-            for place, (key, group, values) in enumerate(named[:max_rows])
+            for place, (key, number, values) in enumerate(shown)
         ]
-        rest = [group for _, group, _ in named[max_rows:]]
-        late = self._groups.get(None)
-        every = self._total
+        late = self._keys.get(None)
+        beyond = rest if late is None else [*rest, late]
+        intervals = sorted(self._numbers.items())
+        totals = self._by_interval.values([group for _, group in intervals])
         return HostTable(
             host=host,
             rows=rows,
-            total=self._sum_up([every] if every else [], sampled_s, len(named), late is not None),
-            other=self._sum_up([*rest, *([late] if late else [])], sampled_s, len(rest), late is not None)
-            if rest or late
-            else None,
-            intervals=tuple(
-                (number, values_of(group)) for number, group in sorted(self._interval_totals.items())
-            ),
+            total=_total(self._whole, sampled_s, len(named), late is not None),
+            other=_total(groups.together(beyond), sampled_s, len(rest), late is not None) if beyond else None,
+            intervals=tuple(zip((number for number, _ in intervals), totals, strict=True)),
         )
 
     def _series(self, key: Key) -> tuple[tuple[int, Cells], ...]:
-        return tuple(
-            (number, self._fold.values(groups[key]))
-            for number, groups in sorted(self._intervals.items())
-            if key in groups
-        )
+        known = [(number, keys[key]) for number, keys in sorted(self._interval_keys.items()) if key in keys]
+        values = self._by_interval_key.values([group for _, group in known])
+        return tuple(zip((number for number, _ in known), values, strict=True))
 
-    def _sum_up(self, groups: Sequence[_Group], sampled_s: float | None, keys: int, more: bool) -> Total:
-        joined = _join_all(self._fold.folds, groups)
-        if joined is None:
-            empty = (None,) * len(self._table.measures)
-            return Total(empty, empty, 0, 0)
-        values = self._fold.values(joined)
-        rates = _rates(self._table, values, sampled_s)
-        return Total(values, rates, joined.rows, keys, more, self._fold.parts(joined))
+
+def _compared(table: Table, scope: str = "") -> bool:
+    """True if a measure is compared between hosts: at all, or with this scope."""
+    compared = [column.compare for column in table.measures if column.compare is not None]
+    return any(not scope or compare.scope == scope for compare in compared)
+
+
+def _whens(batch: Batch) -> list[tuple[int, int]]:
+    times: Iterable[int] = (t_ms or 0 for t_ms in batch.t_ms)
+    if batch.interval is not None:
+        pairs = zip(batch.t_ms, batch.interval, strict=True)
+        times = (number if t_ms is None and number is not None else t_ms or 0 for t_ms, number in pairs)
+    return list(zip(times, batch.seq, strict=True))
+
+
+def _total(groups: _Groups, sampled_s: float | None, keys: int, more: bool) -> Total:
+    """What the only group has come to; there may be none."""
+    if not groups.rows:
+        empty = (None,) * groups.width
+        return Total(empty, empty, 0, 0)
+    (values,), (parts,) = groups.values([0]), groups.parts([0])
+    return Total(values, groups.rates(values, sampled_s), groups.rows[0], keys, more, parts)
 
 
 class FleetMerger:
@@ -455,84 +534,60 @@ class FleetMerger:
         max_rows: int = MAX_ROWS_PER_HOST,
     ) -> None:
         self._table = table
-        self._max_keys = max_keys
         self._max_rows = max_rows
-        self._fold = _Measures(table)
-        self._groups: dict[Key | None, _Group] = {}
+        self._groups = _Groups(_Measures(table, weighed=_compared(table, "key")))
+        self._keys = _Keys(self._groups, _Room(max_keys))
+        self._hosts: list[int] = []
+        self._rates: list[list[float | None]] = [[] for _ in self._groups.rated]
         self._merged = MergedTable(probe, table, interval_s if table.interval else None)
 
     def add(self, host: str, merger: HostMerger, sampled_s: float | None) -> None:
         """Fold a host in. sampled_s: seconds it really sampled, or None if that is not known."""
-        self._merged.hosts.append(merger.finish(host, sampled_s, self._max_rows))
-        for key, group in merger.groups.items():
-            place = key if key in self._groups or len(self._groups) < self._max_keys else None
-            rates = list(_rates(self._table, self._fold.values(group), sampled_s))
-            known = self._groups.get(place)
-            if known is None:
-                self._groups[place] = _Group(list(group.states), group.rows, 1, rates)
-            else:
-                _join(self._fold.folds, known, group)
-                known.hosts += 1
-                known.rates = [_plus(a, b) for a, b in zip(known.rates, rates, strict=True)]
+        self.take(merger.finish(host, sampled_s, self._max_rows), merger.folded(sampled_s))
+
+    def take(self, table: HostTable, folded: Folded) -> None:
+        """The same of a host whose table was made elsewhere."""
+        self._merged.hosts.append(table)
+        groups = self._keys.numbers(folded.keys)
+        new = len(self._groups.rows) - len(self._hosts)
+        self._hosts.extend([0] * new)
+        self._groups.join(groups, folded.states, folded.rows)
+        for group in groups:
+            self._hosts[group] += 1
+        for mine, rates in zip(self._rates, folded.rates, strict=True):
+            mine.extend([0.0] * new)
+            for group, rate in zip(groups, rates, strict=True):
+                mine[group] = _plus(mine[group], rate)
 
     def finish(self) -> MergedTable:
         """The table of the fleet."""
-        merged, rank = self._merged, _rank(self._table)
-        other = self._groups.get(None)
-        named = [
-            (key, group, self._fold.values(group)) for key, group in self._groups.items() if key is not None
-        ]
+        merged, rank, groups = self._merged, _rank(self._table), self._groups
+        numbers = list(self._keys.values())
+        triples = zip(self._keys, numbers, groups.values(numbers), strict=True)
+        named = [(key, number, values) for key, number, values in triples if key is not None]
         named.sort(key=lambda item: rank("", item[0], item[2]))
         merged.keys = [
-            KeyTotal(key, values, tuple(group.rates), group.hosts, group.rows) for key, group, values in named
+            KeyTotal(key, values, self._rates_of(number), self._hosts[number], groups.rows[number])
+            for key, number, values in named
         ]
-        if other is not None:
-            merged.other_keys = Total(self._fold.values(other), tuple(other.rates), other.rows, 0, True)
-        groups = [*(group for _, group, _ in named), *([other] if other else [])]
-        merged.total = _fleet_total(self._fold, groups, len(named), other is not None)
+        late = self._keys.get(None)
+        if late is not None:
+            (values,) = groups.values([late])
+            merged.other_keys = Total(values, self._rates_of(late), groups.rows[late], 0, True)
+        everything = [number for _, number, _ in named] + ([] if late is None else [late])
+        merged.total = self._sum_up(everything, len(named)) if everything else None
         merged.hosts.sort(key=lambda item: rank(item.host, (), item.total.values))
         return merged
 
+    def _rates_of(self, group: int) -> Rates:
+        return self._groups.in_rows([rates[group] for rates in self._rates])
 
-def _fleet_total(fold: _Measures, groups: Iterable[_Group], keys: int, more: bool) -> Total | None:
-    everything = list(groups)
-    joined = _join_all(fold.folds, everything)
-    if joined is None:
-        return None
-    rates = everything[0].rates
-    for group in everything[1:]:
-        rates = [_plus(a, b) for a, b in zip(rates, group.rates, strict=True)]
-    return Total(fold.values(joined), tuple(rates), joined.rows, keys, more)
-
-
-def _join_all(folds: Sequence[_Fold], groups: Sequence[_Group]) -> _Group | None:
-    if not groups:
-        return None
-    joined = _Group(list(groups[0].states), groups[0].rows)
-    for group in groups[1:]:
-        _join(folds, joined, group)
-    return joined
-
-
-def _join(folds: Sequence[_Fold], into: _Group, group: _Group) -> None:
-    for position, fold in enumerate(folds):
-        into.states[position] = fold.join(into.states[position], group.states[position])
-    into.rows += group.rows
-
-
-def _rates(table: Table, values: Cells, sampled_s: float | None) -> Rates:
-    """Per sampled second, for the columns that want it."""
-
-    def rate(column: Column, value: Value | None) -> float | None:
-        known = column.rate and sampled_s and isinstance(value, (int, float))
-        return value / sampled_s if known and sampled_s and isinstance(value, (int, float)) else None
-
-    return tuple(rate(column, value) for column, value in zip(table.measures, values, strict=True))
-
-
-def _plus(first: float | None, second: float | None) -> float | None:
-    """The sum of two rates; unknown when one of them is."""
-    return None if first is None or second is None else first + second
+    def _sum_up(self, everything: Sequence[int], keys: int) -> Total:
+        whole = self._groups.together(everything)
+        (values,), (parts,) = whole.values([0]), whole.parts([0])
+        sums = [functools.reduce(_plus, (rates[group] for group in everything)) for rates in self._rates]
+        more = None in self._keys
+        return Total(values, whole.in_rows(sums), whole.rows[0], keys, more, parts)
 
 
 def _rank(table: Table) -> Callable[[str, Key, Cells], tuple[Any, ...]]:

@@ -6,7 +6,7 @@ Nothing here computes: the catalog makes probes, parsers make rows and session r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -270,6 +270,26 @@ class Row(NamedTuple):
     seq: int
     values: tuple[Value, ...]
     interval: int | None = None
+
+
+class Batch(NamedTuple):
+    """Rows of one table of one session, column by column; the fields are those of Row.
+
+    columns: of each column of the table the values of all rows. interval: None if no row has one.
+    """
+
+    table: str
+    t_ms: Sequence[int | None]
+    seq: Sequence[int]
+    columns: Sequence[Sequence[Value]]
+    interval: Sequence[int | None] | None = None
+
+
+def batch_of(rows: Sequence[Row]) -> Batch:
+    """The same rows, at least one and all of one table, as a batch."""
+    names, times, numbers, values, intervals = zip(*rows, strict=True)
+    known = any(interval is not None for interval in intervals)
+    return Batch(names[0], times, numbers, list(zip(*values, strict=True)), intervals if known else None)
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse import p
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import decode, plain
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.linetimes import LineClock
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.losses import read_losses
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.records import MAX_LINE
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.traffic import Traffic
 
 SCHEMA = "fleetdiag.report/2"
@@ -612,11 +613,11 @@ def _read_session(
             return None
         nonce = coverage.text(shard.entries[name], "nonce")
         # The stream itself is bounded and tells truncation apart, so the parser need not stop before it.
-        reader = io.BufferedReader(stream)
+        reader = io.BufferedReader(stream, MAX_LINE)  # blocks of this size are read at once
         head = _head(reader.peek(), nonce) if probe.output in ("rows", "table") else ()
         session = parse_session(probe, nonce, reader, limit + 1)
-        for row in session:
-            mergers[row.table].add(row)
+        for batch in session.batches():
+            mergers[batch.table].add_batch(batch)
         sessions = coverage.mapping(record.collect or {}, "sessions")
         expected = coverage.text(coverage.mapping(sessions, name), "sha256")
         said = shard.run.read_err(host, name)

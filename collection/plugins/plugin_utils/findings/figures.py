@@ -7,11 +7,11 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.folds import Parts
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import (
     HostTable,
     MergedRow,
     MergedTable,
-    Parts,
     Total,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Column, Table, Value

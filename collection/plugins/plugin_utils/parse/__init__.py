@@ -5,20 +5,33 @@ session = parse_session(probe, nonce, stream)
 for row in session:
     ...
 session.result          # complete only now
+
+or, where all rows are read, `for batch in session.batches()`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import re
+import zlib
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import IO
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe, Row, SessionResult
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import (
+    Batch,
+    Probe,
+    Row,
+    SessionResult,
+    batch_of,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.calltrace import CalltraceForm
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.columns import BlockReader
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.layouts import LayoutsForm
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.records import (
+    MAX_LINE,
     LineError,
     Protocol,
     read_lines,
@@ -29,12 +42,14 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.table im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.text import TextForm
 
 MAX_EARLY = 1024 * 1024
+BATCH = 1_000
+"""Rows that came one by one and are given together."""
 _LINE_COST = 64  # what an empty line takes in memory
 _NONCE = re.compile(r"[0-9a-f]{16}")
 
 
 class Session:
-    """Iterate once over its rows; then `result` is complete. Memory does not grow with the output.
+    """Iterate once over its rows, or over its batches; then `result` is complete. Memory does not grow with the output.
 
     A script that was not written for fleetdiag prints from the moment it is armed. What it says before the
     window is left out; if the window never came (the script ended by itself before), it is all there is.
@@ -48,14 +63,64 @@ class Session:
         self._counts_hits = not probe.unmodified
         self._form = _form(probe, lines_as_rows)
         self._early = _Early()
+        self._stream = stream
+        self._max_bytes = max_bytes
         self._lines = read_lines(stream, self.result, max_bytes)
+        self._blocks = BlockReader(probe, nonce) if isinstance(self._form, RowsForm) else None
 
     def __iter__(self) -> Iterator[Row]:
         for line in self._lines:
-            for part in self._parts(line):
-                for row in self._read(part):
-                    self.result.rows += 1
-                    yield row
+            yield from self._of_line(line)
+        yield from self._end()
+
+    def batches(self) -> Iterator[Batch]:
+        """The same rows, many at a time, those of each table in their order: read in a fraction of the time."""
+        waiting = _Waiting()
+        ended = False
+        while not ended:
+            block = self._block()
+            taken = self._blocks.read(block) if block and self._blocks is not None else None
+            if taken is not None:
+                yield from waiting.all()
+                self._stream.read(len(block))
+                yield from self._take(block, *taken)
+                continue
+            ended = True
+            for line in islice(self._lines, max(1, block.count(b"\n"))):
+                ended = False
+                for row in self._of_line(line):
+                    yield from waiting.add(row)
+        for row in self._end():
+            yield from waiting.add(row)
+        yield from waiting.all()
+
+    def _block(self) -> bytes:
+        """The whole lines that have been unpacked already, and may be read at once; empty if there are none."""
+        if self._blocks is None or not isinstance(self._stream, io.BufferedReader):
+            return b""
+        try:
+            ahead = self._stream.peek()
+        except (OSError, EOFError, ValueError, zlib.error):
+            return b""  # read_lines will meet it too, and note it
+        block = ahead[: ahead.rfind(b"\n", 0, MAX_LINE) + 1]
+        return block if self.result.bytes_read + len(block) <= self._max_bytes else b""
+
+    def _take(self, block: bytes, batches: Sequence[Batch], control: Sequence[bytes]) -> Iterator[Batch]:
+        self.result.bytes_read += len(block)
+        for line in control:
+            self._read(line)
+        for batch in batches:
+            self._protocol.count(batch.seq)
+            self.result.rows += len(batch.seq)
+            yield batch
+
+    def _of_line(self, line: bytes) -> Iterator[Row]:
+        for part in self._parts(line):
+            for row in self._read(part):
+                self.result.rows += 1
+                yield row
+
+    def _end(self) -> Iterator[Row]:
         for line in self._early.lines if self.result.start_ms is None else ():
             for row in self._guarded(self._form.line, line, None):
                 self.result.rows += 1
@@ -100,6 +165,25 @@ class Session:
             reject(self.result, str(why), line)
             return ()
         return found if isinstance(found, list) else () if found is None else (found,)
+
+
+class _Waiting:
+    """Rows that came one by one, until there are many."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, list[Row]] = {}
+
+    def add(self, row: Row) -> Iterator[Batch]:
+        rows = self._rows.setdefault(row.table, [])
+        rows.append(row)
+        if len(rows) >= BATCH:
+            del self._rows[row.table]
+            yield batch_of(rows)
+
+    def all(self) -> Iterator[Batch]:
+        for rows in self._rows.values():
+            yield batch_of(rows)
+        self._rows.clear()
 
 
 class _Early:

@@ -15,7 +15,7 @@ BYTES_PER_UNIT = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 UNITS_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 _FLOAT = re.compile(rb"-?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?")
-_BOOLS = {b"0": False, b"1": True, b"false": False, b"true": True}
+TRUTHS = {b"0": False, b"1": True, b"false": False, b"true": True}
 
 Cell = Callable[[bytes], Value]
 
@@ -66,6 +66,6 @@ def _seconds(field: bytes, name: str, parts: int) -> float:
 
 
 def _truth(field: bytes, name: str) -> bool:
-    if field not in _BOOLS:
+    if field not in TRUTHS:
         raise LineError(f"{name} is neither 0 nor 1")
-    return _BOOLS[field]
+    return TRUTHS[field]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, NamedTuple
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import SessionResult
@@ -117,6 +117,12 @@ class Protocol:
         if t_ms < 0 and not table.startswith("@"):
             raise LineError("before the window")
         return Record(seq, table, t_ms, fields[3:])
+
+    def count(self, sequence: Sequence[int]) -> None:
+        """Note the numbers, at least one, of records that were read elsewhere."""
+        self._seen += len(sequence)
+        self._highest = max(self._highest, *sequence)
+        self._result.lost_records = max(0, self._highest - self._seen)
 
     def control(self, record: Record) -> None:
         """Note an `@armed`, `@start`, `@time`, `@hits` or `@end` record; LineError if it is none of them."""
