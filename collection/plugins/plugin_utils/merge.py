@@ -269,7 +269,7 @@ class Total:
     parts: tuple[Parts | None, ...] = field(default=(), compare=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MergedRow:
     """One key on one host over the window. series: (interval from 1, values), for the top rows only.
 
@@ -285,7 +285,7 @@ class MergedRow:
     parts: tuple[Parts | None, ...] = field(default=(), compare=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class KeyTotal:
     """One key over all hosts. rows: records folded."""
 
@@ -312,6 +312,7 @@ class MergedTable:
     """The table of the fleet. hosts and rows are sorted by the table's sort column, the rows' worst first.
 
     joined: made of the tables of two probes (see findings.sides), no session printed its rows.
+    max_series: so many rows of a host have the values of each interval.
     """
 
     probe: str
@@ -322,6 +323,7 @@ class MergedTable:
     other_keys: Total | None = None
     total: Total | None = None
     joined: bool = False
+    max_series: int = MAX_SERIES_PER_HOST
 
     def rows(self) -> list[MergedRow]:
         """The rows of all hosts in one order."""
@@ -456,9 +458,17 @@ class HostMerger:
         rates = [[_rate(cells[place], sampled_s) for cells in values] for place in self._by_key.rated]
         return Folded(list(self._keys), self._by_key.states(numbers), self._by_key.rows_of(numbers), rates)
 
-    def finish(self, host: str, sampled_s: float | None, max_rows: int = MAX_ROWS_PER_HOST) -> HostTable:
-        """The host's table, rows sorted and cut to `max_rows`. sampled_s: seconds really sampled, if
-        known."""
+    def finish(
+        self,
+        host: str,
+        sampled_s: float | None,
+        max_rows: int = MAX_ROWS_PER_HOST,
+        max_series: int = MAX_SERIES_PER_HOST,
+    ) -> HostTable:
+        """The host's table, rows sorted and cut to `max_rows`, of which `max_series` have their intervals.
+
+        sampled_s: seconds really sampled, if known.
+        """
         rank, groups = _rank(self._table), self._by_key
         numbers = list(self._keys.values())
         triples = zip(self._keys, numbers, groups.values(numbers), strict=True)
@@ -473,7 +483,7 @@ class HostMerger:
                 values,
                 groups.rates(values, sampled_s),
                 groups.rows[number],
-                self._series(key) if place < MAX_SERIES_PER_HOST else (),
+                self._series(key) if place < max_series else (),
                 parts[place],
             )
             for place, (key, number, values) in enumerate(shown)
@@ -532,6 +542,7 @@ class FleetMerger:
         interval_s: float | None = None,
         max_keys: int = MAX_KEYS,
         max_rows: int = MAX_ROWS_PER_HOST,
+        max_series: int = MAX_SERIES_PER_HOST,
     ) -> None:
         self._table = table
         self._max_rows = max_rows
@@ -539,11 +550,15 @@ class FleetMerger:
         self._keys = _Keys(self._groups, _Room(max_keys))
         self._hosts: list[int] = []
         self._rates: list[list[float | None]] = [[] for _ in self._groups.rated]
-        self._merged = MergedTable(probe, table, interval_s if table.interval else None)
+        self._merged = MergedTable(
+            probe, table, interval_s if table.interval else None, max_series=max_series
+        )
 
     def add(self, host: str, merger: HostMerger, sampled_s: float | None) -> None:
         """Fold a host in. sampled_s: seconds it really sampled, or None if that is not known."""
-        self.take(merger.finish(host, sampled_s, self._max_rows), merger.folded(sampled_s))
+        self.take(
+            merger.finish(host, sampled_s, self._max_rows, self._merged.max_series), merger.folded(sampled_s)
+        )
 
     def take(self, table: HostTable, folded: Folded) -> None:
         """The same of a host whose table was made elsewhere."""

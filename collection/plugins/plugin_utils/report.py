@@ -59,6 +59,12 @@ HOST_CALL_NODES = 2_000
 DEFAULT_INTERVAL_S = 5
 OUTPUT_FACTOR = 2
 """A collected output may unpack to this many times its declared limit before it is read no further."""
+ROWS_IN_ALL = 300_000
+"""Rows of all hosts and tables together that a report has; each host and table has its share."""
+POINTS_IN_ALL = 1_000_000
+"""The same of the values of single rows per interval."""
+LEAST_ROWS = 10
+"""So many rows each host has of each table, however many hosts there are."""
 HEAD_LINES = 20
 """Lines of any other output kept per host, as they were printed."""
 _LINE = 4096
@@ -218,7 +224,7 @@ def build(
     shards = [_Shard(run, f"{_id(run)}: " if several else "") for run in opened]
     probes = _settled(shards, _probes(shards))
     homes = _homes(shards)
-    builder = _Builder(probes, max_rows)
+    builder = _Builder(probes, _room(shards, probes, len(homes), max_rows))
     for host in sorted(homes):
         builder.add(homes[host], host)
     rows = [builder.rows[host] for host in sorted(homes, key=_natural)]
@@ -489,14 +495,37 @@ def _together(built: Iterable[Built]) -> list[Built]:
 # --- the sessions ---
 
 
+@dataclass(frozen=True)
+class _Room:
+    """How many rows of each host and table a report has, and how many of these per interval."""
+
+    rows: int
+    series: int
+
+
+def _room(shards: Sequence[_Shard], probes: Mapping[str, Probe], hosts: int, max_rows: int) -> _Room:
+    """Memory is bounded by hosts and probes, not by what hosts print; each host has the same share of it."""
+    tables = intervals = 0
+    window_s = max(shard.window_s for shard in shards)
+    for name, probe in probes.items():
+        entry = next(shard.entries[name] for shard in shards if name in shard.entries)
+        for table in probe.tables.values():
+            tables += 1
+            step = _interval_s(entry, probe, table) if table.interval else None
+            intervals += max(1, round(window_s / step)) if step else 0
+    rows = ROWS_IN_ALL // max(1, hosts * tables)
+    series = POINTS_IN_ALL // max(1, hosts * intervals)
+    return _Room(min(max_rows, max(LEAST_ROWS, rows)), min(merge.MAX_SERIES_PER_HOST, max(1, series)))
+
+
 class _Builder:
     """Reads the sessions of one host after the other and keeps only what is folded."""
 
-    def __init__(self, probes: Mapping[str, Probe], max_rows: int) -> None:
+    def __init__(self, probes: Mapping[str, Probe], room: _Room) -> None:
         self.rows: dict[str, coverage.HostCoverage] = {}
         self.addresses: dict[str, list[str]] = {}
         self._probes = probes
-        self._max_rows = max_rows
+        self._room = room
         self._reports: dict[str, ProbeReport] = {}
         self._tables: dict[str, dict[str, merge.FleetMerger]] = {}
 
@@ -555,7 +584,11 @@ class _Builder:
             )
             self._tables[name] = {
                 table.name: merge.FleetMerger(
-                    name, table, _interval_s(entry, probe, table), max_rows=self._max_rows
+                    name,
+                    table,
+                    _interval_s(entry, probe, table),
+                    max_rows=self._room.rows,
+                    max_series=self._room.series,
                 )
                 for table in probe.tables.values()
             }

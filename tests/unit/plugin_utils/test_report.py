@@ -394,6 +394,27 @@ def test_many_names_stay_bounded(tmp_path: Path) -> None:
     assert host.total.values[1] == 3000
 
 
+def test_rows_of_many_hosts_have_their_share_and_what_is_beyond_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reports, "ROWS_IN_ALL", 60)
+    monkeypatch.setattr(reports, "POINTS_IN_ALL", 80)
+    hosts = ["web1", "web2"]
+    made = Builder(tmp_path, hosts, ["slow_open", "nettop"])
+    made.window()
+    slow = [record("slow_files", 1, f"p{n}", "/x", 2_000_000 + n, 1) for n in range(50)]
+    traffic = [record("traffic", 5000, f"p{n}", "eth0", 1, n) for n in range(50)]
+    for host in hosts:
+        made.whole(host, {"slow_open": made.out(*slow), "nettop": made.out(*traffic)})
+    for probe in built(made.path).probes:
+        for host in probe.tables[0].hosts:
+            assert len(host.rows) == 15  # 60 rows for two hosts with two tables each
+            assert host.other is not None
+            assert (host.other.keys, host.total.keys) == (35, 50)
+        with_series = [row for row in probe.tables[0].hosts[0].rows if row.series]
+        assert len(with_series) == (6 if probe.name == "nettop" else 0)  # of six intervals each
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(

@@ -76,7 +76,7 @@ def _timed(merged: merge.MergedTable, hosts: Mapping[str, int], book: _Book) -> 
         "step": merged.interval_s,
         "times": [[number, *book.sums(items)] for number, items in sorted(fleet.items())],
         "hostTimes": single,
-        "partial": any(len(host.rows) > merge.MAX_SERIES_PER_HOST for host in merged.hosts),
+        "partial": any(len(host.rows) > merged.max_series for host in merged.hosts),
     }
 
 
