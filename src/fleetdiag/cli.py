@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import history, release, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import history, parameters, release, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
-from fleetdiag import abort, builder, options, reporting, sweep
+from fleetdiag import abort, builder, options, reporting, shards, sweep
 from fleetdiag.lab import cli as lab_cli
 from fleetdiag.probes import cli as probes_cli
 from fleetdiag.reporting import EXIT_CODES, EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
@@ -130,9 +130,37 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help=f"compare each host with N earlier sweeps there (default: {history.DEFAULT}; 0: with none)",
     )
     options.add_forks(parser)
+    _add_shards(parser)
     reporting.add_fail_on(parser)
     options.add_ansible(parser)
     parser.set_defaults(func=_run_sweep)
+
+
+def _add_shards(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("past one controller")
+    group.add_argument(
+        "--shards",
+        type=int,
+        default=1,
+        metavar="N",
+        help="deal the hosts out to N workers of ansible-runner that sweep at the same time, with the same window",
+    )
+    group.add_argument(
+        "--worker",
+        action="append",
+        default=[],
+        metavar="COMMAND",
+        dest="workers",
+        help="what runs a worker, for instance 'ssh other ansible-runner worker'; several are taken in turn"
+        " (default: here)",
+    )
+    group.add_argument(
+        "--lead",
+        default="",
+        metavar="TIME",
+        help="how long until the window begins on all shards: what preflight, build and arming take (default: learned"
+        f" from earlier sweeps, else {shards.DEFAULT_LEAD_S}s)",
+    )
 
 
 def _run_sweep(args: argparse.Namespace) -> int:
@@ -155,5 +183,10 @@ def _run_sweep(args: argparse.Namespace) -> int:
             drain=args.drain,
             canary=args.canary,
             batch=args.batch,
+            sharding=shards.Sharding(
+                shards=args.shards,
+                workers=args.workers,
+                lead_s=parameters.parse_window(args.lead) if args.lead else 0,
+            ),
         )
     )

@@ -72,6 +72,11 @@ class Stop:
         """True once a signal has come."""
         return self._since is not None
 
+    @property
+    def insisted(self) -> bool:
+        """True once a second signal has come."""
+        return self._again
+
     def kill_now(self) -> bool:
         """ansible-runner asks this all the time; True kills the playbook at once."""
         if self._since is None:
@@ -116,11 +121,10 @@ def run(
         if event.get("event") == "playbook_on_start":
             stop.pid = event.get("pid")
         on_event(event)
-        if reach.verbosity and event.get("stdout"):
-            print(*map(printable, event["stdout"].splitlines()), sep="\n", file=sys.stderr)
+        show(event, reach)
         return False  # nothing of it is kept on disk: events hold all that hosts have answered
 
-    with _private_dir() as private, _control_dir() as control:
+    with private_dir() as private, _control_dir() as control:
         folder = private / "env"
         folder.mkdir()
         # A file, not arguments: those can be read by everybody in the list of processes.
@@ -133,11 +137,11 @@ def run(
             inventory=list(reach.inventory),
             limit=reach.limit or None,
             forks=reach.forks,
-            cmdline=shlex.join(_arguments(reach)) or None,
-            passwords=_passwords(reach),
+            cmdline=shlex.join(arguments(reach)) or None,
+            passwords=passwords(reach),
             envvars={
                 **environment(),
-                **_kept_connections(reach.pause_s),
+                **kept_connections(reach.pause_s),
                 **control,
                 "ANSIBLE_LOCAL_TEMP": str(private / "tmp"),
             },
@@ -157,6 +161,12 @@ def run(
         return output.read_bytes()[-65536:].decode("utf-8", "replace") if output.is_file() else ""
 
 
+def show(event: Event, reach: Reach) -> None:
+    """What Ansible printed, where the operator wants to see it."""
+    if reach.verbosity and event.get("stdout"):
+        print(*map(printable, event["stdout"].splitlines()), sep="\n", file=sys.stderr)
+
+
 def reason(output: str) -> str:
     """Why a playbook did nothing: Ansible's first error, or the last line it printed."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
@@ -172,15 +182,19 @@ def check_forks(forks: int) -> None:
         raise FleetdiagError(f"--forks {forks}: is out of range; choose 1 to 500")
 
 
-def _arguments(reach: Reach) -> list[str]:
+def arguments(reach: Reach) -> list[str]:
     """Arguments that ansible-runner has no words for; our own variables come after them."""
-    arguments = [word for text in reach.extra_vars for word in ("--extra-vars", text)]
-    if reach.become_password is not None:
-        arguments.append("--ask-become-pass")
-    return arguments
+    words = [word for text in reach.extra_vars for word in ("--extra-vars", _extra(text))]
+    return words if reach.become_password is None else [*words, "--ask-become-pass"]
 
 
-def _passwords(reach: Reach) -> dict[str, str] | None:
+def _extra(text: str) -> str:
+    """A file is named so that it is found from everywhere."""
+    return f"@{absolute(text[1:])}" if text.startswith("@") else text
+
+
+def passwords(reach: Reach) -> dict[str, str] | None:
+    """What ansible-runner answers where Ansible asks; None if it is not to ask."""
     if reach.become_password is None:
         return None
     return {r"^BECOME password.*:\s*?$": reach.become_password}
@@ -211,7 +225,7 @@ def environment() -> dict[str, str]:
     }
 
 
-def _kept_connections(pause_s: int) -> dict[str, str]:
+def kept_connections(pause_s: int) -> dict[str, str]:
     """So that a command after the pause needs no second login; the operator's own words win.
 
     Without compression: what is sent is compressed already.
@@ -224,6 +238,20 @@ def _kept_connections(pause_s: int) -> dict[str, str]:
     if "ANSIBLE_SSH_ARGS" in os.environ or own.has_option("ssh_connection", "ssh_args"):
         return {}
     return {"ANSIBLE_SSH_ARGS": f"-o ControlMaster=auto -o ControlPersist={pause_s + 120}s"}
+
+
+def configuration() -> dict[str, str]:
+    """Environment in which Ansible reads the configuration that it would read where the operator stands."""
+    from ansible import constants
+
+    return {"ANSIBLE_CONFIG": str(constants.CONFIG_FILE)} if constants.CONFIG_FILE else {}
+
+
+def checks_host_keys() -> bool:
+    """Whether the operator's Ansible does; ansible-runner switches it off unless it is told."""
+    from ansible import constants
+
+    return bool(constants.config.get_config_value("HOST_KEY_CHECKING"))
 
 
 def _configured_collections() -> list[str]:
@@ -245,7 +273,7 @@ def _control_dir() -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def _private_dir() -> Iterator[Path]:
+def private_dir() -> Iterator[Path]:
     """A directory only this user can enter, gone afterwards: the answers of hosts pass through it."""
     base = paths.state_dir()
     try:

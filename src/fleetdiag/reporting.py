@@ -68,6 +68,18 @@ def render(run_dir: Path) -> core_report.Report:
     return report
 
 
+def render_together(run_dirs: Sequence[Path]) -> core_report.Report:
+    """The same of the shards of one sweep. The report is in a folder beside them, named for the first of them."""
+    report = core_report.build(run_dirs)
+    folder = run_dirs[0].with_name(f"{run_dirs[0].name}_shards")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    written = renderers.write(report, folder, renderers.chosen([]))
+    core_report.keep_figures(report)
+    _print_text(report)
+    _print_places(folder, written)
+    return report
+
+
 # --- the command ---
 
 

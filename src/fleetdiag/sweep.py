@@ -26,13 +26,14 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
     traffic,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
-from fleetdiag import playbook, progress
+from fleetdiag import playbook, progress, shards
 from fleetdiag.playbook import DEFAULT_FORKS
-from fleetdiag.reporting import EXIT_INTERRUPTED, exit_code, render
+from fleetdiag.reporting import EXIT_INTERRUPTED, exit_code, render, render_together
 
 PLAYBOOK = "fleetdiag.systemtap.sweep"
 RESTORE = "fleetdiag.systemtap.restore"
 _STOPPING = "stopping; sessions on hosts end by themselves, the report follows"
+_INTERRUPTED = "fleetdiag: interrupted before anything was collected"
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Request:
     inventory: files, directories or lists with a comma; parameters: `probe.name=value`; extra_vars: as
     ansible-playbook takes them; baseline: earlier sweeps to compare with; forks: hosts worked on at the same time;
     verbosity: number of v; fail_on: the
-    severity of findings that make the exit code 4; drain, canary, batch: as the role's options have them.
+    severity of findings that make the exit code 4; drain, canary, batch: as the role's options have them. sharding:
+    how the hosts are dealt out to several workers.
     """
 
     inventory: Sequence[str]
@@ -62,6 +64,7 @@ class Request:
     drain: str = ""
     canary: str = ""
     batch: str = ""
+    sharding: shards.Sharding = field(default_factory=shards.Sharding)
 
 
 @dataclass(frozen=True)
@@ -85,11 +88,35 @@ class Outcome:
 def run(request: Request) -> int:
     """Sweep, print the report, return the exit code. Bad input: FleetdiagError before any host is touched."""
     os.umask(0o077)
-    outcome = carry_out(request, check(request))
+    checked = check(request)
+    if request.sharding.shards > 1 or request.sharding.workers:
+        return _run_sharded(request, checked)
+    outcome = carry_out(request, checked)
     if outcome.run_dir is None:
         return EXIT_INTERRUPTED
     report = render(outcome.run_dir)
     return EXIT_INTERRUPTED if outcome.interrupted else exit_code(report, request.fail_on)
+
+
+def _run_sharded(request: Request, checked: Checked) -> int:
+    """The same by several workers at the same time, each with its share of the hosts."""
+    state = progress.Progress(hosts=checked.hosts, window_s=checked.window_s)
+    stop = playbook.Stop(_STOPPING)
+    with stop.listening(), progress.shown(state) as view:
+
+        def on_event(event: playbook.Event) -> None:
+            for news in state.feed(event):
+                view.tell(news)
+
+        reach = _reach(request, checked)
+        found = shards.run(
+            PLAYBOOK, reach, checked.hosts, checked.variables, request.sharding, on_event, stop
+        )
+    if not found:
+        print(_INTERRUPTED, file=sys.stderr)
+        return EXIT_INTERRUPTED
+    report = render_together(found)
+    return EXIT_INTERRUPTED if stop.requested else exit_code(report, request.fail_on)
 
 
 def carry_out(request: Request, checked: Checked) -> Outcome:
@@ -108,7 +135,7 @@ def carry_out(request: Request, checked: Checked) -> Outcome:
     if state.run_dir is not None and state.run_dir.is_dir():
         return Outcome(state.run_dir, stop.requested)
     if stop.requested:
-        print("fleetdiag: interrupted before anything was collected", file=sys.stderr)
+        print(_INTERRUPTED, file=sys.stderr)
         return Outcome(None, interrupted=True)
     raise FleetdiagError(f"the sweep could not start: {_reason(state, printed)}")
 
@@ -122,6 +149,12 @@ def check(request: Request) -> Checked:
     window_s = parameters.parse_window(request.window)
     history.check(request.baseline, "--baseline")
     playbook.check_forks(request.forks)
+    shards.check(request.sharding)
+    if request.sharding.shards > 1 and (request.drain or request.canary or request.batch):
+        raise FleetdiagError(
+            "--shards: shards know nothing of each other, so weights and batches cannot be kept in step; leave out"
+            " --drain, --canary and --batch, or --shards"
+        )
     inventory = [playbook.inventory_source(source) for source in request.inventory]
     runs_dir = playbook.absolute(request.runs_dir) if request.runs_dir else store.default_runs_dir()
     return Checked(

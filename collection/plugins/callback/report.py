@@ -18,6 +18,15 @@ author:
 requirements:
   - enabled by its full name in C(callbacks_enabled)
 options:
+  make:
+    description: Make the report. Without it only the events are kept, as where the report is made of several shards.
+    type: bool
+    default: true
+    env:
+      - name: FLEETDIAG_REPORT_MAKE
+    ini:
+      - section: callback_fleetdiag_report
+        key: make
   show:
     description: Show C(report.txt), and where C(report.html) is, on the terminal when the playbook ends.
     type: bool
@@ -66,7 +75,7 @@ class CallbackModule(CallbackBase):
         self._append(result, "unreachable")
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        if self.run_dir is None:
+        if self.run_dir is None or not self.get_option("make"):
             return
         # Here and not above: a library the renderers lack must not break every playbook this callback is enabled for.
         from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import report

@@ -308,6 +308,10 @@ def _why_nothing(record: HostRecord, row: HostCoverage) -> tuple[HostStatus, str
             return status, text(data or {}, "reason") or f"{verdict} at {phase}", text(data or {}, "remedy")
     if record.left_out:
         return "not probed", record.left_out, "see to that, then sweep again"
+    lost = next((event for event in record.events if event.get("status") == "lost"), None)
+    if lost is not None:
+        why = text(lost, "message") or "nothing came back"
+        return "not probed", f"its shard of the sweep was lost: {why}", _still_there(record, "sweep again")
     event = next((e for e in reversed(record.events) if e.get("status") in ("unreachable", "failed")), None)
     if event is not None:
         return _by_event(record, event)

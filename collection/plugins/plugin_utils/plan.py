@@ -104,9 +104,10 @@ def peer_sets(
     """{host: name of the set of hosts it should be like}, "" for those that are in no group.
 
     named: what the inventory says itself (variable sweep_peers). Else it is the deepest of the host's groups,
-    of those the one with most hosts of this sweep: `web` below `site`, and `web` rather than `room_b`.
+    of those the one with most hosts of the inventory: `web` below `site`, and `web` rather than `room_b`. So the
+    sets do not depend on which of the hosts are swept, or on how they are dealt out to shards.
     """
-    sizes = Counter(group for host in hosts for group in groups.get(host, ()))
+    sizes = Counter(group for named_groups in groups.values() for group in named_groups)
 
     def rank(group: str) -> tuple[int, int, str]:
         return -depths.get(group, 0), -sizes[group], group

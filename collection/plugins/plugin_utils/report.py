@@ -187,7 +187,8 @@ class Report:
     findings: worst first. comparisons: what was compared, found or not. peers: host -> name of the set of
     hosts it should be like. homes: host -> id of the run it is of. figures, baseline: what later sweeps take from
     this run, and what it took from earlier ones; see history. traffic: of each run that was to lower weights on load
-    balancers, what became of the requests.
+    balancers, what became of the requests. baselines: what several runs
+    took from earlier ones, by id.
     """
 
     generated: str
@@ -205,6 +206,7 @@ class Report:
     figures: Mapping[str, Any] = field(default_factory=dict)
     baseline: Mapping[str, Any] = field(default_factory=dict)
     traffic: list[Traffic] = field(default_factory=list)
+    baselines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     schema: str = SCHEMA
 
 
@@ -261,6 +263,7 @@ def build(
         figures=baseline.figures_of(evidence),
         baseline={} if several else baselines[0],
         traffic=balanced,
+        baselines={_id(shard.run): taken for shard, taken in zip(shards, baselines, strict=True)},
     )
 
 
@@ -275,6 +278,15 @@ def write(run_path: Path, report: Report) -> dict[str, list[str]]:
     written = render.write(report, run_path)
     history.keep(run_path, report.figures, report.baseline)
     return written
+
+
+def keep_figures(report: Report) -> None:
+    """What later sweeps take from the runs of this report, each of its own hosts, into their directories."""
+    evidence = [probe.evidence for probe in report.probes]
+    for info in report.runs:
+        hosts = [host for host, home in report.homes.items() if home == info.id]
+        figures = baseline.figures_of(evidence, hosts)
+        history.keep(Path(info.path), figures, report.baselines.get(info.id, {}))
 
 
 def verdict(counts: Mapping[str, int]) -> str:

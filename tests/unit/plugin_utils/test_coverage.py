@@ -236,6 +236,24 @@ def test_interrupted(done: dict[str, Any], reason: str) -> None:
     assert row.remedy
 
 
+def test_a_lost_shard() -> None:
+    lost = {
+        "host": "web1",
+        "phase": "shard",
+        "status": "lost",
+        "message": "its worker was killed by signal 9",
+    }
+    nothing = {"preflight": None, "arm": None, "go": None, "collect": None, "outputs": {}}
+    row = coverage.cover(record(**nothing, events=[lost]))
+    assert row.status == "not probed"
+    assert row.reason == "its shard of the sweep was lost: its worker was killed by signal 9"
+    assert row.remedy == "sweep again"
+    refused = {"verdict": "refused", "reason": "no staprun", "remedy": ""}
+    row = coverage.cover(record(**{**nothing, "preflight": refused}, events=[lost]))
+    assert (row.status, row.reason) == ("refused", "no staprun")
+    assert coverage.cover(record(events=[lost])).status == "probed"
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

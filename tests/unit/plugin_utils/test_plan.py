@@ -175,7 +175,7 @@ def test_hosts_are_compared_with_those_of_their_deepest_then_largest_group() -> 
 
 def test_the_inventory_may_name_the_hosts_that_are_alike() -> None:
     sets = plan.peer_sets(["web1", "web2"], GROUPS, {}, {"web1": "canary"})
-    assert sets == {"web1": "canary", "web2": "debian13"}
+    assert sets == {"web1": "canary", "web2": "site"}
 
 
 @pytest.mark.parametrize(
@@ -213,3 +213,9 @@ def test_the_foreseen_start_is_never_further_off_than_arming_may_take() -> None:
 def test_a_session_that_knows_its_window_lives_a_minute_longer() -> None:
     assert plan.told_ttl_s(1000.0, 1030.5) == 91
     assert plan.told_ttl_s(1000.0, 900.0) == 60
+
+
+def test_who_is_alike_does_not_depend_on_which_hosts_are_swept() -> None:
+    depths = {"site": 1, "web": 2, "nfs": 2, "debian13": 2, "testing": 2}
+    whole = plan.peer_sets(list(GROUPS), GROUPS, depths, {})
+    assert {host: plan.peer_sets([host], GROUPS, depths, {})[host] for host in GROUPS} == whole

@@ -11,7 +11,7 @@ Both are small, hold no text of a probed host but its inventory name, and are re
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -48,9 +48,10 @@ _NORMAL = 0.05
 # --- what a sweep leaves ---
 
 
-def figures_of(evidence: Sequence[Evidence]) -> dict[str, Any]:
-    """figures.json of a sweep: every measure that may be compared, of every host that gave data."""
-    hosts = sorted({host for probe in evidence for host in probe.sampled_s})
+def figures_of(evidence: Sequence[Evidence], among: Collection[str] | None = None) -> dict[str, Any]:
+    """figures.json of a sweep: every measure that may be compared, of every host (among these) that gave data."""
+    sampled = {host for probe in evidence for host in probe.sampled_s}
+    hosts = sorted(sampled if among is None else sampled.intersection(among))
     return {
         "format": FORMAT,
         "hosts": hosts,

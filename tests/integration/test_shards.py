@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A sweep dealt out to two workers of ansible-runner, on real kernels: one window, one report."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from sweeps import WEB, coverage, report_of, sweep
+
+from fleetdiag.lab.api import Lab
+
+pytestmark = pytest.mark.lab
+
+
+def test_two_shards_have_one_window_and_one_report(lab: Lab, tmp_path: Path) -> None:
+    # As on another controller: nothing is said to it but where its programs are.
+    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    worker = f"env PATH={path} {sys.executable} -m ansible_runner worker"
+    asked = ("-l", "web", "--probe", "nettop", "--window", "10s", "--shards", "2", "--worker", worker)
+    done = sweep(lab, tmp_path, *asked)
+    assert done.returncode == 0, done.stderr
+    (folder,) = tmp_path.glob("*_shards")
+    report = report_of(folder)
+    hosts = coverage(report)
+    assert sorted(hosts) == sorted(WEB)
+    assert {row["status"] for row in hosts.values()} == {"probed"}, hosts
+    runs = [path for path in tmp_path.iterdir() if path != folder]
+    windows = [json.loads((run / "window.json").read_text()) for run in runs]
+    assert len(windows) == 2
+    assert windows[0] == windows[1]
+    assert {run["start"] for run in report["runs"]} == {windows[0]["start"]}
