@@ -132,7 +132,7 @@ def run(
 
 
 def learned_lead_s(runs_dir: Path) -> int:
-    """Half as much again as the slowest of the last few sweeps there took from its beginning to its window."""
+    """Half as much again as the slowest of the last few sweeps there took until all hosts were armed."""
     try:
         names = sorted(item.name for item in runs_dir.iterdir() if store.is_id(item.name))[-LOOKED_AT:]
     except OSError:
@@ -143,12 +143,9 @@ def learned_lead_s(runs_dir: Path) -> int:
 
 def _lead_of(path: Path) -> float | None:
     try:
-        sweep, window = store.read_json(path, "sweep.json"), store.read_json(path, "window.json")
-        return (
-            float(window["start"]) - datetime.fromisoformat(str(sweep["created"])).timestamp()
-            if sweep and window
-            else None
-        )
+        sweep = store.read_json(path, "sweep.json") or {}
+        armed = max(float(event["t"]) for event in store.read_events(path) if event.get("phase") == "arm")
+        return armed - datetime.fromisoformat(str(sweep["created"])).timestamp()
     except (FleetdiagError, KeyError, TypeError, ValueError):
         return None
 

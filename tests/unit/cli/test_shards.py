@@ -139,5 +139,6 @@ def test_the_time_until_the_window_is_learned(tmp_path: Path) -> None:
         created = 1_795_420_800 + second
         iso = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(created))
         path = store.create(tmp_path, {"id": name, "created": iso})
-        store.write_json(path, "window.json", {"start": created + took, "end": created + took + 30})
+        for seconds in (1, took):
+            store.append_event(path, {"t": created + seconds, "host": "web1", "phase": "arm", "status": "ok"})
     assert shards.learned_lead_s(tmp_path) == 150  # that of 500 s was too long ago
