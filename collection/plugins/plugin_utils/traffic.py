@@ -281,12 +281,31 @@ class _Story:
         during = self._counts("start", batch) if batch is not None else self._counts("start")
         after = self._counts("after", last=True) or self._counts("restored", batch, last=True) or {}
         for place, name in sorted(before):
-            if (place[2], name) == (backend, server):
-                told = [
-                    number(counts.get((place, name), {}), "weight")
-                    for counts in (before, during or {}, after)
-                ]
-                yield Weight(place[0], place[1], told[0], told[1], told[2])
+            if (place[2], name) != (backend, server):
+                continue
+            told = [
+                number(counts.get((place, name), {}), "weight") for counts in (before, during or {}, after)
+            ]
+            lowered, given = self._changed(place, name, batch)
+            yield Weight(
+                balancer=place[0],
+                socket=place[1],
+                before=told[0],
+                during=lowered if told[1] is None else told[1],
+                after=given if told[2] is None else told[2],
+            )
+
+    def _changed(self, place: Place, server: str, batch: int | None) -> tuple[float | None, float | None]:
+        """The weights that were set: when it was lowered, and when it was given back."""
+        if batch is None:
+            return None, None
+        label = f"{place[1]}: {place[2]}/{server}"
+        _, lowered = self._lowered.get((batch, place[0], label, server), (None, None))
+        for moment in self._at("restored", batch):
+            weights = mapping(mapping(mapping(moment, "balancers"), place[0]), "weights")
+            if label in weights:
+                return lowered, number(mapping(weights, label), "after")
+        return lowered, None
 
     def _failed(self, backend: str, server: str) -> int | None:
         """Failed requests from the first lowering to the last count."""
@@ -319,7 +338,7 @@ class _Story:
 
     def _fault(self, item: Served) -> str:
         if item.failed is None:
-            return "failed requests are not counted"
+            return "of failed requests nothing is known"
         backend = self._failed(item.backend, "") or 0
         if not item.failed and not backend:
             return "no request failed"
@@ -437,6 +456,8 @@ def _sum(values: Iterable[int | None]) -> int | None:
 def _got(item: Served, named: bool) -> str:
     where = f" of {item.backend}" if named else ""
     before, during, _ = item.shares
+    if item.sessions[1] is None:
+        return f"got less{where}, but was not probed to the end"
     if during is None:
         return f"was to get less{where}, but no request came while it was probed"
     instead = f" instead of {_percent(before)}" if before is not None else ""

@@ -160,6 +160,15 @@ def test_of_a_batch_that_was_cut_off_nobody_knows_the_weights() -> None:
     first, second = sweep.read().sentences
     assert "; weights are as before; " in first
     assert "; what its weights are now is not known; " in second
+    assert "got less, but was not probed to the end" in second
+
+
+def test_of_an_interrupted_sweep_the_weights_that_were_given_back_are_known() -> None:
+    sweep = Sweep().tell("before", counted(50, 50)).lower().give_back()
+    assert sweep.read().sentences == (
+        "web1 got less, but was not probed to the end; weights are as before; of failed requests nothing is known",
+    )
+    assert [(w.before, w.during, w.after) for w in sweep.read().servers[0].weights] == [(100, 50, 100)] * 2
 
 
 def test_hosts_that_cannot_be_lowered_are_left_out_with_the_reason_or_named() -> None:

@@ -725,7 +725,9 @@ def _lines(probe: ProbeReport, most: Most) -> list[Lines]:
     if hidden:
         shown.append(Lines(f"{plural(hidden, 'more host')}: {_LINES_FORMAT}", []))
     if probe.output == "text" and not shown:
-        shown.append(Lines("no lines: nothing was printed in the window" if probe.sampled else NOT_SAMPLED, []))
+        shown.append(
+            Lines("no lines: nothing was printed in the window" if probe.sampled else NOT_SAMPLED, [])
+        )
     return shown
 
 

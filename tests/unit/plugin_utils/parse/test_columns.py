@@ -70,7 +70,9 @@ def both(output: bytes, max_bytes: int | None = None) -> list[Any]:
 
 
 digits = st.integers(0, 10**21).map(str) | st.integers(0, 999).map(str) | st.just("007")
-numbers = digits | st.integers(-(10**19), 0).map(str) | st.sampled_from(["", "-", "+1", "1_0", " 1", "1.5", "x"])
+numbers = (
+    digits | st.integers(-(10**19), 0).map(str) | st.sampled_from(["", "-", "+1", "1_0", " 1", "1.5", "x"])
+)
 decimals = numbers | st.floats(0, 1e9).map(repr) | st.sampled_from(["1e5", "inf", "nan", "-0", ".5", "5."])
 words = st.text("ab\\01u9 \r", max_size=6) | st.just("\\t\\377\\u20ac") | st.just("1" * 20)
 records = st.one_of(
@@ -81,7 +83,9 @@ records = st.one_of(
     st.sampled_from([("@time", "5"), ("@hits", "9", "7"), ("@start", "0", "1790000005000"), ("@x", "1")]),
     st.lists(words, max_size=3).map(tuple),
 )
-junk = st.sampled_from(["", "noise", NONCE, f"{NONCE}\t", f"{NONCE}\tcalls", f"x{NONCE}\t1\tcalls\t1\ta\t1\t1"])
+junk = st.sampled_from(
+    ["", "noise", NONCE, f"{NONCE}\t", f"{NONCE}\tcalls", f"x{NONCE}\t1\tcalls\t1\ta\t1\t1"]
+)
 lines = st.tuples(st.integers(0, 400), records).map(lambda item: "\t".join([NONCE, str(item[0]), *item[1]]))
 
 
