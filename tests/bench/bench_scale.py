@@ -87,7 +87,7 @@ def main() -> int:
 def _measure(made: Fleet, forks: int, *, naive: bool) -> dict[str, float]:
     hosts = len(made.names)
     floor = _run(made, _playbook(made, FLOOR, forks), "ansible-playbook")
-    first = _sweep(made, forks, start_in=30 + 0.5 * hosts)  # so that all is known of the hosts
+    first = _first_sweep(made, forks)
     warm = _sweep(made, forks)
     made.remove_modules()
     _forget_modules(made)
@@ -96,7 +96,7 @@ def _measure(made: Fleet, forks: int, *, naive: bool) -> dict[str, float]:
     found = {
         "floor_s": floor.wall_s,
         "floor_cpu_ms_per_host": 1000 * floor.cpu_s / hosts,
-        "first_contact_cpu_ms_per_host": 1000 * first["cpu_s"] / hosts,
+        "first_contact_cpu_ms_per_host": 1000 * first.cpu_s / hosts,
         "warm_s": warm["collected_s"],
         "warm_with_report_s": warm["wall_s"],
         "warm_cpu_ms_per_host": 1000 * warm["cpu_s"] / hosts,
@@ -142,23 +142,32 @@ def _over(found: dict[str, float], name: str) -> float:
     return round(found[name] / found["floor_s"], 2)
 
 
-def _sweep(made: Fleet, forks: int, *, start_in: float = 0.0) -> dict[str, float]:
+def _first_sweep(made: Fleet, forks: int) -> Cost:
+    """A sweep after which all is known of the hosts. Its sessions must know their window when they start."""
+    known = made.folder / "state" / "fleetdiag" / "hosts"
+    ahead = 20 + 0.4 * len(made.names)
+    for _ in range(4):
+        cost = _run(made, _command(made, forks, sweep_start=round(time.time() + ahead)), "ansible-playbook")
+        if known.is_dir() and len(list(known.glob("*.json"))) == len(made.names):
+            return cost
+        ahead *= 2
+    raise SystemExit(f"not all hosts could be swept once:\n{(made.folder / 'said').read_text()[-3000:]}")
+
+
+def _command(made: Fleet, forks: int, **variables: object) -> list[str]:
+    words = [word for probe in PROBES for word in ("--probe", probe)]
+    return [
+        *(sys.executable, "-m", "fleetdiag", "sweep", "-i", str(made.inventory), "--no-become"),
+        *("--forks", str(forks), "--window", f"{WINDOW_S}s", *words),
+        *("-e", json.dumps({"sweep_install": False, **variables})),
+    ]
+
+
+def _sweep(made: Fleet, forks: int) -> dict[str, float]:
     """One sweep: its cost, when the last output had come, and how the sessions' starts were spread."""
     before = len(made.sessions.sessions)
-    variables = {
-        "sweep_install": False,
-        **({"sweep_start": round(time.time() + start_in)} if start_in else {}),
-    }
-    words = [word for probe in PROBES for word in ("--probe", probe)]
     began = time.time()
-    cost = _run(
-        made,
-        [
-            *(sys.executable, "-m", "fleetdiag", "sweep", "-i", str(made.inventory), "--no-become"),
-            *("--forks", str(forks), "--window", f"{WINDOW_S}s", *words, "-e", json.dumps(variables)),
-        ],
-        "ansible-playbook",
-    )
+    cost = _run(made, _command(made, forks), "ansible-playbook")
     run = max((made.folder / "state" / "fleetdiag" / "runs").iterdir())
     window = json.loads((run / "window.json").read_text())
     collected = max(path.stat().st_mtime for path in run.glob("hosts/*/collect.json"))
@@ -185,7 +194,7 @@ def _run(made: Fleet, command: list[str], main_process: str) -> Cost:
     with peak:
         code = process.wait()
     wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-    if code not in (0, 3):  # 3: the report says that some host was late
+    if code not in (0, 2, 3):  # 2, 3: a start that was too early; whoever looks for what came of it sees that
         raise SystemExit(
             f"{' '.join(command[:4])} ended with {code}:\n{(made.folder / 'said').read_text()[-3000:]}"
         )

@@ -32,11 +32,8 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     with fleet(folder, HOSTS) as made:
         made.build(list(PROBES))
         runs = folder / "first"
-        for ahead in (
-            30,
-            90,
-            270,
-        ):  # these sessions cannot be told their window later; how quick is this machine?
+        # These sessions cannot be told their window later: how quick is this machine?
+        for ahead in (30, 90, 270):
             done = sweep(made, runs, sweep_start=round(time.time()) + ahead)
             if len(list(made.folder.glob("state/fleetdiag/hosts/*.json"))) == HOSTS:
                 break

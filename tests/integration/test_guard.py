@@ -59,7 +59,7 @@ def armed(guard: Guard, module: bytes, *, sweep_id: str = SWEEP, ttl_s: int = 30
     """Arm the one session; its module's name."""
     sha256 = sha256_of(module)
     plan = SessionPlan(PROBE, sha256, 1, [("fd_nonce", "00ff00ff00ff00ff"), ("fd_ttl_ms", str(ttl_s * 1000))])
-    wanted = {"ttl_s": ttl_s, "timeout_s": 60, "smoke": "", "plans": [plan]}
+    wanted = {"ttl_s": ttl_s, "timeout_s": 60, "smoke": "", "plans": [plan], "by": "ann@controller1"}
     reply = guard.arm(sweep_id, **wanted)
     if reply.missing:
         guard.put(sha256, module)
@@ -146,7 +146,7 @@ def test_a_second_sweep_is_told_who_holds_the_host(guard: Guard, module: bytes) 
     plan = SessionPlan(PROBE, sha256_of(module), 1, [])
     reply = guard.arm(OTHER, ttl_s=60, timeout_s=10, smoke="", plans=[plan])
     assert reply.verdict == "busy"
-    assert SWEEP in reply.reason
+    assert reply.reason == f"sweep {SWEEP} of ann@controller1 runs on this host"
 
 
 def test_a_module_with_another_checksum_is_not_kept(guard: Guard, module: bytes) -> None:
@@ -214,3 +214,34 @@ def test_the_window_is_sampled_and_both_ends_are_marked(lab: Lab, guard: Guard, 
     assert abs(int(records[1][4]) - start) < 500
     assert 4 <= kinds.count("ticks") <= 7
     assert [int(record[1]) for record in records] == list(range(1, len(records) + 1))
+
+
+def test_a_session_that_is_loaded_with_its_window_need_not_be_told(
+    lab: Lab, guard: Guard, module: bytes
+) -> None:
+    sha256 = sha256_of(module)
+    plan = SessionPlan(PROBE, sha256, 1, [("fd_nonce", "00ff00ff00ff00ff"), ("fd_ttl_ms", "120000")])
+    start = int(float(lab.ssh(HOST, "date +%s.%N").stdout) * 1000) + 20_000
+    reply = guard.arm(
+        SWEEP,
+        ttl_s=120,
+        timeout_s=60,
+        smoke="",
+        plans=[plan],
+        window_ms=(start, start + 3000),
+        modules={sha256: module},
+    )
+    assert reply.sessions[PROBE][0] == "started"
+    wait_until(lambda: not loaded(lab, f"fd_{SWEEP}_{PROBE}"), "it ends with its window", 90)
+    (session,) = guard.collect(SWEEP, {PROBE: 1 << 20}).sessions
+    records = [line.split("\t") for line in gzip.decompress(session.out_gz).decode().splitlines()]
+    assert [record[2] for record in records[:2]] == ["@armed", "@start"]
+    assert abs(int(records[1][4]) - start) < 500
+    assert (records[-1][2], records[-1][-1]) == ("@end", "window")
+
+
+def test_a_host_that_is_not_as_it_was_remembered_starts_nothing(guard: Guard, module: bytes) -> None:
+    plan = SessionPlan(PROBE, sha256_of(module), 1, [])
+    wanted = {"ttl_s": 60, "timeout_s": 10, "smoke": "", "plans": [plan]}
+    assert guard.arm(SWEEP, **wanted, boot_id="another").stale == "boot"
+    assert guard.arm(SWEEP, **wanted, least={"free_mb": 99_999_999}).stale == "free_mb"
