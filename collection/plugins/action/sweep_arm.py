@@ -161,9 +161,13 @@ def _has_modules(run: Path, facts: dict[str, Any]) -> bool:
     builds = store.read_builds(run)
     if facts["kernel"] in builds:
         return True
-    staps = [str(built["stap"]) for built in builds.values() if built.get("stap")]
-    sweep = store.open_run(run).sweep
-    record = sweeprun.built_before(sweep, stap=staps[0], facts=facts) if staps else None
+    made = [
+        (str(built["stap"]), str(built.get("signer", ""))) for built in builds.values() if built.get("stap")
+    ]
+    if not made:
+        return False
+    (stap, signer), sweep = made[0], store.open_run(run).sweep
+    record = sweeprun.built_before(sweep, stap=stap, facts=facts, signer=signer)
     if record is not None:
         store.write_json(run, f"builds/{facts['kernel']}.json", record)
     return record is not None

@@ -83,6 +83,7 @@ class ActionModule(FleetdiagAction):
                 kernel=build["kernel"],
                 whole=build["whole"],
             )
+            record["signer"] = args["signer"]
             store.write_json(run, name, record)
         if following:
             display.warning(f"kernel {build['kernel']}: {turn.builder}: {turn.why}; {following} takes over")

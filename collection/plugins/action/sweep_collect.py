@@ -90,6 +90,7 @@ class ActionModule(FleetdiagAction):
                 "facts": {**facts, "clock": asdict(better), "modules_held": held},
                 "clock_at": time.time(),
                 "stap": built["stap"],
+                "signer": built.get("signer", ""),
                 "contact_s": round(contact_s, 3),
                 "arming": arming,
             },

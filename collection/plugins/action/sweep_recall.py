@@ -54,7 +54,8 @@ class ActionModule(FleetdiagAction):
 def _recall_modules(run: Path, sweep: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
     """True if every module of the sweep for this host's kernel was built before; then that is in `builds/`."""
     facts, stap = known["facts"], known.get("stap")
-    record = sweeprun.built_before(sweep, stap=str(stap), facts=facts) if stap else None
+    signer = str(known.get("signer", ""))
+    record = sweeprun.built_before(sweep, stap=str(stap), facts=facts, signer=signer) if stap else None
     if record is not None:
         store.write_json(run, f"builds/{facts['kernel']}.json", record)
     return record is not None

@@ -100,12 +100,14 @@ def sources(
     return wanted
 
 
-def built_before(sweep: Mapping[str, Any], *, stap: str, facts: Mapping[str, Any]) -> dict[str, Any] | None:
+def built_before(
+    sweep: Mapping[str, Any], *, stap: str, facts: Mapping[str, Any], signer: str = ""
+) -> dict[str, Any] | None:
     """builds/<kernel>.json of a kernel for which this SystemTap has built every module of the sweep already, or None."""
     kernel, build_id = str(facts.get("kernel", "")), str(facts.get("kernel_build_id", ""))
     modules = ModuleStore()
     entries = {}
-    for source in sources(sweep, stap=stap, kernel=kernel, build_id=build_id):
+    for source in sources(sweep, stap=stap, kernel=kernel, build_id=build_id, signer=signer):
         path = modules.get(source.key)
         if path is None:
             return None
@@ -115,7 +117,14 @@ def built_before(sweep: Mapping[str, Any], *, stap: str, facts: Mapping[str, Any
             "bytes": path.stat().st_size,
             "error": "",
         }
-    return {"kernel": kernel, "builder": "", "stap": stap, "probes": entries, "error": ""}
+    return {
+        "kernel": kernel,
+        "builder": "",
+        "stap": stap,
+        "signer": signer,
+        "probes": entries,
+        "error": "",
+    }
 
 
 def checksums(built: Mapping[str, Any]) -> dict[str, str]:

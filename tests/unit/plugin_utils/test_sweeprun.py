@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import gzip
+from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import sweeprun
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, sweeprun
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.modulestore import ModuleStore
 
 NONCE = "0123456789abcdef"
 
@@ -29,6 +31,26 @@ def test_a_session_says_when_it_was_armed(output: str, at: float | None) -> None
 
 def test_output_that_is_no_gzip_says_nothing() -> None:
     assert sweeprun.armed_at(b"x", NONCE) is None
+
+
+def test_what_was_built_before_is_found_by_its_builder_and_its_signature(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (probe,) = catalog.find(["nettop"], [catalog.shipped()])
+    values = {name: one.default for name, one in probe.parameters.items()}
+    sweep = {"probes": [{"name": "nettop", "manifest": dict(probe.manifest), "parameters": values}]}
+    facts = {"kernel": "6.12.0", "kernel_build_id": "b"}
+    for source in sweeprun.sources(sweep, stap="5.6", kernel="6.12.0", build_id="b", signer="cert"):
+        ModuleStore().put(source.key, source.name.encode(), {})
+    record = sweeprun.built_before(sweep, stap="5.6", facts=facts, signer="cert")
+    assert record is not None
+    assert {name: entry["status"] for name, entry in record["probes"].items()} == {
+        "smoke": "cached",
+        "nettop": "cached",
+    }
+    assert sweeprun.built_before(sweep, stap="5.6", facts=facts) is None
+    assert sweeprun.built_before(sweep, stap="5.5", facts=facts, signer="cert") is None
 
 
 def test_only_what_was_built_has_a_checksum() -> None:
