@@ -4,10 +4,14 @@
     make bench-overhead [PROBES="slow_open nettop"]
 
 A fixed workload (overhead_workload.c) does a little of everything: files, loopback network, system calls, processes.
-With and without the probe take turns, pair after pair; what counts is the iterations for each second of processor time
-that the machine's emulator really got, so that other work on this computer does not count. The session's own
-processor time is that of its unit during the workload. Then the module is built once more with SystemTap's timing
-(`stap -t`), which gives hits and cycles of every handler. Nothing of it touches the modules that sweeps use.
+With and without the probe take turns, and each turn with it is compared with the two around it; what counts is the
+iterations for each second of processor time that the machine's emulator really got, so that other work on this computer
+does not count. The session's own processor time is that of its unit during the workload. The modules are built with
+SystemTap's timing (`stap -t`), which gives hits and cycles of every handler, and lie in a cache of their own on the
+builder: nothing of it touches the modules that sweeps use.
+
+Each probe takes a minute. A manifest has its figures as soon as they are there, and probes that have some are left out
+unless they are named: what was interrupted goes on where it was.
 
 On an emulated machine traps and clock reads cost far more than on hardware, in proportion to everything else: the
 figures say what is cheap and what is not, and are an upper bound.
@@ -34,11 +38,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "src")]
+
+import results  # noqa: E402
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (  # noqa: E402
     catalog,
@@ -51,11 +57,11 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import Guard, Session  # noqa: E402
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe  # noqa: E402
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweeprun import Source  # noqa: E402
-from fleetdiag.lab import api  # noqa: E402
+from fleetdiag.lab import api, nfs  # noqa: E402
 
 TIMING = ["-t", "-DSTP_FORCE_STDOUT_TTY"]  # without a terminal SystemTap leaves the report out
 METHOD = (
-    "iterations of a mixed workload for each processor second, with and without, {} pairs of {} s; stap -t"
+    "iterations of a mixed workload for each processor second, {} turns of {} s with and without; stap -t"
 )
 # Every function of a file system takes minutes to arm on an emulated machine; these are a fair part of them.
 SETTINGS: dict[str, dict[str, Any]] = {"fs_calltrace": {"functions": "ext4_[a-f]*"}}
@@ -71,28 +77,43 @@ _HANDLER = re.compile(
 def main() -> int:
     """Measure the probes named, or all."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("probes", nargs="*", help="names of shipped probes; all without")
-    arguments.add_argument("--host", default="web1", help="machine of the lab")
-    arguments.add_argument("--pairs", type=int, default=3)
+    arguments.add_argument("probes", nargs="*", help="names of shipped probes; without, all not yet measured")
+    arguments.add_argument("--host", default="web2", help="machine of the lab")
+    arguments.add_argument("--turns", type=int, default=3)
     arguments.add_argument("--seconds", type=int, default=4, help="length of one run of the workload")
-    arguments.add_argument(
-        "--directory", default=DIRECTORY, help="where the workload's files lie on the machine"
-    )
+    arguments.add_argument("--again", action="store_true", help="also those that were measured")
     arguments.add_argument("--build-only", action="store_true", help="compile and stop")
     arguments.add_argument("--keep-manifests", action="store_true", help="do not write the figures into them")
-    arguments.add_argument("--out", type=Path, default=ROOT / "build" / "bench" / "overhead.json")
     asked = arguments.parse_args()
-    lab = api.running() if os.environ.get("FLEETDIAG_LAB_AS_IT_IS") else api.up()
+    running = api.running()
+    lab = running if asked.host in running.machines else api.up()
     shipped = [catalog.shipped()]
     probes = catalog.find(asked.probes or catalog.names(shipped), shipped)
+    if not asked.probes and not asked.again:
+        probes = [probe for probe in probes if not probe.overhead]
     with tempfile.TemporaryDirectory(prefix="fd-") as sockets:
-        bench = Bench(lab, asked.host, Path(sockets))
-        measured = dict(bench.measured(probes, asked))
-    if measured:
-        asked.out.parent.mkdir(parents=True, exist_ok=True)
-        known = json.loads(asked.out.read_text()) if asked.out.is_file() else {}
-        asked.out.write_text(json.dumps({**known, **measured}, indent=1) + "\n")
-    return 0
+        details = dict(Bench(lab, asked.host, Path(sockets)).measured(probes, asked))
+    if asked.build_only:
+        return 0
+    return results.write(result(catalog.find(catalog.names(shipped), shipped), details))
+
+
+def result(probes: list[Probe], details: dict[str, Any]) -> results.Result:
+    """What all manifests say now; details: all figures of what was measured this time."""
+    return results.Result(
+        name="overhead",
+        what="Share of a processor that the handlers of a probe took, of what its manifest allows it.",
+        ratios=[
+            results.Ratio(
+                probe.name,
+                round(float(probe.overhead["handlers_percent"]) / probe.limits.overload_percent, 3),
+                1.0,
+            )
+            for probe in probes
+            if probe.overhead
+        ],
+        figures={"measured": {probe.name: dict(probe.overhead) for probe in probes}, "details": details},
+    )
 
 
 @dataclass(frozen=True)
@@ -147,11 +168,11 @@ class Bench:
                 )
                 if source.name == probe.name
             )
-            modules = [self._compiled(source, facts["kernel"], more) for more in ([], TIMING)]
+            module = self._compiled(source, facts["kernel"])
             if asked.build_only:
                 continue
             try:
-                figures = self._measure(probe, sweep, modules, facts, asked)
+                figures = self._measure(probe, sweep, module, facts, asked)
             except FleetdiagError as error:
                 print(f"{probe.name}: {error}", file=sys.stderr)
                 continue
@@ -168,46 +189,63 @@ class Bench:
         self,
         probe: Probe,
         sweep: dict[str, Any],
-        modules: list[bytes],
+        module: bytes,
         facts: dict[str, str],
         asked: argparse.Namespace,
     ) -> dict[str, Any]:
-        for module in modules:
-            self._guard.put(hashlib.sha256(module).hexdigest(), module)
-        pairs = []
-        with self._workload(asked.directory) as workload:
+        self._guard.put(hashlib.sha256(module).hexdigest(), module)
+        with self._files(probe) as directory, self._workload(directory) as workload:
             workload.run(1000)
-            for _ in range(asked.pairs):
-                without = workload.run(asked.seconds * 1000)
-                with_probe, _ = self._with(workload, probe, sweep, modules[0], asked.seconds)
-                pairs.append((without, with_probe))
-            timed, session = self._with(workload, probe, sweep, modules[1], asked.seconds)
-        handlers = read_timing(gzip.decompress(session.out_gz).decode("utf-8", "backslashreplace"))
-        if not handlers:
-            raise FleetdiagError("SystemTap printed no timing; was the module built with -t?")
-        hits = sum(handler.hits for handler in handlers)
-        spent = sum(handler.hits * handler.cycles for handler in handlers)
+            without, turns, handlers = [workload.run(asked.seconds * 1000)], [], []
+            for _ in range(asked.turns):
+                run, session = self._with(workload, probe, sweep, module, asked.seconds)
+                turns.append(run)
+                handlers.append(read_timing(session))
+                without.append(workload.run(asked.seconds * 1000))
+        ratios = [
+            100 * run.speed / mean((before.speed, after.speed))
+            for run, before, after in zip(turns, without, without[1:], strict=True)
+        ]
+        hits = sum(handler.hits for turn in handlers for handler in turn)
+        cycles = sum(handler.hits * handler.cycles for turn in handlers for handler in turn)
+        clock_hz = sum(run.cycles for run in turns) / sum(run.elapsed_s for run in turns)
+        elapsed_s = sum(run.elapsed_s for run in turns)
         emulated = b"tcg" in Path(f"/proc/{self._pid}/cmdline").read_bytes()
         settings = " ".join(f"{name}={value}" for name, value in SETTINGS.get(probe.name, {}).items())
         figures = {
-            "method": METHOD.format(asked.pairs, asked.seconds),
+            "method": METHOD.format(asked.turns, asked.seconds),
             "machine": f"{'emulated' if emulated else 'virtual'} {facts['arch']}, {facts['cpus']} CPU",
             "emulated": emulated,
             "kernel": facts["kernel"],
-            "throughput_percent": round(100 * median(b.speed / a.speed for a, b in pairs), 1),
-            "session_cpu_percent": round(median(b.session_us / b.elapsed_s for _, b in pairs) / 1e4, 1),
-            "hits_per_second": round(hits / timed.elapsed_s),
-            "cycles_per_hit": round(spent / hits) if hits else 0,
+            "throughput_percent": round(median(ratios), 1),
+            "throughput_least": round(min(ratios), 1),
+            "throughput_most": round(max(ratios), 1),
+            "session_cpu_percent": round(median(run.session_us / run.elapsed_s for run in turns) / 1e4, 1),
+            "hits_per_second": round(hits / elapsed_s),
+            "cycles_per_hit": round(cycles / hits) if hits else 0,
+            "handlers_percent": round(100 * cycles / clock_hz / elapsed_s, 2),
             **({"parameters": settings} if settings else {}),
             "date": f"{datetime.now(UTC):%Y-%m-%d}",
         }
         return {
             "overhead": figures,
-            "clock_hz": round(timed.cycles / timed.elapsed_s),
-            "pairs": [[asdict(run) for run in pair] for pair in pairs],
-            "handlers": [asdict(handler) for handler in handlers],
-            "said": session.err.decode("utf-8", "backslashreplace"),
+            "clock_hz": round(clock_hz),
+            "without": [asdict(run) for run in without],
+            "with": [asdict(run) for run in turns],
+            "handlers": [[asdict(handler) for handler in turn] for turn in handlers],
         }
+
+    @contextmanager
+    def _files(self, probe: Probe) -> Iterator[str]:
+        """The directory that the workload uses; of the probes of NFS one that is mounted."""
+        if probe.topic != "nfs":
+            yield DIRECTORY
+            return
+        nfs.start(self._lab, self._host)
+        try:
+            yield f"{nfs.MOUNT}/bench"
+        finally:
+            nfs.stop(self._lab, self._host)
 
     def _with(
         self, workload: Workload, probe: Probe, sweep: dict[str, Any], module: bytes, seconds: int
@@ -264,9 +302,9 @@ class Bench:
             process.communicate(timeout=30)
             self._out(self._host, f"rm -rf {shlex.quote(directory)} {WORKLOAD}")
 
-    def _compiled(self, source: Source, kernel: str, more: list[str]) -> bytes:
+    def _compiled(self, source: Source, kernel: str) -> bytes:
         """The module, from a cache of its own on the builder; SystemTap's answers about the kernel are copied there."""
-        flags = [flag for flag in source.flags if "OVERLOAD" not in flag] + ["-DSTP_NO_OVERLOAD", *more]
+        flags = [flag for flag in source.flags if "OVERLOAD" not in flag] + ["-DSTP_NO_OVERLOAD", *TIMING]
         source = replace(source, flags=flags)
         key = hashlib.sha256(json.dumps([asdict(source), sweeprun.tapset(), kernel]).encode()).hexdigest()[
             :24
@@ -297,7 +335,7 @@ class Bench:
             base64.b64decode(self._out("builder", script, packed(files), timeout_s=1500))
         )
         print(
-            f"{source.name}{' -t' if more else ''}: {len(module)} bytes, {time.monotonic() - began:.0f} s",
+            f"{source.name}: {len(module)} bytes, {time.monotonic() - began:.0f} s",
             file=sys.stderr,
         )
         return module
@@ -384,9 +422,12 @@ def new_sweep(probe: Probe, seconds: int) -> dict[str, Any]:
     )
 
 
-def read_timing(text: str) -> list[Handler]:
+def read_timing(session: Session) -> list[Handler]:
     """What SystemTap printed of every handler but those of control.stp (given with -E, so that its file is <input>)."""
+    text = gzip.decompress(session.out_gz).decode("utf-8", "backslashreplace")
     found = [match for line in text.splitlines() if (match := _HANDLER.match(line))]
+    if not found:
+        raise FleetdiagError("SystemTap printed no timing; was the module built with -t?")
     return [
         Handler(match["point"], match["place"], int(match["hits"]), int(match["avg"]))
         for match in found

@@ -3,18 +3,18 @@
 
 The measurement is tests/bench/bench_overhead.py; it writes its figures into the manifest with `written_into`:
 
-    method               how it was measured, in a sentence
-    machine, kernel      on what; emulated: true if it was no hardware
-    throughput_percent   work done with the probe, of that done without
-    session_cpu_percent  processor time of the program that writes the probe's output down
-    hits_per_second      how often its handlers ran under that work
-    cycles_per_hit       what one of these took, by SystemTap's own timing
-    date                 when
+    method                how it was measured, in a sentence
+    machine, kernel       on what; emulated: true if it was no hardware
+    throughput_percent    work done with the probe, of that done without; throughput_least, throughput_most: its spread
+    session_cpu_percent   processor time of the program that writes the probe's output down
+    hits_per_second       how often its handlers ran under that work
+    cycles_per_hit        what one of these took, by SystemTap's own timing
+    handlers_percent      both together: the share of a processor that the handlers took
+    date                  when
 
-The class follows from the time that the handlers take, hits x cycles: below 1 % of a processor of 3 GHz a probe is
-`low`, below 10 % `medium`, else `high`. Throughput says the same and more, but is a difference of two large figures;
-hits and cycles are counted. On an emulated machine a trap or a read of the clock takes many times the cycles it takes
-on hardware, and so does the rest: the class is on the safe side.
+The class follows from the share of a processor that handlers and session take: below 1 % a probe is `low`, below 10 %
+`medium`, else `high`. Throughput says the same and more, but is a difference of two large figures; shares are counted.
+docs/writing_probes.md says the rule to people.
 """
 
 from __future__ import annotations
@@ -26,28 +26,29 @@ from typing import Any, Literal
 
 Cost = Literal["low", "medium", "high"]
 
-LOW_CYCLES_PER_SECOND = 30e6
-HIGH_CYCLES_PER_SECOND = 300e6
+MEDIUM_PERCENT = 1
+HIGH_PERCENT = 10
 
 
 def cost_of(overhead: Mapping[str, Any]) -> Cost | None:
-    """The class that these figures mean; None if hits or cycles are missing."""
-    hits, cycles = _number(overhead, "hits_per_second"), _number(overhead, "cycles_per_hit")
-    if hits is None or cycles is None:
+    """The class that these figures mean; None if a share is missing."""
+    handlers, session = _number(overhead, "handlers_percent"), _number(overhead, "session_cpu_percent")
+    if handlers is None or session is None:
         return None
-    spent = hits * cycles
-    if spent < LOW_CYCLES_PER_SECOND:
+    if handlers + session < MEDIUM_PERCENT:
         return "low"
-    return "medium" if spent < HIGH_CYCLES_PER_SECOND else "high"
+    return "medium" if handlers + session < HIGH_PERCENT else "high"
 
 
 def sentence(overhead: Mapping[str, Any]) -> str:
-    """`97.2 % of the work was done, 5,140 hits a second of 2,210 cycles (emulated x86_64, 6.12.90)`; or empty."""
+    """`97.2 % of the work was done (96 to 98), 5,140 hits a second of 2,210 cycles (emulated x86_64)`; or empty."""
     parts = []
     done, used = _number(overhead, "throughput_percent"), _number(overhead, "session_cpu_percent")
     hits, cycles = _number(overhead, "hits_per_second"), _number(overhead, "cycles_per_hit")
+    least, most = _number(overhead, "throughput_least"), _number(overhead, "throughput_most")
     if done is not None:
-        parts.append(f"{done:g} % of the work was done")
+        spread = f" ({least:g} to {most:g})" if least is not None and most is not None else ""
+        parts.append(f"{done:g} % of the work was done{spread}")
     if hits is not None and cycles is not None:
         parts.append(f"{hits:,.0f} hits a second of {cycles:,.0f} cycles")
     if used is not None:

@@ -23,9 +23,12 @@ FIGURES = {
     "emulated": True,
     "kernel": "6.12.90-amd64",
     "throughput_percent": 97.2,
+    "throughput_least": 96.9,
+    "throughput_most": 98,
     "session_cpu_percent": 0.4,
     "hits_per_second": 5140,
     "cycles_per_hit": 22100,
+    "handlers_percent": 4.6,
     "date": "2026-11-24",
 }
 SHIPPED = [
@@ -40,31 +43,28 @@ def test_the_cost_of_a_shipped_probe_is_the_measured_one(probe: Probe) -> None:
 
 
 @pytest.mark.parametrize(
-    ("hits", "cycles", "cost"),
-    [
-        (0, 0, "low"),
-        (1000, 29_999, "low"),
-        (1000, 30_000, "medium"),
-        (99_999, 3000, "medium"),
-        (100_000, 3000, "high"),
-    ],
+    ("handlers", "session", "cost"),
+    [(0, 0, "low"), (0.7, 0.2, "low"), (0.7, 0.3, "medium"), (9, 0.9, "medium"), (9, 1, "high")],
 )
-def test_cost_follows_from_hits_and_cycles(hits: float, cycles: float, cost: str) -> None:
-    assert cost_of({"hits_per_second": hits, "cycles_per_hit": cycles}) == cost
+def test_cost_follows_from_the_share_of_a_processor(handlers: float, session: float, cost: str) -> None:
+    assert cost_of({"handlers_percent": handlers, "session_cpu_percent": session}) == cost
 
 
 @pytest.mark.parametrize(
-    "overhead", [{}, {"hits_per_second": 5}, {"hits_per_second": "many", "cycles_per_hit": 1}]
+    "overhead", [{}, {"handlers_percent": 5}, {"handlers_percent": "many", "session_cpu_percent": 1}]
 )
 def test_without_figures_no_cost_is_guessed(overhead: dict[str, object]) -> None:
     assert cost_of(overhead) is None
-    assert sentence(overhead) == ""
+
+
+def test_without_figures_there_is_no_sentence() -> None:
+    assert sentence({"hits_per_second": 5}) == ""
 
 
 def test_the_figures_as_a_sentence() -> None:
     assert sentence(FIGURES) == (
-        "97.2 % of the work was done, 5,140 hits a second of 22,100 cycles, its session used 0.4 % of a processor"
-        " (emulated x86_64, 6.12.90-amd64, 2026-11-24)"
+        "97.2 % of the work was done (96.9 to 98), 5,140 hits a second of 22,100 cycles, its session used 0.4 % of a"
+        " processor (emulated x86_64, 6.12.90-amd64, 2026-11-24)"
     )
 
 
@@ -88,8 +88,8 @@ def test_figures_are_written_beside_the_cost_and_nothing_else_changes() -> None:
         line for line in once.splitlines() if not line.startswith(("overhead:", "  ")) or line == "  t: {}"
     ]
     assert kept == MANIFEST.replace("cost: low  ", "cost: medium  ").splitlines()
-    again = written_into(once, {**FIGURES, "hits_per_second": 1})
-    assert again == once.replace("5140", "1").replace("cost: medium", "cost: low")
+    again = written_into(once, {**FIGURES, "handlers_percent": 0.1})
+    assert again == once.replace("4.6", "0.1").replace("cost: medium", "cost: low")
 
 
 def test_the_report_says_what_was_measured_before_and_how_often_it_ran_now(tmp_path: Path) -> None:
