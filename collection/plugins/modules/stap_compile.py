@@ -349,6 +349,8 @@ def build(module, stap, source, home, kept):
     try:
         name = "fd_{}_{}".format(PLACEHOLDER, source["name"])
         code, said = run_stap(module, stap, source, name, home, work)
+        if code and "no match" in said and "kernel.trace(" in said and forget_failed_queries(home):
+            code, said = run_stap(module, stap, source, name, home, work)
         if (
             code and "similar tracepoints" in said
         ):  # a compilation that was killed leaves a poisoned cache behind
@@ -366,6 +368,22 @@ def build(module, stap, source, home, kept):
         return error
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def forget_failed_queries(home):
+    """Take from SystemTap's cache what says that headers have no tracepoints; how many there were.
+
+    A compilation that was killed while it looked for tracepoints leaves an empty file for each header it had not come
+    to, and every later script finds nothing there.
+    """
+    found = glob.glob(os.path.join(home, "systemtap", "cache", "*", "tracequery_*"))
+    gone = 0
+    for path in found:
+        with contextlib.suppress(OSError):  # another compilation may see to it at the same time
+            if os.path.getsize(path) == 0:
+                os.remove(path)
+                gone += 1
+    return gone
 
 
 def sign(module, made):
