@@ -85,6 +85,23 @@ def test_httpd_keeps_the_file_open(report: dict[str, Any]) -> None:
     assert found == set(WEB)
 
 
+def test_one_web_server_had_its_lower_share_on_both_balancers_and_no_request_failed(
+    report: dict[str, Any],
+) -> None:
+    (told,) = report["traffic"]
+    assert told["alarms"] == []
+    servers = {server["server"]: server for server in told["servers"]}
+    assert set(servers) == set(WEB)
+    (lowered,) = (server for server in servers.values() if server["host"])
+    weights = [(weight["before"], weight["during"], weight["after"]) for weight in lowered["weights"]]
+    assert weights == [(100, 50, 100)] * len(recipe.SITE_BALANCERS)
+    before, during, _ = lowered["shares"]
+    assert before == pytest.approx(1 / 2, abs=0.1)
+    assert during == pytest.approx(1 / 3, abs=0.1)
+    assert {server["failed"] for server in servers.values()} == {0}
+    assert site.client_says()["failed"] == 0
+
+
 def test_nothing_is_left(site_lab: Lab, story: Path) -> None:
     assert story.is_dir()
     assert {name: left_behind(site_lab, name) for name in (*WEB, recipe.SITE_NFS)} == dict.fromkeys(

@@ -237,7 +237,7 @@ def build(
     peer_of = {host: name for shard in shards for host, name in shard.peers().items()}
     evidence = [report.evidence for report in reports]
     baselines = [shard.baseline() for shard in shards]
-    joined = sides.join(evidence, builder.addresses)
+    joined = sides.join(evidence, builder.addresses, builder.windows)
     for pair in joined:
         next(report for report in reports if report.name == pair.probe).tables.append(pair.table)
     found = findings.find(evidence, peer_of, _past(baselines), joined)
@@ -536,6 +536,7 @@ class _Builder:
     def __init__(self, probes: Mapping[str, Probe], room: _Room) -> None:
         self.rows: dict[str, coverage.HostCoverage] = {}
         self.addresses: dict[str, list[str]] = {}
+        self.windows: dict[str, tuple[float, float]] = {}
         self._probes = probes
         self._room = room
         self._reports: dict[str, ProbeReport] = {}
@@ -545,6 +546,9 @@ class _Builder:
         """Read everything of one host. Hosts must come in the order of their names."""
         record = shard.record(host)
         self.addresses[host] = _addresses(record.preflight)
+        start, end = (coverage.number(record.window or {}, name) for name in ("start", "end"))
+        if start is not None and end is not None:
+            self.windows[host] = (start, end)
         outputs: dict[str, coverage.SessionOutput] = {}
         folded: dict[str, dict[str, merge.HostMerger]] = {}
         for name in shard.probes:

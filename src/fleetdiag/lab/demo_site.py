@@ -14,6 +14,7 @@ from fleetdiag.lab.api import Lab
 PROBES = ("nfs_client", "nfs_server", "slow_open")
 PARAMETERS = ("nfs_client.threshold_ms=100", "slow_open.threshold_ms=500")
 WINDOW = "20s"
+WEIGHT = "50%"
 #: The client has had as many answers of the slow file before the sweep begins.
 _ANSWERS = 4
 _ANSWERS_WITHIN_S = 300.0
@@ -63,7 +64,9 @@ def sweep_command(lab: Lab) -> list[str]:
     probes = [part for probe in PROBES for part in ("--probe", probe)]
     parameters = [part for parameter in PARAMETERS for part in ("--param", parameter)]
     command = [sys.executable, "-m", "fleetdiag", "sweep", "-i", str(lab.inventory), "-l", "web,nfs"]
-    return [*command, *probes, *parameters, "--window", WINDOW]
+    # Of two servers one must keep its full weight: it is probed all the same.
+    drain = ["--drain", WEIGHT, "-e", "sweep_drain_unfit=probe"]
+    return [*command, *probes, *parameters, "--window", WINDOW, *drain]
 
 
 def untold(new_runs: list[Path]) -> list[str]:

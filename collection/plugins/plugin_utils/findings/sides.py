@@ -38,6 +38,8 @@ _NEAR_TOP = 0.25
 
 Addresses = Mapping[str, Sequence[str]]
 """Of each host the addresses it has, as it said them."""
+Windows = Mapping[str, tuple[float, float]]
+"""Of each host when it was sampled, seconds since the epoch; of batches each has its own."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,11 @@ class _Both:
         return max(range(len(self.parts)), key=lambda place: self.parts[place])
 
 
-def join(evidence: Sequence[Evidence], addresses: Addresses) -> list[Joined]:
-    """All pairs of tables of which both were sampled. Pairs without a common row are left out."""
+def join(evidence: Sequence[Evidence], addresses: Addresses, windows: Windows | None = None) -> list[Joined]:
+    """All pairs of tables of which both were sampled. Pairs without a common row are left out.
+
+    Hosts that were sampled one after the other saw different requests: these are not joined.
+    """
     by_name = {probe.name: probe for probe in evidence}
     found = []
     for probe in evidence:
@@ -88,7 +93,7 @@ def join(evidence: Sequence[Evidence], addresses: Addresses) -> list[Joined]:
             )
             if side is None or other is None or not fits(merged.table, other.table, side):
                 continue
-            joined = _join(probe, merged, other, side, _Hosts(addresses))
+            joined = _join(probe, merged, other, side, _Hosts(addresses, windows or {}))
             if joined.rows or joined.notes:
                 found.append(joined)
     return found
@@ -114,7 +119,8 @@ def fits(here: Table, there: Table, side: OtherSide) -> bool:
 class _Hosts:
     """Which host has a name or an address. An address that several hosts have (of containers, say) is nobody's."""
 
-    def __init__(self, addresses: Addresses) -> None:
+    def __init__(self, addresses: Addresses, windows: Windows) -> None:
+        self._windows = windows
         owners: dict[str, set[str]] = {}
         for host, listed in addresses.items():
             for address in listed:
@@ -137,6 +143,13 @@ class _Hosts:
         if text in self._names:
             return text
         return self._by_short.get(text.partition(".")[0])
+
+    def together(self, one: str, other: str) -> bool:
+        """True if they were sampled at the same time, for the most part."""
+        if one not in self._windows or other not in self._windows:
+            return True
+        (start, end), (begin, stop) = self._windows[one], self._windows[other]
+        return min(end, stop) - max(start, begin) > min(end - start, stop - begin) / 2
 
 
 def normal(address: str) -> str:
@@ -177,11 +190,14 @@ def _join(probe: Evidence, here: MergedTable, there: MergedTable, side: OtherSid
     names = _servers(asked, served, hosts)
     sampled = {found.host for found in there.hosts}
     unknown: dict[str, set[str]] = {}
+    apart: dict[str, set[str]] = {}
     both: dict[tuple[str, str, Value], _Sum] = {}
     for (client, named, key), total in asked.items():
         answered = names.get((client, named))
         if answered is None or answered not in sampled:
             unknown.setdefault(named, set()).add(client)
+        elif not hosts.together(client, answered):
+            apart.setdefault(answered, set()).add(client)
         elif (client, answered, key) in served:
             both.setdefault((client, answered, key), _Sum()).add(total.count, total.times)
     rows = [_both(place, total, served[place]) for place, total in both.items() if total.count]
@@ -191,6 +207,11 @@ def _join(probe: Evidence, here: MergedTable, there: MergedTable, side: OtherSid
         f" no host that {side.probe} sampled has this name or address"
         for named, clients in sorted(unknown.items())
         if not named.startswith("(")
+    ]
+    notes += [
+        f"{probe.name}: what {words.hosts(sorted(clients))} asked of {printable(server)} is not compared with what it"
+        " did: they were probed one after the other; probe them in one batch"
+        for server, clients in sorted(apart.items())
     ]
     return Joined(probe.name, _table(probe, rows, _declared(here.table, side)), side, rows, notes)
 

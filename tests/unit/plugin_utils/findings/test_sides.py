@@ -163,6 +163,22 @@ def test_server_that_was_not_probed() -> None:
     assert "nfs2" not in only(found).sentence
 
 
+def test_hosts_that_were_probed_one_after_the_other_are_not_joined() -> None:
+    known = [
+        evidence("nfs_client", {"requests": {"web1": [asked("nfs1", 0.4, 0.4)]}}),
+        evidence("nfs_server", {"operations": {"nfs1": [served("10.77.0.11", 0.4, 0.4)]}}),
+    ]
+    (joined,) = sides.join(known, ADDRESSES, {"web1": (100.0, 130.0), "nfs1": (140.0, 170.0)})
+    assert joined.rows == []
+    (note,) = joined.notes
+    assert note == (
+        "nfs_client: what web1 asked of nfs1 is not compared with what it did: they were probed one after the other;"
+        " probe them in one batch"
+    )
+    (joined,) = sides.join(known, ADDRESSES, {"web1": (100.0, 130.0), "nfs1": (101.5, 130.0)})
+    assert len(joined.rows) == 1
+
+
 def test_without_the_other_probe_nothing_is_said() -> None:
     alone = [evidence("nfs_client", {"requests": {"web1": [asked("nfs1", 0.4, 0.3)]}})]
     assert sides.join(alone, ADDRESSES) == []
