@@ -122,6 +122,9 @@ class ActionModule(FleetdiagAction):
             turn.trouble = f"the connection was lost while it compiled: {printable(str(error).strip())[:300]}"
         except BuilderError as error:
             turn.trouble = str(error)
+        except FleetdiagError as error:
+            turn.trouble, turn.ours = str(error), True
+            turn.remedy = "put that right on the controller, then sweep again"
         probes = {probe.name: probe for probe in sweeprun.probes(sweep)}
         for name, entry in turn.entries.items():
             if entry["status"] == "failed" and name in probes:

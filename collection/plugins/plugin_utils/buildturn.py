@@ -23,7 +23,8 @@ class Turn:
     """One builder's try. stap: its version. wanted: names of the modules asked of it. entries: what came of each.
 
     trouble: why it made nothing, as a clause about the builder; remedy: what to do about that. lacks: it could not be
-    given all it needs, so that even a fault in a script may be its own.
+    given all it needs, so that even a fault in a script may be its own. ours: the trouble is the controller's (its disk
+    is full), which no other builder would change.
     """
 
     builder: str
@@ -33,6 +34,7 @@ class Turn:
     trouble: str = ""
     remedy: str = ""
     lacks: bool = False
+    ours: bool = False
 
     @property
     def left(self) -> list[str]:
@@ -66,7 +68,7 @@ def recorded(
     )
     record["probes"] = dict(record["probes"])
     left = turn.left
-    following = _following(builders, turn.builder) if left else ""
+    following = _following(builders, turn.builder) if left and not turn.ours else ""
     for name, entry in turn.entries.items():
         if not (following and name in left):
             record["probes"][name] = {**entry, "builder": turn.builder, "stap": turn.stap}

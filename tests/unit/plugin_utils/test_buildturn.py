@@ -55,6 +55,14 @@ def test_when_nobody_is_left_the_reason_of_each_is_said() -> None:
     assert found["remedy"] == "install it"
 
 
+def test_what_is_wrong_here_no_other_builder_is_asked_to_change() -> None:
+    found, following = record(
+        turn(trouble="/cache: cannot write it; free some space", ours=True, remedy="here")
+    )
+    assert following == ""
+    assert (found["error"], found["remedy"]) == ("/cache: cannot write it; free some space", "here")
+
+
 def test_a_trivial_module_alone_is_nothing() -> None:
     found, _ = record(turn(entries={"smoke": entry("cached"), "nettop": entry("failed", "out of order")}))
     last = Turn("b2", "", wanted=["nettop"], trouble="the builder b2 cannot be reached")
