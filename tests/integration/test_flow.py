@@ -53,7 +53,8 @@ def command(made: Fleet, runs: Path, *args: str, **variables: object) -> list[st
     return [
         *(sys.executable, "-m", "fleetdiag", "sweep", "-i", str(made.inventory), "--runs-dir", str(runs)),
         *("--no-become", "--window", "2s", *words, *args),
-        *("-e", json.dumps({"sweep_install": False, **variables})),
+        *("-e", "sweep_install=false"),  # a text, as a person gives it
+        *(("-e", json.dumps(variables)) if variables else ()),
     ]
 
 
