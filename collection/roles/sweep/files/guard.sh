@@ -218,7 +218,8 @@ save_sysctls() {
     for entry in $SYSCTLS; do
         file=${entry%:*}
         saved="$SWEEPS/$1/sysctl.${file##*/}"
-        [ -e "$saved" ] || { { read -r value <"/proc/sys/$file"; } 2>/dev/null && echo "$value" >"$saved"; } || :
+        # `read` asks for one byte at a time, and a number of /proc/sys has no second one
+        [ -e "$saved" ] || cat "/proc/sys/$file" >"$saved" 2>/dev/null || :
     done
 }
 
