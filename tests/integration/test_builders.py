@@ -144,10 +144,9 @@ def test_the_next_builder_takes_over_from_one_that_is_gone_and_one_that_is_broke
 ) -> None:
     broken["ansible_port"] = site.port()
     found, said = site.build({"gone": {"ansible_port": 9}, "bad": broken, "builder": {}})
-    assert {name: (e["status"], e["builder"]) for name, e in found["probes"].items()} == {
-        "smoke": ("built", "builder"),
-        "fresh": ("built", "builder"),
-    }
+    # the smoke module may be in the builder's cache, and is then given by whichever comes first
+    fresh = found["probes"]["fresh"]
+    assert (fresh["status"], fresh["builder"]) == ("built", "builder")
     assert [item["builder"] for item in found["tried"]] == ["gone", "bad"]
     assert found["tried"][0]["reason"] == "the builder gone cannot be reached"
     assert "out of order" in found["tried"][1]["reason"]

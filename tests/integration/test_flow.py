@@ -76,7 +76,7 @@ def window_of(run: Path) -> dict[str, float]:
 def verbs(made: Fleet, number: int) -> list[str]:
     """The verbs of guard.sh that a host was sent."""
     known = re.compile(r"\b(preflight|arm|go|collect|forget|date)\b")
-    return [known.findall(line)[-1] for line in made.commands(number)]
+    return [(known.findall(line) or [line])[-1] for line in made.commands(number)]
 
 
 def test_a_host_that_is_known_is_asked_to_arm_and_to_hand_over(hosts: Fleet, tmp_path: Path) -> None:
@@ -148,15 +148,11 @@ def test_two_sweeps_with_one_start_look_at_the_same_time(hosts: Fleet, tmp_path:
     assert all(at is not None and 0 <= at - start < 1 for at in opened)
 
 
-@pytest.mark.parametrize(("offset", "said"), [(-100, "100."), (1, "ahead")])
-def test_a_start_that_is_past_or_too_near_arms_nothing(
-    hosts: Fleet, tmp_path: Path, offset: int, said: str
-) -> None:
+def test_a_start_that_is_past_arms_nothing(hosts: Fleet, tmp_path: Path) -> None:
     hosts.forget_commands()
-    done = sweep(hosts, tmp_path, sweep_start=time.time() + offset)
+    done = sweep(hosts, tmp_path, sweep_start=time.time() - 100)
     assert done.returncode == 2
-    assert "sweep_start" in done.stderr
-    assert said in done.stderr
+    assert re.search(r"sweep_start \d+: is 1\d\d\.\d s ago, no host can be armed by then", done.stderr)
     assert "Traceback" not in done.stdout + done.stderr
     assert not hosts.commands(1)
 
