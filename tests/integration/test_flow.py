@@ -118,6 +118,8 @@ def test_a_host_that_was_booted_into_another_kernel_costs_the_others_nothing(
 
 
 def test_modules_that_are_gone_are_sent_with_the_next_command(hosts: Fleet, tmp_path: Path) -> None:
+    known = sweep(hosts, tmp_path / "before")
+    assert known.returncode == 0, known.stdout + known.stderr
     hosts.remove_modules()
     hosts.forget_commands()
     done = sweep(hosts, tmp_path)

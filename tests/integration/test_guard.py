@@ -221,7 +221,7 @@ def test_a_session_that_is_loaded_with_its_window_need_not_be_told(
 ) -> None:
     sha256 = sha256_of(module)
     plan = SessionPlan(PROBE, sha256, 1, [("fd_nonce", "00ff00ff00ff00ff"), ("fd_ttl_ms", "120000")])
-    start = int(float(lab.ssh(HOST, "date +%s.%N").stdout) * 1000) + 20_000
+    start = int(float(lab.ssh(HOST, "date +%s.%N").stdout) * 1000) + 60_000
     reply = guard.arm(
         SWEEP,
         ttl_s=120,
@@ -232,7 +232,7 @@ def test_a_session_that_is_loaded_with_its_window_need_not_be_told(
         modules={sha256: module},
     )
     assert reply.sessions[PROBE][0] == "started"
-    wait_until(lambda: not loaded(lab, f"fd_{SWEEP}_{PROBE}"), "it ends with its window", 90)
+    wait_until(lambda: not loaded(lab, f"fd_{SWEEP}_{PROBE}"), "it ends with its window", 150)
     (session,) = guard.collect(SWEEP, {PROBE: 1 << 20}).sessions
     records = [line.split("\t") for line in gzip.decompress(session.out_gz).decode().splitlines()]
     assert [record[2] for record in records[:2]] == ["@armed", "@start"]
