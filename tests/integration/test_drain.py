@@ -18,7 +18,12 @@ from sweeps import ENVIRONMENT, ROOT, fleetdiag, newest, wait_until
 
 from fleetdiag.lab.api import Lab
 
-pytestmark = pytest.mark.lab
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.skipif(
+        "FLEETDIAG_TEST_LONG" not in os.environ, reason="minutes for each test; make test-long"
+    ),
+]
 
 LB = "web2"
 SOCKET = "/run/fleetdiag-test.sock"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -12,7 +13,12 @@ from sweeps import WEB, coverage, report_of, sweep
 
 from fleetdiag.lab.api import Lab
 
-pytestmark = pytest.mark.lab
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.skipif(
+        "FLEETDIAG_TEST_LONG" not in os.environ, reason="minutes for each test; make test-long"
+    ),
+]
 
 
 def test_two_shards_have_one_window_and_one_report(lab: Lab, tmp_path: Path) -> None:
