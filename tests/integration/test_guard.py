@@ -232,6 +232,7 @@ def test_a_session_that_is_loaded_with_its_window_need_not_be_told(
         modules={sha256: module},
     )
     assert reply.sessions[PROBE][0] == "started"
+    wait_until(lambda: loaded(lab, f"fd_{SWEEP}_{PROBE}"), "it is loaded", 60)
     wait_until(lambda: not loaded(lab, f"fd_{SWEEP}_{PROBE}"), "it ends with its window", 150)
     (session,) = guard.collect(SWEEP, {PROBE: 1 << 20}).sessions
     records = [line.split("\t") for line in gzip.decompress(session.out_gz).decode().splitlines()]
