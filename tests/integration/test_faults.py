@@ -8,12 +8,14 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 from functools import partial
 from pathlib import Path
 
 import pytest
 from sweeps import (
     ENVIRONMENT,
+    MANIFEST,
     ROOT,
     SCRIPTS,
     WEB,
@@ -188,8 +190,18 @@ def test_too_little_room_refuses_a_host_before_anything_is_built(
     assert not list((run / "builds").iterdir())
 
 
+@pytest.fixture
+def never_built(tmp_path: Path) -> Path:
+    """A catalog with the probe `fresh`, which no host can be remembered for."""
+    folder = tmp_path / "catalog" / "fresh"
+    folder.mkdir(parents=True)
+    (folder / "fresh.stp").write_text(f"# {uuid.uuid4()}\n{SCRIPTS['tick']}")
+    (folder / "probe.yml").write_text(MANIFEST.format("fresh"))
+    return folder.parent
+
+
 def test_an_unreachable_builder_costs_its_kernels_and_says_so(
-    lab: Lab, catalog: Path, tmp_path: Path
+    lab: Lab, never_built: Path, tmp_path: Path
 ) -> None:
     inventory = tmp_path / "inventory.yml"
     inventory.write_text(
@@ -197,8 +209,8 @@ def test_an_unreachable_builder_costs_its_kernels_and_says_so(
     )
     runs = tmp_path / "runs"
     sweep(
-        *(lab, runs, "-i", str(inventory), "-l", "web1", "--window", "5s", "--catalog", str(catalog)),
-        *("--probe", "tick"),
+        *(lab, runs, "-i", str(inventory), "-l", "web1", "--window", "5s", "--catalog", str(never_built)),
+        *("--probe", "fresh"),
     )
     row = coverage(report_of(newest(runs)))["web1"]
     assert row["status"] == "refused"
@@ -206,12 +218,13 @@ def test_an_unreachable_builder_costs_its_kernels_and_says_so(
     assert row["remedy"]
 
 
-def test_no_builder_and_no_host_that_can_build(lab: Lab, catalog: Path, tmp_path: Path) -> None:
+def test_no_builder_and_no_host_that_can_build(lab: Lab, never_built: Path, tmp_path: Path) -> None:
     """web2's only apt source is the lab's own, which has no compiler and no newer SystemTap."""
+    runs = tmp_path / "runs"
     sweep(
-        *(lab, tmp_path, "-l", "web2", "--window", "5s", "--catalog", str(catalog), "--probe", "tick"),
+        *(lab, runs, "-l", "web2", "--window", "5s", "--catalog", str(never_built), "--probe", "fresh"),
         *("-e", "sweep_builder_group=none"),
     )
-    row = coverage(report_of(newest(tmp_path)))["web2"]
+    row = coverage(report_of(newest(runs)))["web2"]
     assert row["status"] == "refused"
     assert "install_mirror" in row["reason"]
