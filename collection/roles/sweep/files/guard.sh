@@ -427,6 +427,10 @@ PLAN
         done
         for probe in $waiting; do echo "session $probe late $(($(uptime_s) - began))"; done
     fi
+    if [ -z "$waiting$(ours_loaded "$id")$(signed_loaded "$id")" ]; then  # nobody will come back for it: the host is free for the next sweep
+        finish "$id" >/dev/null
+        ls "$SWEEPS/$id"/*/out >/dev/null 2>&1 || rm -rf "${SWEEPS:?}/$id"
+    fi
     echo "verdict=ok"
     echo "left=$(clock)"
 }
