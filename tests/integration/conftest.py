@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,3 +33,13 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name / f"{name}.stp").write_text(script)
         (folder / name / "probe.yml").write_text(MANIFEST.format(name))
     return folder
+
+
+@pytest.fixture
+def never_built(tmp_path: Path) -> Path:
+    """A catalog with the probe `fresh`, which was never compiled and which no host can be remembered for."""
+    folder = tmp_path / "catalog" / "fresh"
+    folder.mkdir(parents=True)
+    (folder / "fresh.stp").write_text(f"# {uuid.uuid4()}\n{SCRIPTS['tick']}")
+    (folder / "probe.yml").write_text(MANIFEST.format("fresh"))
+    return folder.parent

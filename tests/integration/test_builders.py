@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sweeps import ENVIRONMENT, MANIFEST, ROOT, SCRIPTS
+from sweeps import ENVIRONMENT, ROOT
 from test_faults import ansible
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, plan, store
@@ -115,12 +114,8 @@ class Site:
 
 
 @pytest.fixture
-def site(lab: Lab, tmp_path: Path) -> Site:
-    folder = tmp_path / "catalog" / "fresh"
-    folder.mkdir(parents=True)
-    (folder / "fresh.stp").write_text(f"# {uuid.uuid4()}\n{SCRIPTS['tick']}")
-    (folder / "probe.yml").write_text(MANIFEST.format("fresh"))
-    return Site(lab, tmp_path)
+def site(lab: Lab, never_built: Path) -> Site:
+    return Site(lab, never_built.parent)
 
 
 @pytest.fixture

@@ -8,14 +8,12 @@ import os
 import signal
 import subprocess
 import sys
-import uuid
 from functools import partial
 from pathlib import Path
 
 import pytest
 from sweeps import (
     ENVIRONMENT,
-    MANIFEST,
     ROOT,
     SCRIPTS,
     WEB,
@@ -188,16 +186,6 @@ def test_too_little_room_refuses_a_host_before_anything_is_built(
     assert {hosts[host]["status"] for host in WEB} == {"refused"}
     assert "99999999" in hosts["web1"]["reason"]
     assert not list((run / "builds").iterdir())
-
-
-@pytest.fixture
-def never_built(tmp_path: Path) -> Path:
-    """A catalog with the probe `fresh`, which no host can be remembered for."""
-    folder = tmp_path / "catalog" / "fresh"
-    folder.mkdir(parents=True)
-    (folder / "fresh.stp").write_text(f"# {uuid.uuid4()}\n{SCRIPTS['tick']}")
-    (folder / "probe.yml").write_text(MANIFEST.format("fresh"))
-    return folder.parent
 
 
 def test_an_unreachable_builder_costs_its_kernels_and_says_so(
