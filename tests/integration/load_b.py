@@ -22,10 +22,9 @@ GO = Path("/run/fleetdiag-lab-go")
 EXPORT = "/srv/fleetdiag-nfs"
 MOUNT = "/mnt/fleetdiag-nfs"
 COLD = "/var/tmp/fleetdiag-cold.dat"
-COLD_MB = 16
+COLD_MB = 8
 GROUP = Path("/sys/fs/cgroup/fleetdiag-lab")
-SPARE_MB = 160
-HOG = "/dev/shm/fleetdiag-hog"
+PRESS_KB = 100_000  # less than the distance between its two marks, 30 % of all memory
 UDP_PORT, BUSY_PORT, FREE_PORT, CLOSED_PORT, NOWHERE_PORT = 5999, 5998, 5997, 9, 81
 NOWHERE = {"192.0.2.2": socket.AF_INET, "2001:db8::2": socket.AF_INET6}
 GIVEN_UP_S = 2.0
@@ -156,32 +155,37 @@ def read_in_group() -> None:
     read(COLD)
 
 
-def take(leave_mb: int) -> None:
-    """Take free memory until so much is left."""
-    free = int(re.findall(r"MemFree: +(\d+)", Path("/proc/meminfo").read_text())[0]) >> 10
-    if free > leave_mb:
-        with open(HOG, "ab") as file, contextlib.suppress(OSError):
-            os.posix_fallocate(file.fileno(), file.tell(), (free - leave_mb) << 20)
+def vm(name: str) -> Path:
+    return Path("/proc/sys/vm", name)
 
 
-def fill_memory() -> None:
-    """Down to where the kernel's thread begins to look for more; it finds the cold file."""
-    zones = Path("/proc/zoneinfo").read_text()
-    low = sum(int(pages) for pages in re.findall(r"^ +low +(\d+)", zones, re.MULTILINE))
-    size = os.stat(HOG).st_size
-    take((low >> 8) - 8)
-    os.truncate(HOG, size)
+def scanned() -> int:
+    return int(re.findall(r"pgscan_kswapd (\d+)", Path("/proc/vmstat").read_text())[0])
+
+
+def press() -> None:
+    """The kernel's thread looks for memory: for a moment it is told to keep more free than there is."""
+    before = {name: vm(name).read_text() for name in ("min_free_kbytes", "watermark_scale_factor")}
+    free_kb = int(re.findall(r"MemFree: +(\d+)", Path("/proc/meminfo").read_text())[0])
+    asleep, until = scanned(), time.monotonic() + 3
+    try:
+        vm("watermark_scale_factor").write_text("3000")
+        vm("min_free_kbytes").write_text(str(free_kb - PRESS_KB))
+        while scanned() == asleep and time.monotonic() < until:
+            bytearray(1 << 20)
+    finally:
+        for name, value in before.items():
+            vm(name).write_text(value)
 
 
 def main() -> None:
     Path(COLD).write_bytes(os.urandom(COLD_MB << 20))
     os.sync()
     GROUP.mkdir(exist_ok=True)
-    (GROUP / "memory.max").write_text("6M")
+    (GROUP / "memory.max").write_text("4M")
     local = os.open(f"{EXPORT}/local.dat", os.O_WRONLY | os.O_CREAT)
     remote = os.open(f"{MOUNT}/slow.dat", os.O_WRONLY | os.O_CREAT)
     servers = Servers()
-    take(SPARE_MB)
     Path(f"{GO}.ready").touch()
     while not GO.exists() or not GO.read_text().strip():
         time.sleep(0.2)
@@ -192,7 +196,7 @@ def main() -> None:
         freeze_and_thaw(local, remote)
         read_files()
         wait(child("lab_group", read_in_group))
-        wait(child("lab_hog", fill_memory))
+        wait(child("lab_press", press))
         wait(connecting)
 
 

@@ -8,10 +8,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog
 from fleetdiag.lab.api import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,6 +92,20 @@ def rows(report: dict[str, Any], name: str) -> list[dict[str, Any]]:
         }
         for row in table["rows"]
     ]
+
+
+def assert_built_from_headers(lab: Lab, run: Path, probes: Sequence[str], kernels: int) -> None:
+    """Each of these shipped probes was compiled for so many kernels where no debuginfo is installed."""
+    installed = lab.ssh(
+        "builder", "ls /usr/lib/debug/boot/vmlinux-* /usr/lib/debug/lib/modules/*/vmlinux"
+    ).stdout
+    assert installed == "", "a builder with debuginfo proves nothing: `fleetdiag lab down`, then again"
+    for name in probes:
+        assert not catalog.load_probe(catalog.shipped() / name).requires_debuginfo
+    builds = [json.loads(path.read_text()) for path in (run / "builds").iterdir()]
+    assert len(builds) == kernels
+    for build in builds:
+        assert {build["probes"][name]["status"] for name in probes} <= {"built", "cached"}, build
 
 
 def left_behind(lab: Lab, host: str) -> str:

@@ -6,7 +6,6 @@ Each must name the process or device that the load makes, with the figures that 
 
 from __future__ import annotations
 
-import json
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -16,9 +15,8 @@ from typing import Any, NamedTuple
 
 import load_a
 import pytest
-from sweeps import coverage, left_behind, newest, probe, report_of, sweep
+from sweeps import assert_built_from_headers, coverage, left_behind, newest, probe, report_of, sweep
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog
 from fleetdiag.lab.api import Lab
 
 pytestmark = pytest.mark.lab
@@ -89,16 +87,7 @@ each_host = pytest.mark.parametrize("host", HOSTS)
 
 
 def test_all_of_them_build_where_no_debuginfo_is_installed(lab: Lab, swept: Swept) -> None:
-    installed = lab.ssh(
-        "builder", "ls /usr/lib/debug/boot/vmlinux-* /usr/lib/debug/lib/modules/*/vmlinux"
-    ).stdout
-    assert installed == "", "a builder with debuginfo proves nothing: `fleetdiag lab down`, then again"
-    for name in PROBES:
-        assert not catalog.load_probe(catalog.shipped() / name).requires_debuginfo
-    builds = [json.loads(path.read_text()) for path in (swept.run / "builds").iterdir()]
-    assert len(builds) == len(HOSTS)
-    for build in builds:
-        assert {build["probes"][name]["status"] for name in PROBES} <= {"built", "cached"}, build
+    assert_built_from_headers(lab, swept.run, PROBES, kernels=len(HOSTS))
 
 
 @each_host

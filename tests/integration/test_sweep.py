@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from sweeps import WEB, coverage, left_behind, newest, probe, report_of, rows, sweep
+from sweeps import (
+    WEB,
+    assert_built_from_headers,
+    coverage,
+    left_behind,
+    newest,
+    probe,
+    report_of,
+    rows,
+    sweep,
+)
 
 from fleetdiag.lab import workload
 from fleetdiag.lab.api import Lab
@@ -70,6 +80,10 @@ def test_the_old_host_is_refused_with_reason_and_remedy(swept: Swept) -> None:
     assert "staprun 4.8" in old["reason"]
     assert "5.0" in old["reason"]
     assert old["remedy"]
+
+
+def test_all_of_them_build_where_no_debuginfo_is_installed(lab: Lab, swept: Swept) -> None:
+    assert_built_from_headers(lab, swept.run, PROBES, kernels=2)
 
 
 def test_the_slow_file_is_named_with_its_host_and_process(swept: Swept) -> None:

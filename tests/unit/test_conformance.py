@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ def folders(where: Path) -> list[Path]:
     return sorted(path for path in where.iterdir() if path.is_dir() and any(path.iterdir()))
 
 
+INTEGRATION = Path(__file__).parents[1] / "integration"
+SWEEPS = ("sweep", "catalog_probes_a", "catalog_probes_b")
 ROLES = folders(COLLECTION / "roles")
 PROBES = folders(catalog.shipped())
 
@@ -101,3 +104,16 @@ def test_a_probe_has_no_fault(folder: Path) -> None:
     """Manifest, script and recorded sample, as `fleetdiag probes check` sees them."""
     assert probefolder.faults(folder) == []
     assert probefolder.nonce_of((folder / probefolder.SAMPLE).read_bytes()) == probefolder.NONCE
+
+
+def test_each_probe_is_run_on_real_kernels_by_exactly_one_test() -> None:
+    """`PROBES` of the tests that sweep the lab's machines of both kernel lines."""
+    tests = [ast.parse((INTEGRATION / f"test_{name}.py").read_text(encoding="utf-8")) for name in SWEEPS]
+    swept = [
+        name
+        for tree in tests
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "PROBES"
+        for name in ast.literal_eval(node.value)
+    ]
+    assert sorted(swept) == [folder.name for folder in PROBES]
