@@ -48,6 +48,8 @@ def test_what_is_said_of_the_tapset_is_there() -> None:
 
 # --- the page of SystemTap's examples: tools/examples.py ---
 
+EXAMPLES = ROOT / "collection" / "docs" / "examples.md"
+
 
 def _tool() -> ModuleType:
     spec = importlib.util.spec_from_file_location("tools_examples", ROOT / "tools" / "examples.py")
@@ -57,6 +59,27 @@ def _tool() -> ModuleType:
     sys.modules[spec.name] = module  # its dataclasses look for it there
     spec.loader.exec_module(module)
     return module
+
+
+def test_forty_examples_of_six_topics_ran() -> None:
+    ran = set()
+    for section in EXAMPLES.read_text(encoding="utf-8").split("\n## ")[1:]:
+        topic, _, table = section.partition("\n")
+        for row in table.strip().splitlines()[2:]:
+            cells = re.split(r"(?<!\\) ?\| ?", row)[1:-1]
+            if cells[5].split(":")[0] == "ran":
+                ran.add((topic, cells[0]))
+                assert cells[2] in ("table", "rows", "text", "calltrace"), row
+                assert int(cells[3]) + int(cells[4]) > 0, row
+    assert len(ran) >= 40
+    assert len({topic for topic, _ in ran}) >= 6
+
+
+def test_the_page_of_examples_can_be_found() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    role = (ROOT / "collection/roles/sweep/README.md").read_text(encoding="utf-8")
+    assert "(collection/docs/examples.md)" in readme
+    assert "`docs/examples.md`" in role
 
 
 def test_the_same_outcomes_give_the_same_page() -> None:
