@@ -122,10 +122,10 @@ def test_modules_that_are_gone_are_sent_with_the_next_command(hosts: Fleet, tmp_
     assert known.returncode == 0, known.stdout + known.stderr
     hosts.remove_modules()
     hosts.forget_commands()
-    done = sweep(hosts, tmp_path)
+    done = sweep(hosts, tmp_path / "after")
     assert done.returncode == 0, done.stdout + done.stderr
     assert verbs(hosts, 1) == ["arm", "arm", "collect", "forget"]
-    armed = json.loads((newest(tmp_path) / "hosts" / hosts.names[0] / "arm.json").read_text())
+    armed = json.loads((newest(tmp_path / "after") / "hosts" / hosts.names[0] / "arm.json").read_text())
     assert armed["pushed"] == len(PROBES)
 
 
