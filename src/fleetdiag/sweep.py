@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -100,27 +101,46 @@ def run(request: Request) -> int:
 
 def _run_sharded(request: Request, checked: Checked) -> int:
     """The same by several workers at the same time, each with its share of the hosts."""
-    state = progress.Progress(hosts=checked.hosts, window_s=checked.window_s)
-    stop = playbook.Stop(_STOPPING)
-    with stop.listening(), progress.shown(state) as view:
-
-        def on_event(event: playbook.Event) -> None:
-            for news in state.feed(event):
-                view.tell(news)
-
+    with _followed(checked) as sweep:
         reach = _reach(request, checked)
         found = shards.run(
-            PLAYBOOK, reach, checked.hosts, checked.variables, request.sharding, on_event, stop
+            PLAYBOOK, reach, checked.hosts, checked.variables, request.sharding, sweep.on_event, sweep.stop
         )
     if not found:
         print(_INTERRUPTED, file=sys.stderr)
         return EXIT_INTERRUPTED
     report = render_together(found)
-    return EXIT_INTERRUPTED if stop.requested else exit_code(report, request.fail_on)
+    return EXIT_INTERRUPTED if sweep.stop.requested else exit_code(report, request.fail_on)
 
 
 def carry_out(request: Request, checked: Checked) -> Outcome:
     """Sweep, and leave the report to the caller. FleetdiagError if the sweep could not start."""
+    with _followed(checked) as sweep:
+        reach = _reach(request, checked)
+        printed = playbook.run(PLAYBOOK, reach, checked.variables, sweep.on_event, sweep.stop)
+        run_dir = sweep.state.run_dir
+        if run_dir is not None:
+            _give_back(request, checked, run_dir)
+    if run_dir is not None and run_dir.is_dir():
+        return Outcome(run_dir, sweep.stop.requested)
+    if sweep.stop.requested:
+        print(_INTERRUPTED, file=sys.stderr)
+        return Outcome(None, interrupted=True)
+    raise FleetdiagError(f"the sweep could not start: {_reason(sweep.state, printed)}")
+
+
+@dataclass(frozen=True)
+class _Followed:
+    """A sweep while it runs: what is known of it, who takes its events, and whether it was asked to stop."""
+
+    state: progress.Progress
+    on_event: Callable[[playbook.Event], None]
+    stop: playbook.Stop
+
+
+@contextmanager
+def _followed(checked: Checked) -> Iterator[_Followed]:
+    """Its progress is shown, and signals stop it in order."""
     state = progress.Progress(hosts=checked.hosts, window_s=checked.window_s)
     stop = playbook.Stop(_STOPPING)
     with stop.listening(), progress.shown(state) as view:
@@ -129,15 +149,7 @@ def carry_out(request: Request, checked: Checked) -> Outcome:
             for news in state.feed(event):
                 view.tell(news)
 
-        printed = playbook.run(PLAYBOOK, _reach(request, checked), checked.variables, on_event, stop)
-        if state.run_dir is not None:
-            _give_back(request, checked, state.run_dir)
-    if state.run_dir is not None and state.run_dir.is_dir():
-        return Outcome(state.run_dir, stop.requested)
-    if stop.requested:
-        print(_INTERRUPTED, file=sys.stderr)
-        return Outcome(None, interrupted=True)
-    raise FleetdiagError(f"the sweep could not start: {_reason(state, printed)}")
+        yield _Followed(state, on_event, stop)
 
 
 def check(request: Request) -> Checked:

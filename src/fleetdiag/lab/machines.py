@@ -113,7 +113,10 @@ def _start(machine: Machine, image: BuiltImage, accel: str, state: State, folder
     return process
 
 
-def give_way(pid: int) -> None:
-    """Where the kernel shares its time among sessions, not processes, `nice` alone says nothing to the others."""
+def give_way(pid: int, nice: int = _NICE) -> None:
+    """Where the kernel shares its time among sessions, not processes, `nice` alone says nothing to the others.
+
+    nice: negative to go before them instead, which takes root.
+    """
     with contextlib.suppress(OSError):
-        Path(f"/proc/{pid}/autogroup").write_text(f"{_NICE}\n", encoding="ascii")
+        Path(f"/proc/{pid}/autogroup").write_text(f"{nice}\n", encoding="ascii")

@@ -42,6 +42,11 @@ CASES = {
     "no number of canaries": ((*SWEEP, "--canary", "some"), "--canary: 'some'", "1 or 10%"),
     "more than all at a time": ((*SWEEP, "--batch", "101%"), "--batch: '101%'", "1 or 10%"),
     "no weight": ((*SWEEP, "--drain", "50;x"), "--drain: '50;x'", "50% of what it is"),
+    "weights and shards": (
+        (*SWEEP, "--drain", "50%", "--shards", "2"),
+        "--shards: shards know nothing",
+        "leave out",
+    ),
     "missing run directory": (("report", "nowhere"), "nowhere", ""),
     "not a run directory": (("report", "."), "sweep.json", ""),
     "unknown format": (("report", ".", "--format", "docx"), "docx", "it can be csv, html, json"),

@@ -51,7 +51,9 @@ def test_a_host_that_does_not_answer_is_in_the_report(fleetdiag: Callable[..., A
     # Nothing of ansible-runner stays behind, and nobody else can read what does: the controller's key, the run.
     state = home / "state" / "fleetdiag"
     assert sorted(path.name for path in state.iterdir()) == ["keys", "runs"]
-    assert all(path.stat().st_mode & 0o077 == 0 for path in [*(state / "keys").rglob("*"), *run_dir.rglob("*")])
+    assert all(
+        path.stat().st_mode & 0o077 == 0 for path in [*(state / "keys").rglob("*"), *run_dir.rglob("*")]
+    )
 
     again = fleetdiag("report", str(run_dir))
     assert again.returncode == 3
