@@ -2,8 +2,8 @@
 """Makes on one machine what the probes of files, memory, network and NFS look for, each under a process name of its own.
 
 Runs there as root with nothing but Python's library; test_catalog_probes_b.py starts it and cleans up after it. An
-emulated machine has little to give: the load waits quietly for the file GO, works until the time in it, and starts
-no programs.
+emulated machine has little to give: the load waits quietly for the file GO, works between the two times in it, and
+starts no programs.
 """
 
 from __future__ import annotations
@@ -189,12 +189,13 @@ def main() -> None:
     Path(f"{GO}.ready").touch()
     while not GO.exists() or not GO.read_text().strip():
         time.sleep(0.2)
-    until = float(GO.read_text())
-    while time.time() < until - 4:
+    start, end = map(float, GO.read_text().split())
+    time.sleep(max(0.0, start + 1 - time.time()))
+    read_files()  # once: its pages are counted
+    while time.time() < end - 4:
         connecting = child("lab_connect", connect_nowhere)
         servers.ask()
         freeze_and_thaw(local, remote)
-        read_files()
         wait(child("lab_group", read_in_group))
         wait(child("lab_press", press))
         wait(connecting)

@@ -44,7 +44,11 @@ esac
 SYSTEMD_RUN = """#!/bin/sh
 for word; do case $word in --unit=*) unit=${word#--unit=} ;; esac; done
 : >"/run/units/$unit"
-case $* in *' staprun '*) read -r host </run/host; echo "$host $*" >/run/sessions ;; esac
+case $* in
+*' staprun '*)
+    [ ! -e /run/refuses ] || exit 1
+    read -r host </run/host; echo "$host $*" >/run/sessions ;;
+esac
 """
 SYSTEMCTL = """#!/bin/sh
 for word; do unit=$word; done

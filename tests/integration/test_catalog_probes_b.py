@@ -76,7 +76,7 @@ def end(lab: Lab, host: str) -> None:
 
 
 class Clock(threading.Thread):
-    """Tells the machines when the sweep's window has been set, so that they do not work before, and until when."""
+    """Tells the machines the sweep's window as soon as it is set, so that they work within it alone."""
 
     def __init__(self, lab: Lab, runs: Path) -> None:
         super().__init__(daemon=True)
@@ -85,7 +85,8 @@ class Clock(threading.Thread):
     def run(self) -> None:
         while not self.over.wait(0.3):
             for window in self.runs.glob("*/window.json"):
-                go = f"echo {json.loads(window.read_text())['end']} >{load_b.GO}"
+                times = json.loads(window.read_text())
+                go = f"echo {times['start']} {times['end']} >{load_b.GO}"
                 each(functools.partial(self.lab.ssh, script=go))
                 return
 

@@ -187,3 +187,19 @@ def test_a_slow_host_delays_the_others_only_until_its_own_timeout(hosts: Fleet, 
     rows = coverage(report_of(newest(tmp_path)))
     assert {rows[name]["status"] for name in hosts.names[:2]} <= SWEPT
     assert rows[hosts.names[2]]["status"] == "failed"
+
+
+def test_a_host_on_which_nothing_could_be_started_is_free_for_the_next_sweep(
+    hosts: Fleet, tmp_path: Path
+) -> None:
+    run = hosts.folder / "hosts" / hosts.names[0] / "run"
+    (run / "refuses").touch()
+    try:
+        done = sweep(hosts, tmp_path)
+    finally:
+        (run / "refuses").unlink()
+    assert done.returncode == 3, done.stdout + done.stderr
+    rows = coverage(report_of(newest(tmp_path)))
+    assert rows[hosts.names[0]]["status"] not in SWEPT
+    assert rows[hosts.names[1]]["status"] in SWEPT
+    assert not list((run / "units").iterdir())
