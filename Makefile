@@ -53,16 +53,16 @@ lint: venv  ## ruff, mypy, yamllint, ansible-lint
 	@tools/lint.sh
 
 .PHONY: unit
-unit: venv  ## The tests that need no machines (seconds)
-	@$(BIN)/python -m pytest tests/unit
+unit: venv  ## The tests that need no machines (minutes)
+	@$(BIN)/python -m pytest -n auto tests/unit
 
 .PHONY: lab-test
 lab-test: venv packages  ## The tests on the embedded lab (minutes)
 	@$(BIN)/python -m pytest -m lab
 
 .PHONY: test
-test: lint packages  ## Everything: lint, then all tests in one run
-	@$(BIN)/python -m pytest
+test: lint packages unit  ## Everything: lint, unit tests, then the tests on the embedded lab
+	@$(BIN)/python -m pytest --durations=40 tests/integration
 
 .PHONY: test-debuginfo
 test-debuginfo: venv packages  ## The debuginfo path for one kernel: 5 GB on the lab's builder
