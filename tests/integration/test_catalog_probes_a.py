@@ -33,7 +33,7 @@ PROBES = (
 HOSTS = ("web1", "web3")  # 6.12 and 7.x
 UNIT = "fleetdiag-test-load"
 START = (
-    f"systemd-run -q --collect --unit={UNIT} -p RuntimeMaxSec=600 python3 -c "
+    f"systemd-run -q --collect --unit={UNIT} -p RuntimeMaxSec=1800 python3 -c "
     + shlex.quote(Path(load_a.__file__).read_text())
     + f" {len(PROBES)}"
 )

@@ -41,7 +41,7 @@ ip link add fdlab0 type dummy
 ip addr add 192.0.2.1/24 dev fdlab0
 ip addr add 2001:db8::1/64 dev fdlab0 nodad
 ip link set fdlab0 up
-systemd-run -q --collect --unit={UNIT} -p RuntimeMaxSec=600 python3 -c {shlex.quote(Path(load_b.__file__).read_text())}
+systemd-run -q --collect --unit={UNIT} -p RuntimeMaxSec=1800 python3 -c {shlex.quote(Path(load_b.__file__).read_text())}
 for wait in $(seq 900); do
     test -e {load_b.GO}.ready && exit
     systemctl is-active -q {UNIT} || break
