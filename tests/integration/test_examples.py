@@ -32,7 +32,8 @@ SIZES = "example:lwtools/bitesize-nd"
 SIGNALS = "example:process/sigmon"
 TIMES = "example:process/schedtimes"
 DEBUGINFO = "example:io/slowvfs"
-EXAMPLES = (CALLS, PACKETS, PROGRAMS, SIZES, SIGNALS, TIMES, DEBUGINFO)
+COUNTS = "example:general/eventcount"
+EXAMPLES = (CALLS, PACKETS, PROGRAMS, SIZES, COUNTS, TIMES, DEBUGINFO)
 
 # As an administrator has them.
 OPENS = """\
@@ -85,7 +86,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def swept(lab: Lab, own: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Swept:
     runs = tmp_path_factory.mktemp("runs")
     words = [word for name in (*EXAMPLES, *own.values()) for word in ("--probe", name)]
-    words += ["--param", f"{SIGNALS}.args=SIGCHLD", "--window", "12s"]
+    words += ["--param", f"{COUNTS}.args=syscall.openat syscall.write", "--window", "12s"]
     started = lab.ssh(HOST, START)
     assert started.returncode == 0, started.stderr
     try:
@@ -139,7 +140,10 @@ def test_a_trace_stays_text_with_its_times(swept: Swept) -> None:
     for text in swept.probes[PROGRAMS]["texts"]:
         known = [time for time in text["times"] if time is not None]
         assert known == sorted(known)
-    assert any("SIGCHLD" in line for line in swept.lines(SIGNALS))
+
+
+def test_arguments_reach_the_script(swept: Swept) -> None:
+    assert any("syscall.openat" in line for line in swept.lines(COUNTS)), swept.lines(COUNTS)[:5]
 
 
 def test_nothing_stays_on_the_host(lab: Lab, swept: Swept) -> None:
