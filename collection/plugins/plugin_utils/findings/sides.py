@@ -34,7 +34,7 @@ MIN_COUNT = 3
 FILES = 3
 """Files named in a sentence."""
 _NEAR_TOP = 0.25
-"""A file is named beside the slowest if it is no faster than this part of it."""
+"""A file is named beside the first if as much time as this part of the first one's was spent on it."""
 
 Addresses = Mapping[str, Sequence[str]]
 """Of each host the addresses it has, as it said them."""
@@ -395,21 +395,39 @@ def _proof(
 
 
 def _files(side: OtherSide, probe: Evidence, clients: Sequence[str]) -> list[str]:
-    """What the clients' processes waited for, from the table that names it."""
+    """What the clients' processes waited for most, each with its slowest kind of call, from the table that names it."""
     named = next((merged for merged in probe.tables if merged.table.name == side.names), None)
     if named is None:
         return []
-    place = merge.sort_measure(named.table)
+    place = _spent(named.table)
     paths = [at for at, column in enumerate(named.table.keys) if column.type == "path"]
     if place is None or not paths:
         return []
     column = named.table.measures[place]
+    spent: dict[Value, float] = {}
     worst: dict[Value, tuple[float, MergedRow]] = {}
     for row in (row for host in named.hosts if host.host in clients for row in host.rows):
         size, path = figures.number(row.values[place]) or 0.0, row.key[paths[0]]
-        if not str(path).startswith("(") and size > worst.get(path, (0.0, row))[0]:
+        if str(path).startswith("("):
+            continue
+        spent[path] = spent.get(path, 0.0) + size
+        if size > worst.get(path, (-1.0, row))[0]:
             worst[path] = (size, row)
-    ranked = sorted(worst.values(), key=lambda item: (-item[0], item[1].key))
-    shown = [item for item in ranked if item[0] >= _NEAR_TOP * ranked[0][0]][:FILES]
-    listed = [f"{words.key(named.table, row.key)} {words.figure(column, size)}" for size, row in shown]
+    ranked = sorted(spent, key=lambda path: (-spent[path], str(path)))
+    shown = [path for path in ranked if spent[path] >= _NEAR_TOP * spent[ranked[0]]][:FILES]
+    listed = [
+        f"{words.key(named.table, worst[path][1].key)} {words.figure(column, spent[path])}" for path in shown
+    ]
     return [f"{column.words[:1].upper()}{column.words[1:]} there: {', '.join(listed)}"] if listed else []
+
+
+def _spent(table: Table) -> int | None:
+    """The measure that adds up time. The slowest single call may be one that only came at a bad moment."""
+    return next(
+        (
+            place
+            for place, column in enumerate(table.measures)
+            if column.type == "duration" and column.merge == "sum"
+        ),
+        None,
+    )

@@ -21,6 +21,8 @@ ADDRESSES = {
     "nfs1": ["10.0.2.15", "10.77.0.21", "fd00::21"],
 }
 FILE = ("read", "apache2", "/var/www/html/archivo/informe_anual.html", 4, 2.0, 1.25, 0)
+ONCE = ("open", "apache2", "/var/www/html/health.html", 1, 1.5, 1.5, 0)  # slower than any call on FILE, but only one
+OPENED = ("open", "apache2", "/var/www/html/archivo/informe_anual.html", 1, 4.0, 0.2, 0)
 Rows = Mapping[str, Sequence[tuple[Value, ...]]]
 
 
@@ -72,15 +74,15 @@ def test_the_disk_of_the_server_is_slow() -> None:
     joined, found = both(
         {"web1": [asked("nfs1", 0.412, 0.410)], "web2": [asked("nfs1", 0.408, 0.406)]},
         {"nfs1": [served("10.77.0.11", 0.401, 0.399), served("10.77.0.12", 0.399, 0.397)]},
-        {"web1": [FILE], "web2": [FILE]},
+        {"web1": [FILE, ONCE], "web2": [FILE, OPENED]},
     )
     finding = only(found)
     assert found[0] is finding
     assert (finding.host, finding.severity, finding.probe) == ("nfs1", "warning", "nfs_client")
     assert finding.sentence == (
         "nfs1: READ for web1, web2 takes 410 ms on average (20 requests), 398 ms of it (97%) in its file system and on"
-        " its disk; in the client 2 ms, on the network and in queues 8 ms, in the server 2 ms. Slowest call on an NFS"
-        " file there: /var/www/html/archivo/informe_anual.html (read, apache2) 1.25 s"
+        " its disk; in the client 2 ms, on the network and in queues 8 ms, in the server 2 ms. Time in slow calls on"
+        " NFS files there: /var/www/html/archivo/informe_anual.html (open, apache2) 8 s"
     )
     assert [host for host, _, _ in finding.rows] == ["web1", "web2"]
     table = joined[0].table
