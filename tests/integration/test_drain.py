@@ -152,7 +152,7 @@ def test_abort_ends_sessions_and_gives_weights_back_and_may_be_repeated(
     )
     try:
         wait_until(lambda: runs.exists() and (newest(runs) / "window.json").exists(), "it watches", 600)
-        ended = fleetdiag("abort", "-i", str(balancer.inventory), "-l", "web")
+        ended = fleetdiag("abort", "-i", str(balancer.inventory), "-l", f"web1,{LB}")
         assert ended.returncode == 0, ended.stdout + ended.stderr
         assert "web1  ended: 1 module unloaded, of 1 sweep" in ended.stdout
         assert f"web2  weights given back: {SOCKET}: web/web1 100" in ended.stdout
@@ -161,7 +161,7 @@ def test_abort_ends_sessions_and_gives_weights_back_and_may_be_repeated(
         watching.wait(60)
     assert balancer.weight("web1") == 100
     assert "fd_" not in balancer.lab.ssh("web1", "cat /proc/modules").stdout
-    again = fleetdiag("abort", "-i", str(balancer.inventory), "-l", "web")
+    again = fleetdiag("abort", "-i", str(balancer.inventory), "-l", f"web1,{LB}")
     assert again.returncode == 0
     assert again.stdout.count("nothing was running") == 2
 
