@@ -73,9 +73,8 @@ test-target-mode: venv packages  ## A sweep without a builder: a quarter of an h
 	@FLEETDIAG_TEST_TARGET_MODE=1 $(BIN)/python -m pytest tests/integration/test_target_mode.py
 
 .PHONY: test-long
-test-long: venv packages  ## Weights, canaries and shards on the lab's machines: a quarter of an hour
-	@FLEETDIAG_TEST_LONG=1 $(BIN)/python -m pytest tests/integration/test_drain.py tests/integration/test_canary.py \
-	    tests/integration/test_shards.py
+test-long: venv packages  ## Weights and shards on the lab's machines: a quarter of an hour
+	@FLEETDIAG_TEST_LONG=1 $(BIN)/python -m pytest tests/integration/test_drain.py tests/integration/test_shards.py
 
 .PHONY: test-site
 test-site: venv packages  ## The story of the site on four emulated machines: a slow file behind two balancers

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -12,12 +11,7 @@ from sweeps import coverage, left_behind, newest, report_of, sweep
 
 from fleetdiag.lab.api import Lab
 
-pytestmark = [
-    pytest.mark.lab,
-    pytest.mark.skipif(
-        "FLEETDIAG_TEST_LONG" not in os.environ, reason="minutes for each test; make test-long"
-    ),
-]
+pytestmark = pytest.mark.lab
 
 HOSTS = ("web1", "web2")
 

@@ -161,6 +161,10 @@ def test_abort_ends_sessions_and_gives_weights_back_and_may_be_repeated(
         watching.wait(60)
     assert balancer.weight("web1") == 100
     assert "fd_" not in balancer.lab.ssh("web1", "cat /proc/modules").stdout
+    spool = f"/var/lib/fleetdiag/sweeps/{newest(runs).name}"
+    assert "out" in balancer.lab.ssh("web1", f"ls {spool}/tick; rm -rf {spool}").stdout, (
+        "what was sampled stays"
+    )
     again = fleetdiag("abort", "-i", str(balancer.inventory), "-l", f"web1,{LB}")
     assert again.returncode == 0
     assert again.stdout.count("nothing was running") == 2

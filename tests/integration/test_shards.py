@@ -25,7 +25,7 @@ def test_two_shards_have_one_window_and_one_report(lab: Lab, tmp_path: Path) -> 
     # As on another controller: nothing is said to it but where its programs are.
     path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
     worker = f"env PATH={path} {sys.executable} -m ansible_runner worker"
-    asked = ("-l", "web", "--probe", "nettop", "--window", "10s", "--shards", "2", "--worker", worker)
+    asked = ("-l", ",".join(WEB), "--probe", "nettop", "--window", "10s", "--shards", "2", "--worker", worker)
     done = sweep(lab, tmp_path, *asked)
     assert done.returncode == 0, done.stderr
     (folder,) = tmp_path.glob("*_shards")
