@@ -90,11 +90,15 @@ def clock_now(memory: Mapping[str, Any], now: float) -> Clock:
 
 
 def with_arming(before: Mapping[str, Any] | None, key: str, seconds: float | None) -> dict[str, float]:
-    """`arming` of a host's next memory. A quicker time than the last counts half, so that one misleads nobody."""
+    """`arming` of a host's next memory. A quicker time than the last counts half, so that one misleads nobody.
+
+    seconds: None if not all sessions were armed in time. What was known is forgotten then: the next sweep arms first and
+    chooses its window afterwards, however slow the host has become.
+    """
     old = (before or {}).get("arming")
     arming = dict(old) if isinstance(old, dict) else {}
+    last = arming.pop(key, None)
     if seconds is not None:
-        last = arming.pop(key, None)
         known = last if isinstance(last, (int, float)) else seconds
         arming[key] = round(max(seconds, (known + seconds) / 2), 3)
     return dict(list(arming.items())[-KEEP_ARMINGS:])
