@@ -54,6 +54,7 @@ ARGUMENTS = {
     "process/migrate": ["perl"],
     "process/pstrace_exec": ["sleep"],
     "process/sigmon": ["SIGCHLD"],
+    "profiling/functioncallcount": ["vfs_*"],
     "profiling/periodic": ["1"],
 }
 
