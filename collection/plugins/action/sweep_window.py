@@ -48,6 +48,8 @@ class ActionModule(FleetdiagAction):
                 now, sweep["window_s"], **armings, forks=args["forks"], arm_timeout=plan.arm_timeout_s(probes)
             )
         else:
+            window = None
+        if window is None:
             return {}
         store.write_json(run, "window.json", batches.opened(known, batch, window) if known else window)
         return dict(window)

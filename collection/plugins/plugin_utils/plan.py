@@ -25,6 +25,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import P
 MIN_LEAD_S = 3.0
 MAX_LEAD_S = 86400.0
 LEAD_MARGIN = 1.3
+FORESEEN_S = 30.0
+"""Arming that takes longer also varies by more than it takes to tell all hosts the window once they are armed."""
 LEAD_PER_HOST_S = 0.02  # what the controller itself spends before it gets to the next
 ARM_MARGIN_S = 30
 TTL_MARGIN_S = 120
@@ -259,14 +261,18 @@ def foreseen_window(
     contacts: Sequence[float],
     forks: int,
     arm_timeout: int,
-) -> dict[str, float]:
+) -> dict[str, float] | None:
     """window.json before anybody is armed: the slowest host that is not out of all proportion still makes the start.
 
+    None where arming is slow (FORESEEN_S): better to choose the window when all are armed than to wait for the worst.
     armings: seconds each host took to arm these modules before; contacts: how long one command takes on each. Hosts are
     asked `forks` at a time.
     """
     turns_s = sum(contacts) / max(1, min(forks, len(contacts)))
-    lead = LEAD_MARGIN * (turns_s + max(in_proportion(armings))) + LEAD_PER_HOST_S * len(armings)
+    slowest = max(in_proportion(armings))
+    if slowest > FORESEEN_S:
+        return None
+    lead = LEAD_MARGIN * (turns_s + slowest) + LEAD_PER_HOST_S * len(armings)
     start = now + min(max(MIN_LEAD_S, 1.0 + lead), turns_s + arm_timeout)
     return {"start": start, "end": start + window_s}
 

@@ -199,6 +199,8 @@ def test_the_foreseen_start_waits_for_the_slowest_and_not_for_one_out_of_proport
     quick = plan.foreseen_window(1000.0, armings=[1.0] * 20, contacts=[0.5] * 20, **wanted)
     slow = plan.foreseen_window(1000.0, armings=[1.0] * 19 + [8.0], contacts=[0.5] * 20, **wanted)
     odd = plan.foreseen_window(1000.0, armings=[1.0] * 19 + [100.0], contacts=[0.5] * 20, **wanted)
+    assert quick is not None
+    assert slow is not None
     assert 1001.0 + 20 * 0.5 / 10 < quick["start"] < 1010.0
     assert slow["start"] - quick["start"] > 7
     assert odd == quick
@@ -206,8 +208,15 @@ def test_the_foreseen_start_waits_for_the_slowest_and_not_for_one_out_of_proport
 
 
 def test_the_foreseen_start_is_never_further_off_than_arming_may_take() -> None:
-    window = plan.foreseen_window(0.0, 30, armings=[500.0], contacts=[1.0], forks=5, arm_timeout=60)
-    assert window["start"] == 61.0
+    window = plan.foreseen_window(0.0, 30, armings=[20.0], contacts=[1.0], forks=5, arm_timeout=10)
+    assert window is not None
+    assert window["start"] == 11.0
+
+
+def test_a_start_is_not_foreseen_where_arming_is_slow() -> None:
+    wanted = {"window_s": 30, "contacts": [1.0] * 2, "forks": 5, "arm_timeout": 300}
+    assert plan.foreseen_window(0.0, armings=[29.0, 30.0], **wanted) is not None
+    assert plan.foreseen_window(0.0, armings=[29.0, 31.0], **wanted) is None
 
 
 def test_a_session_that_knows_its_window_lives_a_minute_longer() -> None:
