@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
     hostmemory,
+    plan,
     store,
     sweeprun,
 )
@@ -70,8 +71,7 @@ class ActionModule(FleetdiagAction):
             for session in collected.sessions
             if came and (at := sweeprun.armed_at(session.out_gz, nonces[session.probe]))
         ]
-        waited = max((session["seconds"] for session in armed["sessions"].values()), default=0)
-        contact_s = max(0.0, armed["took_s"] - waited)
+        contact_s = plan.contact_s(armed)
         if not facts.get(
             "remembered"
         ):  # then the preflight was the first contact, which the arming will be next time

@@ -38,9 +38,9 @@ class ActionModule(FleetdiagAction):
         if args["start"] and batch < 2:
             window = plan.given_window(args["start"], sweep["window_s"], now)
         elif args["armed"] and (armed := [host for host in store.armed_hosts(run) if host in hosts]):
-            answers = [(store.read_host(run, host, "preflight") or {}).get("answer_s", 0.0) for host in armed]
+            answer_s = max(self._answer_s(run, host) for host in armed)
             window = plan.window(
-                now, sweep["window_s"], armed_hosts=len(armed), forks=args["forks"], answer_s=max(answers)
+                now, sweep["window_s"], armed_hosts=len(armed), forks=args["forks"], answer_s=answer_s
             )
         elif not args["armed"] and (armings := self._armings(run, hosts)):
             probes = sweeprun.probes(sweep)
@@ -53,6 +53,12 @@ class ActionModule(FleetdiagAction):
             return {}
         store.write_json(run, "window.json", batches.opened(known, batch, window) if known else window)
         return dict(window)
+
+    @staticmethod
+    def _answer_s(run: Path, host: str) -> float:
+        """The slower of two commands: its preflight, which may be one of an earlier sweep, and the arming just now."""
+        facts, armed = (store.read_host(run, host, phase) or {} for phase in ("preflight", "arm"))
+        return max(float(facts.get("answer_s", 0.0)), plan.contact_s(armed))
 
     @staticmethod
     def _armings(run: Path, hosts: Sequence[str]) -> dict[str, list[float]] | None:

@@ -241,8 +241,8 @@ def sessions(
 def window(now: float, window_s: int, *, armed_hosts: int, forks: int, answer_s: float) -> dict[str, float]:
     """window.json: the common start lies far enough ahead for every host to hear of it.
 
-    answer_s: how long the slowest host took for its preflight, which is more than it takes to hear of the window;
-    the hosts are told `forks` at a time.
+    answer_s: how long one command took on the slowest host, which is more than it takes to hear of the window; the hosts
+    are told `forks` at a time.
     """
     if armed_hosts < 1:
         raise FleetdiagError(
@@ -251,6 +251,12 @@ def window(now: float, window_s: int, *, armed_hosts: int, forks: int, answer_s:
     turns = math.ceil(armed_hosts / max(forks, 1))
     start = now + max(MIN_LEAD_S, 1.0 + turns * answer_s)
     return {"start": start, "end": start + window_s}
+
+
+def contact_s(armed: Mapping[str, Any]) -> float:
+    """From arm.json: what of the arming was the way there and back, and not the sessions."""
+    waited = max((session["seconds"] for session in armed["sessions"].values()), default=0)
+    return float(max(0.0, armed["took_s"] - waited))
 
 
 def foreseen_window(

@@ -228,3 +228,10 @@ def test_who_is_alike_does_not_depend_on_which_hosts_are_swept() -> None:
     depths = {"site": 1, "web": 2, "nfs": 2, "debian13": 2, "testing": 2}
     whole = plan.peer_sets(list(GROUPS), GROUPS, depths, {})
     assert {host: plan.peer_sets([host], GROUPS, depths, {})[host] for host in GROUPS} == whole
+
+
+def test_what_the_sessions_took_is_no_part_of_a_contact() -> None:
+    sessions = {"nettop": {"seconds": 4.0}, "slow_open": {"seconds": 6.5}}
+    assert plan.contact_s({"took_s": 8.0, "sessions": sessions}) == 1.5
+    assert plan.contact_s({"took_s": 6.0, "sessions": sessions}) == 0.0
+    assert plan.contact_s({"took_s": 2.0, "sessions": {}}) == 2.0
