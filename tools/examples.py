@@ -277,7 +277,7 @@ def _page(outcomes: Sequence[Outcome], conditions: Mapping[str, str]) -> Iterato
     yield "# SystemTap's examples"
     yield ""
     yield (
-        f"All {len(outcomes)} examples of SystemTap {conditions['stap']}, run unchanged as `example:TOPIC/NAME` on"
+        f"{len(outcomes)} examples of SystemTap {conditions['stap']}, run unchanged as `example:TOPIC/NAME` on"
         f" {conditions['distribution']}, kernel {conditions['kernel']},"
         f" {conditions['window']} each, while web requests, a writer, a terminal and listings kept the machine busy."
     )
