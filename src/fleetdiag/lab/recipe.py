@@ -114,5 +114,3 @@ SITE = (*SITE_WEB, SITE_NFS, SITE_BALANCER)
 PROFILES = {"web": (BUILDER, *WEB), "site": (BUILDER, *SITE)}
 #: The web machine that serves one file slowly.
 SLOW_HOST = "web3"
-#: The one whose health check always fails.
-FAILING_HOST = "web2"

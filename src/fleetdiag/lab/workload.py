@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Something to see: web requests, a terminal, a writer and listings on every web machine, and two in trouble.
-
-One serves a file to clients that take it slowly, on another a monitor starts a check that fails at once.
-"""
+"""Something to see: web requests, one slow download, a terminal, a writer and listings on every web machine."""
 
 from __future__ import annotations
 
@@ -22,9 +19,7 @@ from fleetdiag.lab.state import State
 
 NAME = "workload"
 SLOW_FILE = "lectura_lenta.html"
-FAILING_CHECK = "lab_healthcheck"
 _SLOW_FILE_MB = 8
-_SLOW_CLIENTS = 5
 
 # Light: an emulated machine has a fraction of a core. Perl is part of every Debian and can name its process.
 _WRITER = """
@@ -42,8 +37,6 @@ while (1) {
 _LISTER = "while :; do ls -l /var/lib >/dev/null; sleep 1; done"
 # Ends with its terminal: date fails when nobody reads any more.
 TERMINAL = "while date; do sleep 1; done"
-# A script's process has its file's name.
-_MONITOR = f"#!/bin/sh\nwhile :; do /usr/local/bin/{FAILING_CHECK}; sleep 0.5; done\n"
 _LOOPS = {
     "fleetdiag-lab-writer": ["perl", "-e", _WRITER],
     "fleetdiag-lab-lister": ["sh", "-c", _LISTER],
@@ -55,18 +48,10 @@ _START = "set -eu\nsystemctl start apache2.service\n" + "".join(
 _SLOW_START = f"""
 yes 'se sirve despacio' | head -c {_SLOW_FILE_MB}M > /var/www/html/{SLOW_FILE}
 """
-_MONITOR_UNIT = "fleetdiag-lab-monitor"
-_FAILING_START = f"""
-printf '#!/bin/sh\\nexit 1\\n' > /usr/local/bin/{FAILING_CHECK}
-printf %s {shlex.quote(_MONITOR)} > /usr/local/bin/lab_monitor
-chmod 755 /usr/local/bin/{FAILING_CHECK} /usr/local/bin/lab_monitor
-systemctl is-active -q {_MONITOR_UNIT} || systemd-run -q --collect --unit={_MONITOR_UNIT} /usr/local/bin/lab_monitor
-"""
-TROUBLE = {recipe.SLOW_HOST: _SLOW_START, recipe.FAILING_HOST: _FAILING_START}
 _STOP = f"""
-systemctl stop {" ".join(_LOOPS)} {_MONITOR_UNIT} 2>/dev/null
+systemctl stop {" ".join(_LOOPS)} 2>/dev/null
 systemctl stop apache2.service
-rm -f /var/tmp/lab-writer.dat /usr/local/bin/{FAILING_CHECK} /usr/local/bin/lab_monitor
+rm -f /var/tmp/lab-writer.dat
 """
 
 
@@ -77,7 +62,9 @@ def start(lab: Lab) -> None:
         raise FleetdiagError("no web machine runs; `fleetdiag lab up` boots them")
     with step(f"workload on {', '.join(names)}"):
         with ThreadPoolExecutor(2) as pool:
-            for _ in pool.map(lambda name: _run(lab, name, _START + TROUBLE.get(name, "")), names):
+            for _ in pool.map(
+                lambda name: _run(lab, name, _START + (_SLOW_START if _is_slow(name) else "")), names
+            ):
                 pass
         state = State(paths.state_dir())
         with held(state.folder):
@@ -85,12 +72,7 @@ def start(lab: Lab) -> None:
             targets = {
                 "pages": [f"http://127.0.0.1:{lab.port(name, 'http')}/" for name in names],
                 "terminals": [lab.ssh_command(name, [TERMINAL]) for name in names],
-                "slow": [
-                    f"http://127.0.0.1:{lab.port(name, 'http')}/{SLOW_FILE}"
-                    for name in names
-                    if name == recipe.SLOW_HOST
-                ]
-                * _SLOW_CLIENTS,
+                "slow": [f"http://127.0.0.1:{lab.port(n, 'http')}/{SLOW_FILE}" for n in names if _is_slow(n)],
             }
             command = [
                 *("env", f"PYTHONPATH={_import_path()}", sys.executable, "-m", "fleetdiag.lab.client"),
@@ -111,6 +93,10 @@ def stop(lab: Lab) -> None:
 
 def _web(lab: Lab) -> list[str]:
     return [name for name in recipe.WEB if name in lab.machines]
+
+
+def _is_slow(name: str) -> bool:
+    return name == recipe.SLOW_HOST
 
 
 def _run(lab: Lab, name: str, script: str) -> None:
