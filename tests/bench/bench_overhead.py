@@ -240,11 +240,11 @@ class Bench:
     @contextmanager
     def _first(self) -> Iterator[None]:
         """The machine goes before all else on this computer: a handler's cycles count while it has to wait, too."""
-        machines.give_way(self._pid, _FIRST)
+        machines.set_nice(self._pid, _FIRST)
         try:
             yield
         finally:
-            machines.give_way(self._pid)
+            machines.set_nice(self._pid)
 
     @contextmanager
     def _files(self, probe: Probe) -> Iterator[str]:

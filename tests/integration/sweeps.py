@@ -79,18 +79,19 @@ def probe(report: dict[str, Any], name: str) -> dict[str, Any]:
     return next(section for section in report["probes"] if section["name"] == name)
 
 
-def rows(report: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """Rows of a probe's first table as {"host", key columns, measures}."""
-    table = probe(report, name)["tables"][0]
-    keys = [column["name"] for column in table["columns"] if column["role"] == "key"]
-    measures = [column["name"] for column in table["columns"] if column["role"] == "measure"]
+def rows(report: dict[str, Any], name: str, table: str = "", host: str = "") -> list[dict[str, Any]]:
+    """Rows of a probe's table, its first if none is named, as {"host", key columns, measures}; of one host, if named."""
+    found = next(one for one in probe(report, name)["tables"] if table in ("", one["name"]))
+    keys = [column["name"] for column in found["columns"] if column["role"] == "key"]
+    measures = [column["name"] for column in found["columns"] if column["role"] == "measure"]
     return [
         {
             "host": row["host"],
             **dict(zip(keys, row["key"], strict=True)),
             **dict(zip(measures, row["values"], strict=True)),
         }
-        for row in table["rows"]
+        for row in found["rows"]
+        if host in ("", row["host"])
     ]
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import load_a
 import pytest
-from sweeps import assert_built_from_headers, coverage, left_behind, newest, probe, report_of, sweep
+from sweeps import assert_built_from_headers, coverage, left_behind, newest, report_of, rows, sweep
 
 from fleetdiag.lab.api import Lab
 
@@ -50,15 +50,8 @@ class Swept(NamedTuple):
     report: dict[str, Any]
 
     def rows(self, name: str, table: str, host: str) -> list[Row]:
-        """Rows of one host as {key column or measure: value}."""
-        found = next(entry for entry in probe(self.report, name)["tables"] if entry["name"] == table)
-        keys = [column["name"] for column in found["columns"] if column["role"] == "key"]
-        measures = [column["name"] for column in found["columns"] if column["role"] == "measure"]
-        return [
-            dict(zip((*keys, *measures), (*row["key"], *row["values"]), strict=True))
-            for row in found["rows"]
-            if row["host"] == host
-        ]
+        """Rows of one host."""
+        return rows(self.report, name, table, host)
 
     def row(self, name: str, table: str, host: str, **key: Any) -> Row:
         """The one row of a host with these values; all of the host's are shown if there is none."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import load_b
 import pytest
-from sweeps import assert_built_from_headers, coverage, newest, probe, report_of, sweep
+from sweeps import assert_built_from_headers, coverage, newest, report_of, rows, sweep
 
 from fleetdiag.lab import nfs
 from fleetdiag.lab.api import Lab
@@ -114,24 +114,9 @@ def report(run: Path) -> dict[str, Any]:
     return report_of(run)
 
 
-def table(report: dict[str, Any], name: str, wanted: str, host: str) -> list[dict[str, Any]]:
-    """Rows of one table of one host, by column name."""
-    found = next(entry for entry in probe(report, name)["tables"] if entry["name"] == wanted)
-    keys = [column["name"] for column in found["columns"] if column["role"] == "key"]
-    measures = [column["name"] for column in found["columns"] if column["role"] == "measure"]
-    return [
-        {
-            **dict(zip(keys, row["key"], strict=True)),
-            **dict(zip(measures, row["values"], strict=False)),
-        }
-        for row in found["rows"]
-        if row["host"] == host
-    ]
-
-
-def those(rows: list[dict[str, Any]], **wanted: Any) -> list[dict[str, Any]]:
-    found = [row for row in rows if all(row[name] == value for name, value in wanted.items())]
-    assert found, f"no row with {wanted} among {rows}"
+def those(seen: list[dict[str, Any]], **wanted: Any) -> list[dict[str, Any]]:
+    found = [row for row in seen if all(row[name] == value for name, value in wanted.items())]
+    assert found, f"no row with {wanted} among {seen}"
     return found
 
 
@@ -145,7 +130,7 @@ def test_all_of_them_build_where_no_debuginfo_is_installed(lab: Lab, run: Path) 
 @each_host
 def test_a_write_to_a_frozen_file_system_is_a_slow_operation(report: dict[str, Any], host: str) -> None:
     (row,) = those(
-        table(report, "slow_fs_ops", "operations", host),
+        rows(report, "slow_fs_ops", "operations", host),
         operation="write",
         path="/srv/fleetdiag-nfs/local.dat",
     )
@@ -156,7 +141,7 @@ def test_a_write_to_a_frozen_file_system_is_a_slow_operation(report: dict[str, A
 @each_host
 def test_a_call_by_path_is_named_from_the_root_directory(report: dict[str, Any], host: str) -> None:
     (row,) = those(
-        table(report, "slow_fs_ops", "operations", host),
+        rows(report, "slow_fs_ops", "operations", host),
         operation="create",
         path="/srv/fleetdiag-nfs/made",
     )
@@ -166,12 +151,12 @@ def test_a_call_by_path_is_named_from_the_root_directory(report: dict[str, Any],
 
 @each_host
 def test_cold_files_are_misses_and_warm_ones_hits(report: dict[str, Any], host: str) -> None:
-    rows = table(report, "page_cache", "processes", host)
+    seen = rows(report, "page_cache", "processes", host)
     pages = load_b.COLD_MB << 8
-    for row in those(rows, process="lab_cold"):
+    for row in those(seen, process="lab_cold"):
         assert row["asked"] == pytest.approx(pages, rel=0.03)
         assert row["misses"] == pytest.approx(pages, rel=0.03)
-    for row in those(rows, process="lab_warm"):
+    for row in those(seen, process="lab_warm"):
         assert row["hits"] == pytest.approx(pages, rel=0.03)
         assert row["misses"] < 0.05 * pages
 
@@ -180,10 +165,10 @@ def test_cold_files_are_misses_and_warm_ones_hits(report: dict[str, Any], host: 
 def test_a_group_at_its_limit_stalls_and_the_thread_in_the_background_wakes_up(
     report: dict[str, Any], host: str
 ) -> None:
-    stalls = those(table(report, "reclaim", "stalls", host), kind="control group", process="lab_group")
+    stalls = those(rows(report, "reclaim", "stalls", host), kind="control group", process="lab_group")
     assert sum(row["pages"] for row in stalls) > 100
     assert sum(row["time"] for row in stalls) > 0
-    (kswapd,) = those(table(report, "reclaim", "background", host), thread="kswapd")
+    (kswapd,) = those(rows(report, "reclaim", "background", host), thread="kswapd")
     assert kswapd["wakeups"] > 0
     assert kswapd["time"] > 0
 
@@ -192,7 +177,7 @@ def test_a_group_at_its_limit_stalls_and_the_thread_in_the_background_wakes_up(
 @pytest.mark.parametrize("address", ["192.0.2.2", "2001:db8::2"])
 def test_segments_that_nobody_answers_are_sent_again(report: dict[str, Any], host: str, address: str) -> None:
     (row,) = those(
-        table(report, "tcp_retransmit", "retransmissions", host), remote_address=address, remote_port=81
+        rows(report, "tcp_retransmit", "retransmissions", host), remote_address=address, remote_port=81
     )
     assert (row["state"], row["local_port"]) == ("SYN_SENT", 0)
     assert row["segments"] == row["timeouts"] > 0
@@ -203,8 +188,8 @@ def test_segments_that_nobody_answers_are_sent_again(report: dict[str, Any], hos
 def test_an_attempt_to_connect_that_is_given_up_has_failed(
     report: dict[str, Any], host: str, address: str
 ) -> None:
-    rows = table(report, "tcp_connect", "connections", host)
-    (row,) = those(rows, remote_address=address, result="given up")
+    seen = rows(report, "tcp_connect", "connections", host)
+    (row,) = those(seen, remote_address=address, result="given up")
     assert (row["process"], row["remote_port"]) == ("lab_connect", 81)
     assert row["failed"] == row["attempts"] > 0
     assert load_b.GIVEN_UP_S * 0.9 < row["longest"] < 10
@@ -212,13 +197,13 @@ def test_an_attempt_to_connect_that_is_given_up_has_failed(
 
 @each_host
 def test_connections_that_are_made_or_refused_are_told_apart(report: dict[str, Any], host: str) -> None:
-    rows = table(report, "tcp_connect", "connections", host)
-    (refused,) = those(rows, remote_address="127.0.0.1", remote_port=9)
+    seen = rows(report, "tcp_connect", "connections", host)
+    (refused,) = those(seen, remote_address="127.0.0.1", remote_port=9)
     assert (refused["result"], refused["process"]) == ("ECONNREFUSED", "lab_connect")
-    (made,) = those(rows, remote_address="127.0.0.1", remote_port=5997, result="connected")
+    (made,) = those(seen, remote_address="127.0.0.1", remote_port=5997, result="connected")
     assert made["failed"] == 0
-    assert sum(row["attempts"] for row in table(report, "tcp_connect", "lengths", host)) == sum(
-        row["attempts"] for row in rows
+    assert sum(row["attempts"] for row in rows(report, "tcp_connect", "lengths", host)) == sum(
+        row["attempts"] for row in seen
     )
 
 
@@ -226,35 +211,35 @@ def test_connections_that_are_made_or_refused_are_told_apart(report: dict[str, A
 def test_packets_for_a_socket_that_nobody_reads_are_dropped_by_name(
     report: dict[str, Any], host: str
 ) -> None:
-    (row,) = those(table(report, "socket_drops", "drops", host), reason="SOCKET_RCVBUFF", port=5999)
+    (row,) = those(rows(report, "socket_drops", "drops", host), reason="SOCKET_RCVBUFF", port=5999)
     assert row["protocol"] == "udp"
     assert row["packets"] == row["overflows"] > 50
 
 
 @each_host
 def test_connections_that_nobody_accepts_are_dropped(report: dict[str, Any], host: str) -> None:
-    (row,) = those(table(report, "socket_drops", "listeners", host), port=5998)
+    (row,) = those(rows(report, "socket_drops", "listeners", host), port=5998)
     assert (row["waiting"], row["limit"]) == (2, 1)
     assert row["dropped"] > 0
 
 
 @each_host
 def test_the_nfs_client_waits_for_the_server(report: dict[str, Any], host: str) -> None:
-    requests = table(report, "nfs_client", "requests", host)
+    requests = rows(report, "nfs_client", "requests", host)
     (write,) = those(requests, server="127.0.0.1", protocol="nfs4", operation="WRITE")
     assert write["longest"] > load_b.FROZEN_S * 0.9
     assert write["round_trip_time"] <= write["time"]
-    (slow,) = those(table(report, "nfs_client", "files", host), operation="fsync", path=nfs.SLOW_FILE)
+    (slow,) = those(rows(report, "nfs_client", "files", host), operation="fsync", path=nfs.SLOW_FILE)
     assert slow["process"] == "lab_nfs"
     assert slow["longest"] > load_b.FROZEN_S * 0.9
-    assert sum(row["requests"] for row in table(report, "nfs_client", "lengths", host)) == sum(
+    assert sum(row["requests"] for row in rows(report, "nfs_client", "lengths", host)) == sum(
         row["requests"] for row in requests
     )
 
 
 @each_host
 def test_the_nfs_server_waits_for_its_file_system(report: dict[str, Any], host: str) -> None:
-    operations = table(report, "nfs_server", "operations", host)
+    operations = rows(report, "nfs_server", "operations", host)
     (write,) = those(operations, client="127.0.0.1", version=4, operation="WRITE")
     assert write["longest"] > load_b.FROZEN_S * 0.9
     assert load_b.FROZEN_S * 0.9 < write["file_system_time"] <= write["time"]
@@ -262,5 +247,5 @@ def test_the_nfs_server_waits_for_its_file_system(report: dict[str, Any], host: 
     assert sequence["file_system_time"] == 0
     read = next(row for row in operations if row["operation"] in ("READ", "READ_PLUS"))
     assert 0 < read["file_system_time"] <= read["time"]
-    (client,) = those(table(report, "nfs_server", "clients", host), client="127.0.0.1")
+    (client,) = those(rows(report, "nfs_server", "clients", host), client="127.0.0.1")
     assert client["requests"] > 0

@@ -109,11 +109,11 @@ def _start(machine: Machine, image: BuiltImage, accel: str, state: State, folder
     process = state.spawn(
         machine.name, fields, command(machine, image, accel, folder, ports), folder / "qemu.log"
     )
-    give_way(process.pid)
+    set_nice(process.pid)
     return process
 
 
-def give_way(pid: int, nice: int = _NICE) -> None:
+def set_nice(pid: int, nice: int = _NICE) -> None:
     """Where the kernel shares its time among sessions, not processes, `nice` alone says nothing to the others.
 
     nice: negative to go before them instead, which takes root.

@@ -56,7 +56,7 @@ def test_a_machine_gives_way_to_what_compiles_for_it(tmp_path: Path) -> None:
     if not group.exists():
         pytest.skip("this kernel shares its time among processes")
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, start_new_session=True) as child:
-        machines.give_way(child.pid)
+        machines.set_nice(child.pid)
         assert Path(f"/proc/{child.pid}/autogroup").read_text().endswith("nice 10\n")
         child.kill()
 

@@ -21,15 +21,8 @@ ADDRESSES = {
     "nfs1": ["10.0.2.15", "10.77.0.21", "fd00::21"],
 }
 FILE = ("read", "apache2", "/var/www/html/archivo/informe_anual.html", 4, 2.0, 1.25, 0)
-ONCE = (
-    "open",
-    "apache2",
-    "/var/www/html/health.html",
-    1,
-    1.5,
-    1.5,
-    0,
-)  # slower than any call on FILE, but only one
+# Slower than any call on FILE, but only one.
+ONCE = ("open", "apache2", "/var/www/html/health.html", 1, 1.5, 1.5, 0)
 OPENED = ("open", "apache2", "/var/www/html/archivo/informe_anual.html", 1, 4.0, 0.2, 0)
 Rows = Mapping[str, Sequence[tuple[Value, ...]]]
 
