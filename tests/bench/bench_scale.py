@@ -221,16 +221,17 @@ class _Peak:
     def _watch(self) -> None:
         pid = 0
         while not self._over.wait(0.5):
-            with contextlib.suppress(OSError, StopIteration, ValueError):
+            with contextlib.suppress(OSError, StopIteration):  # processes come and go
                 pid = pid or self._find(self._parent)
-                lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+                lines = Path(f"/proc/{pid}/status").read_text().splitlines() if pid else []
                 self.mb = int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
     def _find(self, pid: int) -> int:
+        """The process of that name, pid or one below it; 0 if there is none yet."""
         if self._name.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
             return pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return next(found for child in children if (found := self._find(int(child))))
+        return next((found for child in children if (found := self._find(int(child)))), 0)
 
 
 def _playbook(made: Fleet, text: str, forks: int) -> list[str]:

@@ -96,7 +96,10 @@ def rows(report: dict[str, Any], name: str, table: str = "", host: str = "") -> 
 
 
 def assert_built_from_headers(lab: Lab, run: Path, probes: Sequence[str], kernels: int) -> None:
-    """Each of these shipped probes was compiled for so many kernels where no debuginfo is installed."""
+    """Each of these shipped probes was compiled for so many kernels where no debuginfo is installed.
+
+    A kernel whose hosts run too old a staprun has a record without probes: it says why nothing was compiled.
+    """
     installed = lab.ssh(
         "builder", "ls /usr/lib/debug/boot/vmlinux-* /usr/lib/debug/lib/modules/*/vmlinux"
     ).stdout
@@ -104,8 +107,9 @@ def assert_built_from_headers(lab: Lab, run: Path, probes: Sequence[str], kernel
     for name in probes:
         assert not catalog.load_probe(catalog.shipped() / name).requires_debuginfo
     builds = [json.loads(path.read_text()) for path in (run / "builds").iterdir()]
-    assert len(builds) == kernels
-    for build in builds:
+    built = [build for build in builds if build["probes"]]
+    assert len(built) == kernels, builds
+    for build in built:
         assert {build["probes"][name]["status"] for name in probes} <= {"built", "cached"}, build
 
 

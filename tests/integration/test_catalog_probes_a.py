@@ -156,7 +156,8 @@ def test_programs_that_end_at_once_are_seen(swept: Swept, host: str) -> None:
 def test_waiting_for_a_mutex_is_told_from_sleeping(swept: Swept, host: str) -> None:
     row = swept.row("futex_wait", "locks", host, process="load_mutex")
     assert row["waits"] > 5
-    assert row["longest"] >= load_a.HELD_S * 0.9
+    # A thread rests before it locks again: that part of the other's hold it does not wait.
+    assert row["longest"] >= load_a.HELD_S * 0.5
     lengths = swept.rows("futex_wait", "lengths", host)
     assert sum(row["waits"] for row in lengths) == sum(
         row["waits"] for row in swept.rows("futex_wait", "locks", host)
