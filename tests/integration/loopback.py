@@ -85,14 +85,17 @@ MaxSessions 1000
 LogLevel ERROR
 Subsystem sftp /usr/lib/openssh/sftp-server
 ForceCommand {folder}/enter
+# bash takes a command of ssh for the first shell of a login, and would read ~/.bashrc, whatever stands there.
+SetEnv SHLVL=1
 """
 
 
 @dataclass
 class Session:
-    """One session that plays a recording. path: where its output goes, as seen from outside the host."""
+    """One session that plays a recording. path: where its output goes, unit: its unit, as seen from outside the host."""
 
     path: Path
+    unit: Path
     nonce: str
     start: float
     end: float
@@ -151,8 +154,10 @@ class Sessions(threading.Thread):
         values = dict(word.split("=", 1) for word in words if word.startswith("fd_"))
         out = next(word for word in words if word.startswith("StandardOutput=file:")).partition(":")[2]
         path = self._folder / "hosts" / host / "lib" / Path(out).relative_to("/var/lib/fleetdiag")
+        unit = next(word for word in words if word.startswith("--unit=")).partition("=")[2]
         session = Session(
             path,
+            self._folder / "hosts" / host / "run" / "units" / unit,
             values["fd_nonce"],
             int(values.get("fd_window_start_ms", 0)) / 1000,
             int(values.get("fd_window_end_ms", 0)) / 1000,
@@ -185,6 +190,7 @@ class Sessions(threading.Thread):
             out.write(session.line(last + 1, "@end", f"{now * 1000:.0f}\twindow", window_ms))
         session.path.with_name("err").touch()
         session.path.with_name("result").write_text("success 0 1500\n")
+        session.unit.unlink(missing_ok=True)  # systemd keeps no transient unit that ended well
 
 
 class Fleet:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -148,6 +149,45 @@ def test_two_sweeps_with_one_start_look_at_the_same_time(hosts: Fleet, tmp_path:
     opened = [session.started_at for session in hosts.sessions.sessions[before:]]
     assert len(opened) == 2 * len(PROBES)
     assert all(at is not None and 0 <= at - start < 1 for at in opened)
+
+
+def test_a_shard_can_run_on_another_controller_that_is_reached_by_ssh(hosts: Fleet, tmp_path: Path) -> None:
+    """The third host is that controller: its own /run, its programs and state found by what the command says."""
+    asked = ("-l", f"{hosts.names[0]},{hosts.names[1]}", "--shards", "2", "--lead", "45s")
+    done = sweep(hosts, tmp_path, *asked, "--worker", shlex.join(remote_worker(hosts, 3)))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len([line for line in hosts.commands(3) if "ansible_runner worker" in line]) == 2
+    (folder,) = tmp_path.glob("*_shards")
+    report = report_of(folder)
+    rows = coverage(report)
+    assert sorted(rows) == hosts.names[:2]
+    assert {row["status"] for row in rows.values()} <= SWEPT
+    windows = [window_of(path) for path in tmp_path.iterdir() if path != folder]
+    assert len(windows) == 2
+    assert windows[0] == windows[1]
+
+
+def remote_worker(made: Fleet, number: int) -> list[str]:
+    """`ssh OTHER ansible-runner worker`, where the other is a host of this fleet."""
+    there = [
+        f"{name}={value}"
+        for name, value in made.environment().items()
+        if name.startswith(("XDG_", "ANSIBLE_SSH_"))
+    ]
+    programs = f"PATH={Path(sys.executable).parent}:/usr/bin:/bin"
+    run = shlex.join(["env", programs, *there, sys.executable, "-m", "ansible_runner", "worker"])
+    options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR")
+    words = [word for option in options for word in ("-o", option)]
+    return [
+        "ssh",
+        "-p",
+        str(made.port),
+        "-i",
+        f"{made.folder}/key",
+        *words,
+        f"root@{made.address(number)}",
+        run,
+    ]
 
 
 def test_a_start_that_is_past_arms_nothing(hosts: Fleet, tmp_path: Path) -> None:

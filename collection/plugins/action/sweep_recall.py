@@ -29,26 +29,25 @@ class ActionModule(FleetdiagAction):
         run = Path(args["run_dir"])
         sweep = store.open_run(run).sweep
         if self._task.check_mode:  # whoever only looks wants to know how the hosts are now
-            return {"unknown": sweep["hosts"]}
+            return {"known": []}
         memory = HostMemory()
         built: dict[str, bool] = {}
-        unknown = []
+        recalled = []
         for host in sweep["hosts"]:
             known = memory.get(host)
             if known is None or preflight.refusal(known["facts"], min_free_mb=args["min_free_mb"]):
-                unknown.append(host)
                 continue
             kernel = str(known["facts"].get("kernel", ""))
             if kernel not in built:
                 built[kernel] = _recall_modules(run, sweep, known)
             if not built[kernel]:
-                unknown.append(host)
                 continue
             clock = hostmemory.clock_now(known, time.time())
             store.write_host(
                 run, host, "preflight", {**known["facts"], "clock": asdict(clock), "remembered": True}
             )
-        return {"unknown": unknown}
+            recalled.append(host)
+        return {"known": recalled}
 
 
 def _recall_modules(run: Path, sweep: Mapping[str, Any], known: Mapping[str, Any]) -> bool:

@@ -52,6 +52,7 @@ class ActionModule(FleetdiagAction):
         "canary": {"type": "str", "default": ""},
         "batch": {"type": "str", "default": ""},
         "drain": {"type": "str", "default": ""},
+        "ahead": {"type": "bool", "default": False},
         "balancers": {"type": "list", "elements": "str", "default": []},
         "examples": {"type": "list", "elements": "str", "default": []},
         "examples_trouble": {"type": "list", "elements": "str", "default": []},
@@ -122,7 +123,14 @@ class ActionModule(FleetdiagAction):
             sweep,
         )
         self._say_where(run_dir)
-        return {"run_dir": str(run_dir), "sweep": sweep["id"], "window_s": window_s}
+        in_batches = bool({args["canary"], args["batch"], args["drain"]} - {"", "0"})
+        return {
+            "run_dir": str(run_dir),
+            "sweep": sweep["id"],
+            "window_s": window_s,
+            "in_batches": in_batches and not args["ahead"],
+            "at_once": not in_batches and not args["ahead"],
+        }
 
     def _groups(self) -> dict[str, list[str]]:
         groups: dict[str, list[str]] = {}

@@ -29,8 +29,8 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-unknown:
-  description: Hosts that must be asked.
+known:
+  description: Hosts that need not be asked.
   returned: always
   type: list
 """

@@ -24,6 +24,10 @@ options:
     description: What the weight of the hosts is lowered to on the load balancers; empty to leave it.
     type: str
     default: ""
+  ahead:
+    description: Only prepare the hosts, for a sweep that comes later.
+    type: bool
+    default: false
   balancers:
     description: The load balancers.
     type: list

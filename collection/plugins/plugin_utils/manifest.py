@@ -67,6 +67,11 @@ def _validator() -> Draft202012Validator:
 def build(name: str, data: dict[str, Any], source: Source, folder: Path | None, script: Path | None) -> Probe:
     """The probe that a manifest declares. Raises FleetdiagError for the first fault, in the words of `source`."""
     check(data, source)
+    return of_checked(name, data, folder, script)
+
+
+def of_checked(name: str, data: dict[str, Any], folder: Path | None, script: Path | None) -> Probe:
+    """The probe of a manifest in which no fault was found."""
     requires = data.get("requires", {})
     limits = {limit: int(value) for limit, value in data.get("limits", {}).items()}
     return Probe(

@@ -42,8 +42,8 @@ class Source:
 
 
 def probes(sweep: Mapping[str, Any]) -> list[Probe]:
-    """The probes of a sweep as its run directory recorded them: no catalog is read again for each host."""
-    return [catalog.probe_from_manifest(entry["name"], entry["manifest"]) for entry in sweep["probes"]]
+    """The probes of a sweep as it recorded them when it began: no catalog is read again for each host."""
+    return [catalog.probe_of_own_sweep(entry["name"], entry["manifest"]) for entry in sweep["probes"]]
 
 
 def _with_scripts(sweep: Mapping[str, Any]) -> list[tuple[Probe, str, str]]:

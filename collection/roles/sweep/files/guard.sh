@@ -23,6 +23,7 @@
 
 set -u
 umask 077
+me=
 export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
 unset SYSTEMTAP_STAPRUN SYSTEMTAP_RUNTIME LD_PRELOAD LD_LIBRARY_PATH
 
@@ -37,11 +38,14 @@ SELF=$0
 RULES=${SELF%.sh}.sed
 SIGNERS=${SELF%.sh}.signers
 LONGEST_LINE=65537
+NL='
+'
 
 clean() { redact 2>/dev/null | tr '\n\t' '  ' | tr -cd '\040-\176' | cut -c1-2000; }
 die() { echo "error=$*"; exit 1; }
-uptime_s() { cut -d. -f1 /proc/uptime; }
-# Every program that is started here costs a busy host time, and a big fleet much of it: words are looked at by the shell.
+uptime_s() { read -r up _ </proc/uptime && up=${up%.*}; }  # into $up
+# Every program that is started here costs a busy host time, and a big fleet much of it: words are looked at by the shell,
+# and what a function finds out is in a variable (said, why, ...) where `$(...)` would start one more shell.
 digits=[0-9][0-9]
 is_id() {
     # shellcheck disable=SC2254  # patterns
@@ -51,11 +55,12 @@ is_probe() { case $1 in '' | [!a-z]* | *[!a-z0-9_]*) return 1 ;; esac; }
 is_number() { case $1 in '' | *[!0-9]*) return 1 ;; esac; [ ${#1} -le 15 ]; }
 is_sha() { case $1 in *[!0-9a-f]*) return 1 ;; esac; [ ${#1} -eq 64 ]; }
 is_loaded() { [ -d "/proc/systemtap/$1" ] || grep -q "^$1 " /proc/modules; }
+has_line() { case "$NL$1$NL" in *"$NL$2$NL"*) ;; *) return 1 ;; esac; }  # TEXT LINE
 # A signed module cannot be renamed without losing its signature: it keeps the placeholder it was compiled with.
 module_of() { if [ -e "$SWEEPS/$1/signed.$2" ]; then echo "fd_${PLACEHOLDER}_$2"; else echo "fd_$1_$2"; fi; }
 unit_of() { echo "fd-$1-$2.service"; }
 clock() { date +%s.%N; }  # what the controller compares with its own
-sha_of() { sha256sum <"$1" | cut -d' ' -f1; }
+sha_of() { sum=$(sha256sum <"$1") && sum=${sum%% *}; }  # FILE; into $sum
 sessions_of() { for d in "$SWEEPS/$1"/*/; do d=${d%/} && [ -d "$d" ] && echo "${d##*/}"; done; }
 
 # ---------------------------------------------------------------- secrets
@@ -73,14 +78,22 @@ redact() {  # a filter; one "r" on standard error for each line it changed. With
 # memory; `cut` ends the last line where the session did not, and that must not make half a record a whole one.
 without_secrets() {  # DIR
     [ ! -e "$1/redacted" ] || return 0
+    [ -s "$RULES" ] || return 1
     : >"$1/changed"
     for name in out err; do
-        cut -b "1-$LONGEST_LINE" "$1/$name" | redact >"$1/$name.new" 2>>"$1/changed" || return 1
-        [ ! -s "$1/$name" ] || [ "$(tail -c 1 "$1/$name" | wc -l)" -eq 1 ] || truncate -s -1 "$1/$name.new" || return 1
+        [ -s "$1/$name" ] || continue
+        cut -b "1-$LONGEST_LINE" "$1/$name" | nice -n 10 sed -E -f "$RULES" >"$1/$name.new" 2>>"$1/changed" || return 1
+        [ "$(tail -c 1 "$1/$name"; echo .)" = "$NL." ] || truncate -s -1 "$1/$name.new" || return 1
     done
-    wc -c <"$1/out" >"$1/printed"
-    mv "$1/out.new" "$1/out" && mv "$1/err.new" "$1/err" || return 1
-    grep -c '^r$' "$1/changed" >"$1/redacted" || [ -s "$1/redacted" ]
+    wc -c <"$1/out" >"$1/printed" || return 1
+    for name in out err; do
+        [ ! -e "$1/$name.new" ] || mv "$1/$name.new" "$1/$name" || return 1
+    done
+    if [ -s "$1/changed" ]; then
+        grep -c '^r$' "$1/changed" >"$1/redacted" || [ -s "$1/redacted" ]
+    else
+        echo 0 >"$1/redacted"
+    fi
 }
 
 # ---------------------------------------------------------------- preflight
@@ -94,8 +107,12 @@ staprun_version() {  # into a pipe, `staprun -V` leaves before it has written it
     stdbuf -o0 staprun -V 2>&1 | sed -n 's/.*(version \([0-9][0-9.]*\).*/\1/p' | head -n 1
 }
 
-free_mb() { df -Pm "$HOME_DIR" | awk 'NR == 2 {print $4}'; }
-mem_available_mb() { awk '/^MemAvailable/ {print int($2 / 1024)}' /proc/meminfo; }
+free_mb() { df -Pm "$HOME_DIR" | { read -r _; read -r _ _ _ free _ && echo "$free"; }; }
+mem_available_mb() {
+    while read -r name kb _; do
+        [ "$name" != MemAvailable: ] || { echo $((kb / 1024)); return; }
+    done </proc/meminfo
+}
 first_word_in_brackets() { sed -n 's/.*\[\([a-z]*\)\].*/\1/p' "$1" 2>/dev/null; }
 
 preflight() {
@@ -139,74 +156,92 @@ keep_module() {  # SHA256; the module comes on standard input
     new=$(mktemp "$MODULES/.new.XXXXXX") || die "cannot write $MODULES"
     trap 'rm -f "$new"' EXIT
     gzip -dc >"$new" 2>/dev/null || die "module $1 did not arrive whole, or $MODULES has no room"
-    [ "$(sha_of "$new")" = "$1" ] || die "module $1 has another checksum after the transfer: send it again"
+    sha_of "$new" && [ "$sum" = "$1" ] || die "module $1 has another checksum after the transfer: send it again"
     mv "$new" "$MODULES/$1.ko"
     # the oldest modules make room, so that a long-lived host does not collect every probe it ever ran
     # shellcheck disable=SC2012
     ls -1t "$MODULES" | sed -n "$((KEEP_MODULES + 1)),\$p" | while read -r old; do rm -f "${MODULES:?}/$old"; done
 }
 
-others_can_write() {  # DIR; true unless it is a directory of ours that nobody else may put files into
-    [ -z "$(find "$1" -prune -type d \( -user 0 -o -user "$(id -u)" \) ! -perm -020 ! -perm -002)" ]
-}
+who_am_i() { me=${me:-$(id -u)}; }  # into $me
 
 # Whoever can write where modules lie, or above, can have the kernel run what he likes. Above, a directory in which
 # everybody owns only what is his (sticky, as /tmp) is good enough.
-no_trust_in_place() {  # says why, or nothing
+no_trust_in_place() {  # true if there is none; $why says so
+    who_am_i
     for place in "$HOME_DIR" "$MODULES"; do
-        ! others_can_write "$place" || { echo "$place is no directory that root alone can write"; return; }
+        why="$place is no directory that root alone can write"
+        [ -d "$place" ] && [ ! -L "$place" ] || return 0
     done
-    place=$HOME_DIR
-    while [ "$place" != / ]; do
-        place=$(dirname "$place")
-        [ -n "$(find -H "$place" -prune -type d -perm -1000)" ] || ! others_can_write "$place/." \
-            || { echo "$place, above the modules, can be written by others than root"; return; }
-    done
+    bad=$(find "$HOME_DIR" "$MODULES" -prune \( ! \( -user 0 -o -user "$me" \) -o -perm -020 -o -perm -002 \) -print) || return 0
+    why="${bad%%"$NL"*} is no directory that root alone can write"
+    [ -z "$bad" ] || return 0
+    place=$HOME_DIR above=
+    while place=${place%/*} && [ -n "$place" ]; do above="$above $place/."; done
+    # shellcheck disable=SC2086  # HOME_DIR has no spaces
+    bad=$(find $above /. -prune ! -perm -1000 \( ! \( -user 0 -o -user "$me" \) -o -perm -020 -o -perm -002 \) -print) || bad=${bad:-/}
+    bad=${bad%%"$NL"*} bad=${bad%/.}
+    why="${bad:-/}, above the modules, can be written by others than root"
+    [ -n "$bad" ]
 }
 
-no_trust_in_file() {  # FILE; says why, or nothing
-    [ ! -L "$1" ] && [ -f "$1" ] || { echo "is no regular file but $(file_kind "$1")"; return; }
-    [ -n "$(find "$1" -prune -user "$(id -u)")" ] || { echo "belongs to another user"; return; }
-    [ -n "$(find "$1" -prune ! -perm -020 ! -perm -002)" ] || echo "can be written by others than root"
+no_trust_in_file() {  # FILE; true if there is none; $why says so
+    if [ -L "$1" ] || [ ! -f "$1" ]; then
+        why="is no regular file but $(file_kind "$1")"
+        return 0
+    fi
+    who_am_i
+    why="belongs to another user"
+    bad=$(find "$1" -prune \( ! -user "$me" -o -perm -020 -o -perm -002 \) -print) || return 0
+    [ -n "$bad" ] || return 1
+    [ -n "$(find "$1" -prune ! -user "$me")" ] || why="can be written by others than root"
 }
 
 file_kind() { if [ -L "$1" ]; then echo "a link"; elif [ -d "$1" ]; then echo "a directory"; else echo "something else"; fi; }
 
 # ssh-keygen can tell who signed a text since OpenSSH 8.2.
-can_verify() { ssh-keygen -Y verify 2>&1 | grep -q namespace; }
+can_verify() { case $(ssh-keygen -Y verify 2>&1) in *namespace*) ;; *) return 1 ;; esac; }
 
 # What this sweep may load: "SHA256 PROBE" lines. The text came over ssh from the controller; that it is also signed by
 # the key that came with this program is asked of ssh-keygen where there is one.
-read_manifest() {  # MANIFEST SIGNATURE, both base64
+read_manifest() {  # MANIFEST SIGNATURE, both base64; the text goes into $manifest
+    verified=unverified
     manifest=$(echo "$1" | base64 -d 2>/dev/null)
-    echo "$manifest" | grep -qxF "sweep $id" || die "the manifest of the modules is not one of sweep $id: sweep again"
-    can_verify || { echo "manifest=unverified"; return; }
+    has_line "$manifest" "sweep $id" || die "the manifest of the modules is not one of sweep $id: sweep again"
     sig="$SWEEPS/.$id.sig"
     echo "$2" | base64 -d >"$sig" || die "cannot write $SWEEPS: no room?"
-    echo "$1" | base64 -d \
-        | ssh-keygen -q -Y verify -f "$SIGNERS" -I fleetdiag -n fleetdiag-modules -s "$sig" >/dev/null 2>&1 || {
-        rm -f "$sig"
-        die "the manifest of the modules is not signed by the key of this controller: nothing is loaded; sweep again"
-    }
+    if ssh-keygen -q -Y verify -f "$SIGNERS" -I fleetdiag -n fleetdiag-modules -s "$sig" >/dev/null 2>&1 <<MANIFEST
+$manifest
+MANIFEST
+    then
+        verified=verified
+    else
+        ! can_verify || verified=no
+    fi
     rm -f "$sig"
-    echo "manifest=verified"
+    [ "$verified" != no ] \
+        || die "the manifest of the modules is not signed by the key of this controller: nothing is loaded; sweep again"
+    echo "manifest=$verified"
 }
 
 # The cached module is compiled under a placeholder id; the id of this sweep takes its place, byte for byte as long,
 # so that module, unit and spool of a session carry the same name and the cache is never built twice.
 # What is looked at is a copy that nobody else can reach, so that it is also what is loaded.
-name_module() {  # SHA256 ID PROBE DIR; says why not
-    why=$(no_trust_in_file "$MODULES/$1.ko")
-    [ -z "$why" ] || { rm -rf "${MODULES:?}/$1.ko"; echo "$MODULES/$1.ko $why: removed"; return 1; }
-    echo "$manifest" | grep -qxF "$1 $3" || { echo "module $1 is not in the manifest that the controller signed"; return 1; }
-    cp "$MODULES/$1.ko" "$4/.copy" || { echo "no room for the module"; return 1; }
-    [ "$(sha_of "$4/.copy")" = "$1" ] \
-        || { rm -f "$MODULES/$1.ko" "$4/.copy"; echo "the module on the host is damaged: not what its checksum says; removed"; return 1; }
+name_module() {  # SHA256 ID PROBE DIR; the module's path in $module, or why not in $why
+    kept="$MODULES/$1.ko"
+    ! no_trust_in_file "$kept" || { rm -rf "${MODULES:?}/$1.ko"; why="$kept $why: removed"; return 1; }
+    has_line "$manifest" "$1 $3" || { why="module $1 is not in the manifest that the controller signed"; return 1; }
+    cp "$kept" "$4/.copy" 2>/dev/null || { why="no room for the module"; return 1; }
+    sha_of "$4/.copy" && [ "$sum" = "$1" ] \
+        || { rm -f "$kept" "$4/.copy"; why="the module on the host is damaged: not what its checksum says; removed"; return 1; }
+    why="no room for the module"
     if tail -c 28 "$4/.copy" | grep -q 'Module signature appended'; then
         : >"$SWEEPS/$2/signed.$3"
-        mv "$4/.copy" "$4/$(module_of "$2" "$3").ko"
+        module="$4/fd_${PLACEHOLDER}_$3.ko"
+        mv "$4/.copy" "$module"
     else
-        sed "s/fd_${PLACEHOLDER}_/fd_$2_/g" "$4/.copy" >"$4/$(module_of "$2" "$3").ko" && rm -f "$4/.copy"
+        module="$4/fd_$2_$3.ko"
+        sed "s/fd_${PLACEHOLDER}_/fd_$2_/g" "$4/.copy" >"$module" 2>/dev/null && rm -f "$4/.copy"
     fi
 }
 
@@ -214,12 +249,14 @@ name_module() {  # SHA256 ID PROBE DIR; says why not
 
 SYSCTLS="debug/kprobes-optimization:0 kernel/kptr_restrict:1"
 
+# `read` asks for one byte at a time, and a number of /proc/sys has no second one; none of these needs more.
+digit() { digit='' && { read -r digit <"$1" || [ -n "$digit" ]; } 2>/dev/null; }  # FILE; into $digit
+
 save_sysctls() {
     for entry in $SYSCTLS; do
         file=${entry%:*}
         saved="$SWEEPS/$1/sysctl.${file##*/}"
-        # `read` asks for one byte at a time, and a number of /proc/sys has no second one
-        [ -e "$saved" ] || cat "/proc/sys/$file" >"$saved" 2>/dev/null || :
+        [ -s "$saved" ] || { digit "/proc/sys/$file" && echo "$digit" >"$saved"; }
     done
 }
 
@@ -228,23 +265,26 @@ restore_sysctls() {  # only where the value is still the one staprun sets: an ad
         file=${entry%:*} theirs=${entry#*:}
         saved="$SWEEPS/$1/sysctl.${file##*/}"
         [ -s "$saved" ] || continue
-        [ "$(cat "/proc/sys/$file" 2>/dev/null)" != "$theirs" ] || cat "$saved" >"/proc/sys/$file"
-        rm -f "$saved"
+        read -r before <"$saved"
+        ! digit "/proc/sys/$file" || [ "$digit" != "$theirs" ] || echo "$before" >"/proc/sys/$file"
+        : >"$saved"  # that is done
     done
 }
 
 # ---------------------------------------------------------------- what becomes of the kernel
 
 note_kernel() {  # ID; what it was like before anything was loaded
-    [ -e "$SWEEPS/$1/kernel" ] || echo "$(cat /proc/sys/kernel/tainted) $(cat /proc/sys/kernel/random/boot_id) \
-$(cut -d' ' -f1 /proc/uptime)" >"$SWEEPS/$1/kernel"
+    [ ! -e "$SWEEPS/$1/kernel" ] || return 0
+    read -r up _ </proc/uptime  # as dmesg counts
+    echo "$(cat /proc/sys/kernel/tainted) $booted $up" >"$SWEEPS/$1/kernel"
 }
 
 kernel_since() {  # ID; lines for the controller: booted again, what the kernel complained of, how it is tainted
     read -r taint boot since 2>/dev/null <"$SWEEPS/$1/kernel" || return 0
-    [ "$boot" = "$(cat /proc/sys/kernel/random/boot_id)" ] || { echo "kernel booted"; return 0; }
-    dmesg 2>/dev/null | awk -v since="$since" '/^\[/ && substr($0, 2) + 0 >= since \
-        && /BUG: |WARNING: |Oops|soft lockup|general protection fault|blocked for more than/' | head -n 3 \
+    read -r booted </proc/sys/kernel/random/boot_id
+    [ "$boot" = "$booted" ] || { echo "kernel booted"; return 0; }
+    dmesg 2>/dev/null | awk -v since="$since" '/^\[/ && substr($0, 2) + 0 >= since && n < 3 \
+        && /BUG: |WARNING: |Oops|soft lockup|general protection fault|blocked for more than/ {print; n++}' \
         | while read -r line; do echo "kernel said $(echo "$line" | clean)"; done
     echo "kernel taint $taint $(cat /proc/sys/kernel/tainted)"
 }
@@ -253,7 +293,7 @@ kernel_since() {  # ID; lines for the controller: booted again, what the kernel 
 
 # The lock names the sweep and who runs it. A sweep holds the host for as long as the timer that ends it is set, which
 # is before its first session and after its last.
-other_sweep() {  # ID; prints which other sweep holds this host, and whose it is
+other_sweep() {  # ID; which other sweep holds this host, and whose it is, in $busy
     { read -r holder who <"$LOCK"; } 2>/dev/null || return 1
     [ "$holder" != "$1" ] && is_id "$holder" || return 1
     if ! systemctl -q is-active "fd-$holder-reap.timer"; then
@@ -263,21 +303,21 @@ other_sweep() {  # ID; prints which other sweep holds this host, and whose it is
         done
         [ -n "${probe:-}" ] || return 1
     fi
-    echo "sweep $holder${who:+ of $who} runs on this host"
+    busy="sweep $holder${who:+ of $who} runs on this host"
 }
 
 take_host() {  # two sweeps that come at the same moment must not both find it free
-    mkdir -p "$SWEEPS" || die "cannot write $SWEEPS: no room?"
-    exec 9<"$SWEEPS"
+    exec 9<"$SWEEPS" || die "cannot read $SWEEPS"
     flock -w 20 9 || die "another sweep is just taking this host: sweep again"
-    if busy=$(other_sweep "$id"); then
+    if other_sweep "$id"; then
         echo "verdict=busy"
         echo "reason=$busy"
         return 1
     fi
+    if [ -d "$SWEEPS/$id" ]; then timer="systemctl -q is-active fd-$id-reap.timer"; else timer=false; fi
     mkdir -p "$SWEEPS/$id" || die "cannot write $SWEEPS: no room?"
     echo "$id $by" >"$LOCK"
-    systemctl -q is-active "fd-$id-reap.timer" \
+    $timer \
         || systemd-run --quiet --unit="fd-$id-reap" --on-active=$((ttl + 60)) --timer-property=AccuracySec=5s \
             /bin/sh "$SELF" reap "$id" || die "cannot arm the timer that cleans up: is systemd running?"
     exec 9>&-
@@ -288,8 +328,7 @@ take_host() {  # two sweeps that come at the same moment must not both find it f
 smoke() {  # SHA256: a trivial module must load and print before anything else is tried on this host
     dir="$SWEEPS/$id/.smoke"
     mkdir -p "$dir"
-    name_module "$1" "$id" smoke "$dir" || return 1
-    module="$dir/$(module_of "$id" smoke).ko"
+    name_module "$1" "$id" smoke "$dir" || { echo "$why"; return 1; }
     timeout -k 5 60 staprun "$module" >"$dir/out" 2>"$dir/err"
     ! is_loaded "$(module_of "$id" smoke)" || staprun -d "$(module_of "$id" smoke)" 2>/dev/null
     if grep -q '^fleetdiag-smoke-ok' "$dir/out"; then
@@ -307,9 +346,9 @@ start_session() {  # PROBE SHA256 OUTPUT_MB [name=value ...]
     dir="$SWEEPS/$id/$probe"
     [ ! -e "$SWEEPS/$id/aborted" ] || { echo "session $probe failed 0 the sweep was aborted"; return 1; }
     mkdir -p "$dir"
-    said=$(name_module "$sha" "$id" "$probe" "$dir") || { echo "session $probe failed 0 $said"; return 1; }
+    name_module "$sha" "$id" "$probe" "$dir" || { echo "session $probe failed 0 $why"; return 1; }
     # shellcheck disable=SC2086  # the window is two words, or none
-    systemd-run --quiet --no-block --unit="$(unit_of "$id" "$probe")" \
+    systemd-run --quiet --no-block --unit="fd-$id-$probe.service" \
         -p Description="fleetdiag probe $probe of sweep $id" \
         -p RuntimeMaxSec=$((ttl + 15)) -p TimeoutStopSec=60 -p KillMode=mixed -p Restart=no \
         -p ExecStopPost="/bin/sh $SELF unload $id $probe" \
@@ -317,17 +356,18 @@ start_session() {  # PROBE SHA256 OUTPUT_MB [name=value ...]
         -p LimitCORE=0 -p LimitFSIZE="${output_mb}M" -p UMask=0077 \
         -p PrivateTmp=yes -p ProtectHome=yes -p ProtectSystem=strict -p ReadWritePaths="$HOME_DIR" \
         -p StandardInput=null -p StandardOutput="file:$dir/out" -p StandardError="file:$dir/err" \
-        staprun -b 4 "$dir/$(module_of "$id" "$probe").ko" $window "$@" 2>"$dir/systemd-run" \
+        staprun -b 4 "$module" $window "$@" 2>"$dir/systemd-run" \
         || { echo "session $probe failed 0 $(clean <"$dir/systemd-run")"; return 1; }
-    [ -z "$end" ] || ! grep -q 'data\.json' "$dir/$(module_of "$id" "$probe").ko" || watch_json "$id" "$probe" "$end"
+    [ -z "$end" ] || ! grep -q 'data\.json' "$module" || watch_json "$id" "$probe" "$end"
 }
 
 # Prints one line for every session of $waiting that became armed or ended; leaves the others in $waiting.
 poll_sessions() {
-    still=
+    still=''
+    uptime_s
     for probe in $waiting; do
         dir="$SWEEPS/$id/$probe"
-        elapsed=$(($(uptime_s) - began))
+        elapsed=$((up - began))
         # a script that was not written for us may print a lot before it is armed, or be at its end already
         if head -c 1048576 "$dir/out" 2>/dev/null | grep -q '	@armed	' \
             || { [ -e "$dir/result" ] && tail -c 400 "$dir/out" | grep -q '	@end	'; }; then
@@ -385,14 +425,21 @@ arm() {
     [ "${boot:-$booted}" = "$booted" ] || { echo "stale=boot"; return; }
     # shellcheck disable=SC2086  # pairs of words
     has_still $least || return 0
-    why=$(no_trust_in_place)
-    [ -z "$why" ] || die "$why: nothing is loaded from there; take that right away (chmod, chown)"
-    missing=
-    for sha in $smoke_sha $(echo "$plan" | awk '{print $2}'); do
+    ! no_trust_in_place || die "$why: nothing is loaded from there; take that right away (chmod, chown)"
+    missing='' shas=$smoke_sha
+    while read -r probe sha _; do
+        [ -n "$probe" ] || continue
+        is_probe "$probe" || die "arm: '$probe' is not a probe name"
+        shas="$shas $sha"
+    done <<PLAN
+$plan
+PLAN
+    for sha in $shas; do
         is_sha "$sha" || die "arm: '$sha' is not a SHA-256"
         [ -e "$MODULES/$sha.ko" ] || missing="$missing $sha"
     done
     [ -z "$missing" ] || { echo "missing=$missing"; return; }
+    [ -d "$SWEEPS" ] || mkdir -p "$SWEEPS" || die "cannot write $SWEEPS: no room?"
     read_manifest "$manifest_64" "$signature_64"
     take_host || return 0
     [ "$redaction" != no ] || : >"$SWEEPS/$id/unredacted"
@@ -408,10 +455,10 @@ arm() {
         }
         echo "smoke=passed"
     fi
-    began=$(uptime_s) waiting=
+    uptime_s
+    began=$up waiting=''
     while read -r probe sha output_mb values; do
         [ -n "$probe" ] || continue
-        is_probe "$probe" || die "arm: '$probe' is not a probe name"
         # shellcheck disable=SC2086  # the values are words: name=value without spaces
         ! start_session "$probe" "$sha" "$output_mb" $values || waiting="$waiting $probe"
     done <<PLAN
@@ -421,13 +468,13 @@ PLAN
         for probe in $waiting; do echo "session $probe started 0"; done
     else
         poll_sessions
-        while [ -n "$waiting" ] && [ $(($(uptime_s) - began)) -lt "$arm_timeout" ]; do
+        while [ -n "$waiting" ] && [ $((up - began)) -lt "$arm_timeout" ]; do
             sleep 0.5
             poll_sessions
         done
-        for probe in $waiting; do echo "session $probe late $(($(uptime_s) - began))"; done
+        for probe in $waiting; do echo "session $probe late $((up - began))"; done
     fi
-    if [ -z "$waiting$(ours_loaded "$id")$(signed_loaded "$id")" ]; then  # nobody will come back for it: the host is free for the next sweep
+    if [ -z "$waiting" ] && [ -z "$(ours_loaded "$id")$(signed_loaded "$id")" ]; then  # nobody will come back for it: the host is free for the next sweep
         finish "$id" >/dev/null
         ls "$SWEEPS/$id"/*/out >/dev/null 2>&1 || rm -rf "${SWEEPS:?}/$id"
     fi
@@ -489,21 +536,23 @@ unload() {  # ID PROBE; as ExecStopPost= it has SERVICE_RESULT and EXIT_STATUS
 }
 
 finish() {  # end and unload everything of a sweep; the spool stays
-    units=
+    units=''
     for probe in $(sessions_of "$1"); do
-        units="$units fd-$1-$probe.service"
+        # a unit that came to its end as it should is gone by itself
+        result=''
+        { read -r result _ <"$SWEEPS/$1/$probe/result"; } 2>/dev/null
+        [ "$result" = success ] || units="$units fd-$1-$probe.service"
         [ ! -e "$SWEEPS/$1/$probe/json" ] || units="$units fd-$1-$probe-json.service"
     done
-    # shellcheck disable=SC2086  # names of units are words; one that is not there does not keep the others
-    {
-        [ -z "$units" ] || systemctl -q stop $units
-        [ -z "$units" ] || systemctl -q reset-failed $units
-    } 2>/dev/null
+    if [ -n "$units" ]; then
+        # shellcheck disable=SC2086  # names of units are words; one that is not there does not keep the others
+        { systemctl -q stop $units; systemctl -q reset-failed $units; } 2>/dev/null
+    fi
     for probe in $(sessions_of "$1"); do unload "$1" "$probe"; done
     systemctl -q stop "fd-$1-reap.timer" 2>/dev/null
     restore_sysctls "$1"
     { read -r holder _ <"$LOCK"; } 2>/dev/null && [ "$holder" = "$1" ] && rm -f "$LOCK"
-    { ours_loaded "$1"; signed_loaded "$1"; } | sed 's/^/residue /'
+    for module in $(ours_loaded "$1") $(signed_loaded "$1"); do echo "residue $module"; done
 }
 
 signed_loaded() {  # ID
@@ -541,17 +590,23 @@ collect() {
     kernel_since "$1"
     for probe in $(sessions_of "$1"); do
         dir="$SWEEPS/$1/$probe"
-        touch "$dir/out" "$dir/err"
+        : >>"$dir/out" && : >>"$dir/err"
         append_json "$dir"
-        read -r result status cpu <"$dir/result" || { result=unknown status=0 cpu=0; }
+        changed=- printed=
+        { read -r result status cpu <"$dir/result"; } 2>/dev/null || { result=unknown status=0 cpu=0; }
         if [ ! -e "$SWEEPS/$1/unredacted" ]; then
             without_secrets "$dir" || die "what $probe printed may hold secrets and there is no room to take them out: free space \
 under $HOME_DIR and collect again"
+            read -r changed <"$dir/redacted"
+            read -r printed <"$dir/printed"
         fi
-        printed=$(cat "$dir/printed" 2>/dev/null || wc -c <"$dir/out")
-        changed=$(cat "$dir/redacted" 2>/dev/null || echo -)
-        echo "session $probe $result $status $cpu $(wc -c <"$dir/out") $(sha_of "$dir/out") $printed $changed"
-        echo "out $probe $(gzip -1nc "$dir/out" | base64 | tr -d '\n')"
+        size=$(wc -c <"$dir/out")
+        sha_of "$dir/out" || die "the output of $probe cannot be read"
+        echo "session $probe $result $status $cpu $size $sum ${printed:-$size} $changed"
+        printf 'out %s ' "$probe"
+        gzip -1nc "$dir/out" | base64 | tr -d '\n'
+        echo
+        [ -s "$dir/err" ] || continue
         echo "err $probe $(head -c 65536 "$dir/err" | gzip -1c | base64 | tr -d '\n')"
     done
     : >"$SWEEPS/$1/collected"
