@@ -102,15 +102,12 @@ def compiled(lab: api.Lab, kernel: str, cache: str, names: list[str] | tuple[str
     environment = {
         **os.environ,
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
-        "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1",
-        "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.json",
         "ANSIBLE_PIPELINING": "1",
     }
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd="/")
     try:
-        result: dict[str, Any] = json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"]["builder"]
-        modules = result["modules"]
-    except (ValueError, KeyError, IndexError):
+        modules: list[dict[str, Any]] = json.loads(done.stdout.partition("=>")[2])["modules"]
+    except (ValueError, KeyError):
         raise SystemExit(
             f"bench-builder: compiling did not work: {done.stdout[-2000:]}{done.stderr[-500:]}"
         ) from None
@@ -134,6 +131,7 @@ def learn(lab: api.Lab, kernel: str, cache: str) -> float:
         "builder",
         f"mkdir -p {home} && cd {cache} && export SYSTEMTAP_DIR={home} LC_ALL=C.UTF-8 && bash -c"
         f" 'TIMEFORMAT=%R; time stap -p4 -r {kernel} -e \"$1\" >/dev/null 2>&1' x '{script}' 2>&1",
+        timeout_s=3600,
     ).stdout
     return float(said.split()[-1])
 

@@ -18,12 +18,30 @@ from typing import Any
 
 import pytest
 from loopback import PROGRAMS, Fleet, fleet, lacking
-from sweeps import ENVIRONMENT, ROOT, coverage, newest, report_of
+from sweeps import ENVIRONMENT, ROOT, coverage, newest, report_of, wait_until
+
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils import haproxy
 
 pytestmark = pytest.mark.skipif(bool(lacking()), reason=f"needs root and {', '.join(PROGRAMS)}")
 
 PROBES = ("nettop", "slow_open")
 HOSTS = 3
+HAPROXY = """
+global
+    stats socket {socket} mode 600 level admin
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 30s
+    timeout server 30s
+frontend site
+    bind unix@{folder}/site.sock
+    default_backend web
+backend web
+    balance roundrobin
+{servers}
+"""
+MOMENTS = ["sweep", "before", "lowered", "start", "end", "restored", "after"]
 SWEPT = {"probed", "degraded"}  # a machine that is busy with other things makes hosts late, and says so
 
 
@@ -243,3 +261,39 @@ def test_a_host_on_which_nothing_could_be_started_is_free_for_the_next_sweep(
     assert rows[hosts.names[0]]["status"] not in SWEPT
     assert rows[hosts.names[1]]["status"] in SWEPT
     assert not list((run / "units").iterdir())
+
+
+def test_a_host_gets_less_traffic_while_it_is_probed(hosts: Fleet, tmp_path: Path) -> None:
+    """A real HAProxy whose servers are the hosts; nobody asks it for anything here (test_site)."""
+    name, socket = hosts.names[0], str(tmp_path / "admin.sock")
+    servers = "".join(f"    server {each} 127.0.0.1:9 weight 100\n" for each in hosts.names)
+    (tmp_path / "haproxy.cfg").write_text(HAPROXY.format(socket=socket, folder=tmp_path, servers=servers))
+    local = {"ansible_connection": "local", "ansible_become": False, "drain_sockets": [socket]}
+    local |= {"ansible_python_interpreter": sys.executable, "drain_record_dir": str(tmp_path / "records")}
+    groups = {"children": {"load_balancers": {"hosts": {"lb1": local}}}}
+    (tmp_path / "balancers.json").write_text(json.dumps({"all": groups}))
+    asked = ("-i", str(tmp_path / "balancers.json"), "-l", name, "--drain", "50%")
+    balancer = subprocess.Popen(["haproxy", "-f", str(tmp_path / "haproxy.cfg")], stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: Path(socket).exists(), "HAProxy answers", 30)
+        with subprocess.Popen(
+            command(hosts, tmp_path / "runs", *asked),
+            cwd=ROOT,
+            env=how(hosts)["env"],
+            stdout=(tmp_path / "said").open("w"),
+            stderr=subprocess.STDOUT,
+        ) as running:
+            seen = []
+            while running.poll() is None:
+                seen.append(haproxy.read_weight(socket, "web", name)[0])
+                time.sleep(0.2)
+        after = haproxy.read_weight(socket, "web", name)[0]
+    finally:
+        balancer.terminate()
+        balancer.wait()
+    assert running.returncode == 0, (tmp_path / "said").read_text()
+    assert (seen[0], after, min(seen)) == (100, 100, 50)
+    run = newest(tmp_path / "runs")
+    assert {row["status"] for row in coverage(report_of(run)).values()} <= SWEPT
+    counted = json.loads((run / "balancers.json").read_text())["moments"]
+    assert list(dict.fromkeys(one["moment"] for one in counted)) == MOMENTS
