@@ -27,7 +27,7 @@ MAX_LEAD_S = 86400.0
 LEAD_MARGIN = 1.3
 FORESEEN_S = 30.0
 """Arming that takes longer also varies by more than it takes to tell all hosts the window once they are armed."""
-LEAD_PER_HOST_S = 0.02  # what the controller itself spends before it gets to the next
+LEAD_PER_HOST_S = 0.05  # what Ansible's main process, which is one, spends before it gets to the next
 ARM_MARGIN_S = 30
 TTL_MARGIN_S = 120
 TOLD_TTL_MARGIN_S = 60
