@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from haproxies import SITE
 from loopback import PROGRAMS, Fleet, fleet, lacking
 from sweeps import ENVIRONMENT, ROOT, coverage, newest, report_of, wait_until
 
@@ -26,21 +27,15 @@ pytestmark = pytest.mark.skipif(bool(lacking()), reason=f"needs root and {', '.j
 
 PROBES = ("nettop", "slow_open")
 HOSTS = 3
-HAPROXY = """
+HAPROXY = (
+    """
 global
     stats socket {socket} mode 600 level admin
-defaults
-    mode http
-    timeout connect 1s
-    timeout client 30s
-    timeout server 30s
-frontend site
-    bind unix@{folder}/site.sock
-    default_backend web
-backend web
-    balance roundrobin
-{servers}
 """
+    + SITE
+    + """{servers}
+"""
+)
 MOMENTS = ["sweep", "before", "lowered", "start", "end", "restored", "after"]
 SWEPT = {"probed", "degraded"}  # a machine that is busy with other things makes hosts late, and says so
 

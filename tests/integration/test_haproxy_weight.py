@@ -15,26 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from haproxies import SITE
 
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils import haproxy
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils.haproxy import HaproxyError
 
-CONFIG = """
+CONFIG = (
+    """
 global
     stats socket {socket} mode 600 level admin
     stats socket {operator} mode 600 level operator
     maxconn 50
-defaults
-    mode http
-    timeout connect 1s
-    timeout client 30s
-    timeout server 30s
-frontend site
-    bind unix@{folder}/site.sock
-    default_backend web
-backend web
-    balance roundrobin
-    server web1 127.0.0.1:9 weight 100
+"""
+    + SITE
+    + """    server web1 127.0.0.1:9 weight 100
     server web2 127.0.0.1:9 weight 100
     server web3 127.0.0.1:9 weight 100
 backend pages
@@ -46,6 +40,7 @@ backend fixed
     server old1 127.0.0.1:9 weight 10
     server old2 127.0.0.1:9 weight 10
 """
+)
 
 
 class Balancer:

@@ -50,7 +50,7 @@ class ActionModule(FleetdiagAction):
             )
         record["took_s"] = round(time.monotonic() - began, 3)
         store.write_host(run, self.host, "arm", record)
-        armed = [name for name, session in record["sessions"].items() if session["status"] != "failed"]
+        armed = store.armed_sessions(record)
         return {
             "changed": record["pushed"] > 0,
             "armed": armed,

@@ -34,7 +34,8 @@ class ActionModule(FleetdiagAction):
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run = Path(args["run_dir"])
-        if not _armed(store.read_host(run, self.host, "arm") or {}):
+        # Not a condition of the task, which would cost as much for each host as reading what it sent.
+        if not store.armed_sessions(store.read_host(run, self.host, "arm") or {}):
             return {"skipped": True, "skip_reason": "nothing was armed on this host"}
         sweep = store.open_run(run).sweep
         limits = {probe.name: probe.limits.output_mb * MIB for probe in sweeprun.probes(sweep)}
@@ -97,12 +98,6 @@ class ActionModule(FleetdiagAction):
                 "arming": arming,
             },
         )
-
-
-def _armed(arm: dict[str, Any]) -> bool:
-    """Asked here and not by a condition of the task, which costs as much for each host as reading what it sent."""
-    sessions = arm.get("sessions") or {}
-    return any(session.get("status") != "failed" for session in sessions.values())
 
 
 def _session_record(session: Session, limit: int) -> dict[str, Any]:

@@ -363,6 +363,13 @@ def armed_hosts(run_path: Path) -> list[str]:
     return [host for host in hosts if (read_host(run_path, host, "arm") or {}).get("verdict") == "ok"]
 
 
+def armed_sessions(record: Mapping[str, Any]) -> list[str]:
+    """The probes of an arm.json whose sessions were started."""
+    return [
+        name for name, session in (record.get("sessions") or {}).items() if session.get("status") != "failed"
+    ]
+
+
 def read_builds(run_path: Path, notes: list[str] | None = None) -> dict[str, dict[str, Any]]:
     """All `builds/*.json` by the kernel release they name."""
     builds: dict[str, dict[str, Any]] = {}

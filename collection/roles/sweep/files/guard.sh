@@ -23,7 +23,6 @@
 
 set -u
 umask 077
-me=
 export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
 unset SYSTEMTAP_STAPRUN SYSTEMTAP_RUNTIME LD_PRELOAD LD_LIBRARY_PATH
 
@@ -58,7 +57,6 @@ is_loaded() { [ -d "/proc/systemtap/$1" ] || grep -q "^$1 " /proc/modules; }
 has_line() { case "$NL$1$NL" in *"$NL$2$NL"*) ;; *) return 1 ;; esac; }  # TEXT LINE
 # A signed module cannot be renamed without losing its signature: it keeps the placeholder it was compiled with.
 module_of() { if [ -e "$SWEEPS/$1/signed.$2" ]; then echo "fd_${PLACEHOLDER}_$2"; else echo "fd_$1_$2"; fi; }
-unit_of() { echo "fd-$1-$2.service"; }
 clock() { date +%s.%N; }  # what the controller compares with its own
 sha_of() { sum=$(sha256sum <"$1") && sum=${sum%% *}; }  # FILE; into $sum
 sessions_of() { for d in "$SWEEPS/$1"/*/; do d=${d%/} && [ -d "$d" ] && echo "${d##*/}"; done; }
@@ -78,11 +76,11 @@ redact() {  # a filter; one "r" on standard error for each line it changed. With
 # memory; `cut` ends the last line where the session did not, and that must not make half a record a whole one.
 without_secrets() {  # DIR
     [ ! -e "$1/redacted" ] || return 0
-    [ -s "$RULES" ] || return 1
+    [ -s "$RULES" ] || return 1  # also where nothing was printed
     : >"$1/changed"
     for name in out err; do
         [ -s "$1/$name" ] || continue
-        cut -b "1-$LONGEST_LINE" "$1/$name" | nice -n 10 sed -E -f "$RULES" >"$1/$name.new" 2>>"$1/changed" || return 1
+        cut -b "1-$LONGEST_LINE" "$1/$name" | redact >"$1/$name.new" 2>>"$1/changed" || return 1
         [ "$(tail -c 1 "$1/$name"; echo .)" = "$NL." ] || truncate -s -1 "$1/$name.new" || return 1
     done
     wc -c <"$1/out" >"$1/printed" || return 1
@@ -163,6 +161,7 @@ keep_module() {  # SHA256; the module comes on standard input
     ls -1t "$MODULES" | sed -n "$((KEEP_MODULES + 1)),\$p" | while read -r old; do rm -f "${MODULES:?}/$old"; done
 }
 
+me=''
 who_am_i() { me=${me:-$(id -u)}; }  # into $me
 
 # Whoever can write where modules lie, or above, can have the kernel run what he likes. Above, a directory in which
@@ -314,12 +313,14 @@ take_host() {  # two sweeps that come at the same moment must not both find it f
         echo "reason=$busy"
         return 1
     fi
-    if [ -d "$SWEEPS/$id" ]; then timer="systemctl -q is-active fd-$id-reap.timer"; else timer=false; fi
+    fresh=yes
+    [ ! -d "$SWEEPS/$id" ] || fresh=no
     mkdir -p "$SWEEPS/$id" || die "cannot write $SWEEPS: no room?"
     echo "$id $by" >"$LOCK"
-    $timer \
-        || systemd-run --quiet --unit="fd-$id-reap" --on-active=$((ttl + 60)) --timer-property=AccuracySec=5s \
+    if [ "$fresh" = yes ] || ! systemctl -q is-active "fd-$id-reap.timer"; then
+        systemd-run --quiet --unit="fd-$id-reap" --on-active=$((ttl + 60)) --timer-property=AccuracySec=5s \
             /bin/sh "$SELF" reap "$id" || die "cannot arm the timer that cleans up: is systemd running?"
+    fi
     exec 9>&-
 }
 
@@ -573,7 +574,7 @@ abort() {
         modules=$(ours_loaded "$id")
         for module in $modules; do
             probe=${module#"fd_${id}_"}
-            systemctl -q stop "$(unit_of "$id" "$probe")" 2>/dev/null
+            systemctl -q stop "fd-$id-$probe.service" 2>/dev/null
             unload "$id" "$probe"
         done
         finish "$id"
