@@ -25,8 +25,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import P
 MIN_LEAD_S = 3.0
 MAX_LEAD_S = 86400.0
 LEAD_MARGIN = 1.3
-FORESEEN_S = 30.0
-"""Arming that takes longer also varies by more than it takes to tell all hosts the window once they are armed."""
+FORESEEN_S = 5.0
+"""Hosts that take longer to arm also vary by more than it takes to tell them the window once they are armed."""
 LEAD_PER_HOST_S = 0.05  # what Ansible's main process, which is one, spends before it gets to the next
 ARM_MARGIN_S = 30
 TTL_MARGIN_S = 120
@@ -270,14 +270,14 @@ def foreseen_window(
 ) -> dict[str, float] | None:
     """window.json before anybody is armed: the slowest host that is not out of all proportion still makes the start.
 
-    None where arming is slow (FORESEEN_S): better to choose the window when all are armed than to wait for the worst.
+    None where arming is slow for most (FORESEEN_S): the window is better chosen when all are armed.
     armings: seconds each host took to arm these modules before; contacts: how long one command takes on each. Hosts are
     asked `forks` at a time.
     """
     turns_s = sum(contacts) / max(1, min(forks, len(contacts)))
-    slowest = max(in_proportion(armings))
-    if slowest > FORESEEN_S:
+    if statistics.median(armings) > FORESEEN_S:
         return None
+    slowest = max(in_proportion(armings))
     lead = LEAD_MARGIN * (turns_s + slowest) + LEAD_PER_HOST_S * len(armings)
     start = now + min(max(MIN_LEAD_S, 1.0 + lead), turns_s + arm_timeout)
     return {"start": start, "end": start + window_s}
