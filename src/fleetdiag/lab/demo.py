@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import store
@@ -30,7 +32,7 @@ def run(keep: bool = False) -> int:
         workload.start(lab)
         before = set(runs())
         with say.step(f"sweep of {', '.join(PROBES)}"):
-            status = subprocess.run(sweep_command(lab.inventory), check=False).returncode
+            status = sweep(sweep_command(lab.inventory))
         if status != _SWEPT_FULLY:
             problems.append(f"the sweep ended with status {status}")
         problems += _missing_from_report(sorted(set(runs()) - before))
@@ -44,6 +46,16 @@ def run(keep: bool = False) -> int:
     for problem in problems:
         print(f"demo: {problem}", file=sys.stderr)
     return 1 if problems else 0
+
+
+def sweep(command: Sequence[str]) -> int:
+    """Sweep to the end; the exit status. Who ends the demo meanwhile ends the sweep, in order, and the demo goes on."""
+    with subprocess.Popen(command) as process:
+        before = signal.signal(signal.SIGTERM, lambda number, _: process.send_signal(number))
+        try:
+            return process.wait()
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def sweep_command(inventory_file: Path) -> list[str]:

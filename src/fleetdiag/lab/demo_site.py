@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -48,7 +47,7 @@ def story(lab: Lab, *options: str) -> list[str]:
         with say.step("the client's first answers"):
             site.wait_for_slow_answers(_ANSWERS, _ANSWERS_WITHIN_S)
         with say.step(f"sweep of {', '.join(PROBES)}"):
-            status = subprocess.run([*sweep_command(lab), *options], check=False).returncode
+            status = demo.sweep([*sweep_command(lab), *options])
     finally:
         site.stop_client()
     said = site.client_says()
