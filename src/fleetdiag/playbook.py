@@ -220,7 +220,7 @@ def environment() -> dict[str, str]:
         # Hosts are probed because they are slow: ten seconds, Ansible's own limit, is not long to become root there.
         "ANSIBLE_TIMEOUT": os.environ.get("ANSIBLE_TIMEOUT", "30"),
         "ANSIBLE_NOCOLOR": "1",
-        "FLEETDIAG_REPORT_SHOW": "0",  # it is shown here, once
+        "FLEETDIAG_REPORT_MAKE": "0",  # it is made here, once, also of what an interrupted playbook has left
         "PATH": ":".join(programs),
     }
 

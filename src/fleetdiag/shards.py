@@ -194,7 +194,6 @@ def _prepare(shard: Shard, reach: playbook.Reach, inventory: str, variables: Map
         # Relative to the project, from where ansible-runner starts the playbook.
         "ANSIBLE_COLLECTIONS_PATH": ":".join(["collections", *_ANYWHERE]),
         "ANSIBLE_HOST_KEY_CHECKING": str(playbook.checks_host_keys()),
-        "FLEETDIAG_REPORT_MAKE": "0",  # it is made here, of all shards together
     }
     texts = {
         "inventory/hosts.yml": inventory,

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fleetdiag import playbook
+
 from .conftest import command_line, environment
 
 
@@ -58,6 +60,11 @@ def test_a_host_that_does_not_answer_is_in_the_report(fleetdiag: Callable[..., A
     again = fleetdiag("report", str(run_dir))
     assert again.returncode == 3
     assert again.stdout == result.stdout
+
+
+def test_the_report_is_made_once_and_so_not_by_the_callback_too() -> None:
+    """That of a thousand hosts takes minutes."""
+    assert playbook.environment()["FLEETDIAG_REPORT_MAKE"] == "0"
 
 
 def test_interrupt_still_makes_the_report(home: Path) -> None:
