@@ -113,6 +113,12 @@ def assert_built_from_headers(lab: Lab, run: Path, probes: Sequence[str], kernel
         assert {build["probes"][name]["status"] for name in probes} <= {"built", "cached"}, build
 
 
+def window_of(run: Path) -> dict[str, float]:
+    """When the hosts of a sweep without batches were to sample."""
+    window = json.loads((run / "window.json").read_text())
+    return {edge: window[edge] for edge in ("start", "end")}
+
+
 def left_behind(lab: Lab, host: str) -> str:
     """What any sweep left on a host: modules, units, spool, lock, files in /tmp. Empty when it is clean."""
     return lab.ssh(

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from haproxies import SITE
 from loopback import PROGRAMS, Fleet, fleet, lacking
-from sweeps import ENVIRONMENT, ROOT, coverage, newest, report_of, wait_until
+from sweeps import ENVIRONMENT, ROOT, coverage, newest, report_of, wait_until, window_of
 
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils import haproxy
 
@@ -81,10 +81,6 @@ def how(made: Fleet) -> dict[str, Any]:
         "stdin": subprocess.DEVNULL,
         "capture_output": True,
     }
-
-
-def window_of(run: Path) -> dict[str, float]:
-    return dict(json.loads((run / "window.json").read_text()))
 
 
 def verbs(made: Fleet, number: int) -> list[str]:

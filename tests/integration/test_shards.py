@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
 
 import pytest
-from sweeps import WEB, coverage, report_of, sweep
+from sweeps import WEB, coverage, report_of, sweep, window_of
 
 from fleetdiag.lab.api import Lab
 
@@ -34,7 +33,7 @@ def test_two_shards_have_one_window_and_one_report(lab: Lab, tmp_path: Path) -> 
     assert sorted(hosts) == sorted(WEB)
     assert {row["status"] for row in hosts.values()} == {"probed"}, hosts
     runs = [path for path in tmp_path.iterdir() if path != folder]
-    windows = [json.loads((run / "window.json").read_text()) for run in runs]
+    windows = [window_of(run) for run in runs]
     assert len(windows) == 2
     assert windows[0] == windows[1]
     assert {run["start"] for run in report["runs"]} == {windows[0]["start"]}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
+    batches,
     hostmemory,
     plan,
     store,
@@ -80,6 +81,7 @@ class ActionModule(FleetdiagAction):
         ):  # then the preflight was the first contact, which the arming will be next time
             contact_s = max(contact_s, facts.get("answer_s", 0.0))
         memory = HostMemory()
+        window = batches.window_of(store.read_json(run, "window.json"), self.host) or {}
         arming = hostmemory.with_arming(
             memory.get(self.host),
             hostmemory.modules_key(modules),
@@ -95,6 +97,7 @@ class ActionModule(FleetdiagAction):
                 "stap": built["stap"],
                 "signer": built.get("signer", ""),
                 "contact_s": round(contact_s, 3),
+                **({"at_once": window["at_once"]} if "at_once" in window else {}),
                 "arming": arming,
             },
         )

@@ -42,7 +42,7 @@ class ActionModule(FleetdiagAction):
             window = plan.window(
                 now, sweep["window_s"], armed_hosts=len(armed), forks=args["forks"], answer_s=answer_s
             )
-        elif not args["armed"] and (armings := self._armings(run, hosts)):
+        elif not args["armed"] and (armings := self._armings(run, hosts, args["forks"])):
             probes = sweeprun.probes(sweep)
             window = plan.foreseen_window(
                 now, sweep["window_s"], **armings, forks=args["forks"], arm_timeout=plan.arm_timeout_s(probes)
@@ -51,6 +51,7 @@ class ActionModule(FleetdiagAction):
             window = None
         if window is None:
             return {}
+        window["at_once"] = min(args["forks"], len(hosts))
         store.write_json(run, "window.json", batches.opened(known, batch, window) if known else window)
         return dict(window)
 
@@ -61,8 +62,8 @@ class ActionModule(FleetdiagAction):
         return max(float(facts.get("answer_s", 0.0)), plan.contact_s(armed))
 
     @staticmethod
-    def _armings(run: Path, hosts: Sequence[str]) -> dict[str, list[float]] | None:
-        """How long arming has taken on each of `hosts` that can be armed; None if nothing is known of one of them."""
+    def _armings(run: Path, hosts: Sequence[str], forks: int) -> dict[str, list[Any]] | None:
+        """`armings` and `contacts` of those `hosts` that can be armed, for plan; None if one of them is not known."""
         memory, builds = HostMemory(), store.read_builds(run)
         keys, known, contacts = [], {}, []
         for host in hosts:
@@ -73,9 +74,10 @@ class ActionModule(FleetdiagAction):
             key = hostmemory.modules_key(sweeprun.checksums(build).values())
             remembered = memory.get(host) or {}
             keys.append(key)
-            contacts.append(float(remembered.get("contact_s", facts.get("answer_s", 0.0))))
-            if seconds := remembered.get("arming", {}).get(key):
-                known.setdefault(key, []).append(float(seconds))
+            seconds = float(remembered.get("contact_s", facts.get("answer_s", 0.0)))
+            contacts.append((seconds, int(remembered.get("at_once", forks))))
+            if took := remembered.get("arming", {}).get(key):
+                known.setdefault(key, []).append(float(took))
         if not keys or any(key not in known for key in keys):
             return None
         return {"armings": [second for key in set(keys) for second in known[key]], "contacts": contacts}

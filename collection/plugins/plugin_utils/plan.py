@@ -264,23 +264,33 @@ def foreseen_window(
     window_s: int,
     *,
     armings: Sequence[float],
-    contacts: Sequence[float],
+    contacts: Sequence[tuple[float, int]],
     forks: int,
     arm_timeout: int,
 ) -> dict[str, float] | None:
     """window.json before anybody is armed: the slowest host that is not out of all proportion still makes the start.
 
     None where arming is slow for most (FORESEEN_S): the window is better chosen when all are armed.
-    armings: seconds each host took to arm these modules before; contacts: how long one command takes on each. Hosts are
-    asked `forks` at a time.
+    armings: seconds each host took to arm these modules before; contacts: how long one command took on each, and how
+    many hosts were asked at the same time then. Now they are asked `forks` at a time.
     """
-    turns_s = sum(contacts) / max(1, min(forks, len(contacts)))
+    turns_s = _turns_s(contacts, forks)
     if statistics.median(armings) > FORESEEN_S:
         return None
     slowest = max(in_proportion(armings))
     lead = LEAD_MARGIN * (turns_s + slowest) + LEAD_PER_HOST_S * len(armings)
     start = now + min(max(MIN_LEAD_S, 1.0 + lead), turns_s + arm_timeout)
     return {"start": start, "end": start + window_s}
+
+
+def _turns_s(contacts: Sequence[tuple[float, int]], forks: int) -> float:
+    """How long it takes until all have been asked: as it did then, and no less than the quickest answer allows.
+
+    Where the controller is what takes the time, hosts that are asked fewer at a time answer so much sooner.
+    """
+    hosts = len(contacts)
+    as_then = sum(seconds / max(1, min(at_once, hosts)) for seconds, at_once in contacts)
+    return max(as_then, min(seconds for seconds, _ in contacts) * hosts / max(1, min(forks, hosts)))
 
 
 def in_proportion(seconds: Sequence[float]) -> list[float]:

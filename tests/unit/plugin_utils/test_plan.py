@@ -196,9 +196,9 @@ def test_a_given_window_is_kept_though_it_began_and_refused_once_it_is_over() ->
 
 def test_the_foreseen_start_waits_for_the_slowest_and_not_for_one_out_of_proportion() -> None:
     wanted = {"window_s": 30, "forks": 10, "arm_timeout": 300}
-    quick = plan.foreseen_window(1000.0, armings=[1.0] * 20, contacts=[0.5] * 20, **wanted)
-    slow = plan.foreseen_window(1000.0, armings=[1.0] * 19 + [8.0], contacts=[0.5] * 20, **wanted)
-    odd = plan.foreseen_window(1000.0, armings=[1.0] * 19 + [100.0], contacts=[0.5] * 20, **wanted)
+    quick = plan.foreseen_window(1000.0, armings=[1.0] * 20, contacts=[(0.5, 10)] * 20, **wanted)
+    slow = plan.foreseen_window(1000.0, armings=[1.0] * 19 + [8.0], contacts=[(0.5, 10)] * 20, **wanted)
+    odd = plan.foreseen_window(1000.0, armings=[1.0] * 19 + [100.0], contacts=[(0.5, 10)] * 20, **wanted)
     assert quick is not None
     assert slow is not None
     assert 1001.0 + 20 * 0.5 / 10 < quick["start"] < 1010.0
@@ -207,14 +207,28 @@ def test_the_foreseen_start_waits_for_the_slowest_and_not_for_one_out_of_proport
     assert quick["end"] == quick["start"] + 30
 
 
+def test_hosts_that_are_asked_fewer_at_a_time_take_as_long_in_all_and_not_longer() -> None:
+    """Of two hundred a busy controller was what they waited for; a single one that was alone answers as it did."""
+
+    def lead(contacts: list[tuple[float, int]], forks: int) -> float:
+        window = plan.foreseen_window(0.0, 30, armings=[0.3], contacts=contacts, forks=forks, arm_timeout=300)
+        assert window is not None
+        return window["start"]
+
+    busy = [(0.4, 25), *[(2.0, 25)] * 199]
+    assert lead(busy, 10) == lead(busy, 25) > 16
+    assert lead(busy, 1) > 1.3 * 0.4 * 200
+    assert lead([(2.0, 25)], 25) == pytest.approx(1.0 + 1.3 * 2.3 + plan.LEAD_PER_HOST_S * 1)
+
+
 def test_the_foreseen_start_is_never_further_off_than_arming_may_take() -> None:
-    window = plan.foreseen_window(0.0, 30, armings=[5.0], contacts=[1.0], forks=5, arm_timeout=3)
+    window = plan.foreseen_window(0.0, 30, armings=[5.0], contacts=[(1.0, 1)], forks=5, arm_timeout=3)
     assert window is not None
     assert window["start"] == 4.0
 
 
 def test_a_start_is_not_foreseen_where_arming_is_slow_for_most() -> None:
-    wanted = {"window_s": 30, "contacts": [1.0] * 3, "forks": 5, "arm_timeout": 300}
+    wanted = {"window_s": 30, "contacts": [(1.0, 3)] * 3, "forks": 5, "arm_timeout": 300}
     assert plan.foreseen_window(0.0, armings=[4.0, 5.0, 29.0], **wanted) is not None
     assert plan.foreseen_window(0.0, armings=[4.0, 5.1, 5.2], **wanted) is None
 
