@@ -19,6 +19,7 @@ from sweeps import (
     report_of,
     rows,
     sweep,
+    window_of,
 )
 
 from fleetdiag.lab import workload
@@ -123,7 +124,7 @@ def test_the_call_tree_of_ls_has_callers_and_callees(swept: Swept) -> None:
 
 
 def test_all_hosts_sampled_the_same_instants_by_their_own_clocks(swept: Swept) -> None:
-    window = json.loads((swept.run / "window.json").read_text())
+    window = window_of(swept.run)
     assert window["end"] - window["start"] == 30
     for host in WEB:
         row = coverage(swept.report)[host]

@@ -274,9 +274,9 @@ def foreseen_window(
     armings: seconds each host took to arm these modules before; contacts: how long one command took on each, and how
     many hosts were asked at the same time then. Now they are asked `forks` at a time.
     """
-    turns_s = _turns_s(contacts, forks)
     if statistics.median(armings) > FORESEEN_S:
         return None
+    turns_s = _turns_s(contacts, forks)
     slowest = max(in_proportion(armings))
     lead = LEAD_MARGIN * (turns_s + slowest) + LEAD_PER_HOST_S * len(armings)
     start = now + min(max(MIN_LEAD_S, 1.0 + lead), turns_s + arm_timeout)
