@@ -49,6 +49,7 @@ class ActionModule(FleetdiagAction):
                 verdict="failed", reason=str(error), remedy="put that right on the host and sweep again"
             )
         record["took_s"] = round(time.monotonic() - began, 3)
+        record["ended"] = round(time.time(), 3)
         store.write_host(run, self.host, "arm", record)
         armed = store.armed_sessions(record)
         return {

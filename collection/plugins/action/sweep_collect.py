@@ -97,7 +97,7 @@ class ActionModule(FleetdiagAction):
                 "stap": built["stap"],
                 "signer": built.get("signer", ""),
                 "contact_s": round(contact_s, 3),
-                **({"at_once": window["at_once"]} if "at_once" in window else {}),
+                **{key: window[key] for key in ("at_once", "place_s") if key in window},
                 "arming": arming,
             },
         )

@@ -29,10 +29,10 @@ class ActionModule(FleetdiagAction):
         run = Path(args["run_dir"])
         sweep = store.open_run(run).sweep
         if self._task.check_mode:  # whoever only looks wants to know how the hosts are now
-            return {"known": []}
+            return {"known": {}}
         memory = HostMemory()
         built: dict[str, bool] = {}
-        recalled = []
+        recalled: dict[str, str] = {}
         for host in sweep["hosts"]:
             known = memory.get(host)
             if known is None or preflight.refusal(known["facts"], min_free_mb=args["min_free_mb"]):
@@ -46,7 +46,7 @@ class ActionModule(FleetdiagAction):
             store.write_host(
                 run, host, "preflight", {**known["facts"], "clock": asdict(clock), "remembered": True}
             )
-            recalled.append(host)
+            recalled[host] = kernel  # by name: every host looks for its own
         return {"known": recalled}
 
 

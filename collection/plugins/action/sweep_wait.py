@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import batches, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import batches, plan, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
 
 FLUSH_S = 1.0  # staprun hands output on every 0.2 s; `end` probes print after the window
@@ -26,7 +26,17 @@ class ActionModule(FleetdiagAction):
         hosts, window = batches.part(store.read_json(run, "window.json"), args["batch"], armed)
         if not window or not set(armed).intersection(hosts):
             return {}
+        if "chosen" in window and not args["batch"]:
+            _note_places(run, window, armed)
         until = float(window.get("end", 0.0)) + FLUSH_S
         while (left := until - time.time()) > 0:
             time.sleep(min(left, 1.0))  # short naps: a clock that is set back or forth meanwhile is followed
         return {"end": window.get("end")}
+
+
+def _note_places(run: Path, window: dict[str, Any], armed: list[str]) -> None:
+    """Into window.json, how long the arming of a host took all in all; the next start is foreseen from that."""
+    ended = [at for host in armed if (at := (store.read_host(run, host, "arm") or {}).get("ended"))]
+    if ended:
+        place_s = plan.place_s(window["chosen"], ended, window["at_once"])
+        store.write_json(run, "window.json", {**window, "place_s": round(place_s, 3)})

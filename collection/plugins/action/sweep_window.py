@@ -47,6 +47,8 @@ class ActionModule(FleetdiagAction):
             window = plan.foreseen_window(
                 now, sweep["window_s"], **armings, forks=args["forks"], arm_timeout=plan.arm_timeout_s(probes)
             )
+            if window is not None:
+                window["chosen"] = now
         else:
             window = None
         if window is None:
@@ -75,7 +77,9 @@ class ActionModule(FleetdiagAction):
             remembered = memory.get(host) or {}
             keys.append(key)
             seconds = float(remembered.get("contact_s", facts.get("answer_s", 0.0)))
-            contacts.append((seconds, int(remembered.get("at_once", forks))))
+            contacts.append(
+                plan.Contact(seconds, int(remembered.get("at_once", forks)), remembered.get("place_s"))
+            )
             if took := remembered.get("arming", {}).get(key):
                 known.setdefault(key, []).append(float(took))
         if not keys or any(key not in known for key in keys):

@@ -188,7 +188,8 @@ class Guard:
             manifest = (self._signer or signing.own()).sign(signing.manifest(sweep, named))
         lines = [f"id {sweep}", f"ttl {ttl_s}", f"arm_timeout {timeout_s}", f"smoke {smoke}"]
         lines += [f"redact {'yes' if redact else 'no'}", f"by {printable(by)}"]
-        lines += [f"manifest {_base64(manifest.text)}", f"signature {_base64(manifest.signature)}"]
+        lines += [f"manifest {line}" for line in manifest.text.splitlines()]
+        lines += [f"signature {line}" for line in manifest.signature.splitlines()]
         if boot_id:
             lines.append(f"boot {boot_id}")
         lines += [f"least {fact} {number}" for fact, number in (least or {}).items()]
@@ -203,7 +204,7 @@ class Guard:
             said += f"module {sha256} {len(packed)}\n".encode() + packed
         sent = time.time()
         answer = self._answer(
-            "arm", f"[ -f {self.path} ] || {{ echo stale=guard; exit; }}; /bin/sh {self.path} arm", said
+            "arm", f"[ -f {self.path} ] || {{ echo stale=guard; exit; }}; exec /bin/sh {self.path} arm", said
         )
         reply = _arm_reply(answer)
         reply.came, reply.clock = _clocks(answer, sent, time.time())
@@ -235,7 +236,7 @@ class Guard:
         return self._answer(verb, place, self._script)
 
     def _call(self, verb: str, data: bytes | None) -> list[str]:
-        return self._answer(verb.split()[0], f"/bin/sh {self.path} {verb}", data)
+        return self._answer(verb.split()[0], f"exec /bin/sh {self.path} {verb}", data)
 
     def _answer(self, verb: str, command: str, data: bytes | None) -> list[str]:
         code, out, err = self._run(command, data)
@@ -253,10 +254,6 @@ def _program(signer: signing.Signer) -> bytes:
     """guard.sh, and behind its last line whose manifests count and the rules of redact.sed: one file, one piece."""
     signers = f"#signers\n{signer.allowed}\n#redact.sed\n".encode()
     return (FILES / "guard.sh").read_bytes() + signers + (FILES / "redact.sed").read_bytes()
-
-
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
 
 
 def _packed(module: bytes) -> bytes:

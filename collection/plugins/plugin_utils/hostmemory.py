@@ -6,7 +6,8 @@ A host's memory is plain JSON data, written when its output has been collected:
     facts     its preflight.json; true until the host is booted again, which it checks itself when it is armed
     stap      the SystemTap that built its modules; signer: whose signature they carry
     clock_at  when its clock was last compared with ours
-    contact_s how long one command took there, the session's own waiting aside; at_once: among how many hosts
+    contact_s how long one command took there, the session's own waiting aside; at_once: among how many hosts;
+              place_s: how long one of these places was taken for a host, Ansible's own work included
     arming    {key of a set of modules: seconds from the command to the last armed session}
 
 It is advice, never truth: without it, or with a wrong one, a sweep takes a round trip more.

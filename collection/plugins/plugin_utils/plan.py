@@ -25,6 +25,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import P
 MIN_LEAD_S = 3.0
 MAX_LEAD_S = 86400.0
 LEAD_MARGIN = 1.3
+PLACE_MARGIN = 1.1  # where all that it takes was measured together
 FORESEEN_S = 5.0
 """Hosts that take longer to arm also vary by more than it takes to tell them the window once they are armed."""
 LEAD_PER_HOST_S = 0.05  # what Ansible's main process, which is one, spends before it gets to the next
@@ -259,38 +260,67 @@ def contact_s(armed: Mapping[str, Any]) -> float:
     return float(max(0.0, armed["took_s"] - waited))
 
 
+@dataclass(frozen=True)
+class Contact:
+    """How one command to a host went before: seconds it took, and among how many hosts that were asked `at_once`.
+
+    place_s: how long one of these `at_once` places was taken for a host, Ansible's own work included, where that was
+    measured (`place_s()`).
+    """
+
+    seconds: float
+    at_once: int
+    place_s: float | None = None
+
+
+def place_s(chosen: float, ended: Sequence[float], at_once: int) -> float:
+    """Seconds for which each of `at_once` places was taken for one host; one host in ten may be slow and does not count.
+
+    chosen: when the arming was about to begin; ended: when each host's was over, at least one.
+    """
+    most = sorted(ended)[: math.ceil(0.9 * len(ended))]
+    return max(0.0, most[-1] - chosen) * at_once / max(at_once, len(most))
+
+
 def foreseen_window(
     now: float,
     window_s: int,
     *,
     armings: Sequence[float],
-    contacts: Sequence[tuple[float, int]],
+    contacts: Sequence[Contact],
     forks: int,
     arm_timeout: int,
 ) -> dict[str, float] | None:
     """window.json before anybody is armed: the slowest host that is not out of all proportion still makes the start.
 
     None where arming is slow for most (FORESEEN_S): the window is better chosen when all are armed.
-    armings: seconds each host took to arm these modules before; contacts: how long one command took on each, and how
-    many hosts were asked at the same time then. Now they are asked `forks` at a time.
+    armings: seconds each host took to arm these modules before; contacts: one for each. Now they are asked `forks` at a
+    time.
     """
     if statistics.median(armings) > FORESEEN_S:
         return None
     turns_s = _turns_s(contacts, forks)
     slowest = max(in_proportion(armings))
-    lead = LEAD_MARGIN * (turns_s + slowest) + LEAD_PER_HOST_S * len(armings)
+    lead = turns_s + LEAD_MARGIN * slowest
     start = now + min(max(MIN_LEAD_S, 1.0 + lead), turns_s + arm_timeout)
     return {"start": start, "end": start + window_s}
 
 
-def _turns_s(contacts: Sequence[tuple[float, int]], forks: int) -> float:
-    """How long it takes until all have been asked: as it did then, and no less than the quickest answer allows.
+def _turns_s(contacts: Sequence[Contact], forks: int) -> float:
+    """How long it may take until all have been asked: as it did then, and no less than the quickest answer allows.
 
     Where the controller is what takes the time, hosts that are asked fewer at a time answer so much sooner.
     """
     hosts = len(contacts)
-    as_then = sum(seconds / max(1, min(at_once, hosts)) for seconds, at_once in contacts)
-    return max(as_then, min(seconds for seconds, _ in contacts) * hosts / max(1, min(forks, hosts)))
+    as_then = 0.0
+    for contact in contacts:
+        places = max(1, min(contact.at_once, hosts))
+        if contact.place_s is None:
+            as_then += LEAD_MARGIN * (contact.seconds / places + LEAD_PER_HOST_S)
+        else:
+            as_then += PLACE_MARGIN * contact.place_s / places
+    quickest = min(contact.seconds for contact in contacts)
+    return max(as_then, LEAD_MARGIN * quickest * hosts / max(1, min(forks, hosts)))
 
 
 def in_proportion(seconds: Sequence[float]) -> list[float]:

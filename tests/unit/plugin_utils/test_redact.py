@@ -310,6 +310,25 @@ def test_what_is_collected_has_passed_the_filter(
     assert (again.sha256, again.redacted_lines) == (session.sha256, 2)
 
 
+@pytest.mark.parametrize(
+    ("out", "sent"),
+    [
+        (b"nothing here\nPGPASSWORD=hunter2", b"nothing here\nPGPASSWORD=***"),
+        (b"psql postgres://u:hunter2@db/x\n", b"psql postgres://u:***@db/x\n"),
+        (b"aws AKIAIOSFODNN7EXAMPLE\n", b"aws ***\n"),
+        (b"sk-ant-REDACTED\n", b"sk-***\n"),
+    ],
+)
+def test_the_words_that_call_for_the_filter_are_those_of_its_rules(
+    tmp_path: Path, host: Callable[..., tuple[int, str, str]], out: bytes, sent: bytes
+) -> None:
+    spool(tmp_path, out)
+    assert gzip.decompress(collect(host).out_gz) == sent == redacted(out)[0]
+    (words,) = (tmp_path / "home" / "guard").glob("*.words")
+    first_rule = next(line for line in RULES.read_text().splitlines() if line.startswith("/"))
+    assert first_rule == "/" + words.read_text().strip().replace("/", "\\/") + "/I!b"
+
+
 def test_without_redaction_it_is_sent_as_it_is(
     tmp_path: Path, host: Callable[..., tuple[int, str, str]]
 ) -> None:
@@ -341,13 +360,16 @@ def test_a_line_nobody_reads_is_cut_and_still_rejected(
     assert (result.rejected_lines, result.truncated) == (1, False)
 
 
-def test_without_its_rules_nothing_is_sent(tmp_path: Path, host: Callable[..., tuple[int, str, str]]) -> None:
+@pytest.mark.parametrize("kind", ["sed", "words"])
+def test_without_its_rules_nothing_is_sent(
+    tmp_path: Path, host: Callable[..., tuple[int, str, str]], kind: str
+) -> None:
     folder = spool(tmp_path, b"a --password=hunter2\n")
     guard = Guard(host)
     guard.install_and_preflight()
-    for rules in (tmp_path / "home" / "guard").glob("*.sed"):
+    for rules in (tmp_path / "home" / "guard").glob(f"*.{kind}"):
         rules.write_text("")
-    with pytest.raises(FleetdiagError, match="may hold secrets"):
+    with pytest.raises(FleetdiagError, match="nothing may leave this host"):
         guard.collect(SWEEP, {"tick": 1 << 24})
     assert (folder / "out").read_bytes() == b"a --password=hunter2\n"
 

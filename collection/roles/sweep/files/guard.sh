@@ -35,6 +35,7 @@ KEEP_MODULES=64
 KEEP_SPOOL_DAYS=7
 SELF=$0
 RULES=${SELF%.sh}.sed
+WORDS=${SELF%.sh}.words
 SIGNERS=${SELF%.sh}.signers
 LONGEST_LINE=65537
 NL='
@@ -55,43 +56,76 @@ is_number() { case $1 in '' | *[!0-9]*) return 1 ;; esac; [ ${#1} -le 15 ]; }
 is_sha() { case $1 in *[!0-9a-f]*) return 1 ;; esac; [ ${#1} -eq 64 ]; }
 is_loaded() { [ -d "/proc/systemtap/$1" ] || grep -q "^$1 " /proc/modules; }
 has_line() { case "$NL$1$NL" in *"$NL$2$NL"*) ;; *) return 1 ;; esac; }  # TEXT LINE
+has_word() { case " $1 " in *" $2 "*) ;; *) return 1 ;; esac; }  # TEXT WORD
 # A signed module cannot be renamed without losing its signature: it keeps the placeholder it was compiled with.
-module_of() { if [ -e "$SWEEPS/$1/signed.$2" ]; then echo "fd_${PLACEHOLDER}_$2"; else echo "fd_$1_$2"; fi; }
-clock() { date +%s.%N; }  # what the controller compares with its own
-sha_of() { sum=$(sha256sum <"$1") && sum=${sum%% *}; }  # FILE; into $sum
-sessions_of() { for d in "$SWEEPS/$1"/*/; do d=${d%/} && [ -d "$d" ] && echo "${d##*/}"; done; }
+module_of() { if [ -e "$SWEEPS/$1/signed.$2" ]; then module=fd_${PLACEHOLDER}_$2; else module=fd_$1_$2; fi; }  # ID PROBE; into $module
+clock() { date "+$1=%s.%N"; }  # came or left: what the controller compares with its own
+sessions_of() {  # ID; into $sessions
+    sessions=''
+    for dir in "$SWEEPS/$1"/*/; do
+        dir=${dir%/}
+        [ ! -d "$dir" ] || sessions="$sessions ${dir##*/}"
+    done
+}
 
 # ---------------------------------------------------------------- secrets
 
 install_rules() {  # what stands behind this program in the one file that was sent: whose manifests count, and redact.sed
     sed '1,/^#signers$/d; /^#redact\.sed$/,$d' "$SELF" >"$SIGNERS.$$" && mv "$SIGNERS.$$" "$SIGNERS" \
-        && sed '1,/^#redact\.sed$/d' "$SELF" >"$RULES.$$" && mv "$RULES.$$" "$RULES"
+        && sed '1,/^#redact\.sed$/d' "$SELF" >"$RULES.$$" && mv "$RULES.$$" "$RULES" \
+        && sed -n '/^\/.*\/I!b$/{s/^\///; s/\/I!b$//; s/\\\//\//g; p; q}' "$RULES" >"$WORDS.$$" && mv "$WORDS.$$" "$WORDS"
 }
 
 redact() {  # a filter; one "r" on standard error for each line it changed. Without its rules nothing passes.
     [ -s "$RULES" ] && nice -n 10 sed -E -f "$RULES"
 }
 
-# Takes the secrets out of what a session printed. Longer lines than anybody reads are cut, so that each fits into
-# memory; `cut` ends the last line where the session did not, and that must not make half a record a whole one.
-without_secrets() {  # DIR
-    [ ! -e "$1/redacted" ] || return 0
-    [ -s "$RULES" ] || return 1  # also where nothing was printed
-    : >"$1/changed"
-    for name in out err; do
-        [ -s "$1/$name" ] || continue
-        cut -b "1-$LONGEST_LINE" "$1/$name" | redact >"$1/$name.new" 2>>"$1/changed" || return 1
-        [ "$(tail -c 1 "$1/$name"; echo .)" = "$NL." ] || truncate -s -1 "$1/$name.new" || return 1
+# Takes the secrets out of what sessions printed; the current directory is that of their sweep. Where none of the words
+# stands without which no rule changes a line, there is nothing to do, and mostly that is so.
+without_secrets() {  # PROBE ...
+    [ -s "$RULES" ] && [ -s "$WORDS" ] || die "$RULES is gone, without which nothing may leave this host: sweep again"
+    sizes=$(wc -c -- */out */err) small='' suspects=''
+    for probe; do
+        for file in "$probe/out" "$probe/err"; do
+            size_of "$file"
+            [ "$size" -eq 0 ] || [ "$size" -ge "$LONGEST_LINE" ] || small="$small $file"
+        done
     done
-    wc -c <"$1/out" >"$1/printed" || return 1
-    for name in out err; do
-        [ ! -e "$1/$name.new" ] || mv "$1/$name.new" "$1/$name" || return 1
+    # shellcheck disable=SC2086  # names of files without spaces
+    [ -z "$small" ] || suspects=$(grep -liE -f "$WORDS" -- $small) || [ $? -eq 1 ] || suspects=$(printf '%s\n' $small)
+    for probe; do
+        [ -e "$probe/redacted" ] || redact_session "$probe" || die "what $probe printed may hold secrets and there is no \
+room to take them out: free space under $HOME_DIR and collect again"
+    done
+}
+
+# Longer lines than anybody reads are cut, so that each fits into memory; `cut` ends the last line where the session did
+# not, and that must not make half a record a whole one.
+redact_session() {  # PROBE
+    : >"$1/changed"
+    for file in "$1/out" "$1/err"; do
+        size_of "$file"
+        if [ "$size" -ge "$LONGEST_LINE" ]; then
+            cut -b "1-$LONGEST_LINE" "$file" | redact >"$file.new" 2>>"$1/changed" || return 1
+            [ "$(tail -c 1 "$file"; echo .)" = "$NL." ] || truncate -s -1 "$file.new" || return 1
+        elif has_line "$suspects" "$file"; then
+            redact <"$file" >"$file.new" 2>>"$1/changed" || return 1
+        fi
+    done
+    size_of "$1/out" && echo "$size" >"$1/printed" || return 1
+    for file in "$1/out" "$1/err"; do
+        [ ! -e "$file.new" ] || mv "$file.new" "$file" || return 1
     done
     if [ -s "$1/changed" ]; then
         grep -c '^r$' "$1/changed" >"$1/redacted" || [ -s "$1/redacted" ]
     else
         echo 0 >"$1/redacted"
     fi
+}
+
+size_of() {  # FILE, as `wc -c` has said it in $sizes; into $size
+    size=${sizes%% "$1"*}
+    size=${size##*[!0-9]}
 }
 
 # ---------------------------------------------------------------- preflight
@@ -105,11 +139,14 @@ staprun_version() {  # into a pipe, `staprun -V` leaves before it has written it
     stdbuf -o0 staprun -V 2>&1 | sed -n 's/.*(version \([0-9][0-9.]*\).*/\1/p' | head -n 1
 }
 
-free_mb() { df -Pm "$HOME_DIR" | { read -r _; read -r _ _ _ free _ && echo "$free"; }; }
+free_mb() {  # into $mb, as below
+    mb=$(df -Pm "$HOME_DIR") && read -r _ _ _ mb _ <<DF
+${mb#*"$NL"}
+DF
+}
 mem_available_mb() {
-    while read -r name kb _; do
-        [ "$name" != MemAvailable: ] || { echo $((kb / 1024)); return; }
-    done </proc/meminfo
+    while read -r name mb _ && [ "$name" != MemAvailable: ]; do mb=''; done </proc/meminfo
+    mb=$((${mb:-0} / 1024))
 }
 first_word_in_brackets() { sed -n 's/.*\[\([a-z]*\)\].*/\1/p' "$1" 2>/dev/null; }
 
@@ -127,8 +164,8 @@ preflight() {
     echo "distribution=$(echo "$distribution" | clean)"
     echo "staprun=$(staprun_version)"
     echo "boot_id=$(cat /proc/sys/kernel/random/boot_id)"
-    echo "free_mb=$(free_mb)"
-    echo "mem_available_mb=$(mem_available_mb)"
+    free_mb && echo "free_mb=$mb"
+    mem_available_mb && echo "mem_available_mb=$mb"
     echo "load1=$(cut -d' ' -f1 /proc/loadavg)"
     echo "cpus=$(getconf _NPROCESSORS_ONLN)"
     echo "lockdown=$(first_word_in_brackets /sys/kernel/security/lockdown)"
@@ -154,7 +191,7 @@ keep_module() {  # SHA256; the module comes on standard input
     new=$(mktemp "$MODULES/.new.XXXXXX") || die "cannot write $MODULES"
     trap 'rm -f "$new"' EXIT
     gzip -dc >"$new" 2>/dev/null || die "module $1 did not arrive whole, or $MODULES has no room"
-    sha_of "$new" && [ "$sum" = "$1" ] || die "module $1 has another checksum after the transfer: send it again"
+    sum=$(sha256sum <"$new") && [ "${sum%% *}" = "$1" ] || die "module $1 has another checksum after the transfer: send it again"
     mv "$new" "$MODULES/$1.ko"
     # the oldest modules make room, so that a long-lived host does not collect every probe it ever ran
     # shellcheck disable=SC2012
@@ -162,7 +199,9 @@ keep_module() {  # SHA256; the module comes on standard input
 }
 
 me=''
-who_am_i() { me=${me:-$(id -u)}; }  # into $me
+who_am_i() {  # into $me
+    while [ -z "$me" ] && read -r key _ me _; do [ "$key" = Uid: ] || me=''; done </proc/self/status
+}
 
 # Whoever can write where modules lie, or above, can have the kernel run what he likes. Above, a directory in which
 # everybody owns only what is his (sticky, as /tmp) is good enough.
@@ -172,28 +211,28 @@ no_trust_in_place() {  # true if there is none; $why says so
         why="$place is no directory that root alone can write"
         [ -d "$place" ] && [ ! -L "$place" ] || return 0
     done
-    bad=$(find "$HOME_DIR" "$MODULES" -prune \( ! \( -user 0 -o -user "$me" \) -o -perm -020 -o -perm -002 \) -print) || return 0
-    why="${bad%%"$NL"*} is no directory that root alone can write"
-    [ -z "$bad" ] || return 0
-    place=$HOME_DIR above=
+    place=$HOME_DIR above=/.
     while place=${place%/*} && [ -n "$place" ]; do above="$above $place/."; done
     # shellcheck disable=SC2086  # HOME_DIR has no spaces
-    bad=$(find $above /. -prune ! -perm -1000 \( ! \( -user 0 -o -user "$me" \) -o -perm -020 -o -perm -002 \) -print) || bad=${bad:-/}
-    bad=${bad%%"$NL"*} bad=${bad%/.}
-    why="${bad:-/}, above the modules, can be written by others than root"
-    [ -n "$bad" ]
+    bad=$(find "$HOME_DIR" "$MODULES" $above -prune \( ! \( -user 0 -o -user "$me" \) -o -perm -020 -o -perm -002 \) \
+        ! \( -path '*/.' -perm -1000 \) -print) || bad=${bad:-/.}
+    bad=${bad%%"$NL"*}
+    case $bad in
+        '') return 1 ;;
+        */.) bad=${bad%/.} why="${bad:-/}, above the modules, can be written by others than root" ;;
+        *) why="$bad is no directory that root alone can write" ;;
+    esac
 }
 
-no_trust_in_file() {  # FILE; true if there is none; $why says so
+# FILE, which is none that root alone can write; why not goes into $why
+what_is_wrong() {
     if [ -L "$1" ] || [ ! -f "$1" ]; then
         why="is no regular file but $(file_kind "$1")"
-        return 0
+    elif [ -n "$(find "$1" -prune ! -user "$me")" ]; then
+        why="belongs to another user"
+    else
+        why="can be written by others than root"
     fi
-    who_am_i
-    why="belongs to another user"
-    bad=$(find "$1" -prune \( ! -user "$me" -o -perm -020 -o -perm -002 \) -print) || return 0
-    [ -n "$bad" ] || return 1
-    [ -n "$(find "$1" -prune ! -user "$me")" ] || why="can be written by others than root"
 }
 
 file_kind() { if [ -L "$1" ]; then echo "a link"; elif [ -d "$1" ]; then echo "a directory"; else echo "something else"; fi; }
@@ -203,13 +242,12 @@ can_verify() { case $(ssh-keygen -Y verify 2>&1) in *namespace*) ;; *) return 1 
 
 # What this sweep may load: "SHA256 PROBE" lines. The text came over ssh from the controller; that it is also signed by
 # the key that came with this program is asked of ssh-keygen where there is one.
-read_manifest() {  # MANIFEST SIGNATURE, both base64; the text goes into $manifest
+check_manifest() {  # $manifest and $signature, as they came
     verified=unverified
-    manifest=$(echo "$1" | base64 -d 2>/dev/null)
     has_line "$manifest" "sweep $id" || die "the manifest of the modules is not one of sweep $id: sweep again"
-    sig="$SWEEPS/.$id.sig"
-    echo "$2" | base64 -d >"$sig" || die "cannot write $SWEEPS: no room?"
-    if ssh-keygen -q -Y verify -f "$SIGNERS" -I fleetdiag -n fleetdiag-modules -s "$sig" >/dev/null 2>&1 <<MANIFEST
+    if ssh-keygen -q -Y verify -f "$SIGNERS" -I fleetdiag -n fleetdiag-modules -s /dev/fd/3 >/dev/null 2>&1 3<<SIGNATURE <<MANIFEST
+$signature
+SIGNATURE
 $manifest
 MANIFEST
     then
@@ -217,7 +255,6 @@ MANIFEST
     else
         ! can_verify || verified=no
     fi
-    rm -f "$sig"
     [ "$verified" != no ] \
         || die "the manifest of the modules is not signed by the key of this controller: nothing is loaded; sweep again"
     echo "manifest=$verified"
@@ -226,22 +263,60 @@ MANIFEST
 # The cached module is compiled under a placeholder id; the id of this sweep takes its place, byte for byte as long,
 # so that module, unit and spool of a session carry the same name and the cache is never built twice.
 # What is looked at is a copy that nobody else can reach, so that it is also what is loaded.
-name_module() {  # SHA256 ID PROBE DIR; the module's path in $module, or why not in $why
-    kept="$MODULES/$1.ko"
-    ! no_trust_in_file "$kept" || { rm -rf "${MODULES:?}/$1.ko"; why="$kept $why: removed"; return 1; }
-    has_line "$manifest" "$1 $3" || { why="module $1 is not in the manifest that the controller signed"; return 1; }
-    cp "$kept" "$4/.copy" 2>/dev/null || { why="no room for the module"; return 1; }
-    sha_of "$4/.copy" && [ "$sum" = "$1" ] \
-        || { rm -f "$kept" "$4/.copy"; why="the module on the host is damaged: not what its checksum says; removed"; return 1; }
-    why="no room for the module"
-    if tail -c 28 "$4/.copy" | grep -q 'Module signature appended'; then
-        : >"$SWEEPS/$2/signed.$3"
-        module="$4/fd_${PLACEHOLDER}_$3.ko"
-        mv "$4/.copy" "$module"
-    else
-        module="$4/fd_$2_$3.ko"
-        sed "s/fd_${PLACEHOLDER}_/fd_$2_/g" "$4/.copy" >"$module" 2>/dev/null && rm -f "$4/.copy"
+name_modules() {  # PROBE:SHA256 ...; those to load go into $named, "PROBE WHY" lines of the others into $refused
+    named='' refused='' answering='' copies="$SWEEPS/$id/.modules/copies" files='' good=''
+    for word; do files="$files $MODULES/${word#*:}.ko"; done
+    who_am_i
+    # shellcheck disable=SC2086  # names of files without spaces, here and below
+    bad=$(find $files -prune \( ! -type f -o ! -user "$me" -o -perm -020 -o -perm -002 \) -print 2>/dev/null)
+    files=''
+    for word; do
+        probe=${word%:*} sha=${word#*:}
+        kept="$MODULES/$sha.ko"
+        if has_line "$bad" "$kept" || [ ! -f "$kept" ]; then
+            what_is_wrong "$kept"
+            rm -rf "${MODULES:?}/$sha.ko"
+            refuse "$probe" "$kept $why: removed"
+        elif ! has_line "$manifest" "$sha $probe"; then
+            refuse "$probe" "module $sha is not in the manifest that the controller signed"
+        else
+            good="$good $word" files="$files $kept"
+        fi
+    done
+    [ -n "$good" ] || return 0
+    room=yes
+    # shellcheck disable=SC2086
+    cp $files "$copies" 2>/dev/null || room=no
+    sums=$(cd "$copies" && sha256sum -- *.ko 2>/dev/null)
+    marks=$(cd "$copies" && grep -aoHE 'data\.json|~Module signature appended~$' -- *.ko 2>/dev/null)
+    for word in $good; do
+        name_module "${word%:*}" "${word#*:}" || continue
+        named="$named $word"
+        ! has_line "$marks" "${word#*:}.ko:data.json" || answering="$answering ${word%:*}"
+    done
+    rm -f "$copies"/*.ko
+}
+
+refuse() { refused="$refused$1 $2$NL"; }  # PROBE WHY
+
+path_of() { module_of "$id" "$1" && path="$SWEEPS/$id/.modules/$module.ko"; }  # PROBE; into $path
+
+name_module() {  # PROBE SHA256
+    copy="$copies/$2.ko"
+    if ! has_line "$sums" "$2  $2.ko"; then
+        [ $room = yes ] || { refuse "$1" "no room for the module"; return 1; }
+        rm -f "${MODULES:?}/$2.ko"
+        refuse "$1" "the module on the host is damaged: not what its checksum says; removed"
+        return 1
     fi
+    if has_line "$marks" "$2.ko:~Module signature appended~"; then
+        : >"$SWEEPS/$id/signed.$1"
+        path_of "$1"
+        mv "$copy" "$path"
+    else
+        path_of "$1"
+        sed "s/fd_${PLACEHOLDER}_/fd_${id}_/g" "$copy" >"$path" 2>/dev/null
+    fi || { refuse "$1" "no room for the module"; return 1; }
 }
 
 # ---------------------------------------------------------------- what staprun changes and never undoes
@@ -282,8 +357,8 @@ kernel_since() {  # ID; lines for the controller: booted again, what the kernel 
     read -r taint boot since 2>/dev/null <"$SWEEPS/$1/kernel" || return 0
     read -r booted </proc/sys/kernel/random/boot_id
     [ "$boot" = "$booted" ] || { echo "kernel booted"; return 0; }
-    dmesg 2>/dev/null | awk -v since="$since" '/^\[/ && substr($0, 2) + 0 >= since && n < 3 \
-        && /BUG: |WARNING: |Oops|soft lockup|general protection fault|blocked for more than/ {print; n++}' \
+    said=$(dmesg 2>/dev/null | grep -E 'BUG: |WARNING: |Oops|soft lockup|general protection fault|blocked for more than')
+    [ -z "$said" ] || echo "$said" | awk -v since="$since" '/^\[/ && substr($0, 2) + 0 >= since && n < 3 {print; n++}' \
         | while read -r line; do echo "kernel said $(echo "$line" | clean)"; done
     echo "kernel taint $taint $(cat /proc/sys/kernel/tainted)"
 }
@@ -296,8 +371,10 @@ other_sweep() {  # ID; which other sweep holds this host, and whose it is, in $b
     { read -r holder who <"$LOCK"; } 2>/dev/null || return 1
     [ "$holder" != "$1" ] && is_id "$holder" || return 1
     if ! systemctl -q is-active "fd-$holder-reap.timer"; then
-        for probe in $(sessions_of "$holder"); do
-            is_loaded "$(module_of "$holder" "$probe")" && break
+        sessions_of "$holder"
+        for probe in $sessions; do
+            module_of "$holder" "$probe"
+            is_loaded "$module" && break
             probe=
         done
         [ -n "${probe:-}" ] || return 1
@@ -327,27 +404,23 @@ take_host() {  # two sweeps that come at the same moment must not both find it f
 # ---------------------------------------------------------------- arm
 
 smoke() {  # SHA256: a trivial module must load and print before anything else is tried on this host
-    dir="$SWEEPS/$id/.smoke"
-    mkdir -p "$dir"
-    name_module "$1" "$id" smoke "$dir" || { echo "$why"; return 1; }
-    timeout -k 5 60 staprun "$module" >"$dir/out" 2>"$dir/err"
-    ! is_loaded "$(module_of "$id" smoke)" || staprun -d "$(module_of "$id" smoke)" 2>/dev/null
-    if grep -q '^fleetdiag-smoke-ok' "$dir/out"; then
-        rm -rf "$dir"
-        return 0
-    fi
-    (cat "$dir/err"; dmesg 2>/dev/null | tail -n 3) | clean
-    rm -rf "$dir"
+    said="$SWEEPS/$id/.smoke"
+    name_modules "smoke:$1"
+    [ -n "$named" ] || { echo "${refused#smoke }"; return 1; }
+    path_of smoke
+    timeout -k 5 60 staprun "$path" >"$said.out" 2>"$said.err"
+    ! is_loaded "$module" || staprun -d "$module" 2>/dev/null
+    grep -q '^fleetdiag-smoke-ok' "$said.out" && return
+    (cat "$said.err"; dmesg 2>/dev/null | tail -n 3) | clean
     return 1
 }
 
-start_session() {  # PROBE SHA256 OUTPUT_MB [name=value ...]
-    probe=$1 sha=$2 output_mb=$3
-    shift 3
+start_session() {  # PROBE OUTPUT_MB [name=value ...]
+    probe=$1 output_mb=$2
+    shift 2
     dir="$SWEEPS/$id/$probe"
     [ ! -e "$SWEEPS/$id/aborted" ] || { echo "session $probe failed 0 the sweep was aborted"; return 1; }
-    mkdir -p "$dir"
-    name_module "$sha" "$id" "$probe" "$dir" || { echo "session $probe failed 0 $why"; return 1; }
+    path_of "$probe"
     # shellcheck disable=SC2086  # the window is two words, or none
     systemd-run --quiet --no-block --unit="fd-$id-$probe.service" \
         -p Description="fleetdiag probe $probe of sweep $id" \
@@ -357,9 +430,9 @@ start_session() {  # PROBE SHA256 OUTPUT_MB [name=value ...]
         -p LimitCORE=0 -p LimitFSIZE="${output_mb}M" -p UMask=0077 \
         -p PrivateTmp=yes -p ProtectHome=yes -p ProtectSystem=strict -p ReadWritePaths="$HOME_DIR" \
         -p StandardInput=null -p StandardOutput="file:$dir/out" -p StandardError="file:$dir/err" \
-        staprun -b 4 "$module" $window "$@" 2>"$dir/systemd-run" \
+        staprun -b 4 "$path" $window "$@" 2>"$dir/systemd-run" \
         || { echo "session $probe failed 0 $(clean <"$dir/systemd-run")"; return 1; }
-    [ -z "$end" ] || ! grep -q 'data\.json' "$module" || watch_json "$id" "$probe" "$end"
+    [ -z "$end" ] || ! has_word "$answering" "$probe" || watch_json "$id" "$probe" "$end"
 }
 
 # Asked again and again while modules load, which is when a slow host has nothing to spare: no program is started for it.
@@ -395,18 +468,17 @@ poll_sessions() {
 has_still() {  # [FACT NUMBER ...]
     while [ $# -ge 2 ]; do
         case $1 in
-            free_mb) has=$(free_mb) ;;
-            mem_available_mb) has=$(mem_available_mb) ;;
+            free_mb | mem_available_mb) "$1" ;;
             *) die "arm: '$1' is no fact" ;;
         esac
-        [ "$has" -ge "$2" ] || { echo "stale=$1"; return 1; }
+        [ "${mb:-0}" -ge "$2" ] || { echo "stale=$1"; return 1; }
         shift 2
     done
 }
 
 arm() {
-    echo "came=$(clock)"
-    id='' ttl='' arm_timeout='' smoke_sha='' redaction='' manifest_64='' signature_64='' plan=''
+    clock came
+    id='' ttl='' arm_timeout='' smoke_sha='' redaction='' manifest='' signature='' plan=''
     by='' boot='' least='' start='' end='' window=''
     while read -r word rest; do
         case $word in
@@ -419,10 +491,9 @@ arm() {
             smoke) smoke_sha=$rest ;;
             redact) redaction=$rest ;;
             window) start=${rest% *} end=${rest#* } ;;
-            manifest) manifest_64=$rest ;;
-            signature) signature_64=$rest ;;
-            probe) plan="$plan$rest
-" ;;
+            manifest) manifest="${manifest:+$manifest$NL}$rest" ;;
+            signature) signature="${signature:+$signature$NL}$rest" ;;
+            probe) plan="$plan$rest$NL" ;;
             module) head -c "${rest#* }" | keep_module "${rest% *}" || exit 1 ;;
         esac
     done
@@ -437,11 +508,11 @@ arm() {
     # shellcheck disable=SC2086  # pairs of words
     has_still $least || return 0
     ! no_trust_in_place || die "$why: nothing is loaded from there; take that right away (chmod, chown)"
-    missing='' shas=$smoke_sha
+    missing='' shas=$smoke_sha modules='' dirs=''
     while read -r probe sha _; do
         [ -n "$probe" ] || continue
         is_probe "$probe" || die "arm: '$probe' is not a probe name"
-        shas="$shas $sha"
+        shas="$shas $sha" modules="$modules $probe:$sha" dirs="$dirs $SWEEPS/$id/$probe"
     done <<PLAN
 $plan
 PLAN
@@ -451,8 +522,10 @@ PLAN
     done
     [ -z "$missing" ] || { echo "missing=$missing"; return; }
     [ -d "$SWEEPS" ] || mkdir -p "$SWEEPS" || die "cannot write $SWEEPS: no room?"
-    read_manifest "$manifest_64" "$signature_64"
+    check_manifest
     take_host || return 0
+    # shellcheck disable=SC2086  # names of directories without spaces
+    mkdir -p "$SWEEPS/$id/.modules/copies" $dirs || die "cannot write $SWEEPS: no room?"
     [ "$redaction" != no ] || : >"$SWEEPS/$id/unredacted"
     save_sysctls "$id"
     note_kernel "$id"
@@ -468,10 +541,17 @@ PLAN
     fi
     uptime_s
     began=$up waiting=''
+    # shellcheck disable=SC2086  # words
+    name_modules $modules
+    while read -r probe why; do
+        [ -z "$probe" ] || echo "session $probe failed 0 $why"
+    done <<REFUSED
+$refused
+REFUSED
     while read -r probe sha output_mb values; do
-        [ -n "$probe" ] || continue
+        has_word "$named" "$probe:$sha" || continue
         # shellcheck disable=SC2086  # the values are words: name=value without spaces
-        ! start_session "$probe" "$sha" "$output_mb" $values || waiting="$waiting $probe"
+        ! start_session "$probe" "$output_mb" $values || waiting="$waiting $probe"
     done <<PLAN
 $plan
 PLAN
@@ -485,20 +565,22 @@ PLAN
         done
         for probe in $waiting; do echo "session $probe late $((up - began))"; done
     fi
-    if [ -z "$waiting" ] && [ -z "$(ours_loaded "$id")$(signed_loaded "$id")" ]; then  # nobody will come back for it: the host is free for the next sweep
+    if [ -z "$waiting" ] && [ -z "$(ours_loaded "$id")" ]; then  # nobody will come back for it: the host is free for the next sweep
         finish "$id" >/dev/null
         ls "$SWEEPS/$id"/*/out >/dev/null 2>&1 || rm -rf "${SWEEPS:?}/$id"
     fi
     echo "verdict=ok"
-    echo "left=$(clock)"
+    clock left
 }
 
 go() {
     is_id "$1" || die "go: '$1' is not a sweep id"
-    for probe in $(sessions_of "$1"); do
-        if echo "$2 $3" 2>/dev/null >"/proc/systemtap/$(module_of "$1" "$probe")/window"; then
+    sessions_of "$1"
+    for probe in $sessions; do
+        module_of "$1" "$probe"
+        if echo "$2 $3" 2>/dev/null >"/proc/systemtap/$module/window"; then
             echo "go $probe ok"
-            [ ! -e "/proc/systemtap/$(module_of "$1" "$probe")/data.json" ] || watch_json "$1" "$probe" "$3"
+            [ ! -e "/proc/systemtap/$module/data.json" ] || watch_json "$1" "$probe" "$3"
         else
             echo "go $probe failed"
         fi
@@ -515,8 +597,9 @@ watch_json() {  # ID PROBE END
 json() {  # ID PROBE
     { is_id "$1" && is_probe "$2"; } || die "json: not a session: '$1' '$2'"
     dir="$SWEEPS/$1/$2"
-    until [ -e "/proc/systemtap/$(module_of "$1" "$2")/data.json" ] || [ -e "$dir/result" ]; do sleep 1; done
-    while tr -d '\n' <"/proc/systemtap/$(module_of "$1" "$2")/data.json" 2>/dev/null >"$dir/json.new" \
+    module_of "$1" "$2"
+    until [ -e "/proc/systemtap/$module/data.json" ] || [ -e "$dir/result" ]; do sleep 1; done
+    while tr -d '\n' <"/proc/systemtap/$module/data.json" 2>/dev/null >"$dir/json.new" \
         && [ -s "$dir/json.new" ]; do
         mv "$dir/json.new" "$dir/json"
         sleep 1
@@ -533,7 +616,8 @@ append_json() {  # DIR; not where the output ends inside a line, which must stay
 
 unload() {  # ID PROBE; as ExecStopPost= it has SERVICE_RESULT and EXIT_STATUS
     { is_id "$1" && is_probe "$2"; } || die "unload: not a session: '$1' '$2'"
-    dir="$SWEEPS/$1/$2" module=$(module_of "$1" "$2")
+    dir="$SWEEPS/$1/$2"
+    module_of "$1" "$2"
     cpu=0  # known only to the unit's own last step; whoever else comes here runs in another unit
     [ -z "${SERVICE_RESULT:-}" ] \
         || cpu=$(sed -n 's/^usage_usec //p' "/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)/cpu.stat" 2>/dev/null)
@@ -541,14 +625,16 @@ unload() {  # ID PROBE; as ExecStopPost= it has SERVICE_RESULT and EXIT_STATUS
         is_loaded "$module" || break
         staprun -d "$module" >/dev/null 2>&1 || rmmod "$module" 2>/dev/null || sleep 1
     done
-    [ ! -d "$dir" ] || [ -e "$dir/result" ] \
-        || echo "${SERVICE_RESULT:-stopped} ${EXIT_STATUS:-0} ${cpu:-0}" >"$dir/result"
+    note_result "$dir"
     ! is_loaded "$module"
 }
 
+note_result() { [ ! -d "$1" ] || [ -e "$1/result" ] || echo "${SERVICE_RESULT:-stopped} ${EXIT_STATUS:-0} ${cpu:-0}" >"$1/result"; }  # DIR
+
 finish() {  # end and unload everything of a sweep; the spool stays
+    sessions_of "$1"
     units=''
-    for probe in $(sessions_of "$1"); do
+    for probe in $sessions; do
         # a unit that came to its end as it should is gone by itself
         result=''
         { read -r result _ <"$SWEEPS/$1/$probe/result"; } 2>/dev/null
@@ -559,20 +645,22 @@ finish() {  # end and unload everything of a sweep; the spool stays
         # shellcheck disable=SC2086  # names of units are words; one that is not there does not keep the others
         { systemctl -q stop $units; systemctl -q reset-failed $units; } 2>/dev/null
     fi
-    for probe in $(sessions_of "$1"); do unload "$1" "$probe"; done
+    loaded=$(ours_loaded "$1")
+    for probe in $sessions; do
+        if [ -n "$loaded" ]; then unload "$1" "$probe"; else note_result "$SWEEPS/$1/$probe"; fi
+    done
     systemctl -q stop "fd-$1-reap.timer" 2>/dev/null
     restore_sysctls "$1"
     { read -r holder _ <"$LOCK"; } 2>/dev/null && [ "$holder" = "$1" ] && rm -f "$LOCK"
-    for module in $(ours_loaded "$1") $(signed_loaded "$1"); do echo "residue $module"; done
+    [ -z "$loaded" ] || for module in $(ours_loaded "$1"); do echo "residue $module"; done
 }
 
-signed_loaded() {  # ID
+ours_loaded() {  # ID; their names, one in a line
+    sed -n "s/^\(fd_$1_[a-z0-9_]*\) .*/\1/p" /proc/modules
     for mark in "$SWEEPS/$1"/signed.*; do
         [ ! -e "$mark" ] || ! is_loaded "fd_${PLACEHOLDER}_${mark##*/signed.}" || echo "fd_${PLACEHOLDER}_${mark##*/signed.}"
     done
 }
-
-ours_loaded() { sed -n "s/^\(fd_$1_[a-z0-9_]*\) .*/\1/p" /proc/modules; }
 
 # Everybody's sweeps, also those whose spool is gone. What was sampled stays on the host and can still be collected.
 abort() {
@@ -583,7 +671,7 @@ abort() {
         [ ! -d "$SWEEPS/$id" ] || : >"$SWEEPS/$id/aborted"  # an arming that still runs starts no more sessions
         modules=$(ours_loaded "$id")
         for module in $modules; do
-            probe=${module#"fd_${id}_"}
+            probe=${module#fd_????????_??????_????_}
             systemctl -q stop "fd-$id-$probe.service" 2>/dev/null
             unload "$id" "$probe"
         done
@@ -594,35 +682,42 @@ abort() {
 }
 
 collect() {
-    echo "came=$(clock)"
+    clock came
     is_id "$1" || die "collect: '$1' is not a sweep id"
-    [ -d "$SWEEPS/$1" ] || die "nothing of sweep $1 is on this host"
+    cd "$SWEEPS/$1" 2>/dev/null || die "nothing of sweep $1 is on this host"
     finish "$1"
     kernel_since "$1"
-    for probe in $(sessions_of "$1"); do
-        dir="$SWEEPS/$1/$probe"
-        : >>"$dir/out" && : >>"$dir/err"
-        append_json "$dir"
-        changed=- printed=
-        { read -r result status cpu <"$dir/result"; } 2>/dev/null || { result=unknown status=0 cpu=0; }
-        if [ ! -e "$SWEEPS/$1/unredacted" ]; then
-            without_secrets "$dir" || die "what $probe printed may hold secrets and there is no room to take them out: free space \
-under $HOME_DIR and collect again"
-            read -r changed <"$dir/redacted"
-            read -r printed <"$dir/printed"
-        fi
-        size=$(wc -c <"$dir/out")
-        sha_of "$dir/out" || die "the output of $probe cannot be read"
-        echo "session $probe $result $status $cpu $size $sum ${printed:-$size} $changed"
-        printf 'out %s ' "$probe"
-        gzip -1nc "$dir/out" | base64 | tr -d '\n'
-        echo
-        [ -s "$dir/err" ] || continue
-        echo "err $probe $(head -c 65536 "$dir/err" | gzip -1c | base64 | tr -d '\n')"
+    for probe in $sessions; do
+        : >>"$probe/out" && : >>"$probe/err"
+        append_json "$probe"
     done
-    : >"$SWEEPS/$1/collected"
-    echo "left=$(clock)"
+    # each of these looks at all sessions at once
+    # shellcheck disable=SC2086  # names of probes are words
+    [ -e unredacted ] || without_secrets $sessions
+    sizes=$(wc -c -- */out */err 2>/dev/null)
+    sums=$(sha256sum -- */out 2>/dev/null)
+    for probe in $sessions; do hand_over "$probe"; done
+    : >collected
+    clock left
     echo "collect=complete"
+}
+
+hand_over() {  # PROBE
+    changed=- printed='' cpu=''
+    { read -r result status cpu <"$1/result"; } 2>/dev/null || { result=unknown status=0 cpu=0; }
+    if [ ! -e unredacted ]; then
+        read -r changed <"$1/redacted"
+        read -r printed <"$1/printed"
+    fi
+    sum=${sums%%"  $1/out"*} sum=${sum##*"$NL"}
+    is_sha "$sum" || die "the output of $1 cannot be read"
+    size_of "$1/out"
+    echo "session $1 $result $status $cpu $size $sum ${printed:-$size} $changed"
+    printf 'out %s ' "$1"
+    gzip -1nc "$1/out" | base64 -w 0
+    echo
+    size_of "$1/err"
+    [ "$size" -eq 0 ] || echo "err $1 $(head -c 65536 "$1/err" | gzip -1c | base64 -w 0)"
 }
 
 forget() {
