@@ -13,7 +13,7 @@ from typing import NoReturn
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import history, parameters, release, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
-from fleetdiag import abort, builder, options, reporting, shards, sweep
+from fleetdiag import abort, builder, collect, options, reporting, shards, sweep
 from fleetdiag.lab import cli as lab_cli
 from fleetdiag.probes import cli as probes_cli
 from fleetdiag.reporting import EXIT_CODES, EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_sweep(commands)
     reporting.add_parser(commands)
+    collect.add_parser(commands)
     abort.add_parser(commands)
     builder.add_parser(commands)
     probes_cli.add_parser(commands)

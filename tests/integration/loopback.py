@@ -63,6 +63,11 @@ UNAME = """#!/bin/sh
 exec /usr/bin/uname "$@"
 """
 VIRT = "#!/bin/sh\necho none\n"
+# What a host sends is cut off as often as /run/cut says.
+BASE64 = """#!/bin/sh
+read -r times </run/cut && [ "$times" -gt 0 ] && echo $((times - 1)) >/run/cut && exec head -c 10
+exec /usr/bin/base64 "$@"
+"""
 ENTER = """#!/bin/sh
 set -- $SSH_CONNECTION
 echo "$SSH_ORIGINAL_COMMAND" >>"{folder}/commands/$3"
@@ -225,6 +230,10 @@ class Fleet:
         """Every command to this host takes so much longer; 0 ends that."""
         (self.folder / "slow" / self.address(number)).write_text(f"{seconds}\n")
 
+    def cut_short(self, number: int, times: int) -> None:
+        """The next outputs of this host do not arrive whole."""
+        (self.folder / "hosts" / self.names[number - 1] / "run" / "cut").write_text(f"{times}\n")
+
     def boot(self, number: int, kernel: str = "") -> None:
         """As if the host had been booted again, into another kernel if one is named."""
         other = self.folder / "hosts" / self.names[number - 1] / "run" / "kernel"
@@ -295,6 +304,7 @@ def fleet(folder: Path, hosts: int, *, arming_s: float = 0.3) -> Iterator[Fleet]
         ("systemd-run", SYSTEMD_RUN),
         ("systemctl", SYSTEMCTL),
         ("systemd-detect-virt", VIRT),
+        ("base64", BASE64),
         ("uname", UNAME),
     ):
         _program(folder / "bin" / name, text)
@@ -337,6 +347,7 @@ def _make_host(folder: Path, address: str, name: str) -> None:
         (own / part).mkdir(parents=True)
     (own / "run" / "host").write_text(f"{name}\n")
     (own / "run" / "sessions").touch()
+    (own / "run" / "cut").write_text("0\n")
     (own / "boot_id").write_text(f"{uuid.uuid4()}\n")
     target = folder / "ns" / address
     target.touch()

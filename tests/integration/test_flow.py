@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -252,6 +253,53 @@ def test_a_host_on_which_nothing_could_be_started_is_free_for_the_next_sweep(
     assert rows[hosts.names[0]]["status"] not in SWEPT
     assert rows[hosts.names[1]]["status"] in SWEPT
     assert not list((run / "units").iterdir())
+
+
+def test_a_transfer_that_was_cut_off_is_done_again_and_no_output_is_lost(
+    hosts: Fleet, tmp_path: Path
+) -> None:
+    hosts.cut_short(1, times=1)  # and then it arrives
+    hosts.cut_short(2, times=1000)
+    hosts.forget_commands()
+    done = sweep(hosts, tmp_path)
+    hosts.cut_short(2, times=0)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert verbs(hosts, 1) == ["arm", "collect", "collect", "forget"]
+    assert verbs(hosts, 2) == ["arm", "collect", "collect"]
+    run = newest(tmp_path)
+    row = coverage(report_of(run))[hosts.names[1]]
+    assert row["status"] == "failed"
+    assert "did not arrive whole" in row["reason"] or "not readable" in row["reason"]
+    assert "fleetdiag collect" in row["remedy"]
+    assert bring(hosts, run).returncode == 0
+    assert {row["status"] for row in coverage(report_of(run)).values()} <= SWEPT
+    assert not list(hosts.folder.glob("hosts/*/lib/sweeps/*"))
+
+
+def test_what_an_interrupted_sweep_has_left_on_its_hosts_is_brought(hosts: Fleet, tmp_path: Path) -> None:
+    silent = {**how(hosts), "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    del silent["capture_output"]
+    process = subprocess.Popen(command(hosts, tmp_path), **silent)
+    wait_until(
+        lambda: any(tmp_path.glob("*/window.json")) and time.time() > window_of(newest(tmp_path))["start"],
+        "its window is open",
+        120,
+    )
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == 130
+    run = newest(tmp_path)
+    wait_until(lambda: time.time() > window_of(run)["end"] + 1, "its window is over", 60)
+    assert {row["status"] for row in coverage(report_of(run)).values()} == {"not probed"}
+    done = bring(hosts, run)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {row["status"] for row in coverage(report_of(run)).values()} <= SWEPT
+    assert not list(hosts.folder.glob("hosts/*/lib/sweeps/*"))
+
+
+def bring(made: Fleet, run: Path) -> subprocess.CompletedProcess[str]:
+    """`fleetdiag collect`."""
+    words = [sys.executable, "-m", "fleetdiag", "collect", str(run), "-i", str(made.inventory), "--no-become"]
+    return subprocess.run(words, **how(made), check=False)
 
 
 def test_a_host_gets_less_traffic_while_it_is_probed(hosts: Fleet, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import shlex
 import zlib
@@ -193,7 +192,7 @@ class ActionModule(FleetdiagAction):
         try:
             packed = base64.b64decode(out.strip(), validate=True)
             data = zlib.decompressobj(wbits=31).decompress(packed, MAX_MODULE_BYTES)
-        except (binascii.Error, zlib.error):
+        except (ValueError, zlib.error):
             data = b""
         if code or not data:
             raise BuilderError(

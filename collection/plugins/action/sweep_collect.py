@@ -22,6 +22,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import (
     Clock,
     Collected,
     Session,
+    TransferError,
     better_clock,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.hostmemory import HostMemory
@@ -38,11 +39,16 @@ class ActionModule(FleetdiagAction):
         # Not a condition of the task, which would cost as much for each host as reading what it sent.
         if not store.armed_sessions(store.read_host(run, self.host, "arm") or {}):
             return {"skipped": True, "skip_reason": "nothing was armed on this host"}
+        if store.read_host(run, self.host, "collect") is not None:
+            return {"skipped": True, "skip_reason": "its output is here already"}
         sweep = store.open_run(run).sweep
         limits = {probe.name: probe.limits.output_mb * MIB for probe in sweeprun.probes(sweep)}
         guard = self.guard()
         accepted = {name: REDACTION_GROWTH * limit for name, limit in limits.items()}
-        collected = guard.collect(sweep["id"], accepted)
+        try:
+            collected = guard.collect(sweep["id"], accepted)
+        except TransferError:  # all is still on the host
+            collected = guard.collect(sweep["id"], accepted)
         record: dict[str, Any] = {"sessions": {}, "residue": collected.residue}
         if collected.kernel:
             record["kernel"] = collected.kernel

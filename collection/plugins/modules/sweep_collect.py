@@ -9,7 +9,8 @@ module: sweep_collect
 short_description: End the sessions of one host and bring their output back
 version_added: 0.1.0
 description:
-  - The transfer is bounded, checksummed and path-safe.
+  - The transfer is bounded, checksummed and path-safe. One that is cut off is done once more.
+  - A host whose output is in the run directory already is left alone.
   - Afterwards no module, unit or file of the sweep is left on the host.
 extends_documentation_fragment:
   - fleetdiag.systemtap.sweep_step

@@ -18,7 +18,6 @@ HostStatus = Literal["probed", "degraded", "refused", "unreachable", "failed", "
 STATUSES: tuple[HostStatus, ...] = ("probed", "degraded", "refused", "unreachable", "failed", "not probed")
 SessionStatus = Literal["sampled", "degraded", "failed", "not built", "not armed", "missing"]
 
-SPOOL = "/var/lib/fleetdiag/sweeps"
 MIN_TOLERANCE_S = 0.25
 TOLERANCE_SHARE = 0.01
 
@@ -350,7 +349,7 @@ def _still_there(record: HostRecord, otherwise: str) -> str:
     """What was sampled is not lost with the connection: the session ended by itself and left its output."""
     if record.go is None:
         return otherwise
-    return f"its session ends by itself and leaves the output on the host, in {SPOOL}/{record.sweep_id}"
+    return "its session ends by itself and leaves the output on the host; bring it with: fleetdiag collect"
 
 
 def _how_well(row: HostCoverage) -> tuple[HostStatus, str, str]:

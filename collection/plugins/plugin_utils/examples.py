@@ -8,7 +8,6 @@ host answers is not trusted: names are those asked for, sizes are bounded.
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import re
 import secrets
@@ -108,7 +107,7 @@ def _files(names: Iterable[str]) -> list[str]:
 def _unpacked(name: str, packed: str) -> bytes:
     try:
         text = zlib.decompressobj(wbits=31).decompress(base64.b64decode(packed, validate=True), _MAX_FILE)
-    except (binascii.Error, zlib.error):
+    except (ValueError, zlib.error):
         raise FleetdiagError(
             f"the example {name} did not arrive whole from the builder; sweep again"
         ) from None

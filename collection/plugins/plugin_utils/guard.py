@@ -9,7 +9,6 @@ what was asked for, sizes are bounded.
 from __future__ import annotations
 
 import base64
-import binascii
 import gzip
 import hashlib
 import io
@@ -32,10 +31,15 @@ GUARD_DIR = "/var/lib/fleetdiag/guard"
 SMOKE = "smoke"
 """Name under which the trivial first module of a kernel is built; no probe may have it."""
 
+_STILL_THERE = "it is still on the host, bring it with: fleetdiag collect"
 CLOCK_SAMPLES = 3
 MAX_ERR_BYTES = 1 << 20
 REDACTION_GROWTH = 2
 """Output may be this many times what its session printed: `***` can be longer than the secret it stands for."""
+
+
+class TransferError(FleetdiagError):
+    """What a host handed over did not arrive as it left; it is still there."""
 
 
 @dataclass(frozen=True)
@@ -330,7 +334,7 @@ def read_collected(lines: Iterable[str], limits: dict[str, int]) -> Collected:
             else:
                 payload[kind, name] = _decoded(name, value)
     if not complete:
-        raise FleetdiagError("the output did not arrive whole; it is still on the host: collect again")
+        raise TransferError(f"the output did not arrive whole; {_STILL_THERE}")
     for name, head in heads.items():
         collected.sessions.append(_session(name, head, payload, limits[name]))
     return collected
@@ -365,11 +369,14 @@ def _session(name: str, head: list[str], payload: dict[tuple[str, str], bytes], 
         ) from None
     out_gz = payload.get(("out", name), b"")
     if _digest(name, out_gz, limit) != sha256:
-        raise FleetdiagError(
-            f"session {name}: the output has another checksum after the transfer: collect again"
+        raise TransferError(
+            f"session {name}: the output has another checksum after the transfer; {_STILL_THERE}"
         )
-    with gzip.GzipFile(fileobj=io.BytesIO(payload.get(("err", name), b""))) as stream:
-        err = stream.read(MAX_ERR_BYTES)
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(payload.get(("err", name), b""))) as stream:
+            err = stream.read(MAX_ERR_BYTES)
+    except (OSError, EOFError, zlib.error):
+        raise TransferError(f"session {name}: what it said is not readable gzip; {_STILL_THERE}") from None
     return Session(
         name,
         printable(result),
@@ -397,15 +404,15 @@ def _digest(name: str, out_gz: bytes, limit: int) -> str:
                     )
                 digest.update(piece)
     except (OSError, EOFError, zlib.error):
-        raise FleetdiagError(f"session {name}: the output is not readable gzip: collect again") from None
+        raise TransferError(f"session {name}: the output is not readable gzip; {_STILL_THERE}") from None
     return digest.hexdigest()
 
 
 def _decoded(name: str, value: str) -> bytes:
     try:
         return base64.b64decode(value, validate=True)
-    except binascii.Error:
-        raise FleetdiagError(f"session {name}: the output is not readable base64: collect again") from None
+    except ValueError:  # also where it is no ASCII
+        raise TransferError(f"session {name}: the output is not readable base64; {_STILL_THERE}") from None
 
 
 def _arm_reply(lines: Iterable[str]) -> ArmReply:

@@ -145,6 +145,8 @@ def test_arm_says_whether_secrets_are_taken_out(redact: bool, word: str) -> None
         (answer(redacted="5"), "cannot be read"),
         ([answer()[0], "out nettop AAAA", "collect=complete"], "not readable gzip"),
         ([answer()[0], "out nettop ~~~", "collect=complete"], "not readable base64"),
+        ([answer()[0], "out nettop \x1f\udc8b\u2028", "collect=complete"], "not readable base64"),
+        ([*answer()[:2], "err nettop AAAA", "collect=complete"], "what it said is not readable gzip"),
     ],
 )
 def test_a_bad_transfer_is_refused(lines: list[str], sentence: str) -> None:

@@ -102,6 +102,12 @@ def test_a_link(host: Host, tmp_path: Path) -> None:
     assert (tmp_path / "same.ko").read_bytes() == MODULE
 
 
+def test_what_cannot_be_looked_at_is_not_loaded(host: Host) -> None:
+    host.program("find", f'#!/bin/sh\ncase $* in *{SHA256}*) exit 1 ;; esac\nexec /usr/bin/find "$@"\n')
+    assert "cannot be looked at" in host.refused()
+    assert host.kept.exists()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 def test_another_owner(host: Host) -> None:
     os.chown(host.kept, 1, -1)

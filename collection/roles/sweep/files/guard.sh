@@ -95,7 +95,7 @@ without_secrets() {  # PROBE ...
     [ -z "$small" ] || suspects=$(grep -liE -f "$WORDS" -- $small) || [ $? -eq 1 ] || suspects=$(printf '%s\n' $small)
     for probe; do
         [ -e "$probe/redacted" ] || redact_session "$probe" || die "what $probe printed may hold secrets and there is no \
-room to take them out: free space under $HOME_DIR and collect again"
+room to take them out: free space under $HOME_DIR, then: fleetdiag collect"
     done
 }
 
@@ -268,7 +268,10 @@ name_modules() {  # PROBE:SHA256 ...; those to load go into $named, "PROBE WHY" 
     for word; do files="$files $MODULES/${word#*:}.ko"; done
     who_am_i
     # shellcheck disable=SC2086  # names of files without spaces, here and below
-    bad=$(find $files -prune \( ! -type f -o ! -user "$me" -o -perm -020 -o -perm -002 \) -print 2>/dev/null)
+    bad=$(find $files -prune \( ! -type f -o ! -user "$me" -o -perm -020 -o -perm -002 \) -print 2>/dev/null) || {
+        for word; do refuse "${word%:*}" "its module cannot be looked at: sweep again"; done
+        return 0
+    }
     files=''
     for word; do
         probe=${word%:*} sha=${word#*:}

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`fleetdiag collect`: whom it goes to, and what it says where there is nothing to bring. test_flow brings something."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+from fleetdiag import collect
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "plugin_utils"))
+rundirs: Any = importlib.import_module("rundirs")
+
+
+@pytest.fixture
+def interrupted(tmp_path: Path) -> Path:
+    """A sweep of three hosts: the first was collected, the second was not, the third was never armed."""
+    made = rundirs.Builder(tmp_path, ["web1", "web2", "web3"])
+    made.window()
+    made.build()
+    made.whole("web1", {"slow_open": made.out()})
+    made.preflight("web2")
+    made.arm("web2")
+    made.go("web2")
+    made.preflight("web3")
+    return made.path
+
+
+def test_only_hosts_that_were_armed_and_not_collected_have_something(interrupted: Path) -> None:
+    assert collect.still_there(interrupted, time.time()) == ["web2"]
+
+
+def test_a_window_that_is_open_is_not_cut_short(interrupted: Path) -> None:
+    end = rundirs.START + rundirs.WINDOW_S
+    with pytest.raises(FleetdiagError, match="its window is still open; collect in 11 seconds"):
+        collect.still_there(interrupted, end - 10)
+
+
+def test_a_host_of_another_inventory_is_named(
+    fleetdiag: Callable[..., Any], interrupted: Path, home: Path
+) -> None:
+    done = fleetdiag("collect", str(interrupted), "-i", str(home / "hosts.yml"))
+    assert done.returncode == 2
+    assert done.stderr == (
+        "fleetdiag: output was left on 1 host (web2), none of them in this inventory and limit; name the inventory of"
+        " the sweep\n"
+    )
+
+
+def test_a_host_that_does_not_answer_says_why_and_the_report_is_made(
+    fleetdiag: Callable[..., Any], interrupted: Path, home: Path
+) -> None:
+    (home / "hosts.yml").write_text("all: {hosts: {web2: {ansible_host: 127.0.0.1, ansible_port: 1}}}\n")
+    done = fleetdiag("collect", str(interrupted), "-i", "hosts.yml")
+    assert done.returncode == 3
+    assert "fleetdiag: web2: " in done.stderr
+    assert "Connection refused" in done.stderr
+    assert "fleetdiag collect" in done.stdout  # what to do about web2
+    assert (interrupted / "report.html").exists()
+
+
+def test_where_nothing_is_left_the_report_is_made_again(
+    fleetdiag: Callable[..., Any], interrupted: Path, home: Path
+) -> None:
+    for path in interrupted.glob("hosts/*/arm.json"):
+        if json.loads(path.read_text())["host"] == "web2":
+            path.unlink()
+    done = fleetdiag("collect", str(interrupted), "-i", str(home / "hosts.yml"))
+    assert done.returncode == 3
+    assert "nothing is left on the hosts" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["nowhere", "."])
+def test_what_is_no_run_directory_is_said(fleetdiag: Callable[..., Any], home: Path, name: str) -> None:
+    done = fleetdiag("collect", name, "-i", str(home / "hosts.yml"))
+    assert done.returncode == 2
+    assert "name one that a sweep has left" in done.stderr
