@@ -103,7 +103,7 @@ def _bring(
         verbosity=args.verbose,
     )
     troubles: dict[str, str] = {}
-    variables = {"run_dir": str(run_dir), **({} if args.become else {"ansible_become": False})}
+    variables = {"sweep_run_dir": str(run_dir), **({} if args.become else {"ansible_become": False})}
     with stop.listening():
         printed = playbook.run(PLAYBOOK, reach, variables, lambda event: _take(troubles, event), stop)
     brought = any(store.read_host(run_dir, host, "collect") is not None for host in hosts)
