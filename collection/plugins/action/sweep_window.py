@@ -59,9 +59,8 @@ class ActionModule(FleetdiagAction):
 
     @staticmethod
     def _answer_s(run: Path, host: str) -> float:
-        """The slower of two commands: its preflight, which may be one of an earlier sweep, and the arming just now."""
         facts, armed = (store.read_host(run, host, phase) or {} for phase in ("preflight", "arm"))
-        return max(float(facts.get("answer_s", 0.0)), plan.contact_s(armed))
+        return plan.answer_s(facts, armed)
 
     @staticmethod
     def _armings(run: Path, hosts: Sequence[str], forks: int) -> dict[str, list[Any]] | None:

@@ -24,6 +24,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import P
 
 MIN_LEAD_S = 3.0
 MAX_LEAD_S = 86400.0
+TOLD_LEAD_S = 2.0  # hosts count in whole seconds what they waited
 LEAD_MARGIN = 1.3
 PLACE_MARGIN = 1.1  # where all that it takes was measured together
 FORESEEN_S = 5.0
@@ -250,7 +251,7 @@ def window(now: float, window_s: int, *, armed_hosts: int, forks: int, answer_s:
             "no host is armed, so there is nothing to watch; the report says why for each host"
         )
     turns = math.ceil(armed_hosts / max(forks, 1))
-    start = now + max(MIN_LEAD_S, 1.0 + turns * answer_s)
+    start = now + max(MIN_LEAD_S, TOLD_LEAD_S + turns * answer_s)
     return {"start": start, "end": start + window_s}
 
 
@@ -258,6 +259,13 @@ def contact_s(armed: Mapping[str, Any]) -> float:
     """From arm.json: what of the arming was the way there and back, and not the sessions."""
     waited = max((session["seconds"] for session in armed["sessions"].values()), default=0)
     return float(max(0.0, armed["took_s"] - waited))
+
+
+def answer_s(facts: Mapping[str, Any], armed: Mapping[str, Any]) -> float:
+    """How long a host takes to answer in this sweep, from preflight.json and arm.json. A preflight that is remembered
+    says how it was then, which may have been a bad moment."""
+    asked = 0.0 if facts.get("remembered") else float(facts.get("answer_s", 0.0))
+    return max(asked, contact_s(armed))
 
 
 @dataclass(frozen=True)

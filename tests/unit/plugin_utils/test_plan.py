@@ -139,7 +139,7 @@ def test_arming_may_take_what_all_probes_need_together_and_a_session_outlives_it
 
 
 @pytest.mark.parametrize(
-    ("hosts", "forks", "answer", "lead"), [(3, 25, 0.2, 3.0), (200, 25, 0.5, 5.0), (10, 5, 2.0, 5.0)]
+    ("hosts", "forks", "answer", "lead"), [(3, 25, 0.2, 3.0), (200, 25, 0.5, 6.0), (10, 5, 2.0, 6.0)]
 )
 def test_the_window_starts_after_the_last_host_has_heard_of_it(
     hosts: int, forks: int, answer: float, lead: float
@@ -259,6 +259,12 @@ def test_who_is_alike_does_not_depend_on_which_hosts_are_swept() -> None:
     depths = {"site": 1, "web": 2, "nfs": 2, "debian13": 2, "testing": 2}
     whole = plan.peer_sets(list(GROUPS), GROUPS, depths, {})
     assert {host: plan.peer_sets([host], GROUPS, depths, {})[host] for host in GROUPS} == whole
+
+
+def test_a_preflight_that_was_slow_once_delays_no_later_sweep() -> None:
+    armed = {"took_s": 4.5, "sessions": {"nettop": {"seconds": 3.0}}}
+    assert plan.answer_s({"answer_s": 37.0}, armed) == 37.0  # just now
+    assert plan.answer_s({"answer_s": 37.0, "remembered": True}, armed) == 1.5
 
 
 def test_what_the_sessions_took_is_no_part_of_a_contact() -> None:
