@@ -64,14 +64,7 @@ def _run(args: argparse.Namespace) -> int:
     playbook.check_forks(args.forks)
     inventory = [playbook.inventory_source(source) for source in args.inventory]
     hosts = playbook.hosts_of(inventory, args.limit)
-    reach = playbook.Reach(
-        inventory=inventory,
-        limit=args.limit,
-        forks=args.forks,
-        become_password=options.become_password(args),
-        extra_vars=args.extra_vars,
-        verbosity=args.verbose,
-    )
+    reach = options.reach(args, inventory, args.limit)
     ended = {host: Ended() for host in hosts}
     stop = playbook.Stop("stopping; what is still running ends by itself, or with another abort")
     with stop.listening():

@@ -112,13 +112,7 @@ def _run(args: argparse.Namespace) -> int:
         ),  # not --limit, which would leave builders out
         **_probes(args),
     }
-    reach = playbook.Reach(
-        inventory=inventory,
-        forks=args.forks,
-        become_password=options.become_password(args),
-        extra_vars=args.extra_vars,
-        verbosity=args.verbose,
-    )
+    reach = options.reach(args, inventory)
     warmed = Warmed()
     stop = playbook.Stop("stopping; what is compiled stays")
     with stop.listening():

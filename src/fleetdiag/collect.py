@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import plan, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.coverage import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
@@ -23,8 +23,6 @@ from fleetdiag.reporting import EXIT_CODES, EXIT_INTERRUPTED, add_fail_on, exit_
 
 PLAYBOOK = "fleetdiag.systemtap.collect"
 _STOPPING = "stopping; what is not here yet stays on the hosts"
-# After the window, for sessions to print.
-_FLUSH_S = 1.0
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -75,10 +73,8 @@ def _run(args: argparse.Namespace) -> int:
 
 def still_there(run_dir: Path, now: float) -> list[str]:
     """The hosts on which sessions were started and from which nothing came. FleetdiagError while they still sample."""
-    absent = [
-        host for host in store.armed_hosts(run_dir) if store.read_host(run_dir, host, "collect") is None
-    ]
-    end = float((store.read_json(run_dir, "window.json") or {}).get("end", 0.0)) + _FLUSH_S
+    absent = [host for host in store.open_run(run_dir).hosts if store.is_awaited(run_dir, host)]
+    end = float((store.read_json(run_dir, "window.json") or {}).get("end", 0.0)) + plan.FLUSH_S
     if absent and end > now:
         raise FleetdiagError(
             f"{run_dir}: its window is still open; collect in {end - now:.0f} seconds, or end it now: fleetdiag abort"
@@ -94,19 +90,12 @@ def _bring(
     stop: playbook.Stop,
 ) -> dict[str, str]:
     """{host: why its output could not be brought}; nothing is said of those from which it came."""
-    reach = playbook.Reach(
-        inventory=inventory,
-        limit=args.limit,
-        forks=args.forks,
-        become_password=options.become_password(args),
-        extra_vars=args.extra_vars,
-        verbosity=args.verbose,
-    )
+    reach = options.reach(args, inventory, args.limit)
     troubles: dict[str, str] = {}
     variables = {"sweep_run_dir": str(run_dir), **({} if args.become else {"ansible_become": False})}
     with stop.listening():
         printed = playbook.run(PLAYBOOK, reach, variables, lambda event: _take(troubles, event), stop)
-    brought = any(store.read_host(run_dir, host, "collect") is not None for host in hosts)
+    brought = any(not store.is_awaited(run_dir, host) for host in hosts)
     if not brought and not troubles and not stop.requested:
         raise FleetdiagError(f"nothing was collected: {playbook.reason(printed)}")
     return troubles

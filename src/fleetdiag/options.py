@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
+from collections.abc import Sequence
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import settings
 from fleetdiag import playbook
@@ -72,3 +73,15 @@ def add_ansible(parser: argparse.ArgumentParser) -> None:
 def become_password(args: argparse.Namespace) -> str | None:
     """Asked for on the terminal if the command was told to."""
     return getpass.getpass("BECOME password: ", stream=sys.stderr) if args.ask_become_pass else None
+
+
+def reach(args: argparse.Namespace, inventory: Sequence[str], limit: str = "") -> playbook.Reach:
+    """How Ansible reaches the hosts, by what `add_forks` and `add_ansible` were given."""
+    return playbook.Reach(
+        inventory=inventory,
+        limit=limit,
+        forks=args.forks,
+        become_password=become_password(args),
+        extra_vars=args.extra_vars,
+        verbosity=args.verbose,
+    )

@@ -37,10 +37,8 @@ class ActionModule(FleetdiagAction):
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run = Path(args["run_dir"])
         # Not a condition of the task, which would cost as much for each host as reading what it sent.
-        if not store.armed_sessions(store.read_host(run, self.host, "arm") or {}):
-            return {"skipped": True, "skip_reason": "nothing was armed on this host"}
-        if store.read_host(run, self.host, "collect") is not None:
-            return {"skipped": True, "skip_reason": "its output is here already"}
+        if not store.is_awaited(run, self.host):
+            return {"skipped": True, "skip_reason": "nothing was armed on this host, or its output is here"}
         sweep = store.open_run(run).sweep
         limits = {probe.name: probe.limits.output_mb * MIB for probe in sweeprun.probes(sweep)}
         guard = self.guard()

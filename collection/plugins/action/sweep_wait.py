@@ -10,8 +10,6 @@ from typing import Any, ClassVar
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import batches, plan, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
 
-FLUSH_S = 1.0  # staprun hands output on every 0.2 s; `end` probes print after the window
-
 
 class ActionModule(FleetdiagAction):
     ARGS: ClassVar = {
@@ -28,7 +26,7 @@ class ActionModule(FleetdiagAction):
             return {}
         if "chosen" in window and not args["batch"]:
             _note_places(run, window, armed)
-        until = float(window.get("end", 0.0)) + FLUSH_S
+        until = float(window.get("end", 0.0)) + plan.FLUSH_S
         while (left := until - time.time()) > 0:
             time.sleep(min(left, 1.0))  # short naps: a clock that is set back or forth meanwhile is followed
         return {"end": window.get("end")}

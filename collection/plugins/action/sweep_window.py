@@ -47,8 +47,6 @@ class ActionModule(FleetdiagAction):
             window = plan.foreseen_window(
                 now, sweep["window_s"], **armings, forks=args["forks"], arm_timeout=plan.arm_timeout_s(probes)
             )
-            if window is not None:
-                window["chosen"] = now
         else:
             window = None
         if window is None:

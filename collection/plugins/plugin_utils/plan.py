@@ -31,6 +31,7 @@ FORESEEN_S = 5.0
 """Hosts that take longer to arm also vary by more than it takes to tell them the window once they are armed."""
 LEAD_PER_HOST_S = 0.05  # what Ansible's main process, which is one, spends before it gets to the next
 ARM_MARGIN_S = 30
+FLUSH_S = 1.0  # staprun hands output on every 0.2 s; `end` probes print after the window
 TTL_MARGIN_S = 120
 TOLD_TTL_MARGIN_S = 60
 
@@ -311,7 +312,7 @@ def foreseen_window(
     slowest = max(in_proportion(armings))
     lead = turns_s + LEAD_MARGIN * slowest
     start = now + min(max(MIN_LEAD_S, 1.0 + lead), turns_s + arm_timeout)
-    return {"start": start, "end": start + window_s}
+    return {"start": start, "end": start + window_s, "chosen": now}
 
 
 def _turns_s(contacts: Sequence[Contact], forks: int) -> float:

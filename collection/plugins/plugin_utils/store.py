@@ -370,6 +370,12 @@ def armed_sessions(record: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def is_awaited(run_path: Path, host: str) -> bool:
+    """Whether sessions were started on a host and their output is not here yet."""
+    armed = armed_sessions(read_host(run_path, host, "arm") or {})
+    return bool(armed) and read_host(run_path, host, "collect") is None
+
+
 def read_builds(run_path: Path, notes: list[str] | None = None) -> dict[str, dict[str, Any]]:
     """All `builds/*.json` by the kernel release they name."""
     builds: dict[str, dict[str, Any]] = {}

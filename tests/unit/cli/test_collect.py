@@ -34,6 +34,13 @@ def interrupted(tmp_path: Path) -> Path:
     return made.path
 
 
+def test_a_host_on_which_no_session_could_be_started_has_nothing(tmp_path: Path) -> None:
+    made = rundirs.Builder(tmp_path, ["web1"])
+    made.window()
+    made.arm("web1", failed=dict.fromkeys(made.probes, "ERROR: no room"))
+    assert collect.still_there(made.path, time.time()) == []
+
+
 def test_only_hosts_that_were_armed_and_not_collected_have_something(interrupted: Path) -> None:
     assert collect.still_there(interrupted, time.time()) == ["web2"]
 
