@@ -234,14 +234,16 @@ class Fleet:
         """The next outputs of this host do not arrive whole."""
         (self.folder / "hosts" / self.names[number - 1] / "run" / "cut").write_text(f"{times}\n")
 
-    def boot(self, number: int, kernel: str = "") -> None:
-        """As if the host had been booted again, into another kernel if one is named."""
+    def boot(self, number: int, kernel: str = "") -> str:
+        """As if the host had been booted again, into another kernel if one is named; its boot id."""
         other = self.folder / "hosts" / self.names[number - 1] / "run" / "kernel"
         if kernel:
             other.write_text(f"{kernel}\n")
         else:
             other.unlink(missing_ok=True)
-        (self.folder / "hosts" / self.names[number - 1] / "boot_id").write_text(f"{uuid.uuid4()}\n")
+        boot_id = str(uuid.uuid4())
+        (self.folder / "hosts" / self.names[number - 1] / "boot_id").write_text(f"{boot_id}\n")
+        return boot_id
 
     def remove_modules(self) -> None:
         """As if no host had ever run these probes."""

@@ -101,12 +101,14 @@ def test_a_host_that_is_known_is_asked_to_arm_and_to_hand_over(hosts: Fleet, tmp
     assert not list(hosts.folder.glob("hosts/*/lib/sweeps/*"))
 
 
-def test_a_host_that_was_booted_is_asked_again_within_the_arming(hosts: Fleet, tmp_path: Path) -> None:
-    hosts.boot(2)
+def test_a_host_that_was_booted_is_armed_as_it_is_now(hosts: Fleet, tmp_path: Path) -> None:
+    boot_id = hosts.boot(2)
     hosts.forget_commands()
     done = sweep(hosts, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert verbs(hosts, 2)[:2] == ["arm", "preflight"]
+    assert verbs(hosts, 2) == ["arm", "arm", "collect", "forget"]  # how it is now, it says at once
+    facts = json.loads((newest(tmp_path) / "hosts" / hosts.names[1] / "preflight.json").read_text())
+    assert facts["boot_id"] == boot_id
     assert verbs(hosts, 1) == ["arm", "collect", "forget"]
     hosts.forget_commands()
     assert sweep(hosts, tmp_path).returncode == 0

@@ -244,5 +244,11 @@ def test_a_session_that_is_loaded_with_its_window_need_not_be_told(
 def test_a_host_that_is_not_as_it_was_remembered_starts_nothing(guard: Guard, module: bytes) -> None:
     plan = SessionPlan(PROBE, sha256_of(module), 1, [])
     wanted = {"ttl_s": 60, "timeout_s": 10, "smoke": "", "plans": [plan]}
-    assert guard.arm(SWEEP, **wanted, boot_id="another").stale == "boot"
+    booted = guard.arm(SWEEP, **wanted, boot_id="another")
+    assert booted.stale == "boot"
+    assert booted.clock is not None
+    now = guard.install_and_preflight()
+    assert {key: booted.facts[key] for key in ("kernel", "boot_id", "staprun", "modules_held")} == {
+        key: now[key] for key in ("kernel", "boot_id", "staprun", "modules_held")
+    }
     assert guard.arm(SWEEP, **wanted, least={"free_mb": 99_999_999}).stale == "free_mb"

@@ -62,18 +62,12 @@ class ActionModule(FleetdiagAction):
         }
 
     def _arm(self, run: Path, args: dict[str, Any]) -> dict[str, Any]:
-        """What arm.json says. A host that is not as it was remembered is asked again, and then armed as it is."""
+        """What arm.json says. A host that is not as it was remembered says how it is, and is then armed as it is."""
         facts = store.read_host(run, self.host, "preflight") or {}
         outcome = self._arm_as(run, facts, args)
-        if outcome is None:
+        if isinstance(outcome, ArmReply):
             HostMemory().forget(self.host)
-            facts = preflight.ask(
-                self.guard(),
-                self.read_clock,
-                self.host,
-                min_free_mb=args["min_free_mb"],
-                signed=bool(facts.get("signed")),
-            )
+            facts = self._facts_now(outcome, args["min_free_mb"], bool(facts.get("signed")))
             store.write_host(run, self.host, "preflight", facts)
             if facts["verdict"] != "ok":
                 return {key: facts[key] for key in ("verdict", "reason", "remedy")}
@@ -84,12 +78,19 @@ class ActionModule(FleetdiagAction):
                     "sweep again: now it is asked first",
                 )
             outcome = self._arm_as(run, facts, args)
-        return outcome or _refused(
-            "it is never as it was a moment ago", "see whether it boots again and again"
-        )
+        if isinstance(outcome, ArmReply):
+            return _refused("it is never as it was a moment ago", "see whether it boots again and again")
+        return outcome
 
-    def _arm_as(self, run: Path, facts: dict[str, Any], args: dict[str, Any]) -> dict[str, Any] | None:
-        """Arm it by these facts; None if they turn out not to be true any more."""
+    def _facts_now(self, stale: ArmReply, min_free_mb: int, signed: bool) -> dict[str, Any]:
+        """preflight.json from what the host answered instead of arming; one without guard.sh has to be asked."""
+        asked = {"min_free_mb": min_free_mb, "signed": signed}
+        if not stale.facts or not stale.clock:
+            return preflight.ask(self.guard(), self.read_clock, self.host, **asked)
+        return preflight.told(stale.facts, stale.clock, self.host, answer_s=stale.took_s, **asked)
+
+    def _arm_as(self, run: Path, facts: dict[str, Any], args: dict[str, Any]) -> dict[str, Any] | ArmReply:
+        """Arm it by these facts; the host's stale reply if they turn out not to be true any more."""
         sweep = store.open_run(run).sweep
         built = store.read_json(run, f"builds/{facts.get('kernel', '')}.json") or {}
         if refused := _unusable(built, facts):
@@ -112,7 +113,7 @@ class ActionModule(FleetdiagAction):
         needed = {*modules.values(), *([] if cached else [smoke])}
         reply, pushed = self._with_modules(sweep["id"], wanted, needed, facts)
         if reply.stale:
-            return None
+            return reply
         if reply.smoke == "passed":
             verdicts.put_verdict(combination, {"verdict": "ok", "reason": "", "remedy": ""})
         clock = better_clock(Clock(**facts["clock"]), reply.clock) or Clock(**facts["clock"])

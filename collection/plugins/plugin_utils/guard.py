@@ -70,8 +70,8 @@ class ArmReply:
     """verdict: ok, refused or busy. sessions: probe -> (state armed|started|failed|late, seconds, what was said).
 
     stale: what the controller remembers of the host is not true any more, or it was never prepared; nothing was
-    started. came: the host's clock
-    when it was asked, clock: what its answer says about it.
+    started. facts: how it is now, as `install_and_preflight` says it; none where guard.sh is not there.
+    came: the host's clock when it was asked, clock: what its answer says about it; took_s: until it was here.
     manifest: verified, or unverified where the host has no ssh-keygen that could.
     """
 
@@ -79,7 +79,9 @@ class ArmReply:
     reason: str = ""
     smoke: str = ""
     stale: str = ""
+    facts: dict[str, str] = field(default_factory=dict)
     came: float | None = None
+    took_s: float = 0.0
     clock: Clock | None = None
     manifest: str = ""
     missing: list[str] = field(default_factory=list)
@@ -210,8 +212,10 @@ class Guard:
         answer = self._answer(
             "arm", f"[ -f {self.path} ] || {{ echo stale=guard; exit; }}; exec /bin/sh {self.path} arm", said
         )
+        received = time.time()
         reply = _arm_reply(answer)
-        reply.came, reply.clock = _clocks(answer, sent, time.time())
+        reply.took_s = max(0.0, received - sent)
+        reply.came, reply.clock = _clocks(answer, sent, received)
         return reply
 
     def go(self, sweep: str, start_ms: int, end_ms: int) -> dict[str, bool]:
@@ -415,7 +419,11 @@ def _decoded(name: str, value: str) -> bytes:
         raise TransferError(f"session {name}: the output is not readable base64; {_STILL_THERE}") from None
 
 
-def _arm_reply(lines: Iterable[str]) -> ArmReply:
+def _arm_reply(lines: Sequence[str]) -> ArmReply:
+    said = dict(_pairs(lines))
+    if "stale" in said:
+        facts = {key: value for key, value in said.items() if key not in ("stale", "came", "left")}
+        return ArmReply(stale=said["stale"], facts=facts)
     reply = ArmReply()
     for line in lines:
         if line.startswith("session "):
@@ -429,7 +437,7 @@ def _arm_reply(lines: Iterable[str]) -> ArmReply:
         for key, value in _pairs([line]):
             if key == "missing":
                 reply.missing = value.split()
-            elif key in ("verdict", "reason", "smoke", "stale", "manifest"):
+            elif key in ("verdict", "reason", "smoke", "manifest"):
                 setattr(reply, key, value)
     return reply
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import Guard, measure_clock
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import Clock, Guard, measure_clock
 
 Facts = Mapping[str, str]
 
@@ -83,6 +83,13 @@ def ask(
     facts = guard.install_and_preflight()
     answer_s = time.monotonic() - began
     clock = measure_clock(read_clock)
+    return told(facts, clock, host, answer_s=answer_s, min_free_mb=min_free_mb, signed=signed)
+
+
+def told(
+    facts: Facts, clock: Clock, host: str, *, answer_s: float, min_free_mb: int, signed: bool
+) -> dict[str, Any]:
+    """preflight.json of a host that has said its facts; answer_s: seconds it took for that."""
     data = record(host, facts, refusal(facts, min_free_mb=min_free_mb, signed=signed))
     data.update(clock=asdict(clock), answer_s=round(answer_s, 3), at=time.time(), signed=signed)
     return data

@@ -192,10 +192,11 @@ def test_a_window_that_is_known_goes_along_with_the_plan_and_so_do_modules() -> 
 
 
 def test_a_host_that_changed_says_so_and_starts_nothing() -> None:
-    reply = guard.Guard(Host("came=1\nstale=boot\n"), script=b"").arm(
+    reply = guard.Guard(Host("came=1\nstale=boot\nkernel=6.1\nboot_id=b2\nleft=2\n"), script=b"").arm(
         SWEEP, ttl_s=1, timeout_s=1, smoke="", plans=[]
     )
     assert (reply.stale, reply.sessions) == ("boot", {})
+    assert reply.facts == {"kernel": "6.1", "boot_id": "b2"}
 
 
 def test_what_a_host_does_meanwhile_costs_its_clock_no_exactness() -> None:

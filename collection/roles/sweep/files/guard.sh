@@ -468,13 +468,19 @@ poll_sessions() {
     waiting=$still
 }
 
+stale() {  # what the controller remembers of this host is not so any more: how it is now, instead of arming
+    echo "stale=$1"
+    preflight
+    clock left
+}
+
 has_still() {  # [FACT NUMBER ...]
     while [ $# -ge 2 ]; do
         case $1 in
             free_mb | mem_available_mb) "$1" ;;
             *) die "arm: '$1' is no fact" ;;
         esac
-        [ "${mb:-0}" -ge "$2" ] || { echo "stale=$1"; return 1; }
+        [ "${mb:-0}" -ge "$2" ] || { stale "$1"; return 1; }
         shift 2
     done
 }
@@ -507,7 +513,7 @@ arm() {
     fi
     # what the controller remembers of this host is true until it is booted again
     read -r booted </proc/sys/kernel/random/boot_id
-    [ "${boot:-$booted}" = "$booted" ] || { echo "stale=boot"; return; }
+    [ "${boot:-$booted}" = "$booted" ] || { stale boot; return; }
     # shellcheck disable=SC2086  # pairs of words
     has_still $least || return 0
     ! no_trust_in_place || die "$why: nothing is loaded from there; take that right away (chmod, chown)"
