@@ -52,6 +52,18 @@ def fleetdiag(*args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, text=True, capture_output=True, check=False, cwd=ROOT, env=ENVIRONMENT)
 
 
+def ansible(program: str, *args: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """A program of Ansible itself, with its own settings only."""
+    return subprocess.run(
+        [sys.executable, "-m", "ansible", program, *args],
+        cwd="/",
+        env={**ENVIRONMENT, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), **settings},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+
+
 def sweep(lab: Lab, runs: Path, *args: str) -> subprocess.CompletedProcess[str]:
     """`fleetdiag sweep` on the lab; its run directory is `newest(runs)`."""
     return fleetdiag("sweep", "-i", str(lab.inventory), "--runs-dir", str(runs), *args)

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sweeps import ENVIRONMENT, ROOT
-from test_faults import ansible
+from sweeps import ENVIRONMENT, ROOT, ansible
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, plan, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.modulestore import ModuleStore

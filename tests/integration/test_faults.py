@@ -17,6 +17,7 @@ from sweeps import (
     ROOT,
     SCRIPTS,
     WEB,
+    ansible,
     coverage,
     fleetdiag,
     left_behind,
@@ -99,18 +100,6 @@ def test_what_a_killed_controller_has_left_on_its_hosts_is_brought_later(
     hosts = coverage(report_of(run))
     assert {hosts[host]["status"] for host in ("web1", "web3")} <= {"probed", "degraded"}
     assert [left_behind(lab, host) for host in ("web1", "web3")] == ["", ""]
-
-
-def ansible(program: str, *args: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """A program of Ansible itself, with its own settings only."""
-    return subprocess.run(
-        [sys.executable, "-m", "ansible", program, *args],
-        cwd="/",
-        env={**ENVIRONMENT, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"), **settings},
-        text=True,
-        capture_output=True,
-        check=False,
-    )
 
 
 def test_without_the_callback_the_run_directory_is_rendered_later(

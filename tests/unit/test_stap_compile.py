@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleetdiag.systemtap.plugins.modules.stap_compile import (
-    forget_failed_queries,
-    lifeless,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.modules.stap_compile import lifeless
 
 CONTROL = [
     ('procfs(\\"window\\").write', "<input1>:24:1"),
@@ -72,13 +69,3 @@ def test_a_source_that_cannot_be_read_is_no_reason_to_refuse(tmp_path: Path) -> 
     (tmp_path / "stap1").mkdir()
     (tmp_path / "stap1" / "fd_x_src.c").write_text("another SystemTap has another form")
     assert lifeless(str(tmp_path), "fd_x", "x.stp") == ""
-
-
-def test_what_a_killed_compilation_left_in_systemtaps_cache_is_forgotten(tmp_path: Path) -> None:
-    cache = tmp_path / "systemtap" / "cache" / "b1"
-    cache.mkdir(parents=True)
-    for name, text in (("tracequery_a_1.o", ""), ("tracequery_b_2.o", "ELF"), ("stap_c.ko", "")):
-        (cache / name).write_text(text)
-    assert forget_failed_queries(str(tmp_path)) == 1
-    assert sorted(path.name for path in cache.iterdir()) == ["stap_c.ko", "tracequery_b_2.o"]
-    assert forget_failed_queries(str(tmp_path)) == 0

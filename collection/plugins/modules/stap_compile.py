@@ -160,6 +160,8 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils import tracepoints
+
 PLACEHOLDER = "00000000_000000_0000"
 IN_USE_S = 3600  # a module that was used this recently may belong to a sweep that still runs
 DEBUGINFOD_URLS = "/etc/debuginfod/fleetdiag.urls"  # written by the role install
@@ -348,13 +350,12 @@ def build(module, stap, source, home, kept):
             stream.write(text)
     try:
         name = "fd_{}_{}".format(PLACEHOLDER, source["name"])
-        code, said = run_stap(module, stap, source, name, home, work)
-        if code and "no match" in said and "kernel.trace(" in said and forget_failed_queries(home):
+        with alone(os.path.join(home, "stap.lock")):  # SystemTap's cache is not right while somebody compiles
+            narrowed = narrow(module, stap, source, work)
             code, said = run_stap(module, stap, source, name, home, work)
-        if (
-            code and "similar tracepoints" in said
-        ):  # a compilation that was killed leaves a poisoned cache behind
-            code, said = run_stap(module, stap, source, name, home, work, ["--poison-cache"])
+            if code and narrowed and "no match" in said and "kernel.trace(" in said:
+                os.remove(narrowed)
+                code, said = run_stap(module, stap, source, name, home, work)
         if code:
             return shortened(said) or f"stap ended with exit code {code}"
         if source["control"]:
@@ -370,20 +371,15 @@ def build(module, stap, source, home, kept):
         shutil.rmtree(work, ignore_errors=True)
 
 
-def forget_failed_queries(home):
-    """Take from SystemTap's cache what says that headers have no tracepoints; how many there were.
-
-    A compilation that was killed while it looked for tracepoints leaves an empty file for each header it had not come
-    to, and every later script finds nothing there.
-    """
-    found = glob.glob(os.path.join(home, "systemtap", "cache", "*", "tracequery_*"))
-    gone = 0
-    for path in found:
-        with contextlib.suppress(OSError):  # another compilation may see to it at the same time
-            if os.path.getsize(path) == 0:
-                os.remove(path)
-                gone += 1
-    return gone
+def narrow(module, stap, source, work):
+    """Have SystemTap look for tracepoints only where those of the script can be; the program that does it, or None."""
+    installed = tracepoints.installed_tapset(stap)
+    texts = [source["script"], source["control"], *module.params["tapset"].values(), *installed]
+    names = tracepoints.names(texts) if installed else None
+    if names is None:
+        return None
+    headers = tracepoints.headers(names, module.params["kernel"])
+    return tracepoints.put_before_env(os.path.join(work, "bin"), headers)
 
 
 def sign(module, made):
@@ -401,8 +397,8 @@ def sign(module, made):
     return f"signing failed: {(err + out).strip()[:500] or code}" if code else ""
 
 
-def run_stap(module, stap, source, name, home, work, more=()):
-    """stap is never killed hard: a killed compilation poisons its cache. -g is never given: no embedded C.
+def run_stap(module, stap, source, name, home, work):
+    """stap is never killed hard. -g is never given: no embedded C.
 
     With -k the C source stays, which says what every probe point was resolved to.
     """
@@ -418,12 +414,17 @@ def run_stap(module, stap, source, name, home, work, more=()):
         "-I",
         os.path.join(work, "tapset"),
     ]
-    command += list(source["flags"]) + list(more)
+    command += list(source["flags"])
     if source["control"]:
         command += ["-E", source["control"]]
     command += [source["file"], *list(source["args"])]
+    cache = os.path.join(home, "systemtap")
+    tracepoints.forget_empty(os.path.join(cache, "cache"))
     environment = {
-        "SYSTEMTAP_DIR": os.path.join(home, "systemtap"),
+        "PATH": "{}:{}".format(
+            os.path.join(work, "bin"), os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        ),
+        "SYSTEMTAP_DIR": cache,
         "TMPDIR": os.path.join(work, "tmp"),
         "LC_ALL": "C.UTF-8",
     }

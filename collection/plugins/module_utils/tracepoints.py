@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which of a kernel's headers SystemTap has to compile to find the tracepoints of a script.
+
+For the first `kernel.trace("...")` of a kernel SystemTap compiles every header that may declare tracepoints, some 350,
+which takes most of the time of a first script. A header in which none of the names stands cannot declare any of them:
+such headers are left out of what SystemTap's `make` is asked for, so that it takes them for headers without tracepoints.
+
+SystemTap remembers that in its cache (an empty `tracequery_*.o`), where it would be wrong for the next script: whoever
+compiles takes these away first (`forget_empty`), and lets nobody else compile for the same kernel meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import glob
+import os
+import re
+
+# A literal, or what the translator puts in its place: an argument, a macro, a condition.
+ASKED = re.compile(r'\.\s*trace\s*\(\s*(?:"([^"\n]*)"|[@%/#]|\$[0-9#])')
+NAME = re.compile(r"\w+$")
+LIKELY = re.compile("trace|event")
+PASTED_BEFORE, PASTED_AFTER = re.compile(r"(\w+)\s*##"), re.compile(r"##\s*(\w+)")
+
+# SystemTap calls `make` through env(1), with words that say what for. Each query is a file that includes its header.
+ENV = """\
+#!/bin/sh
+for word; do case $word in M=*/tracequery_kmod_*) folder=${word#M=} ;; esac; done
+if [ -n "${folder:-}" ]; then
+    (cd "$folder" && grep -lxFf "${0%/*}/headers" -- *.c | sed 's/\\(.*\\)\\.c$/obj-m += \\1.o/' >wanted \
+        && sed -i '/^obj-m += /d; /^obj-m :=/r wanted' Makefile)
+    [ -s "$folder/wanted" ] || exit 0
+fi
+exec /usr/bin/env "$@"
+"""
+
+
+def names(texts):
+    """Names of the tracepoints that scripts may ask for; None if one has no name there, or one with wildcards."""
+    found = {name.rpartition(":")[2] for text in texts for name in ASKED.findall(text)}
+    return None if any(not NAME.match(name) for name in found) else found
+
+
+def installed_tapset(stap):
+    """Texts of the tapset that comes with `stap` (its path), and of what is installed beside it; none if it has none."""
+    shares = os.environ.get("XDG_DATA_DIRS", "/usr/local/share:/usr/share").split(":")
+    shares.append(os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(stap))), "share"))
+    paths = set()
+    for share in shares:
+        paths.update(glob.glob(os.path.join(share, "systemtap", "tapset", "**", "*.stp*"), recursive=True))
+    return [_read(path) for path in sorted(paths)]
+
+
+def headers(wanted, kernel, modules="/lib/modules"):
+    """The headers of a kernel that may declare one of the `wanted` names, as SystemTap includes them."""
+    return sorted(included for included, text in _texts(kernel, modules) if _may_declare(text, wanted))
+
+
+@functools.lru_cache(maxsize=1)
+def _texts(kernel, modules):
+    """(as it is included, its text) of each header that may declare tracepoints at all."""
+    found = {}
+    for tree in ("build", "source"):
+        top = os.path.join(modules, kernel, tree)
+        for folder, _folders, files in os.walk(top):
+            for file in files:
+                path = os.path.join(folder, file)
+                included = path.rpartition("include/")[2]
+                # every query includes linux/tracepoint.h
+                if (
+                    file.endswith(".h")
+                    and LIKELY.search(path[len(top) :])
+                    and not included.startswith("linux/")
+                ):
+                    text = _read(path)
+                    if "TRACE" in text:
+                        found.setdefault(included, text)
+    return list(found.items())
+
+
+def put_before_env(folder, included):
+    """Write a program `env` into `folder`, for the PATH of stap: it has only these headers compiled. Its path."""
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    with open(os.path.join(folder, "headers"), "w") as stream:
+        stream.writelines(f"#include <{header}>\n" for header in included)
+    path = os.path.join(folder, "env")
+    with open(path, "w") as stream:
+        stream.write(ENV)
+    os.chmod(path, 0o700)
+    return path
+
+
+def forget_empty(cache):
+    """Take from SystemTap's `cache` what says that headers have no tracepoints.
+
+    They were left out, or a compilation was killed before it had come to them; those that do not compile are few.
+    """
+    for path in glob.glob(os.path.join(cache, "*", "tracequery_*.o")):
+        with contextlib.suppress(OSError):
+            if os.path.getsize(path) == 0:
+                os.remove(path)
+
+
+def _may_declare(text, wanted):
+    """A name may get an end from DECLARE_TRACE (`_tp`), or be put together by a macro (`xprt_##name`)."""
+    plain = "|".join(name.removesuffix("_tp") for name in sorted(wanted))
+    if wanted and re.search(rf"\b(?:{plain})(?:_tp)?\b", text):
+        return True
+    before = tuple(part for part in set(PASTED_BEFORE.findall(text)) if len(part) > 2)
+    after = tuple(part for part in set(PASTED_AFTER.findall(text)) if len(part) > 2)
+    return any(name.startswith(before) or name.endswith(after) for name in wanted)
+
+
+def _read(path):
+    try:
+        with open(path, errors="replace") as stream:
+            return stream.read()
+    except OSError:
+        return ""
