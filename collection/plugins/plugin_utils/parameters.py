@@ -228,7 +228,8 @@ def _words(parameter: Parameter, value: object, where: str) -> str:
         says = f"needs {least} argument{'s' * (least != 1)}, {len(words) or 'none'} given"
         setting = where.removeprefix("probe ").replace(": parameter ", ".")
         raise FleetdiagError(f"{where}: {says}; write {setting}='...' ({parameter.description.rstrip('.')})")
-    for fault in policy.faults("\n".join(words), "script"):  # an argument becomes part of the script
+    # An argument becomes part of the script. Paths hold `/*`, which begins no comment that could hide the rest.
+    for fault in policy.faults("\n".join(words).replace("/*", "/ *"), "script"):
         raise FleetdiagError(f"{where}: {_shown(value)} {fault.what}; {fault.advice}")
     for word in words:
         if word.startswith("-"):

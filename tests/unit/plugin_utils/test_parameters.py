@@ -286,6 +286,7 @@ def script(least: int = 0) -> Probe:
         ("a 'b c' 0x08", ["a", "b c", "0x08"]),
         ("'kernel.function(\"*@fs/proc*.c\")'", ['kernel.function("*@fs/proc*.c")']),
         (["a", "b c"], ["a", "b c"]),
+        ("'/var/www/*' b", ["/var/www/*", "b"]),
         (100, ["100"]),
         ("'$return < 0'", ["$return < 0"]),
     ],
@@ -308,6 +309,8 @@ def test_words_are_arguments_one_by_one(given_value: object, arguments: list[str
         ("a -g", "-g would be an option of stap"),
         ("a 'probe begin { system(1) }'", "runs a command on the host"),
         ("a '%{ x %}'", "holds C code"),
+        ("'/var/*' '%{ x %}' '*/'", "holds C code"),
+        ("system '(1)'", "runs a command on the host"),
     ],
 )
 def test_words_that_cannot_be_arguments(given_value: object, said: str) -> None:
