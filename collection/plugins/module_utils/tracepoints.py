@@ -6,7 +6,7 @@ which takes most of the time of a first script. A header in which none of the na
 such headers are left out of what SystemTap's `make` is asked for, so that it takes them for headers without tracepoints.
 
 SystemTap remembers that in its cache (an empty `tracequery_*.o`), where it would be wrong for the next script: whoever
-compiles takes these away first (`forget_empty`), and lets nobody else compile for the same kernel meanwhile.
+compiles takes these away (`forget_empty`), and lets nobody else compile for the same kernel meanwhile.
 """
 
 from __future__ import annotations

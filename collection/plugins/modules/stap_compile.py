@@ -12,6 +12,7 @@ description:
   - Runs passes 1 to 4 of C(stap) on a builder, for a kernel that need not be the running one.
   - What was compiled before for the same O(sources[].key) is taken from the builder's cache, unless it no longer is what
     its checksum says. Of two runs that want the same module at once, the second waits for the first.
+  - Of a kernel's headers in which SystemTap looks for tracepoints, those are compiled that may declare the wanted ones.
   - A script that does not compile never stops the others; its result carries SystemTap's own message.
   - A script of whose probe points only such are left that would always be there (begin, end, timers) is one that does
     not compile, because all it would yield is an empty table. SystemTap drops optional probe points without a word.
@@ -351,11 +352,7 @@ def build(module, stap, source, home, kept):
     try:
         name = "fd_{}_{}".format(PLACEHOLDER, source["name"])
         with alone(os.path.join(home, "stap.lock")):  # SystemTap's cache is not right while somebody compiles
-            narrowed = narrow(module, stap, source, work)
             code, said = run_stap(module, stap, source, name, home, work)
-            if code and narrowed and "no match" in said and "kernel.trace(" in said:
-                os.remove(narrowed)
-                code, said = run_stap(module, stap, source, name, home, work)
         if code:
             return shortened(said) or f"stap ended with exit code {code}"
         if source["control"]:
@@ -398,6 +395,22 @@ def sign(module, made):
 
 
 def run_stap(module, stap, source, name, home, work):
+    """(exit code, what stap said); once more with all headers where a tracepoint was not found."""
+    cache = os.path.join(home, "systemtap", "cache")
+    narrowed = narrow(module, stap, source, work)
+    try:
+        tracepoints.forget_empty(cache)  # of a run that was killed
+        code, said = run_once(module, stap, source, name, home, work)
+        if code and narrowed and "no match" in said and "kernel.trace(" in said:
+            os.remove(narrowed)
+            tracepoints.forget_empty(cache)
+            code, said = run_once(module, stap, source, name, home, work)
+    finally:
+        tracepoints.forget_empty(cache)
+    return code, said
+
+
+def run_once(module, stap, source, name, home, work):
     """stap is never killed hard. -g is never given: no embedded C.
 
     With -k the C source stays, which says what every probe point was resolved to.
@@ -418,13 +431,9 @@ def run_stap(module, stap, source, name, home, work):
     if source["control"]:
         command += ["-E", source["control"]]
     command += [source["file"], *list(source["args"])]
-    cache = os.path.join(home, "systemtap")
-    tracepoints.forget_empty(os.path.join(cache, "cache"))
     environment = {
-        "PATH": "{}:{}".format(
-            os.path.join(work, "bin"), os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        ),
-        "SYSTEMTAP_DIR": cache,
+        "PATH": os.path.join(work, "bin") + ":" + os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+        "SYSTEMTAP_DIR": os.path.join(home, "systemtap"),
         "TMPDIR": os.path.join(work, "tmp"),
         "LC_ALL": "C.UTF-8",
     }
