@@ -626,9 +626,10 @@ class _Builder:
             if output.result.text_lines_total:  # lines that are no rows of an unknown script's tables
                 report.texts.append(_text(host, output.result, shard.window_s))
 
-    def _all_refused(self, hosts: Sequence[str]) -> bool:
+    def _is_said(self, error: str, hosts: Sequence[str]) -> bool:
         """Their rows in the coverage table say why; it need not be said again for each probe."""
-        return bool(hosts) and all(self.rows[host].status == "refused" for host in hosts)
+        rows = [self.rows[host] for host in hosts]
+        return bool(rows) and all(row.status == "refused" and error in row.reason for row in rows)
 
     def finish(self, built: Sequence[Built]) -> list[ProbeReport]:
         """The probes in the order they were asked for."""
@@ -642,7 +643,7 @@ class _Builder:
             report.not_built = [
                 item
                 for item in built
-                if item.probe == name and item.status == "failed" and not self._all_refused(item.hosts)
+                if item.probe == name and item.status == "failed" and not self._is_said(item.error, item.hosts)
             ]
             reports.append(report)
         return reports

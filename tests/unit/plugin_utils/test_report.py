@@ -243,6 +243,16 @@ def test_a_probe_that_does_not_compile_is_in_its_section(tmp_path: Path) -> None
     assert report.probes[0].sampled == ["web1", "web2"]
 
 
+def test_what_is_wrong_with_the_only_probe_is_in_its_section(tmp_path: Path) -> None:
+    made = Builder(tmp_path, ["web1"], ["nettop"])
+    made.build(failed={"nettop": ("semantic error: no match", 1)})
+    made.preflight("web1")
+    refused = {"verdict": "refused", "reason": "none of the probes compiled for its kernel", "remedy": "see"}
+    store.write_host(made.path, "web1", "arm", refused)
+    (failure,) = built(made.path).probes[0].not_built
+    assert (failure.error, failure.hosts) == ("line 1: semantic error: no match", ("web1",))
+
+
 def test_a_kernel_for_which_nothing_can_be_built(tmp_path: Path) -> None:
     made = sweep(tmp_path, upto="preflight")
     store.write_json(
