@@ -64,6 +64,12 @@ def ansible(program: str, *args: str, **settings: str) -> subprocess.CompletedPr
     )
 
 
+def builder_kernel(lab: Lab) -> str:
+    """The oldest kernel the builder has headers for that can be probed."""
+    releases = lab.ssh("builder", "ls /lib/modules").stdout.split()
+    return next(release for release in sorted(releases) if release.startswith("6.12"))
+
+
 def sweep(lab: Lab, runs: Path, *args: str) -> subprocess.CompletedProcess[str]:
     """`fleetdiag sweep` on the lab; its run directory is `newest(runs)`."""
     return fleetdiag("sweep", "-i", str(lab.inventory), "--runs-dir", str(runs), *args)

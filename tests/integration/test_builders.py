@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sweeps import ENVIRONMENT, ROOT, ansible
+from sweeps import ENVIRONMENT, ROOT, ansible, builder_kernel
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, plan, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.modulestore import ModuleStore
@@ -42,9 +42,8 @@ class Site:
 
     @property
     def kernel(self) -> str:
-        """The oldest kernel the builder has headers for that can be probed."""
-        releases = self.lab.ssh("builder", "ls /lib/modules").stdout.split()
-        return next(release for release in sorted(releases) if release.startswith("6.12"))
+        """For which everything is built here."""
+        return builder_kernel(self.lab)
 
     def start(
         self, builders: dict[str, Any], *, name: str = "run", **variables: Any

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from sweeps import ansible
+from sweeps import ansible, builder_kernel
 
 from fleetdiag.lab.api import Lab
 
@@ -28,8 +28,7 @@ def cache(lab: Lab) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def kernel(lab: Lab) -> str:
-    releases = lab.ssh("builder", "ls /lib/modules").stdout.split()
-    return next(release for release in sorted(releases) if release.startswith("6.12"))
+    return builder_kernel(lab)
 
 
 def compiled(lab: Lab, cache: str, kernel: str, script: str) -> str:
