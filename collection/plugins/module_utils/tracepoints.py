@@ -54,12 +54,23 @@ def installed_tapset(stap):
 
 def headers(wanted, kernel, modules="/lib/modules"):
     """The headers of a kernel that may declare one of the `wanted` names, as SystemTap includes them."""
-    return sorted(included for included, text in _texts(kernel, modules) if _may_declare(text, wanted))
+    # DECLARE_TRACE adds an end to names, in newer kernels by itself.
+    plain = {re.sub("_tp$", "", name) for name in wanted}
+    literal = plain | {name + "_tp" for name in plain}
+    return sorted(
+        included
+        for included, (words, before, after) in _declaring(kernel, modules).items()
+        if not literal.isdisjoint(words)
+        or any(name.startswith(before) or name.endswith(after) for name in wanted)
+    )
 
 
 @functools.lru_cache(maxsize=1)
-def _texts(kernel, modules):
-    """(as it is included, its text) of each header that may declare tracepoints at all."""
+def _declaring(kernel, modules):
+    """{header: its words, and what macros put before and after names (`xprt_##name`)}, of those that may declare any.
+
+    Read once for all scripts of a kernel.
+    """
     found = {}
     for tree in ("build", "source"):
         top = os.path.join(modules, kernel, tree)
@@ -74,9 +85,11 @@ def _texts(kernel, modules):
                     and not included.startswith("linux/")
                 ):
                     text = _read(path)
-                    if "TRACE" in text:
-                        found.setdefault(included, text)
-    return list(found.items())
+                    if "TRACE" in text and included not in found:
+                        parts = (pattern.findall(text) for pattern in (PASTED_BEFORE, PASTED_AFTER))
+                        before, after = (tuple({part for part in side if len(part) > 2}) for side in parts)
+                        found[included] = (frozenset(re.findall(r"\w+", text)), before, after)
+    return found
 
 
 def put_before_env(folder, included):
@@ -100,16 +113,6 @@ def forget_empty(cache):
         with contextlib.suppress(OSError):
             if os.path.getsize(path) == 0:
                 os.remove(path)
-
-
-def _may_declare(text, wanted):
-    """A name may get an end from DECLARE_TRACE (`_tp`), or be put together by a macro (`xprt_##name`)."""
-    plain = "|".join(name.removesuffix("_tp") for name in sorted(wanted))
-    if wanted and re.search(rf"\b(?:{plain})(?:_tp)?\b", text):
-        return True
-    before = tuple(part for part in set(PASTED_BEFORE.findall(text)) if len(part) > 2)
-    after = tuple(part for part in set(PASTED_AFTER.findall(text)) if len(part) > 2)
-    return any(name.startswith(before) or name.endswith(after) for name in wanted)
 
 
 def _read(path):

@@ -643,7 +643,9 @@ class _Builder:
             report.not_built = [
                 item
                 for item in built
-                if item.probe == name and item.status == "failed" and not self._is_said(item.error, item.hosts)
+                if item.probe == name
+                and item.status == "failed"
+                and not self._is_said(item.error, item.hosts)
             ]
             reports.append(report)
         return reports
