@@ -116,6 +116,11 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="probe N (or 10%%) of each set of peers first, and the others only if these have no trouble",
     )
     add("--batch", default="", metavar="N", help="probe N (or 25%%) of the hosts at a time (default: all)")
+    add(
+        "--retry-crashed",
+        action="store_true",
+        help="load probes also on hosts that went down while they were probed with them (default: these are left out)",
+    )
     options.add_catalog(parser)
     add(
         "--runs-dir",
@@ -184,6 +189,7 @@ def _run_sweep(args: argparse.Namespace) -> int:
             drain=args.drain,
             canary=args.canary,
             batch=args.batch,
+            retry_crashed=args.retry_crashed,
             sharding=shards.Sharding(
                 shards=args.shards,
                 workers=args.workers,

@@ -43,9 +43,9 @@ class Request:
 
     inventory: files, directories or lists with a comma; parameters: `probe.name=value`; extra_vars: as
     ansible-playbook takes them; baseline: earlier sweeps to compare with; forks: hosts worked on at the same time;
-    verbosity: number of v; fail_on: the
-    severity of findings that make the exit code 4; drain, canary, batch: as the role's options have them. sharding:
-    how the hosts are dealt out to several workers.
+    verbosity: number of v; fail_on: the severity of findings that make the exit code 4; drain, canary, batch: as the
+    role's options have them; retry_crashed: probe hosts also with what they went down with. sharding: how the hosts
+    are dealt out to several workers.
     """
 
     inventory: Sequence[str]
@@ -65,6 +65,7 @@ class Request:
     drain: str = ""
     canary: str = ""
     batch: str = ""
+    retry_crashed: bool = False
     sharding: shards.Sharding = field(default_factory=shards.Sharding)
 
 
@@ -182,6 +183,7 @@ def check(request: Request) -> Checked:
             "sweep_catalogs": [str(directory) for directory in catalogs],
             "sweep_runs_dir": str(runs_dir),
             "sweep_baseline": request.baseline,
+            **({"sweep_retry_crashed": True} if request.retry_crashed else {}),
             **_in_turn(request),
         },
     )

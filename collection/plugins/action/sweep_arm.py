@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
     batches,
+    crashes,
     plan,
     preflight,
     skew,
@@ -107,6 +108,7 @@ class ActionModule(FleetdiagAction):
         wanted = _wanted(sweep, modules, window, args["arm_timeout"])
         wanted.update(smoke="" if cached else smoke, window_ms=_told(window, Clock(**facts["clock"])))
         wanted["manifest"] = signed
+        wanted.update(crashes.for_arming(self.host, facts, modules, retry=bool(sweep.get("retry_crashed"))))
         if facts.get("remembered"):
             least = {"free_mb": args["min_free_mb"], "mem_available_mb": preflight.MIN_MEMORY_MB}
             wanted.update(boot_id=facts["boot_id"], least=least)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
     batches,
+    crashes,
     hostmemory,
     plan,
     store,
@@ -48,6 +49,7 @@ class ActionModule(FleetdiagAction):
         except TransferError:  # all is still on the host
             collected = guard.collect(sweep["id"], accepted)
         record: dict[str, Any] = {"sessions": {}, "residue": collected.residue}
+        crashes.learn(self.host, dict.fromkeys(collected.crashed, str(sweep["id"])))
         if collected.kernel:
             record["kernel"] = collected.kernel
         for session in collected.sessions:
@@ -96,7 +98,7 @@ class ActionModule(FleetdiagAction):
         memory.put(
             self.host,
             {
-                "facts": {**facts, "clock": asdict(better), "modules_held": held},
+                "facts": {**facts, "crashed": {}, "clock": asdict(better), "modules_held": held},
                 "clock_at": time.time(),
                 "stap": built["stap"],
                 "signer": built.get("signer", ""),

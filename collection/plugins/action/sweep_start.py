@@ -48,6 +48,7 @@ class ActionModule(FleetdiagAction):
         "builders": {"type": "list", "elements": "str", "default": []},
         "overload_percent": {"type": "int", "default": 0},
         "redact": {"type": "bool", "default": True},
+        "retry_crashed": {"type": "bool", "default": False},
         "baseline": {"type": "int", "default": history.DEFAULT},
         "canary": {"type": "str", "default": ""},
         "batch": {"type": "str", "default": ""},
@@ -116,6 +117,7 @@ class ActionModule(FleetdiagAction):
         sweep["builders"] = args["builders"]
         sweep["overload_percent"] = args["overload_percent"]
         sweep["redact"] = args["redact"]
+        sweep["retry_crashed"] = args["retry_crashed"]
         sweep["baseline"] = args["baseline"]
         sweep["catalogs"] = [str(path) for path in own]
         run_dir = store.create(

@@ -77,6 +77,10 @@ options:
     description: Earlier sweeps of the same probes that each host's figures are compared with; 0 for none.
     type: int
     default: 20
+  retry_crashed:
+    description: Whether a host may be probed again with the probe with which it went down.
+    type: bool
+    default: false
   redact:
     description: Take secrets out of what the probes print, on the hosts, before it is brought back.
     type: bool

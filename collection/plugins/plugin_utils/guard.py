@@ -118,11 +118,15 @@ class Aborted:
 
 @dataclass
 class Collected:
-    """sessions in the host's order; residue: modules of the sweep that could not be unloaded."""
+    """sessions in the host's order; residue: modules of the sweep that could not be unloaded.
+
+    crashed: probes whose sessions were alive when the host went down.
+    """
 
     sessions: list[Session] = field(default_factory=list)
     residue: list[str] = field(default_factory=list)
     kernel: list[str] = field(default_factory=list)
+    crashed: list[str] = field(default_factory=list)
     clock: Clock | None = None
 
 
@@ -176,6 +180,8 @@ class Guard:
         by: str = "",
         modules: Mapping[str, bytes] | None = None,
         manifest: signing.Signed | None = None,
+        crashed: Mapping[str, str] | None = None,
+        retry_crashed: bool = False,
     ) -> ArmReply:
         """Start the sessions; without a window, wait until each is armed, has failed, or `timeout_s` is over.
 
@@ -186,6 +192,8 @@ class Guard:
         least: {fact: number} that the host must still have; one that it has not makes the reply `stale`, too.
         by: whose sweep it is, for somebody who comes meanwhile. modules: {checksum: module} to send along.
         manifest: what the sweep may load, signed; without it one of just these modules is signed here.
+        crashed: {probe: sweep in which the host went down with it}, as the controller knows it; the host knows its own.
+        retry_crashed: load them all the same, and forget that.
         The reply names `missing` modules instead when the host does not hold all of them; nothing is started then.
         """
         plans = list(plans)
@@ -196,6 +204,9 @@ class Guard:
         lines += [f"redact {'yes' if redact else 'no'}", f"by {printable(by)}"]
         lines += [f"manifest {line}" for line in manifest.text.splitlines()]
         lines += [f"signature {line}" for line in manifest.signature.splitlines()]
+        lines += [f"crashed {probe} {in_sweep}" for probe, in_sweep in (crashed or {}).items()]
+        if retry_crashed:
+            lines.append("retry_crashed yes")
         if boot_id:
             lines.append(f"boot {boot_id}")
         lines += [f"least {fact} {number}" for fact, number in (least or {}).items()]
@@ -328,6 +339,12 @@ def read_collected(lines: Iterable[str], limits: dict[str, int]) -> Collected:
             collected.residue.append(printable(rest))
         elif kind == "kernel":
             collected.kernel.extend(_kernel_trouble(name, value))
+        elif kind == "crashed" and rest in limits:
+            collected.crashed.append(rest)
+            collected.kernel.append(
+                f"it went down while it was probed with {rest}, which is not loaded there again before a sweep with"
+                " --retry-crashed"
+            )
         elif kind == "collect=complete":
             complete = True
         elif kind in ("session", "out", "err"):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import crashes
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import Clock, Guard, measure_clock
 
 Facts = Mapping[str, str]
@@ -133,6 +134,7 @@ def record(host: str, facts: Facts, refused: Refusal | None) -> dict[str, Any]:
     data: dict[str, Any] = {key: value for key, value in facts.items() if key != "modules_held"}
     data["modules_held"] = facts.get("modules_held", "").split()
     data.update({name: number(facts, name) for name in NUMBERS})
+    data["crashed"] = crashes.read(facts.get("crashed", "").split())
     data["addresses"] = facts.get("addresses", "").split()
     try:
         data["load1"] = float(facts.get("load1", ""))

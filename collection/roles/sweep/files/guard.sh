@@ -30,6 +30,7 @@ HOME_DIR=/var/lib/fleetdiag
 SWEEPS=$HOME_DIR/sweeps
 MODULES=$HOME_DIR/modules
 LOCK=/run/fleetdiag.lock
+CRASHES=$HOME_DIR/crashes
 PLACEHOLDER=00000000_000000_0000
 KEEP_MODULES=64
 KEEP_SPOOL_DAYS=7
@@ -175,6 +176,14 @@ preflight() {
     echo "container=$(systemd-detect-virt -c 2>/dev/null | sed '/^none$/d')"
     echo "systemd=$(systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p')"
     echo "init=$(cat /proc/1/comm)"
+    note_crashes
+    crashes=''
+    read_crashes
+    printf 'crashed='
+    while read -r probe sweep; do [ -z "$probe" ] || printf '%s' "$probe:$sweep "; done <<CRASHES
+$crashes
+CRASHES
+    printf '\n'
     echo "modules_held=$(cd "$MODULES" && find . -name '*.ko' | sed 's|^\./||; s|\.ko$||' | tr '\n' ' ')"
 }
 
@@ -366,6 +375,48 @@ kernel_since() {  # ID; lines for the controller: booted again, what the kernel 
     echo "kernel taint $taint $(cat /proc/sys/kernel/tainted)"
 }
 
+# A session that was alive when the host went down may have been the reason: systemd, had it been asked to stop, would
+# have noted how the session ended. Its probe is written down, and not loaded here again before somebody says so.
+note_crash() {  # ID; a line for the controller for each probe that is new to the list
+    { read -r _ boot _ <"$SWEEPS/$1/kernel"; } 2>/dev/null || return 0
+    read -r booted </proc/sys/kernel/random/boot_id
+    [ "$boot" != "$booted" ] || return 0
+    sessions_of "$1"
+    for probe in $sessions; do
+        [ ! -e "$SWEEPS/$1/$probe/result" ] || continue
+        printf '%s\n' "$probe $1" 2>/dev/null >>"$CRASHES"
+        printf '%s\n' "crashed 0 0" 2>/dev/null >"$SWEEPS/$1/$probe/result"
+        printf '%s\n' "crashed $probe"
+    done
+}
+
+note_crashes() {
+    for dir in "$SWEEPS"/*/; do
+        dir=${dir%/}
+        note_crash "${dir##*/}"
+    done >/dev/null
+}
+
+read_crashes() {  # into $crashes: "PROBE ID" lines, behind those that the controller knows
+    [ ! -s "$CRASHES" ] || while read -r probe sweep; do
+        ! { is_probe "$probe" && is_id "$sweep"; } || crashes="$crashes$probe $sweep$NL"
+    done <"$CRASHES"
+}
+
+crashed_with() {  # PROBE; into $sweep that in which this host went down with it
+    while read -r probe sweep; do [ "$probe" != "$1" ] || return 0; done <<CRASHES
+$crashes
+CRASHES
+    return 1
+}
+
+retry_crashed() {  # PROBE ...; somebody has said that they may be loaded again
+    [ -s "$CRASHES" ] || return 0
+    while read -r probe sweep; do
+        has_word "$*" "$probe" || printf '%s\n' "$probe $sweep"
+    done <"$CRASHES" >"$CRASHES.new" && mv "$CRASHES.new" "$CRASHES"
+}
+
 # ---------------------------------------------------------------- one sweep at a time
 
 # The lock names the sweep and who runs it. A sweep holds the host for as long as the timer that ends it is set, which
@@ -488,7 +539,7 @@ has_still() {  # [FACT NUMBER ...]
 arm() {
     clock came
     id='' ttl='' arm_timeout='' smoke_sha='' redaction='' manifest='' signature='' plan=''
-    by='' boot='' least='' start='' end='' window=''
+    by='' boot='' least='' start='' end='' window='' crashes='' retry=''
     while read -r word rest; do
         case $word in
             id) id=$rest ;;
@@ -500,6 +551,8 @@ arm() {
             smoke) smoke_sha=$rest ;;
             redact) redaction=$rest ;;
             window) start=${rest% *} end=${rest#* } ;;
+            crashed) crashes="$crashes$rest$NL" ;;
+            retry_crashed) retry=$rest ;;
             manifest) manifest="${manifest:+$manifest$NL}$rest" ;;
             signature) signature="${signature:+$signature$NL}$rest" ;;
             probe) plan="$plan$rest$NL" ;;
@@ -517,11 +570,11 @@ arm() {
     # shellcheck disable=SC2086  # pairs of words
     has_still $least || return 0
     ! no_trust_in_place || die "$why: nothing is loaded from there; take that right away (chmod, chown)"
-    missing='' shas=$smoke_sha modules='' dirs=''
+    missing='' shas=$smoke_sha modules='' dirs='' probes=''
     while read -r probe sha _; do
         [ -n "$probe" ] || continue
         is_probe "$probe" || die "arm: '$probe' is not a probe name"
-        shas="$shas $sha" modules="$modules $probe:$sha" dirs="$dirs $SWEEPS/$id/$probe"
+        probes="$probes $probe" shas="$shas $sha" modules="$modules $probe:$sha" dirs="$dirs $SWEEPS/$id/$probe"
     done <<PLAN
 $plan
 PLAN
@@ -538,7 +591,25 @@ PLAN
     [ "$redaction" != no ] || : >"$SWEEPS/$id/unredacted"
     save_sysctls "$id"
     note_kernel "$id"
-    if [ -n "$smoke_sha" ]; then
+    note_crashes
+    if [ "$retry" = yes ]; then
+        retry_crashed "$probes"
+    else
+        read_crashes
+    fi
+    allowed=''
+    for word in $modules; do
+        if crashed_with "${word%:*}"; then
+            printf '%s\n' "session $probe failed 0 this host went down while sweep $sweep probed it with $probe, so it \
+is not loaded again; if that was not the reason: --retry-crashed"
+        else
+            allowed="$allowed $word"
+        fi
+    done
+    modules=$allowed
+    # that it is about to be probed must outlive a crash
+    [ -z "$modules" ] || sync "$SWEEPS/$id/kernel" 2>/dev/null
+    if [ -n "$smoke_sha" ] && [ -n "$modules" ]; then
         said=$(smoke "$smoke_sha") || {
             echo "verdict=refused"
             echo "reason=a trivial module does not run here: $said"
@@ -549,9 +620,9 @@ PLAN
         echo "smoke=passed"
     fi
     uptime_s
-    began=$up waiting=''
+    began=$up waiting='' named='' refused=''
     # shellcheck disable=SC2086  # words
-    name_modules $modules
+    [ -z "$modules" ] || name_modules $modules
     while read -r probe why; do
         [ -z "$probe" ] || echo "session $probe failed 0 $why"
     done <<REFUSED
@@ -641,6 +712,7 @@ unload() {  # ID PROBE; as ExecStopPost= it has SERVICE_RESULT and EXIT_STATUS
 note_result() { [ ! -d "$1" ] || [ -e "$1/result" ] || echo "${SERVICE_RESULT:-stopped} ${EXIT_STATUS:-0} ${cpu:-0}" >"$1/result"; }  # DIR
 
 finish() {  # end and unload everything of a sweep; the spool stays
+    note_crash "$1"
     sessions_of "$1"
     units=''
     for probe in $sessions; do

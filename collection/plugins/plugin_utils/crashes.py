@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The probes with which a host went down: they are not loaded there again before a person says so.
+
+The host notes it itself (`guard.sh`, note_crash), so that every controller learns of it. What this controller has
+learned it keeps as well, because a host may have lost its notes when it was installed anew.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.hostmemory import HostMemory
+
+_PROBE = re.compile(r"[a-z][a-z0-9_]{0,63}")
+MOST = 64
+
+
+def directory() -> Path:
+    """Return where this controller keeps them: one small file for each host."""
+    return store.state_dir() / "crashes"
+
+
+def read(words: Iterable[str]) -> dict[str, str]:
+    """Return {probe: sweep id} of the `PROBE:ID` words of a host's preflight; words of another form are left out."""
+    found: dict[str, str] = {}
+    for word in words:
+        probe, _, sweep = word.partition(":")
+        if _is_entry(probe, sweep) and len(found) < MOST:
+            found[probe] = sweep
+    return found
+
+
+def known(host: str) -> dict[str, str]:
+    """Return {probe: sweep id} of what this controller has learned about the host."""
+    kept = (HostMemory(directory()).get(host) or {}).get("facts", {})
+    return {probe: sweep for probe, sweep in kept.items() if _is_entry(probe, sweep)}
+
+
+def learn(host: str, crashed: Mapping[str, str]) -> None:
+    """Add these probes to what is known of the host."""
+    if crashed:
+        HostMemory(directory()).put(host, {"facts": {**known(host), **crashed}})
+
+
+def forget(host: str, probes: Iterable[str]) -> None:
+    """Allow these probes on the host again."""
+    before = known(host)
+    after = {probe: sweep for probe, sweep in before.items() if probe not in set(probes)}
+    if after != before:
+        HostMemory(directory()).put(host, {"facts": after})
+
+
+def for_arming(
+    host: str, facts: Mapping[str, Any], probes: Iterable[str], *, retry: bool
+) -> dict[str, Any]:
+    """Return the arguments of `Guard.arm` that speak of crashes.
+
+    facts: the host's preflight.json; what it says of crashes is learned unless it is only remembered. retry: a person
+    has said that these probes may be loaded again.
+    """
+    if retry:
+        forget(host, probes)
+        return {"retry_crashed": True}
+    if not facts.get("remembered"):
+        learn(host, facts.get("crashed") or {})
+    return {"crashed": known(host)}
+
+
+def _is_entry(probe: object, sweep: object) -> bool:
+    return (
+        isinstance(probe, str)
+        and isinstance(sweep, str)
+        and _PROBE.fullmatch(probe) is not None
+        and store.is_id(sweep)
+    )
