@@ -122,3 +122,10 @@ def test_what_became_of_an_example_is_read_from_the_report() -> None:
     assert outcome() == ("not built", "", "semantic error: no match")
     session |= {"status": "not armed", "error": "Module load error"}
     assert outcome() == ("failed", "", "Module load error")
+
+
+def test_every_test_that_the_security_model_names_is_there() -> None:
+    text = (ROOT / "collection" / "docs" / "security.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\b(?:unit|integration|fuzz)/[\w/]+\.py", text))
+    assert len(named) >= 8
+    assert [name for name in sorted(named) if not (ROOT / "tests" / name).is_file()] == []
