@@ -131,7 +131,7 @@ def filled(run_path: Path, name: str) -> Iterator[Path]:
 def _run_file(name: str) -> tuple[list[str], str]:
     """Folders and file name of a file of the run directory itself."""
     if not _RUN_FILE.fullmatch(name) or ".." in name:
-        raise FleetdiagError(f"{name!r} is not the name of a file of a run directory; nothing was written")
+        raise FleetdiagError(f"{name!r} is not the name of a file of a run directory; nothing was read or written")
     folder, _, file_name = name.rpartition("/")
     return ([folder] if folder else []), file_name
 
@@ -341,9 +341,16 @@ def open_run(path: Path) -> Run:
 
 
 def read_json(run_path: Path, name: str, notes: list[str] | None = None) -> dict[str, Any] | None:
-    """A JSON object of the run directory itself, or None; a note for one that is there and unreadable."""
-    folder, _, file_name = name.rpartition("/")
-    return _read_object(run_path, [folder] if folder else [], file_name, notes)
+    """A JSON object of the run directory itself, or None; a note for one that is there and unreadable.
+
+    The name obeys the rule of what is written: a host's words are part of some.
+    """
+    try:
+        folder, file_name = _run_file(name)
+    except FleetdiagError as error:
+        _note(notes, str(error))
+        return None
+    return _read_object(run_path, folder, file_name, notes)
 
 
 def read_host(run_path: Path, host: str, phase: str, notes: list[str] | None = None) -> dict[str, Any] | None:
