@@ -15,6 +15,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
+    answers,
     buildfault,
     buildturn,
     modulestore,
@@ -71,6 +72,7 @@ class ActionModule(FleetdiagAction):
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run, build = Path(args["run_dir"]), args["build"]
+        answers.KERNEL.check(build["kernel"], "a host says that its kernel is")
         sweep = store.open_run(run).sweep
         turn = self._turn(sweep, args)
         with store.locked(run):  # another builder may be at work on other modules of this kernel

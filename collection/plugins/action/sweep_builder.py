@@ -7,20 +7,20 @@ import re
 import shlex
 from typing import Any, ClassVar
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import skew
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import answers, skew
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
 
 LOOK = r"""
 kernel={kernel}
-modules=/lib/modules/$kernel
+modules="/lib/modules/$kernel"
 debug=/usr/lib/debug
 yes() {{ if "$@" >/dev/null 2>&1; then echo yes; else echo no; fi; }}
 echo "stap=$(stap -V 2>&1 | sed -n 's/.*version \([0-9][0-9.]*\).*/\1/p' | head -n 1)"
-echo "headers=$(yes test -e $modules/build/.config)"
-echo "debuginfo=$(yes test -e $debug/boot/vmlinux-$kernel -o -e $debug$modules/vmlinux)"
+echo "headers=$(yes test -e "$modules/build/.config")"
+echo "debuginfo=$(yes test -e "$debug/boot/vmlinux-$kernel" -o -e "$debug$modules/vmlinux")"
 test -z {certificate} || echo "signer=$(sha256sum <{certificate} 2>/dev/null | cut -c1-64)"
 for name in {patterns}; do
-  find $modules/kernel $modules/updates -name "$name.ko*" 2>/dev/null | grep -q . || echo "absent=$name"
+  find "$modules/kernel" "$modules/updates" -name "$name.ko*" 2>/dev/null | grep -q . || echo "absent=$name"
 done
 """
 
@@ -35,6 +35,7 @@ class ActionModule(FleetdiagAction):
     }
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
+        answers.KERNEL.check(args["kernel"], "a host says that its kernel is")
         patterns = " ".join(shlex.quote(_file_pattern(name)) for name in args["module_files"])
         command = LOOK.format(
             kernel=shlex.quote(args["kernel"]), patterns=patterns, certificate=shlex.quote(args["sign_cert"])
@@ -43,12 +44,14 @@ class ActionModule(FleetdiagAction):
         found = dict(pairs)
         absent = [value for name, value in pairs if name == "absent"]
         lacks_debuginfo = args["debuginfo"] and found.get("debuginfo") != "yes"
-        stap = found.get("stap", "")
+        stap, signer = found.get("stap", ""), found.get("signer", "")
+        for rule, word in ((answers.VERSION, stap), (answers.SIGNER, signer)):
+            rule.check(word, "the builder answers")
         wanted = not stap or skew.runnable(stap, args["stapruns"], args["kernel"]).ok
         return {
             "wanted": wanted,
             "stap": stap,
-            "signer": found.get("signer", ""),
+            "signer": signer,
             "complete": bool(stap) and found.get("headers") == "yes" and not absent and not lacks_debuginfo,
         }
 

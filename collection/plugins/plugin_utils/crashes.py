@@ -7,15 +7,13 @@ learned it keeps as well, because a host may have lost its notes when it was ins
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import answers, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.hostmemory import HostMemory
 
-_PROBE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 MOST = 64
 
 
@@ -71,9 +69,4 @@ def for_arming(
 
 
 def _is_entry(probe: object, sweep: object) -> bool:
-    return (
-        isinstance(probe, str)
-        and isinstance(sweep, str)
-        and _PROBE.fullmatch(probe) is not None
-        and store.is_id(sweep)
-    )
+    return answers.PROBE.fits(probe) and answers.SWEEP.fits(sweep)

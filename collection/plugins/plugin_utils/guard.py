@@ -12,14 +12,13 @@ import base64
 import gzip
 import hashlib
 import io
-import math
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import signing
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import answers, signing
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 
@@ -32,6 +31,8 @@ SMOKE = "smoke"
 """Name under which the trivial first module of a kernel is built; no probe may have it."""
 
 _STILL_THERE = "it is still on the host, bring it with: fleetdiag collect"
+SESSION_STATES = ("armed", "started", "failed", "late")
+MANIFEST_SAID = ("verified", "unverified")
 CLOCK_SAMPLES = 3
 MAX_ERR_BYTES = 1 << 20
 REDACTION_GROWTH = 2
@@ -48,6 +49,12 @@ class Clock:
 
     offset_s: float
     error_s: float
+
+    @classmethod
+    def stored(cls, data: object) -> Clock | None:
+        """Read a clock of a record; None if it is no clock."""
+        found = answers.offset(data)
+        return None if found is None else cls(*found)
 
     @property
     def correction_s(self) -> float:
@@ -143,7 +150,7 @@ class Guard:
 
     def install_and_preflight(self) -> dict[str, str]:
         """Put guard.sh on the host and ask what the host can do; one round trip. Keys as guard.sh prints them."""
-        return dict(_pairs(self._install_and("preflight")))
+        return dict(answers.pairs(self._install_and("preflight")))
 
     def install_and_abort(self) -> Aborted:
         """Put guard.sh on the host and end everything of every sweep there; one round trip, safe to repeat."""
@@ -153,15 +160,15 @@ class Guard:
         aborted = Aborted()
         for line in lines:
             words = line.split()
-            if words[:1] == ["aborted"] and len(words) == 3 and words[2].isdigit():
-                aborted.sweeps[printable(words[1])] = int(words[2])
+            if words[:1] == ["aborted"] and len(words) == 3 and answers.SWEEP.fits(words[1]):
+                aborted.sweeps[words[1]] = answers.whole(words[2]) or 0
             elif words[:1] == ["residue"]:
-                aborted.residue.append(printable(line.partition(" ")[2]))
+                aborted.residue.append(answers.residue(line.partition(" ")[2]))
         return aborted
 
     def put(self, sha256: str, module: bytes) -> None:
         """Send a compiled module; the host keeps it only if the checksum is right."""
-        reply = dict(_pairs(self._call(f"put {sha256}", _packed(module))))
+        reply = dict(answers.pairs(self._call(f"put {sha256}", _packed(module))))
         if reply.get("put") != "ok":
             raise FleetdiagError(f"module {sha256[:12]} was not accepted: {reply}; run the sweep again")
 
@@ -224,7 +231,7 @@ class Guard:
             "arm", f"[ -f {self.path} ] || {{ echo stale=guard; exit; }}; exec /bin/sh {self.path} arm", said
         )
         received = time.time()
-        reply = _arm_reply(answer)
+        reply = _arm_reply(answer, [plan.probe for plan in plans])
         reply.took_s = max(0.0, received - sent)
         reply.came, reply.clock = _clocks(answer, sent, received)
         return reply
@@ -232,7 +239,11 @@ class Guard:
     def go(self, sweep: str, start_ms: int, end_ms: int) -> dict[str, bool]:
         """Give every session its window in the host's clock; {probe: accepted}."""
         words = (line.split() for line in self._call(f"go {sweep} {start_ms} {end_ms}", None))
-        return {word[1]: word[2] == "ok" for word in words if len(word) == 3 and word[0] == "go"}
+        return {
+            word[1]: word[2] == "ok"
+            for word in words
+            if len(word) == 3 and word[0] == "go" and answers.PROBE.fits(word[1])
+        }
 
     def collect(self, sweep: str, limits: dict[str, int]) -> Collected:
         """End the sessions and take their output; limits: {probe: bytes of output accepted}, other names are refused."""
@@ -259,7 +270,7 @@ class Guard:
 
     def _answer(self, verb: str, command: str, data: bytes | None) -> list[str]:
         code, out, err = self._run(command, data)
-        lines = out.splitlines()
+        lines = answers.lines(out)
         said = [line[len("error=") :] for line in lines if line.startswith("error=")]
         if said:
             raise FleetdiagError(printable(said[-1]))
@@ -284,12 +295,9 @@ def _clocks(lines: Iterable[str], sent: float, received: float) -> tuple[float |
 
     What the host did meanwhile is between its two times and costs no exactness.
     """
-    said = dict(_pairs(line for line in lines if line.startswith(("came=", "left="))))
-    try:
-        came, left = (float(said[key]) for key in ("came", "left"))
-    except (KeyError, ValueError):
-        return None, None
-    if not (math.isfinite(came) and math.isfinite(left)):
+    said = dict(answers.pairs(line for line in lines if line.startswith(("came=", "left="))))
+    came, left = (answers.moment(said.get(key), sent) for key in ("came", "left"))
+    if came is None or left is None:
         return None, None
     error = (received - sent - (left - came)) / 2
     return came, Clock((came - sent + left - received) / 2, error) if error >= 0 else None
@@ -314,15 +322,17 @@ def measure_clock(read_clock: Callable[[], str], *, now: Callable[[], float] = t
         sent = now()
         answer = read_clock()
         received = now()
-        try:
-            host = float(answer.strip())
-        except ValueError:
+        host = answers.moment(answer.strip(), sent)
+        if host is None:
             continue
         sample = Clock(host - (sent + received) / 2, (received - sent) / 2)
         if best is None or sample.error_s < best.error_s:
             best = sample
     if best is None:
-        raise FleetdiagError("the host's clock could not be read: does it have GNU or busybox `date`?")
+        raise FleetdiagError(
+            "the host's clock could not be read, or is more than a year from ours: set it, and see that `date +%s.%N`"
+            " answers there"
+        )
     return best
 
 
@@ -336,7 +346,7 @@ def read_collected(lines: Iterable[str], limits: dict[str, int]) -> Collected:
         kind, _, rest = line.partition(" ")
         name, _, value = rest.partition(" ")
         if kind == "residue":
-            collected.residue.append(printable(rest))
+            collected.residue.append(answers.residue(rest))
         elif kind == "kernel":
             collected.kernel.extend(_kernel_trouble(name, value))
         elif kind == "crashed" and rest in limits:
@@ -372,22 +382,22 @@ def _kernel_trouble(what: str, value: str) -> Iterator[str]:
     elif what == "said":
         yield f"its kernel said: {printable(value)[:300]}"
     elif what == "taint":
-        before, _, now = value.partition(" ")
-        fresh = int(now) & ~int(before) if before.isdigit() and now.isdigit() else 0
+        before, now = (answers.whole(word) for word in value.partition(" ")[::2])
+        fresh = now & ~before if before is not None and now is not None else 0
         names = [name for bit, name in _TAINTS.items() if fresh >> bit & 1]
         if names:
             yield f"its kernel is tainted by {' and '.join(names)} since it was probed"
 
 
 def _session(name: str, head: list[str], payload: dict[tuple[str, str], bytes], limit: int) -> Session:
-    try:
-        result, status, cpu_us, size, sha256, printed, changed = head
-        cpu_s, out_bytes, printed_bytes = int(cpu_us) / 1e6, int(size), int(printed)
-        redacted = None if changed == "-" else int(changed)
-    except ValueError:
+    numbers = [answers.whole(word) for word in (*head[2:4], *head[5:6])]
+    redacted = None if head[6:] == ["-"] else answers.whole("".join(head[6:]))
+    if len(head) != 7 or None in numbers or (redacted is None and head[6] != "-"):
         raise FleetdiagError(
             f"session {name}: the host's answer cannot be read: {printable(' '.join(head)[:200])!r}"
-        ) from None
+        )
+    result, status, sha256 = head[0], head[1], head[4]
+    cpu_us, out_bytes, printed_bytes = (number or 0 for number in numbers)
     out_gz = payload.get(("out", name), b"")
     if _digest(name, out_gz, limit) != sha256:
         raise TransferError(
@@ -400,9 +410,9 @@ def _session(name: str, head: list[str], payload: dict[tuple[str, str], bytes], 
         raise TransferError(f"session {name}: what it said is not readable gzip; {_STILL_THERE}") from None
     return Session(
         name,
-        printable(result),
-        printable(status),
-        cpu_s,
+        printable(result[:40]),
+        printable(status[:40]),
+        cpu_us / 1e6,
         out_bytes,
         sha256,
         printed_bytes,
@@ -436,35 +446,31 @@ def _decoded(name: str, value: str) -> bytes:
         raise TransferError(f"session {name}: the output is not readable base64; {_STILL_THERE}") from None
 
 
-def _arm_reply(lines: Sequence[str]) -> ArmReply:
-    said = dict(_pairs(lines))
+def _arm_reply(lines: Sequence[str], asked: Sequence[str]) -> ArmReply:
+    """Read the answer to arm. A session that nobody asked for is not taken; of one that is not there nothing is known,
+    so that it may run and has to be collected."""
+    said = dict(answers.pairs(lines))
     if "stale" in said:
         facts = {key: value for key, value in said.items() if key not in ("stale", "came", "left")}
-        return ArmReply(stale=said["stale"], facts=facts)
-    reply = ArmReply()
+        return ArmReply(stale=said["stale"] or "unknown", facts=facts)
+    reply = ArmReply(
+        verdict=said.get("verdict", ""),
+        reason=said.get("reason", ""),
+        smoke="passed" if said.get("smoke") == "passed" else "",
+        manifest=said.get("manifest", "") if said.get("manifest") in MANIFEST_SAID else "",
+        missing=[word for word in said.get("missing", "").split() if answers.SHA256.fits(word)],
+    )
+    if reply.verdict not in ("", "ok", "refused", "busy"):
+        raise FleetdiagError(
+            f"the host answers verdict={reply.verdict[:100]!r} to arm, which is none; what runs there ends by itself:"
+            " look what answers so, then sweep again"
+        )
     for line in lines:
-        if line.startswith("session "):
-            words = (*line.split(" ", 4), "", "", "")
-            reply.sessions[printable(words[1])] = (
-                printable(words[2]),
-                _seconds(words[3]),
-                printable(words[4]),
-            )
-            continue
-        for key, value in _pairs([line]):
-            if key == "missing":
-                reply.missing = value.split()
-            elif key in ("verdict", "reason", "smoke", "manifest"):
-                setattr(reply, key, value)
+        _, _, rest = line.partition("session ") if line.startswith("session ") else ("", "", "")
+        probe, state, took, words = (*rest.split(" ", 3), "", "", "", "")[:4]
+        if probe in asked and state in SESSION_STATES:
+            reply.sessions[probe] = state, float(answers.whole(took) or 0), printable(words)
+    if reply.verdict == "ok":
+        for probe in asked:
+            reply.sessions.setdefault(probe, ("late", 0.0, "the host did not say what became of it"))
     return reply
-
-
-def _seconds(word: str) -> float:
-    return float(word) if word.isdigit() else 0.0
-
-
-def _pairs(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for line in lines:
-        key, found, value = line.partition("=")
-        if found:
-            yield key, printable(value.strip())

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import crashes
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import answers, crashes
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import Clock, Guard, measure_clock
 
 Facts = Mapping[str, str]
@@ -90,7 +90,12 @@ def ask(
 def told(
     facts: Facts, clock: Clock, host: str, *, answer_s: float, min_free_mb: int, signed: bool
 ) -> dict[str, Any]:
-    """preflight.json of a host that has said its facts; answer_s: seconds it took for that."""
+    """preflight.json of a host that has said its facts; answer_s: seconds it took for that.
+
+    Raises FleetdiagError for a host that does not say what a sweep relies on, or says it in words that have no place in
+    a path or a shell.
+    """
+    facts = answers.facts(facts, host)
     data = record(host, facts, refusal(facts, min_free_mb=min_free_mb, signed=signed))
     data.update(clock=asdict(clock), answer_s=round(answer_s, 3), at=time.time(), signed=signed)
     return data
@@ -123,10 +128,15 @@ def refusal(facts: Facts, *, min_free_mb: int, signed: bool = False) -> Refusal 
 
 def number(facts: Facts, name: str) -> int:
     """A whole number of the facts; 0 when the host did not say."""
-    try:
-        return int(facts.get(name, ""))
-    except ValueError:
-        return 0
+    found = facts.get(name)
+    return found if isinstance(found, int) else answers.whole(found) or 0
+
+
+def unusable(facts: Mapping[str, Any]) -> str:
+    """Return why a stored preflight.json cannot be used for anything but the report, or "" if it can."""
+    if wrong := answers.unfit(facts):
+        return wrong
+    return "" if Clock.stored(facts.get("clock")) else "it does not say how its clock goes"
 
 
 def record(host: str, facts: Facts, refused: Refusal | None) -> dict[str, Any]:
@@ -136,10 +146,7 @@ def record(host: str, facts: Facts, refused: Refusal | None) -> dict[str, Any]:
     data.update({name: number(facts, name) for name in NUMBERS})
     data["crashed"] = crashes.read(facts.get("crashed", "").split())
     data["addresses"] = facts.get("addresses", "").split()
-    try:
-        data["load1"] = float(facts.get("load1", ""))
-    except ValueError:
-        data["load1"] = 0.0
+    data["load1"] = answers.decimal(facts.get("load1")) or 0.0
     return {
         "host": host,
         **data,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import time
 
 import pytest
 
@@ -62,7 +63,10 @@ def test_arm_sends_one_line_per_probe_and_reads_every_session() -> None:
     host = Host(
         "smoke=passed\nsession nettop armed 3\nsession disktop failed 1 ERROR: no probe\x1b[2J\nverdict=ok\n"
     )
-    plans = [guard.SessionPlan("nettop", "a" * 64, 64, [("fd_nonce", "00ff"), ("interval_s", "5")])]
+    plans = [
+        guard.SessionPlan("nettop", "a" * 64, 64, [("fd_nonce", "00ff"), ("interval_s", "5")]),
+        guard.SessionPlan("disktop", "b" * 64, 64, []),
+    ]
     reply = guard.Guard(host, script=b"").arm(SWEEP, ttl_s=200, timeout_s=60, smoke="", plans=plans)
     assert host.asked[0][1] is not None
     assert f"probe nettop {'a' * 64} 64 fd_nonce=00ff interval_s=5\n" in host.asked[0][1].decode()
@@ -168,13 +172,14 @@ def test_a_host_without_a_clock_is_an_error() -> None:
 
 
 def test_a_window_that_is_known_goes_along_with_the_plan_and_so_do_modules() -> None:
-    host = Host("came=1000.5\nsession nettop started 0\nverdict=ok\nleft=1001.5\n")
+    now = time.time()
+    host = Host(f"came={now - 0.5:.3f}\nsession nettop started 0\nverdict=ok\nleft={now:.3f}\n")
     reply = guard.Guard(host, script=b"").arm(
         *(SWEEP,),
         ttl_s=90,
         timeout_s=60,
         smoke="",
-        plans=[],
+        plans=[guard.SessionPlan("nettop", "b" * 64, 64, [])],
         window_ms=(1000, 2000),
         boot_id="b1",
         least={"free_mb": 200},
@@ -183,12 +188,12 @@ def test_a_window_that_is_known_goes_along_with_the_plan_and_so_do_modules() -> 
     )
     said = host.asked[0][1] or b""
     text, _, packed_module = said.partition(f"module {'a' * 64} ".encode())
-    assert text.decode().splitlines()[-3:] == ["boot b1", "least free_mb 200", "window 1000 2000"]
+    assert text.decode().splitlines()[-4:-1] == ["boot b1", "least free_mb 200", "window 1000 2000"]
     assert b"by ann@ctl\\x0aid x\n" in text  # no line of somebody else's
     size, _, data = packed_module.partition(b"\n")
     assert int(size) == len(data)
     assert gzip.decompress(data) == b"module"
-    assert (reply.sessions["nettop"][0], reply.came) == ("started", 1000.5)
+    assert (reply.sessions["nettop"][0], reply.came) == ("started", float(f"{now - 0.5:.3f}"))
 
 
 def test_a_host_that_changed_says_so_and_starts_nothing() -> None:
