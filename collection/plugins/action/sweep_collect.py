@@ -71,8 +71,8 @@ class ActionModule(FleetdiagAction):
         """Keep what the next sweep need not ask."""
         facts, armed = (store.read_host(run, self.host, phase) or {} for phase in ("preflight", "arm"))
         built = store.read_json(run, f"builds/{facts.get('kernel', '')}.json")
-        came, clock = armed.get("came"), armed.get("clock")
-        if not built or not clock:
+        came, clock = armed.get("came"), Clock.stored(armed.get("clock"))
+        if not built or clock is None:
             return
         modules = list(sweeprun.checksums(built).values())
         nonces = {entry["name"]: entry["nonce"] for entry in sweep["probes"]}
@@ -85,15 +85,18 @@ class ActionModule(FleetdiagAction):
         if not facts.get(
             "remembered"
         ):  # then the preflight was the first contact, which the arming will be next time
-            contact_s = max(contact_s, facts.get("answer_s", 0.0))
+            contact_s = plan.answer_s(facts, armed)
         memory = HostMemory()
         window = batches.window_of(store.read_json(run, "window.json"), self.host) or {}
-        arming = hostmemory.with_arming(
-            memory.get(self.host),
-            hostmemory.modules_key(modules),
-            max(took) if took and len(took) == len(collected.sessions) else None,
-        )
-        better = better_clock(Clock(**clock), collected.clock) or Clock(**clock)
+        before = memory.get(self.host)
+        if hostmemory.was_set(clock, collected.clock) or any(seconds < 0 for seconds in took):
+            arming = hostmemory.armings(before)  # nothing was measured
+        else:
+            whole = took and len(took) == len(collected.sessions)
+            arming = hostmemory.with_arming(
+                before, hostmemory.modules_key(modules), max(took) if whole else None
+            )
+        better = better_clock(clock, collected.clock) or clock
         held = list(dict.fromkeys([*modules, *facts.get("modules_held", [])]))
         memory.put(
             self.host,

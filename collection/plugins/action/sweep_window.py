@@ -64,7 +64,9 @@ class ActionModule(FleetdiagAction):
     def _armings(run: Path, hosts: Sequence[str], forks: int) -> dict[str, list[Any]] | None:
         """`armings` and `contacts` of those `hosts` that can be armed, for plan; None if one of them is not known."""
         memory, builds = HostMemory(), store.read_builds(run)
-        keys, known, contacts = [], {}, []
+        keys: list[str] = []
+        known: dict[str, list[float]] = {}
+        contacts: list[plan.Contact] = []
         for host in hosts:
             facts = store.read_host(run, host, "preflight") or {}
             build = builds.get(str(facts.get("kernel", "")))
@@ -73,12 +75,9 @@ class ActionModule(FleetdiagAction):
             key = hostmemory.modules_key(sweeprun.checksums(build).values())
             remembered = memory.get(host) or {}
             keys.append(key)
-            seconds = float(remembered.get("contact_s", facts.get("answer_s", 0.0)))
-            contacts.append(
-                plan.Contact(seconds, int(remembered.get("at_once", forks)), remembered.get("place_s"))
-            )
+            contacts.append(hostmemory.contact(remembered, facts.get("answer_s"), forks))
             if took := remembered.get("arming", {}).get(key):
-                known.setdefault(key, []).append(float(took))
+                known.setdefault(key, []).append(took)
         if not keys or any(key not in known for key in keys):
             return None
         return {"armings": [second for key in set(keys) for second in known[key]], "contacts": contacts}

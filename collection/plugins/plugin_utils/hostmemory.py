@@ -24,13 +24,19 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import answers, preflight, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import Clock
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.plan import Contact
 
 KEEP_ARMINGS = 32
 DRIFT = 2e-5  # of a clock that nobody sets
 UNKNOWN_CLOCK_S = 86400.0
 MAX_BYTES = 1 << 20
+MAX_CONTACT_S = 600.0
+MAX_PLACE_S = 120.0
+"""No command and no place takes longer where a window is foreseen; what says so was measured while a clock was set."""
+CLOCK_SET_S = 0.5
+"""Two looks at a clock within one sweep differ by more only where it was set between them."""
 
 
 def default_dir() -> Path:
@@ -50,14 +56,16 @@ class HostMemory:
         self.directory = default_dir() if directory is None else directory
 
     def get(self, host: str) -> dict[str, Any] | None:
-        """What is known of the host, or None."""
+        """What is known of the host, or None. A file that cannot be used is written anew after the next sweep."""
         try:
             with self._path(host).open("rb") as handle:
                 data = json.loads(handle.read(MAX_BYTES))
         except (OSError, ValueError, RecursionError):
             return None
         usable = isinstance(data, dict) and data.get("host") == host
-        return data if usable and isinstance(data.get("facts"), dict) else None
+        if not usable or not isinstance(data.get("facts"), dict) or preflight.unusable(data["facts"]):
+            return None
+        return {**data, "arming": armings(data)}
 
     def put(self, host: str, memory: Mapping[str, Any]) -> None:
         """Remember it. Where that cannot be done, the next sweep asks again."""
@@ -83,23 +91,50 @@ class HostMemory:
 
 def clock_now(memory: Mapping[str, Any], now: float) -> Clock:
     """The host's clock as it was read last, with the error that it may have got since then."""
-    try:
-        clock, age = memory["facts"]["clock"], now - float(memory["clock_at"])
-        return Clock(float(clock["offset_s"]), float(clock["error_s"]) + DRIFT * max(0.0, age))
-    except (KeyError, TypeError, ValueError):
+    clock, at = Clock.stored(memory["facts"].get("clock")), memory.get("clock_at")
+    age = answers.seconds(max(0.0, now - at)) if isinstance(at, (int, float)) else None
+    if clock is None or age is None:
         return Clock(0.0, UNKNOWN_CLOCK_S)
+    return Clock(clock.offset_s, clock.error_s + DRIFT * age)
+
+
+def armings(memory: Mapping[str, Any] | None) -> dict[str, float]:
+    """Return `arming` of a memory without what is no duration."""
+    kept = (memory or {}).get("arming")
+    found = {str(key): answers.seconds(took) for key, took in kept.items()} if isinstance(kept, dict) else {}
+    return {key: took for key, took in found.items() if took is not None}
+
+
+def contact(memory: Mapping[str, Any] | None, otherwise_s: object, forks: int) -> Contact:
+    """Return how a host was reached before; where that is not known it is as slow as `otherwise_s`."""
+    known = memory or {}
+    took = answers.seconds(known.get("contact_s"), MAX_CONTACT_S)
+    if took is None:
+        took = answers.seconds(otherwise_s, MAX_CONTACT_S) or 0.0
+    at_once = known.get("at_once")
+    places = at_once if isinstance(at_once, int) and 1 <= at_once <= 10_000 else forks
+    return Contact(took, places, answers.seconds(known.get("place_s"), MAX_PLACE_S))
+
+
+def was_set(before: Clock, after: Clock | None) -> bool:
+    """Return whether a host's clock was set between two looks at it, or may have been: the second said nothing."""
+    if after is None:
+        return True
+    return abs(after.offset_s - before.offset_s) > before.error_s + after.error_s + CLOCK_SET_S
 
 
 def with_arming(before: Mapping[str, Any] | None, key: str, seconds: float | None) -> dict[str, float]:
     """`arming` of a host's next memory. A quicker time than the last counts half, so that one misleads nobody.
 
     seconds: None if not all sessions were armed in time. What was known is forgotten then: the next sweep arms first and
-    chooses its window afterwards, however slow the host has become.
+    chooses its window afterwards, however slow the host has become. What is no duration was not measured: what was known
+    stays.
     """
-    old = (before or {}).get("arming")
-    arming = dict(old) if isinstance(old, dict) else {}
+    arming = armings(before)
+    if seconds is not None and answers.seconds(seconds) is None:
+        return arming
     last = arming.pop(key, None)
     if seconds is not None:
-        known = last if isinstance(last, (int, float)) else seconds
+        known = seconds if last is None else last
         arming[key] = round(max(seconds, (known + seconds) / 2), 3)
     return dict(list(arming.items())[-KEEP_ARMINGS:])

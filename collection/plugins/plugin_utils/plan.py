@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import parameters, policy
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import answers, parameters, policy
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import SMOKE as SMOKE
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import SessionPlan
@@ -258,14 +258,19 @@ def window(now: float, window_s: int, *, armed_hosts: int, forks: int, answer_s:
 
 def contact_s(armed: Mapping[str, Any]) -> float:
     """From arm.json: what of the arming was the way there and back, and not the sessions."""
-    waited = max((session["seconds"] for session in armed["sessions"].values()), default=0)
-    return float(max(0.0, armed["took_s"] - waited))
+    sessions = armed.get("sessions")
+    waited = [
+        answers.seconds(session.get("seconds")) or 0.0
+        for session in (sessions.values() if isinstance(sessions, Mapping) else ())
+        if isinstance(session, Mapping)
+    ]
+    return max(0.0, (answers.seconds(armed.get("took_s")) or 0.0) - max(waited, default=0.0))
 
 
 def answer_s(facts: Mapping[str, Any], armed: Mapping[str, Any]) -> float:
     """How long a host takes to answer in this sweep, from preflight.json and arm.json. A preflight that is remembered
     says how it was then, which may have been a bad moment."""
-    asked = 0.0 if facts.get("remembered") else float(facts.get("answer_s", 0.0))
+    asked = 0.0 if facts.get("remembered") else answers.seconds(facts.get("answer_s")) or 0.0
     return max(asked, contact_s(armed))
 
 
@@ -306,10 +311,11 @@ def foreseen_window(
     armings: seconds each host took to arm these modules before; contacts: one for each. Now they are asked `forks` at a
     time.
     """
-    if statistics.median(armings) > FORESEEN_S:
+    usual = in_proportion(armings)
+    if not usual or statistics.median(map(answers.sound, armings)) > FORESEEN_S:
         return None
     turns_s = _turns_s(contacts, forks)
-    slowest = max(in_proportion(armings))
+    slowest = max(usual)
     lead = turns_s + LEAD_MARGIN * slowest
     start = now + min(max(MIN_LEAD_S, 1.0 + lead), turns_s + arm_timeout)
     return {"start": start, "end": start + window_s, "chosen": now}
@@ -325,17 +331,21 @@ def _turns_s(contacts: Sequence[Contact], forks: int) -> float:
     for contact in contacts:
         places = max(1, min(contact.at_once, hosts))
         if contact.place_s is None:
-            as_then += LEAD_MARGIN * (contact.seconds / places + LEAD_PER_HOST_S)
+            as_then += LEAD_MARGIN * (answers.sound(contact.seconds) / places + LEAD_PER_HOST_S)
         else:
-            as_then += PLACE_MARGIN * contact.place_s / places
-    quickest = min(contact.seconds for contact in contacts)
+            as_then += PLACE_MARGIN * answers.sound(contact.place_s) / places
+    quickest = min((answers.sound(contact.seconds) for contact in contacts), default=0.0)
     return max(as_then, LEAD_MARGIN * quickest * hosts / max(1, min(forks, hosts)))
 
 
 def in_proportion(seconds: Sequence[float]) -> list[float]:
-    """Without those that would make everybody wait: more than ten times the median, and five seconds."""
-    limit = 10 * statistics.median(seconds) + 5
-    return [one for one in seconds if one <= limit]
+    """Without those that would make everybody wait: more than ten times the median, and five seconds.
+
+    A clock that was set makes times below zero, which are none.
+    """
+    measured = [max(0.0, one) for one in seconds if math.isfinite(one)]
+    limit = 10 * statistics.median(measured) + 5 if measured else 0.0
+    return [one for one in measured if one <= limit]
 
 
 def on_host_clock(epoch: float, offset_s: float) -> int:

@@ -272,3 +272,26 @@ def test_what_the_sessions_took_is_no_part_of_a_contact() -> None:
     assert plan.contact_s({"took_s": 8.0, "sessions": sessions}) == 1.5
     assert plan.contact_s({"took_s": 6.0, "sessions": sessions}) == 0.0
     assert plan.contact_s({"took_s": 2.0, "sessions": {}}) == 2.0
+
+
+@pytest.mark.parametrize(
+    "armings", [[-3600.0], [-3600.0, -1.0], [float("nan")], [float("inf"), 1.0], [float("-inf")], [1e308, 1.0]]
+)
+def test_a_window_is_foreseen_or_not_whatever_clocks_made_of_the_armings(armings: list[float]) -> None:
+    contacts = [plan.Contact(float("nan"), 5, float("inf")) for _ in armings]
+    window = plan.foreseen_window(1000.0, 30, armings=armings, contacts=contacts, forks=5, arm_timeout=60)
+    assert window is None or 1000.0 < window["start"] <= 1100.0
+
+
+def test_nothing_known_foresees_no_window() -> None:
+    assert plan.in_proportion([]) == []
+    assert plan.in_proportion([-5.0, float("nan"), 1.0]) == [0.0, 1.0]
+    assert plan.foreseen_window(0.0, 30, armings=[], contacts=[], forks=5, arm_timeout=60) is None
+
+
+@pytest.mark.parametrize(
+    "armed",
+    [{}, {"sessions": None}, {"sessions": {"a": 1}, "took_s": "x"}, {"sessions": {"a": {"seconds": None}}}],
+)
+def test_an_arm_record_that_is_damaged_says_nothing_of_the_way(armed: dict[str, object]) -> None:
+    assert plan.answer_s({"answer_s": None}, armed) == 0.0
