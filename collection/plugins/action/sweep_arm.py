@@ -17,7 +17,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
     store,
     sweeprun,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction, ready
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import ArmReply, Clock, better_clock
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.hostmemory import HostMemory
@@ -64,7 +64,9 @@ class ActionModule(FleetdiagAction):
 
     def _arm(self, run: Path, args: dict[str, Any]) -> dict[str, Any]:
         """What arm.json says. A host that is not as it was remembered says how it is, and is then armed as it is."""
-        facts = store.read_host(run, self.host, "preflight") or {}
+        facts = ready(run, self.host)
+        if facts is None:
+            raise FleetdiagError("it has no preflight.json that lets it be probed")
         outcome = self._arm_as(run, facts, args)
         if isinstance(outcome, ArmReply):
             HostMemory().forget(self.host)

@@ -51,28 +51,28 @@ class ActionModule(FleetdiagAction):
         everything = self.task_vars.get("hostvars", {})
         return {host: str(everything[host].get("drain_server") or host) for host in hosts}
 
-    @staticmethod
-    def _judged(run: store.Run, data: dict[str, Any], args: dict[str, Any]) -> str:
+    def _judged(self, run: store.Run, data: dict[str, Any], args: dict[str, Any]) -> str:
         batch = batches.batch(data, args["number"] - 1)
         balancers = run.read_json(traffic.FILE)
-        watched = []
-        for host in batch.hosts:
+
+        def watched(host: str) -> batches.Watched:
             collect = run.read_host(host, "collect")
             probes = (collect or {}).get("sessions", {})
             errors = {probe: run.read_err(host, probe) or "" for probe in probes}
-            watched.append(
-                batches.Watched(
-                    host=host,
-                    window_s=float(run.sweep["window_s"]),
-                    arm=run.read_host(host, "arm"),
-                    collect=collect,
-                    errors=errors,
-                    kept_out=traffic.why_not(balancers, host),
-                )
+            return batches.Watched(
+                host=host,
+                window_s=float(run.sweep["window_s"]),
+                arm=run.read_host(host, "arm"),
+                collect=collect,
+                errors=errors,
+                kept_out=traffic.why_not(balancers, host),
             )
+
+        found = self.of_each(run.path, batch.hosts, watched)
+        unknown = {"verdict": "failed", "reason": "its records cannot be read"}  # no reason to go on
         return batches.verdict(
             batch,
-            watched,
+            [found.get(host) or batches.Watched(host, 0.0, unknown, None) for host in batch.hosts],
             max_failed_percent=args["max_failed_percent"],
             max_cpu_percent=args["max_cpu_percent"],
         )

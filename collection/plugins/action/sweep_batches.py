@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import batches, store
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction, ready
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import peers
 
 
@@ -20,9 +20,7 @@ class ActionModule(FleetdiagAction):
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run = store.open_run(Path(args["run_dir"]))
-        hosts = [
-            host for host in run.hosts if (run.read_host(host, "preflight") or {}).get("verdict") == "ok"
-        ]
+        hosts = list(self.of_each(run.path, run.hosts, lambda host: ready(run.path, host)))
         alike = peers.recorded(run.sweep, run.hosts)
         planned = batches.plan(hosts, alike, canary=args["canary"], batch=args["batch"])
         if planned:

@@ -23,7 +23,10 @@ class ActionModule(FleetdiagAction):
         if not window:
             raise FleetdiagError(f"{run}/window.json is missing: the window was not chosen; sweep again")
         armed = store.read_host(run, self.host, "arm") or {}
-        offset = Clock(**armed["clock"]).correction_s
+        clock = Clock.stored(armed.get("clock"))
+        if clock is None:
+            raise FleetdiagError("its arm.json does not say how its clock goes, so it was told no window; sweep again")
+        offset = clock.correction_s
         start, end = (plan.on_host_clock(window[edge], offset) for edge in ("start", "end"))
         accepted = self.guard().go(store.open_run(run).sweep["id"], start, end)
         late = max(0.0, round(time.time() - window["start"], 3))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import plan, store, sweeprun
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction, ready
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import SMOKE
 
 
@@ -18,7 +18,7 @@ class ActionModule(FleetdiagAction):
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run = Path(args["run_dir"])
         sweep = store.open_run(run).sweep
-        asked = [facts for host in sweep["hosts"] if (facts := store.read_host(run, host, "preflight"))]
+        asked = self.of_each(run, sweep["hosts"], lambda host: ready(run, host)).values()
         preflights = [
             facts for facts in asked if not facts.get("remembered")
         ]  # the others have their modules

@@ -32,22 +32,24 @@ class ActionModule(FleetdiagAction):
             return {"known": {}}
         memory = HostMemory()
         built: dict[str, bool] = {}
-        recalled: dict[str, str] = {}
-        for host in sweep["hosts"]:
+
+        def recall(host: str) -> str | None:
             known = memory.get(host)
             if known is None or preflight.refusal(known["facts"], min_free_mb=args["min_free_mb"]):
-                continue
-            kernel = str(known["facts"].get("kernel", ""))
+                return None
+            kernel = str(known["facts"]["kernel"])
             if kernel not in built:
                 built[kernel] = _recall_modules(run, sweep, known)
             if not built[kernel]:
-                continue
+                return None
             clock = hostmemory.clock_now(known, time.time())
             store.write_host(
                 run, host, "preflight", {**known["facts"], "clock": asdict(clock), "remembered": True}
             )
-            recalled[host] = kernel  # by name: every host looks for its own
-        return {"known": recalled}
+            return kernel
+
+        # By name: every host looks for its own.
+        return {"known": self.of_each(run, sweep["hosts"], recall)}
 
 
 def _recall_modules(run: Path, sweep: Mapping[str, Any], known: Mapping[str, Any]) -> bool:

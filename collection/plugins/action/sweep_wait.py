@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import batches, plan, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import answers, batches, plan, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
 
 
@@ -25,16 +25,21 @@ class ActionModule(FleetdiagAction):
         if not window or not set(armed).intersection(hosts):
             return {}
         if "chosen" in window and not args["batch"]:
-            _note_places(run, window, armed)
+            self._note_places(run, window, armed)
         until = float(window.get("end", 0.0)) + plan.FLUSH_S
         while (left := until - time.time()) > 0:
             time.sleep(min(left, 1.0))  # short naps: a clock that is set back or forth meanwhile is followed
         return {"end": window.get("end")}
 
+    def _note_places(self, run: Path, window: dict[str, Any], armed: list[str]) -> None:
+        """Into window.json, how long the arming of a host took all in all; the next start is foreseen from that."""
+        ended = self.of_each(run, armed, lambda host: _ended(run, host, window["chosen"])).values()
+        if ended:
+            place_s = plan.place_s(window["chosen"], list(ended), window["at_once"])
+            store.write_json(run, "window.json", {**window, "place_s": round(place_s, 3)})
 
-def _note_places(run: Path, window: dict[str, Any], armed: list[str]) -> None:
-    """Into window.json, how long the arming of a host took all in all; the next start is foreseen from that."""
-    ended = [at for host in armed if (at := (store.read_host(run, host, "arm") or {}).get("ended"))]
-    if ended:
-        place_s = plan.place_s(window["chosen"], ended, window["at_once"])
-        store.write_json(run, "window.json", {**window, "place_s": round(place_s, 3)})
+
+def _ended(run: Path, host: str, chosen: float) -> float | None:
+    """When the arming of a host was over, if that is a time."""
+    at = (store.read_host(run, host, "arm") or {}).get("ended")
+    return at if isinstance(at, (int, float)) and answers.seconds(abs(at - chosen)) is not None else None

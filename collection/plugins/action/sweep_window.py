@@ -15,7 +15,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
     store,
     sweeprun,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction, ready
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.hostmemory import HostMemory
 
 
@@ -38,7 +38,8 @@ class ActionModule(FleetdiagAction):
         if args["start"] and batch < 2:
             window = plan.given_window(args["start"], sweep["window_s"], now)
         elif args["armed"] and (armed := [host for host in store.armed_hosts(run) if host in hosts]):
-            answer_s = max(self._answer_s(run, host) for host in armed)
+            answers_s = self.of_each(run, armed, lambda host: self._answer_s(run, host))
+            answer_s = max(answers_s.values(), default=0.0)
             window = plan.window(
                 now, sweep["window_s"], armed_hosts=len(armed), forks=args["forks"], answer_s=answer_s
             )
@@ -60,17 +61,15 @@ class ActionModule(FleetdiagAction):
         facts, armed = (store.read_host(run, host, phase) or {} for phase in ("preflight", "arm"))
         return plan.answer_s(facts, armed)
 
-    @staticmethod
-    def _armings(run: Path, hosts: Sequence[str], forks: int) -> dict[str, list[Any]] | None:
+    def _armings(self, run: Path, hosts: Sequence[str], forks: int) -> dict[str, list[Any]] | None:
         """`armings` and `contacts` of those `hosts` that can be armed, for plan; None if one of them is not known."""
         memory, builds = HostMemory(), store.read_builds(run)
         keys: list[str] = []
         known: dict[str, list[float]] = {}
         contacts: list[plan.Contact] = []
-        for host in hosts:
-            facts = store.read_host(run, host, "preflight") or {}
-            build = builds.get(str(facts.get("kernel", "")))
-            if facts.get("verdict") != "ok" or not build or build.get("error"):
+        for host, facts in self.of_each(run, hosts, lambda host: ready(run, host)).items():
+            build = builds.get(str(facts["kernel"]))
+            if not build or build.get("error"):
                 continue
             key = hostmemory.modules_key(sweeprun.checksums(build).values())
             remembered = memory.get(host) or {}

@@ -3,14 +3,24 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import preflight, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import Guard
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
+
+REPORT_IT = "that is a fault of fleetdiag: report it with the run directory"
+Found = TypeVar("Found")
+
+display = Display()
 
 
 class FleetdiagAction(ActionBase):
@@ -37,10 +47,42 @@ class FleetdiagAction(ActionBase):
             return {**result, "changed": False, **self.work(args)}
         except FleetdiagError as error:
             return {**result, "failed": True, "msg": str(error)}
+        except AnsibleError:
+            raise
+        except Exception as error:
+            return {**result, "failed": True, "msg": f"{self._task.action}: {_unforeseen(error)}; {REPORT_IT}"}
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         """Do the work of this action; the dict is the task's result."""
         raise NotImplementedError
+
+    def of_each(
+        self, run: Path, hosts: Iterable[str], read: Callable[[str], Found | None]
+    ) -> dict[str, Found]:
+        """Read something of every host in a step that runs once for all; None is left out.
+
+        A host of which that cannot be read is left out, too, and said in a warning and in the report: it must not cost
+        the others.
+        """
+        found: dict[str, Found] = {}
+        for host in hosts:
+            try:
+                one = read(host)
+            except FleetdiagError as error:
+                self._leave_out(run, host, str(error))
+            except Exception as error:
+                self._leave_out(run, host, f"its records cannot be read ({_unforeseen(error)}); {REPORT_IT}")
+            else:
+                if one is not None:
+                    found[host] = one
+        return found
+
+    def _leave_out(self, run: Path, host: str, why: str) -> None:
+        display.warning(f"{printable(host)}: is left out: {why}")
+        phase, named, _ = self._task.get_name().rpartition(" : ")[2].partition(" | ")
+        event = {"t": time.time(), "host": host, "delegated_to": None, "task": self._task.get_name()}
+        event.update(phase=phase.lower() if named else "", status="failed", message=why)
+        store.append_event(run, event)
 
     @property
     def host(self) -> str:
@@ -69,6 +111,20 @@ class FleetdiagAction(ActionBase):
     def guard(self) -> Guard:
         """guard.sh on the task's host."""
         return Guard(self.on_host)
+
+
+def ready(run: Path, host: str) -> dict[str, Any] | None:
+    """Return the preflight.json of a host that can be probed, else None; FleetdiagError for one that breaks a rule."""
+    facts = store.read_host(run, host, "preflight")
+    if facts is None or facts.get("verdict") != "ok":
+        return None
+    if wrong := preflight.unusable(facts):
+        raise FleetdiagError(f"its preflight.json cannot be used: {wrong}; sweep again")
+    return facts
+
+
+def _unforeseen(error: Exception) -> str:
+    return printable(f"{type(error).__name__}: {error}")[:500]
 
 
 def _is_become_failure(err: str) -> bool:

@@ -126,7 +126,7 @@ def unfit(said: Mapping[str, object]) -> str:
 
 
 def offset(clock: object) -> tuple[float, float] | None:
-    """Return offset and error of a stored clock, {"offset_s", "error_s"}; None unless both are finite and within a year."""
+    """Return offset and error of a stored clock; None unless both are finite and within a year."""
     if not isinstance(clock, Mapping):
         return None
     found = []
