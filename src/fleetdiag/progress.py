@@ -7,7 +7,6 @@ from a host passes through `printable()` on its way into the state, so a view ca
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,8 @@ from rich.live import Live as RichLive
 from rich.table import Table
 from rich.text import Text
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.coverage import number
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 
 PHASES = ("preflight", "install", "build", "arm", "window", "collect")
@@ -148,10 +149,7 @@ def first_line(text: object) -> str:
 
 def _window_end(run_dir: Path) -> float | None:
     """The end that the sweep itself has chosen, once it has."""
-    try:
-        return float(json.loads((run_dir / "window.json").read_bytes())["end"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    return number(store.read_json(run_dir, "window.json") or {}, "end")
 
 
 class View(Protocol):

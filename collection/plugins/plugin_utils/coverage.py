@@ -20,6 +20,8 @@ SessionStatus = Literal["sampled", "degraded", "failed", "not built", "not armed
 
 MIN_TOLERANCE_S = 0.25
 TOLERANCE_SHARE = 0.01
+MAX_NUMBER = 2**53
+"""Beyond this a float skips whole numbers; no time, size or count of a run directory is as large."""
 
 
 @dataclass(frozen=True)
@@ -399,9 +401,10 @@ def text(data: Mapping[str, Any], key: str) -> str:
 
 
 def number(data: Mapping[str, Any], key: str) -> float | None:
-    """A number, or None."""
+    """A number that can be reckoned with, or None: finite, and small enough that a float holds it exactly."""
     value = data.get(key)
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    known = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value if known and abs(value) < MAX_NUMBER else None  # NaN is not below it either
 
 
 def mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:

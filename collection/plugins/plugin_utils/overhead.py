@@ -24,6 +24,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.coverage import number
+
 Cost = Literal["low", "medium", "high"]
 
 MEDIUM_PERCENT = 1
@@ -32,7 +34,7 @@ HIGH_PERCENT = 10
 
 def cost_of(overhead: Mapping[str, Any]) -> Cost | None:
     """The class that these figures mean; None if a share is missing."""
-    handlers, session = _number(overhead, "handlers_percent"), _number(overhead, "session_cpu_percent")
+    handlers, session = number(overhead, "handlers_percent"), number(overhead, "session_cpu_percent")
     if handlers is None or session is None:
         return None
     if handlers + session < MEDIUM_PERCENT:
@@ -43,9 +45,9 @@ def cost_of(overhead: Mapping[str, Any]) -> Cost | None:
 def sentence(overhead: Mapping[str, Any]) -> str:
     """`97.2 % of the work was done (96 to 98), 5,140 hits a second of 2,210 cycles (emulated x86_64)`; or empty."""
     parts = []
-    done, used = _number(overhead, "throughput_percent"), _number(overhead, "session_cpu_percent")
-    hits, cycles = _number(overhead, "hits_per_second"), _number(overhead, "cycles_per_hit")
-    least, most = _number(overhead, "throughput_least"), _number(overhead, "throughput_most")
+    done, used = number(overhead, "throughput_percent"), number(overhead, "session_cpu_percent")
+    hits, cycles = number(overhead, "hits_per_second"), number(overhead, "cycles_per_hit")
+    least, most = number(overhead, "throughput_least"), number(overhead, "throughput_most")
     if done is not None:
         spread = f" ({least:g} to {most:g})" if least is not None and most is not None else ""
         parts.append(f"{done:g} % of the work was done{spread}")
@@ -83,8 +85,3 @@ def _yaml(value: object) -> str:
     if isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9 ,.;/()%_+-]*", value):
         return value
     return json.dumps(value, ensure_ascii=False)
-
-
-def _number(data: Mapping[str, Any], key: str) -> float | None:
-    value = data.get(key)
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None

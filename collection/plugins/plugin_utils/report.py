@@ -57,6 +57,8 @@ FIRST_LINES = 100
 HOST_CALL_NODES = 2_000
 """Nodes of one process's call tree kept per host."""
 DEFAULT_INTERVAL_S = 5
+LEAST_INTERVAL_S = 0.001
+"""What says to print more often than this is damaged."""
 OUTPUT_FACTOR = 2
 """A collected output may unpack to this many times its declared limit before it is read no further."""
 ROWS_IN_ALL = 300_000
@@ -329,7 +331,7 @@ class _Shard:
         for event in run.read_events():
             if isinstance(event.get("host"), str):
                 self.events.setdefault(event["host"], []).append(event)
-        self.window_s = coverage.number(run.sweep, "window_s") or 0.0
+        self.window_s = max(0.0, coverage.number(run.sweep, "window_s") or 0.0)
         entries = run.sweep.get("probes")
         self.entries: dict[str, Mapping[str, Any]] = {}
         self.probes: dict[str, Probe] = {}
@@ -728,4 +730,5 @@ def _interval_s(entry: Mapping[str, Any], probe: Probe, table: Table) -> float |
     """Seconds from one print of a table to the next; None if that is not known."""
     if probe.layouts:
         return next((layout.interval_s for layout in probe.layouts if layout.table == table), None)
-    return coverage.number(coverage.mapping(entry, "parameters"), "interval_s") or DEFAULT_INTERVAL_S
+    told = coverage.number(coverage.mapping(entry, "parameters"), "interval_s")
+    return told if told is not None and told >= LEAST_INTERVAL_S else DEFAULT_INTERVAL_S

@@ -39,6 +39,7 @@ _RUN_FILE = re.compile(
 )
 _MAX_JSON = 32 * 1024 * 1024
 _MAX_EVENT = 64 * 1024
+_MAX_DIGITS = 20
 _CHUNK = 64 * 1024
 
 
@@ -511,10 +512,24 @@ def _read_object(
 
 def _parse(data: bytes) -> dict[str, Any] | None:
     try:
-        value = json.loads(data, parse_constant=lambda _word: None)
+        value = json.loads(
+            data, parse_constant=lambda _word: None, parse_float=_read_float, parse_int=_read_int
+        )
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _read_float(word: str) -> float | None:
+    """The number, or None like NaN if it is too large for one: JSON's `1e400` is infinite."""
+    value = float(word)
+    return value if math.isfinite(value) else None
+
+
+def _read_int(word: str) -> int | None:
+    """The number, or None if it does not fit 64 bits; one of thousands of digits is not even converted."""
+    value = int(word) if len(word) <= _MAX_DIGITS else None
+    return value if value is not None and -(2**63) <= value < 2**63 else None
 
 
 @contextlib.contextmanager

@@ -347,3 +347,15 @@ def test_a_script_that_could_end_itself_but_did_not() -> None:
     assert (row.status, row.sessions["nettop"].notes) == ("probed", [])
     row = coverage.cover(record(outputs={"nettop": replace(output(end_ms=None, end_reason=""), exits=True)}))
     assert row.status == "degraded"
+
+
+@pytest.mark.parametrize(
+    "value", [float("inf"), float("nan"), 10**400, -(10**400), 2**53, -(2**53), 1e308, True, "1", None]
+)
+def test_a_number_that_cannot_be_reckoned_with_is_none(value: object) -> None:
+    assert coverage.number({"n": value}, "n") is None
+
+
+@pytest.mark.parametrize("value", [0, -1, 0.5, 2**53 - 1, 1_790_000_000.25])
+def test_a_number_is_kept_as_it_is(value: float) -> None:
+    assert coverage.number({"n": value}, "n") == value

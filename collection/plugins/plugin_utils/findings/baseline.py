@@ -10,7 +10,6 @@ Both are small, hold no text of a probed host but its inventory name, and are re
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -184,8 +183,8 @@ def _list(value: Any) -> list[Any]:
 
 def _number(value: Any) -> float | None:
     """A number that figures can be compared with."""
-    usable = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if usable and math.isfinite(value) and value >= 0 else None
+    known = figures.number(value)
+    return known if known is not None and known >= 0 else None
 
 
 # --- what changed ---
