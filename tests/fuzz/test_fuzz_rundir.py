@@ -170,6 +170,18 @@ ONE = st.tuples(
 ).map(list)
 
 
+def test_a_record_of_the_far_future_makes_no_course_up_to_it(tmp_path: Path) -> None:
+    """Found: a list with a place for each of 10**14 intervals before it."""
+    run = rundirs.Builder(tmp_path / "runs", ["web1"], ["nettop"])
+    run.window()
+    run.build()
+    late = [rundirs.record("traffic", when, "a", "eth0", 1, 9) for when in (5000, 2**62)]
+    run.whole("web1", {"nettop": run.out(*late)})
+    report_or_sentence(run.path, tmp_path / "out")
+    table = json.loads((tmp_path / "out" / "report.json").read_text())["probes"][0]["tables"][0]
+    assert table["total"]["rows"] == 2
+
+
 @given(mutations=st.lists(ONE, min_size=1, max_size=4))
 def test_any_damage_ends_in_a_report_or_a_sentence(whole: Path, mutations: list[Mutation]) -> None:
     _try(whole, mutations)

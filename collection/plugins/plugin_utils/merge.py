@@ -41,6 +41,8 @@ MAX_ROWS_PER_HOST = 5_000
 MAX_SERIES_PER_HOST = 50
 """Rows of a host, from the top, whose values per interval are kept."""
 MAX_INTERVAL_KEYS = 4 * MAX_KEYS
+MAX_INTERVALS = 100_000
+"""The longest window has 86,400, of a second each."""
 MAX_CALL_NODES = 5_000
 _MAX_TIMES = 10_000
 
@@ -363,9 +365,14 @@ def numbering(table: Table, interval_s: float | None = None) -> Callable[[Row], 
     def number(row: Row) -> int | None:
         if not table.interval:
             return None
-        return row.interval + 1 if row.interval is not None else of_time[row.t_ms]
+        return _possible(row.interval + 1) if row.interval is not None else of_time[row.t_ms]
 
     return number
+
+
+def _possible(number: int) -> int | None:
+    """The number of an interval; None if no window has so many: a course has a place for each before it."""
+    return number if number <= MAX_INTERVALS else None
 
 
 class _Intervals(dict[int | None, int | None]):
@@ -382,7 +389,7 @@ class _Intervals(dict[int | None, int | None]):
         if self._step_ms is not None and t_ms is not None:
             # Rows of an interval are printed when it ends, or a little later on a busy machine.
             grace = min(1000.0, self._step_ms / 4)
-            number = max(1, math.ceil((t_ms - grace) / self._step_ms))
+            number = _possible(max(1, math.ceil((t_ms - grace) / self._step_ms)))
         self[t_ms] = number
         return number
 
@@ -449,7 +456,9 @@ class HostMerger:
         if batch.interval is None:
             return map(self._intervals.__getitem__, batch.t_ms)
         pairs = zip(batch.t_ms, batch.interval, strict=True)
-        return [self._intervals[t_ms] if interval is None else interval + 1 for t_ms, interval in pairs]
+        return [
+            self._intervals[t_ms] if interval is None else _possible(interval + 1) for t_ms, interval in pairs
+        ]
 
     def folded(self, sampled_s: float | None) -> Folded:
         """All keys, as the fleet's table takes them. sampled_s: as in `finish`."""
