@@ -16,6 +16,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import policy
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Parameter, Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.pattern import MAX_TEXT
 
 ParameterValue = int | bool | str
 
@@ -202,6 +203,8 @@ def _string(parameter: Parameter, value: object, where: str) -> str:
             " which staprun cannot pass; leave it out"
         )
     pattern = parameter.pattern or STRING_PATTERN
+    if parameter.pattern and len(value) > MAX_TEXT:
+        raise FleetdiagError(f"{where}: is longer than {MAX_TEXT} characters; choose a shorter value")
     if not re.fullmatch(pattern, value):
         raise FleetdiagError(f"{where}: {_shown(value)} does not match {pattern}; choose a value that does")
     if parameter.when == "compile" and value.startswith("-"):

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import pattern
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.cells import (
     BYTES_PER_UNIT,
     UNITS_PER_SECOND,
@@ -58,12 +59,11 @@ def check(data: Mapping[str, Any], settings: Iterable[str], source: Source) -> N
         _Rules(table, output, ("tables", name), source).check(known)
 
 
-def check_pattern(pattern: str, place: Place, source: Source) -> None:
-    """Fail unless `pattern` is a regular expression."""
-    try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        source.fail(place, f"is not a regular expression ({printable(str(error))})", "correct it")
+def check_pattern(expression: str, place: Place, source: Source, *, anywhere: bool = False) -> None:
+    """Fail unless this is a regular expression that takes no text long. anywhere: it may match within a text."""
+    what = pattern.fault(expression, anywhere=anywhere)
+    if what:
+        source.fail(place, printable(what), "write it simpler, or correct it")
 
 
 def _check_call_views(data: Mapping[str, Any], source: Source) -> None:
@@ -133,7 +133,7 @@ class _Rules:
         if "ignore" in self.table:
             if self.output != "table":
                 self._fail("ignore", f"output {self.output} ignores no lines", "take it out")
-            check_pattern(self.table["ignore"], (*self.place, "ignore"), self.source)
+            check_pattern(self.table["ignore"], (*self.place, "ignore"), self.source, anywhere=True)
         if "what" in self.table:
             self._what(self.table["what"], settings)
 

@@ -30,6 +30,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.fields i
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.records import LineError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.table import TableForm
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.text import TextForm
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.pattern import finds
 
 _NUMBER = re.compile(rb"-?[0-9]{1,18}(?:\.[0-9]{1,18})?(?:[a-zA-Z%]{1,2})?")
 _HISTOGRAM = re.compile(rb"\s*value \|-+ count\s*")
@@ -175,7 +176,7 @@ class HeaderShape(Shape):
         self._ignore = re.compile(layout.table.ignore) if layout.table.ignore else None
 
     def starts(self, line: bytes) -> bool:
-        if self._ignore is not None and self._ignore.search(plain(line)):
+        if self._ignore is not None and finds(self._ignore, plain(line)):
             return True
         if not self._form.is_header(line):
             return False

@@ -29,6 +29,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.fields i
     words,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.records import LineError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.pattern import finds
 
 _ANSI = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 _MAX_EXTRA_WORDS = 64  # a process name of 15 bytes has at most 7 spaces, a path may have more
@@ -60,7 +61,7 @@ class TableForm:
         if self.is_header(line):
             self.begin(line)
             return None
-        if self._ignore is not None and self._ignore.search(plain(line)):
+        if self._ignore is not None and finds(self._ignore, plain(line)):
             return None
         return self.row(line, t_ms)
 
