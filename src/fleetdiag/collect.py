@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import plan, store
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.coverage import plural
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.coverage import number, plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 from fleetdiag import options, playbook, progress
@@ -74,7 +74,14 @@ def _run(args: argparse.Namespace) -> int:
 def still_there(run_dir: Path, now: float) -> list[str]:
     """The hosts on which sessions were started and from which nothing came. FleetdiagError while they still sample."""
     absent = [host for host in store.open_run(run_dir).hosts if store.is_awaited(run_dir, host)]
-    end = float((store.read_json(run_dir, "window.json") or {}).get("end", 0.0)) + plan.FLUSH_S
+    window = store.read_json(run_dir, "window.json") or {}
+    told = number(window, "end")
+    if absent and "end" in window and told is None:
+        raise FleetdiagError(
+            f"{run_dir}/window.json: is damaged, so it is not known whether the hosts still sample;"
+            " end them: fleetdiag abort"
+        )
+    end = (told or 0.0) + plan.FLUSH_S
     if absent and end > now:
         raise FleetdiagError(
             f"{run_dir}: its window is still open; collect in {end - now:.0f} seconds, or end it now: fleetdiag abort"

@@ -372,10 +372,14 @@ def armed_hosts(run_path: Path) -> list[str]:
 
 
 def armed_sessions(record: Mapping[str, Any]) -> list[str]:
-    """The probes of an arm.json whose sessions were started."""
-    return [
-        name for name, session in (record.get("sessions") or {}).items() if session.get("status") != "failed"
-    ]
+    """The probes of an arm.json whose sessions were started. Errors: it does not hold sessions."""
+    sessions = record.get("sessions") or {}
+    if not isinstance(sessions, dict) or not all(isinstance(session, dict) for session in sessions.values()):
+        raise FleetdiagError(
+            f"host {record.get('host')!s}: its arm.json is damaged, so what was started there is not known;"
+            " end it: fleetdiag abort"
+        )
+    return [name for name, session in sessions.items() if session.get("status") != "failed"]
 
 
 def is_awaited(run_path: Path, host: str) -> bool:

@@ -90,3 +90,28 @@ def test_what_is_no_run_directory_is_said(fleetdiag: Callable[..., Any], home: P
     done = fleetdiag("collect", name, "-i", str(home / "hosts.yml"))
     assert done.returncode == 2
     assert "name one that a sweep has left" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("hosts/web2/arm.json", {"sessions": [1]}),
+        ("hosts/web2/arm.json", {"sessions": {"slow_open": 5}}),
+        ("hosts/web2/arm.json", {"sessions": "x"}),
+        ("window.json", {"end": "x"}),
+        ("window.json", {"end": []}),
+        ("window.json", {"end": 10**400}),
+        ("window.json", {"end": "@1e400@"}),
+    ],
+)
+def test_a_damaged_run_directory_is_one_sentence(
+    fleetdiag: Callable[..., Any], interrupted: Path, home: Path, file: str, change: dict[str, Any]
+) -> None:
+    path = interrupted / file
+    text = json.dumps({**json.loads(path.read_text()), **change}).replace('"@1e400@"', "1e400")
+    path.write_text(text)
+    done = fleetdiag("collect", str(interrupted), "-i", str(home / "hosts.yml"))
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "damaged" in done.stderr
+    assert "fleetdiag abort" in done.stderr
