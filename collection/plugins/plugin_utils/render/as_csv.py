@@ -2,14 +2,15 @@
 """csv/: one file per table, and one of its hosts' totals interval by interval; also findings and coverage.
 
 The rows of a host that have no line of their own are one line, `other`: the figures of a file add up to the whole.
-No cell begins a formula in a spreadsheet: a text that would has a `'` before it. Numbers stay as they are, in the
-unit that the head names; what is not known is empty.
+No cell begins a formula in a spreadsheet: a text that would has a `'` before it, also after a `;`. Numbers stay as they
+are, in the unit that the head names; what is not known is empty.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import merge
@@ -20,7 +21,9 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import 
 
 Line = Iterable[Value | None]
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")  # noqa: RUF001 - spreadsheets take those too
+# Spreadsheets take the wide ones too, and many split at semicolons.
+_BEGIN = r"[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]"
+_FORMULA = re.compile(rf'(\A(?= *{_BEGIN})|;(?=[ "]*{_BEGIN}))')
 
 
 def render(report: Report) -> Iterator[tuple[str, str]]:
@@ -50,7 +53,7 @@ def cell(value: Value | None) -> Value:
         return int(value)
     if not isinstance(value, str):
         return value
-    return ("'" if value.lstrip(" ").startswith(_FORMULA) else "") + printable(value)
+    return printable(_FORMULA.sub(r"\1'", value))
 
 
 def _findings(report: Report) -> Iterator[Line]:
