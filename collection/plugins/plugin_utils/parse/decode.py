@@ -17,7 +17,14 @@ _SHORT_OF = {code[0]: b"\\" + letter for letter, code in _SHORT.items()}
 _ESCAPE = re.compile(rb'\\(?:([abfnrtv"\\])|([0-3][0-7]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))')
 
 # Characters that Python calls printable but that show nothing, or join what stands beside them.
-_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+_INVISIBLE = frozenset(
+    [
+        *"\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\u180b\u180c\u180d\u180f",
+        *map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]),  # variation selectors
+    ]
+)
+MAX_MARKS = 4
+"""Marks over and below one letter. No script needs more; a hundred of them cover the lines above and below."""
 
 
 def decode(printed: bytes) -> str:
@@ -74,18 +81,32 @@ def _escape(character: str) -> bytes:
 def printable(text: str) -> str:
     """`text` with all that a terminal or browser might act on or hide as `\\x1b`, `\\u202e`, `\\U000e0041`.
 
-    That is C0 (also newline and tab), DEL, C1, bidirectional and zero-width characters, line separators,
-    surrogates and unassigned code points. Everything else, in any script, is kept.
+    That is C0 (also newline and tab), DEL, C1, bidirectional and zero-width characters, variation selectors,
+    line separators, surrogates, unassigned code points, and marks beyond so many on one letter. Everything
+    else, in any script, is kept.
     """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_shown(character) for character in text)
+    if text.isascii():
+        return text if text.isprintable() else "".join(map(_shown, text))
+    shown, marks = [], 0
+    for character in text:
+        marks = marks + 1 if _is_mark(character) else 0
+        shown.append(_shown(character) if marks <= MAX_MARKS else _code(character))
+    return "".join(shown)
+
+
+@lru_cache(maxsize=4096)
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character) in ("Mn", "Me")
 
 
 @lru_cache(maxsize=4096)
 def _shown(character: str) -> str:
     if character not in _INVISIBLE and (character.isprintable() or unicodedata.category(character) == "Zs"):
         return character
+    return _code(character)
+
+
+def _code(character: str) -> str:
     code = ord(character)
     if code <= 0xFF:
         return f"\\x{code:02x}"
