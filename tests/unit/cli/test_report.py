@@ -196,3 +196,26 @@ def test_a_terminal_that_knows_no_utf8(home: Path, run: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert "FINDINGS \\u2500" in done.stdout.decode("latin-1")
+
+
+@pytest.mark.parametrize("form", ["sqlite", "all"])
+def test_a_faulty_manifest_of_one_of_two_is_a_note_in_every_format(
+    fleetdiag: Command, home: Path, form: str
+) -> None:
+    faulty = {**rundirs.SLOW_OPEN, "cost": "none at all"}
+    runs = []
+    for number, manifest in enumerate([faulty, rundirs.SLOW_OPEN]):
+        made = rundirs.Builder(
+            home / "runs",
+            [f"web{number}"],
+            sweep_id=f"20261123_08000{number}_ab12",
+            manifests={"slow_open": manifest},
+        )
+        made.window()
+        made.whole(
+            f"web{number}", {"slow_open": made.out(rundirs.record("slow_files", 9, "p", "/x", 9_000_000, 1))}
+        )
+        runs.append(str(made.path))
+    done = fleetdiag("report", *runs, "-o", str(home / "out"), "--format", form)
+    assert done.returncode in (0, 3), done.stderr
+    assert (home / "out" / "rows.sqlite").exists()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, coverage, store, unknown
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe, Row
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse import parse_session
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.linetimes import LineClock
@@ -69,7 +70,10 @@ def _places(report: Report, section: ProbeReport) -> Iterator[tuple[str, _Sessio
         entry = _entry(run.sweep, name)
         if entry is None:
             continue
-        probe = catalog.probe_from_manifest(name, dict(coverage.mapping(entry, "manifest")))
+        try:
+            probe = catalog.probe_from_manifest(name, dict(coverage.mapping(entry, "manifest")))
+        except (FleetdiagError, AttributeError):
+            continue  # a note of the report says so; another run directory has a manifest that can be read
         if probe.output == "auto":  # the report knows by now
             probe = unknown.with_layouts(probe, section.output, section.layouts)
         nonce = coverage.text(entry, "nonce")
