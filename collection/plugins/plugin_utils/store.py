@@ -39,6 +39,9 @@ _RUN_FILE = re.compile(
 )
 _MAX_JSON = 32 * 1024 * 1024
 _MAX_EVENT = 64 * 1024
+MAX_EVENTS_BYTES = 32 * 1024 * 1024
+MAX_BUILDS = 256
+"""Kernels of one sweep whose builds are read."""
 _MAX_DIGITS = 20
 _CHUNK = 64 * 1024
 
@@ -396,9 +399,10 @@ def read_builds(run_path: Path, notes: list[str] | None = None) -> dict[str, dic
             names = sorted(os.listdir(fd))
     except FleetdiagError:
         return builds
-    for name in names:
-        if name.startswith(".") or not name.endswith(".json"):
-            continue
+    names = [name for name in names if not name.startswith(".") and name.endswith(".json")]
+    if len(names) > MAX_BUILDS:
+        _note(notes, f"builds: holds {len(names)} files, only the first {MAX_BUILDS} were read")
+    for name in names[:MAX_BUILDS]:
         data = _read_object(run_path, ["builds"], name, notes)
         if data is not None:
             builds[str(data.get("kernel") or name.removesuffix(".json"))] = data
@@ -412,17 +416,32 @@ def read_events(run_path: Path, notes: list[str] | None = None) -> list[dict[str
     with _read_only(run_path, [], "events.jsonl", notes) as handle:
         if handle is None:
             return events
-        for line in io.BufferedReader(handle):
+        whole = os.fstat(handle.fileno()).st_size
+        for line in _lines(handle):
             if not line.strip():
                 continue
-            event = _parse(line)
+            event = _parse(line) if len(line) <= _MAX_EVENT + 1 else None
             if event is None:
                 bad += 1
             else:
                 events.append(event)
+    if whole > MAX_EVENTS_BYTES:
+        _note(notes, f"events.jsonl: is too large, only its first {MAX_EVENTS_BYTES >> 20} MiB were read")
     if bad:
         _note(notes, f"events.jsonl: {bad} unreadable {'line' if bad == 1 else 'lines'} left out")
     return events
+
+
+def _lines(handle: io.FileIO) -> Iterator[bytes]:
+    """The lines of the first MAX_EVENTS_BYTES; of one that is too long only its beginning."""
+    reader, left = io.BufferedReader(handle), MAX_EVENTS_BYTES
+    while left > 0 and (line := reader.readline(min(left, _MAX_EVENT + 2))):
+        left -= len(line)
+        yield line
+        rest = line
+        while left > 0 and rest and not rest.endswith(b"\n"):
+            rest = reader.readline(min(left, _CHUNK))
+            left -= len(rest)
 
 
 class Output(io.RawIOBase):

@@ -329,3 +329,23 @@ def test_only_files_of_a_report_are_filled(run: Path, name: str) -> None:
 def test_a_number_that_nothing_can_hold_is_null_and_the_rest_is_read(tmp_path: Path, word: str) -> None:
     (tmp_path / "window.json").write_text(f'{{"start": {word}, "end": 5, "least": {-(2**63)}}}')
     assert store.read_json(tmp_path, "window.json") == {"start": None, "end": 5, "least": -(2**63)}
+
+
+def test_events_are_read_to_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "MAX_EVENTS_BYTES", 1 << 20, raising=False)
+    with (tmp_path / "events.jsonl").open("wb") as file:
+        file.write(b'{"host": "web1", "message": "' + b"x" * 200_000 + b'"}\n{"host": "web2"}\n')
+        file.truncate(3 << 20)
+    notes: list[str] = []
+    assert store.read_events(tmp_path, notes) == [{"host": "web2"}]
+    assert "events.jsonl: is too large, only its first 1 MiB were read" in notes
+    assert any("unreadable" in note for note in notes)
+
+
+def test_builds_are_read_to_a_bound(tmp_path: Path) -> None:
+    (tmp_path / "builds").mkdir()
+    for number in range(300):
+        (tmp_path / "builds" / f"k{number:03}.json").write_text(f'{{"kernel": "k{number:03}"}}')
+    notes: list[str] = []
+    assert len(store.read_builds(tmp_path, notes)) == 256
+    assert notes == ["builds: holds 300 files, only the first 256 were read"]
