@@ -54,7 +54,12 @@ lint: venv  ## ruff, mypy, yamllint, ansible-lint
 
 .PHONY: unit
 unit: venv  ## The tests that need no machines (minutes)
-	@$(BIN)/python -m pytest -n auto tests/unit
+	@$(BIN)/python -m pytest -n auto tests/unit tests/fuzz
+
+.PHONY: fuzz
+fuzz: venv  ## Damaged run directories and hostile texts for an hour: [FLEETDIAG_FUZZ_SEED=N]
+	@FLEETDIAG_FUZZ_EXAMPLES=$${FLEETDIAG_FUZZ_EXAMPLES:-20000} FLEETDIAG_FUZZ_SEED=$${FLEETDIAG_FUZZ_SEED:-$$(date +%s)} \
+	  $(BIN)/python -m pytest -n auto tests/fuzz
 
 .PHONY: lab-test
 lab-test: venv packages  ## The tests on the embedded lab (minutes)
