@@ -7,9 +7,11 @@ An interrupt ends the playbook in order; nothing of what the hosts answered is k
 from __future__ import annotations
 
 import configparser
+import fcntl
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,6 +34,8 @@ DEFAULT_FORKS = 25
 # How long ansible-playbook may take to end its workers after the first interrupt.
 _GRACE_S = 10.0
 # The longest directory in which ssh can make its sockets: 108 bytes less Ansible's name and ssh's suffix.
+_PRIVATE = "sweep-"
+_LEFT_AFTER_S = 2 * 86_400  # longer than any sweep, also of versions that took no lock
 _MAX_CONTROL_DIR = 78
 # What Ansible says of an inventory that it cannot read.
 _UNREADABLE = ("Completely failed to parse inventory source", "No inventory was parsed")
@@ -273,12 +277,36 @@ def _control_dir() -> Iterator[dict[str, str]]:
 
 
 @contextmanager
+def _held(folder: Path) -> Iterator[int]:
+    """A descriptor of a directory; a lock on it ends with its holder, however that ends."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _remove_leftovers(base: Path) -> None:
+    """Remove what killed commands have left: old, and held by nobody. It has the answers of hosts in it."""
+    for folder in base.glob(f"{_PRIVATE}*"):
+        with suppress(OSError), _held(folder) as fd:
+            if time.time() - os.fstat(fd).st_mtime > _LEFT_AFTER_S:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
 def private_dir() -> Iterator[Path]:
     """A directory only this user can enter, gone afterwards: the answers of hosts pass through it."""
     base = paths.state_dir()
     try:
         base.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="sweep-", dir=base, ignore_cleanup_errors=True) as name:
+        _remove_leftovers(base)
+        with (
+            tempfile.TemporaryDirectory(prefix=_PRIVATE, dir=base, ignore_cleanup_errors=True) as name,
+            _held(Path(name)) as fd,
+        ):
+            fcntl.flock(fd, fcntl.LOCK_EX)
             yield Path(name)
     except PermissionError as error:
         raise FleetdiagError(
