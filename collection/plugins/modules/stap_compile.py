@@ -172,6 +172,9 @@ EMPTY_TALK = re.compile(
 )
 # A probe point in SystemTap's C source: what it was resolved to, and file:line:column.
 POINT = re.compile(r'STAP_PROBE_INIT\(\d+, &\w+, "((?:[^"\\]|\\.)*)", "(?:[^"\\]|\\.)*", "((?:[^"\\]|\\.)*)"')
+# How a module asks stapio to run a command, or anything else that is not the runtime's own business; and what can do
+# without it: see the functions of SystemTap's tapset that need guru mode.
+COMMAND = re.compile(r"STP_SYSTEM|_stp_ctl_send\w*|\bcall_usermodehelper\w*|\bpanic *\(")
 # timer.profile samples what the processors do; every other timer only tells the time.
 ALWAYS_THERE = re.compile(r"(begin|end|error|never|procfs)\b|timer\.(?!profile\b)")
 
@@ -355,10 +358,11 @@ def build(module, stap, source, home, kept):
             code, said = run_stap(module, stap, source, name, home, work)
         if code:
             return shortened(said) or f"stap ended with exit code {code}"
-        if source["control"]:
+        error = forbidden(temporary, name, source["file"])
+        if not error and source["control"]:
             error = lifeless(temporary, name, source["file"])
-            if error:
-                return error
+        if error:
+            return error
         made = os.path.join(work, name + ".ko")
         error = sign(module, made)
         if not error:
@@ -448,6 +452,26 @@ def run_once(module, stap, source, name, home, work):
     return code, err + out if code else ""
 
 
+def forbidden(temporary, name, file):
+    """What is wrong with a module whose C source has a command run on the host, or cannot be read; else empty.
+
+    The policy and control.stp keep scripts from it. This looks at what has become of them, whatever they were.
+    """
+    found = list(c_sources(temporary, name))
+    if not found:
+        return f"{file}: SystemTap left no C source to look through on the builder; use another SystemTap there"
+    said = next((match.group() for text in found for match in [COMMAND.search(text)] if match), "")
+    if not said:
+        return ""
+    return f"{file}: its module would run a command on the probed host ({said}); a probe only watches: take it out"
+
+
+def c_sources(temporary, name):
+    for path in glob.glob(os.path.join(glob.escape(temporary), "stap*", name + "_src.c")):
+        with open(path, errors="replace") as stream:
+            yield stream.read()
+
+
 def lifeless(temporary, name, file):
     """What is wrong with a script that has no live probe point, empty if it has one or the source cannot be read.
 
@@ -455,9 +479,8 @@ def lifeless(temporary, name, file):
     is called <input>), then helpers of the tapset.
     """
     points = []
-    for source in glob.glob(os.path.join(temporary, "stap*", name + "_src.c")):
-        with open(source, errors="replace") as stream:
-            points += POINT.findall(stream.read())
+    for text in c_sources(temporary, name):
+        points += POINT.findall(text)
     own = [
         point for point, place in itertools.takewhile(lambda pair: not pair[1].startswith("<input"), points)
     ]

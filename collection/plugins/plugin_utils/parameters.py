@@ -57,12 +57,21 @@ def check(probe: Probe, given: Mapping[str, object]) -> dict[str, ParameterValue
     for name in given:
         if name not in known:
             raise FleetdiagError(f"probe {title}: parameter {_shown(name)}: {_unknown(name, known)}")
-    return {
+    values = {
         name: coerce(parameter, given.get(name, parameter.default), f"probe {title}: parameter {name}")
         if name in given or parameter.type == "words"
         else parameter.default
         for name, parameter in known.items()
     }
+    arguments = split(probe, values)[1]
+    if probe.unmodified and probe.script and arguments:
+        # An argument becomes part of the script, and may change what stands behind it.
+        for fault in policy.faults(policy.text_of(probe.script), "script", arguments=arguments):
+            raise FleetdiagError(
+                f"probe {title}: with the arguments {_shown(shlex.join(arguments))} line {fault.line} of the script"
+                f" {fault.what}; {fault.advice}, or give other arguments"
+            )
+    return values
 
 
 def of_probe(probe: Probe, given: Mapping[str, object]) -> Mapping[str, object]:

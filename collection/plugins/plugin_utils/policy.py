@@ -11,7 +11,7 @@ made of, where C is possible.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -23,18 +23,23 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.stapscript imp
     Script,
     Word,
     calls,
-    matching,
+    partners,
     read,
     split,
+    too_deep,
+    with_arguments,
 )
 
 Level = Literal["script", "probe", "tapset"]
 
 MAX_BYTES = 256 * 1024
+MAX_DEPTH = (
+    64  # of brackets: people write less than twenty, and what looks into each of them takes time for each
+)
 
-# Functions of SystemTap's library. Those but system() need guru mode, which is never given.
+_SYSTEM = "system() runs a command on the host"
+# Functions of SystemTap's library that need guru mode, which is never given.
 _ON_THE_HOST = {
-    "system": "runs a command on the host",
     "panic": "stops the kernel",
     "raise": "sends signals to processes",
     "mdelay": "holds the kernel up",
@@ -42,17 +47,25 @@ _ON_THE_HOST = {
 }
 _SETTERS = re.compile(r"set_(kernel|user)_\w+")
 _ENDS = {"exit": "exit()", "abort": "abort()"}
-_PRINTS = ("print", "println", "printd", "printdln", "log", "error", "ftrace")
+_PRINTS = (
+    *("print", "println", "printd", "printdln", "log", "error", "assert", "ftrace", "printk", "dump_stack"),
+    *("print_backtrace", "print_backtrace_fileline", "print_java_backtrace", "print_regs", "print_stack"),
+    *("print_syms", "print_ubacktrace", "print_ubacktrace_brief", "print_ubacktrace_fileline"),
+    *("print_ustack", "print_usyms"),
+)
 # Text that no process chooses: names of the kernel's functions and of the script's own probe points.
 _KERNEL_TEXT = frozenset({"ppfunc", "probefunc", "pp", "pn"})
 _ESCAPES = frozenset({"fd_row", "fd_str", "text_str", "text_strn", "string_quoted"})
+_CHOICES = frozenset({"%(", "%?", "%:", "%)"})
+# They mean what SystemTap's library means by them, and nothing else stands between their names and brackets.
+_SPEAKING = frozenset({"printf", "warn", *_PRINTS, *_ENDS})
 _INTERNAL = frozenset({"fd_nonce", "fd_set_window", "fd_open_window", "fd_end"})
 _KEYWORDS = frozenset(
     {"next", "break", "continue", "return", "else", "if", "for", "foreach", "while", "delete", "in"}
 )
 _OWN = re.compile(r"@?fd[_.]")
-_CONVERSION = re.compile(r"%[-+ 0#]*(\*|[0-9]+)?(?:\.(\*|[0-9]+)?)?l*([a-zA-Z%])")
-_EVERYTHING = re.compile(r"[*?:]*[*][*?:]*(@[*?/]*)?")
+_NAME = re.compile(r"[A-Za-z_]\w*")
+_CONVERSION = re.compile(r"%[-+ 0#]*(\*|[1-9][0-9]*)?(?:\.(\*|[0-9]+)?)?l*([a-zA-Z%])")
 # Probe points that are asked for the contents of a file in /proc; the last two are names of SystemTap's library.
 _ANSWERS = re.compile(r"procfs.*\.read\b|(prometheus|json_data)$")
 _TAPSET_PARAMETER = "interval_s"  # a global of the tapset: a probe may declare it for another default
@@ -98,13 +111,22 @@ def text_of(path: Path) -> str:
     return text
 
 
-def faults(text: str, level: Level, probe: Probe | None = None) -> list[Fault]:
+def faults(text: str, level: Level, probe: Probe | None = None, arguments: Sequence[str] = ()) -> list[Fault]:
     """All that is wrong with a script, by line.
 
     probe: its manifest, for what it says of tables and parameters; without one that is not checked.
+    arguments: those that `stap` gets with it, to check what they make of it.
     """
-    script = read(text)
-    found = [*_broken(script), *_dangerous(script), *_writes(script)]
+    whole = with_arguments(text, arguments, MAX_BYTES) if arguments else text
+    if whole is None:
+        return [Fault(1, "gets too long with its arguments", "give shorter ones, or fewer")]
+    script = read(whole)
+    found = [*_broken(script), *_system(script)]
+    deep = too_deep(script.words, MAX_DEPTH)
+    if deep is not None:
+        what = f"more than {MAX_DEPTH} brackets are open, or closed, at once"
+        return sorted({*found, Fault(deep, what, "take it apart into functions")})
+    found += [*_dangerous(script), *_writes(script)]
     if level != "tapset":
         found += _c_code(script)
     if level == "script":
@@ -113,7 +135,7 @@ def faults(text: str, level: Level, probe: Probe | None = None) -> list[Fault]:
         for rule in (_ending, _wildcards, _handlers, _texts):
             found += rule(script)
     if level == "probe":
-        for rule in (_own_names, _arrays):
+        for rule in (_own_names, _definitions, _macros, _speaking, _arrays):
             found += rule(script)
         found += _prints(script, rows=probe is not None and probe.output == "rows")
         if probe is not None:
@@ -146,6 +168,32 @@ def _broken(script: Script) -> Iterator[Fault]:
         yield Fault(line, f"the {what} that begins here does not end", "close it")
 
 
+def _system(script: Script) -> Iterator[Fault]:
+    for word, followed in _uses(script, {"system"}):
+        if followed:
+            yield Fault(word.line, _SYSTEM, "a probe only watches: take it out")
+
+
+def _uses(script: Script, names: Container[str]) -> Iterator[tuple[Word, str]]:
+    """(word, what follows) of each of these names: a `bracket`; `something` that may turn out to be one, because it is
+    a macro, a conditional, an argument or whatever a macro puts behind what it is given; else nothing."""
+    words = script.words
+    in_macro = [False]
+    for place, word in enumerate(words):
+        before = words[place - 1].text if place else ""
+        if word.kind == "sign" and word.text in ("(", "[", "{"):
+            in_macro.append(in_macro[-1] or before in script.macros or before in _CHOICES)
+        elif word.kind == "sign" and word.text in (")", "]", "}"):
+            del in_macro[max(len(in_macro) - 1, 1) :]
+        if word.kind != "name" or word.text not in names or before == "->":
+            continue
+        after = words[place + 1].text if place + 1 < len(words) else "%)"
+        if after == "(":
+            yield word, "bracket"
+        else:
+            yield word, "something" if in_macro[-1] or after in _CHOICES or after[0] in "@$" else ""
+
+
 def _dangerous(script: Script) -> Iterator[Fault]:
     words = script.words
     for place, word in enumerate(words):
@@ -171,7 +219,7 @@ def _writes(script: Script) -> Iterator[Fault]:
     for body, answers in _bodies(script):
         for line, target in _changed(body):
             kernel = target[0].text.startswith("$") or any(part.text == "->" for part in _outside(target))
-            shown = printable("".join(part.text for part in target))[:60]
+            shown = _shown(target)
             if kernel and not (answers and shown == "$value"):
                 yield Fault(line, f"writes into the kernel ({shown})", "a probe only watches: take it out")
 
@@ -187,37 +235,28 @@ def _bodies(script: Script) -> Iterator[tuple[Sequence[Word], bool]]:
 
 def _changed(words: Sequence[Word]) -> Iterator[tuple[int, Sequence[Word]]]:
     """(line, what is changed) of every assignment: `$file->f_pos`, `@cast(p, "x")->y`, `name[1]`."""
+    ends: list[int] | None = None
     for place, word in enumerate(words):
         if word.kind == "sign" and word.text in ASSIGNS:
-            target = _target_before(words, place)
+            ends = partners(words) if ends is None else ends
+            target = _target_before(words, ends, place)
             if not target and word.text in ("++", "--"):
                 target = _target_after(words, place)
             if target:
                 yield word.line, target
 
 
-def _target_before(words: Sequence[Word], end: int) -> Sequence[Word]:
+def _target_before(words: Sequence[Word], ends: Sequence[int], end: int) -> Sequence[Word]:
     at = end
     while True:
-        at = _before_brackets(words, at)
+        while at > 0 and words[at - 1].text in (")", "]") and words[at - 1].kind == "sign":
+            at = max(ends[at - 1], 0)
         if at < 1 or words[at - 1].kind != "name" or words[at - 1].text in _KEYWORDS:
             return ()
         at -= 1
         if at < 1 or words[at - 1].text != "->":
             return words[at:end]
         at -= 1
-
-
-def _before_brackets(words: Sequence[Word], at: int) -> int:
-    while at and words[at - 1].text in (")", "]") and words[at - 1].kind == "sign":
-        depth = 0
-        while at:
-            at -= 1
-            text = words[at].text
-            depth += (text in (")", "]")) - (text in ("(", "["))
-            if depth == 0:
-                break
-    return at
 
 
 def _outside(target: Sequence[Word]) -> Iterator[Word]:
@@ -273,12 +312,17 @@ def _wildcards(script: Script) -> Iterator[Fault]:
 def _patterns(point: Sequence[Word]) -> Iterator[tuple[str, str]]:
     """(what, pattern) where a point of the kernel, of all modules or of a program takes whatever there is."""
     anywhere = point[0].text in ("kernel", "process") or (
-        point[0].text == "module" and len(point) > 2 and _EVERYTHING.fullmatch(point[2].text.strip('"'))
+        point[0].text == "module" and len(point) > 2 and _is_everything(point[2].text)
     )
     for word, pattern in zip(point, point[2:], strict=False):
         takes = word.text in ("function", "trace", "statement", "plt", "mark")
-        if anywhere and takes and _EVERYTHING.fullmatch(pattern.text.strip('"')):
+        if anywhere and takes and _is_everything(pattern.text):
             yield word.text, pattern.text
+
+
+def _is_everything(pattern: str) -> bool:
+    name, _, file = pattern.strip('"').partition("@")
+    return "*" in name and set(name) <= set("*?:") and set(file) <= set("*?/")
 
 
 def _own_names(script: Script) -> Iterator[Fault]:
@@ -298,19 +342,58 @@ def _own_names(script: Script) -> Iterator[Fault]:
                 yield Fault(line, f"changes {target[0].text}", "it is fleetdiag's own: only read it")
 
 
-def _arrays(script: Script) -> Iterator[Fault]:
-    for declared in script.globals:
-        if declared.sized:
+def _definitions(script: Script) -> Iterator[Fault]:
+    """The functions that make a text safe are SystemTap's, not a probe's own of the same name."""
+    for before, word, name in zip([None, *script.words], script.words, script.words[1:], strict=False):
+        if word.text != "function" or word.kind != "name" or (before is not None and before.text == "."):
             continue
-        for body in script.bodies:
-            if any(_is_indexed(body, place, declared.name) for place in range(len(body))):
-                what = f"the array {printable(declared.name)} has no size"
-                yield Fault(declared.line, what, f"say how many entries it may have: {declared.name}[1000]")
-                break
+        if not _NAME.fullmatch(name.text):
+            yield Fault(word.line, "defines a function without saying its name", "write the name behind it")
+        elif name.text in _ESCAPES | _KERNEL_TEXT | _SPEAKING:
+            what = f"defines {name.text}, a function of SystemTap's own"
+            yield Fault(word.line, what, "choose another name")
 
 
-def _is_indexed(words: Sequence[Word], place: int, name: str) -> bool:
-    if words[place].text != name or (place and words[place - 1].text in ("->", ".")):
+def _macros(script: Script) -> Iterator[Fault]:
+    """What is read as it stands must be what runs: a macro may not close what stands around it."""
+    for name, body in script.macros.items():
+        line, body = script.lines[name], (Word("", "sign", 0), *body)
+        if any(
+            word.text in ("probe", "function", "global") and word.kind == "name" and before.text != "."
+            for before, word in zip(body, body[1:], strict=False)
+        ):
+            what = f"the macro {printable(name)} holds a declaration"
+            yield Fault(line, what, "write it out: macros are for what runs")
+        ends = partners(body)
+        pairs = {"(": ")", "[": "]", "{": "}"}
+        for place, word in enumerate(body):
+            if word.kind == "sign" and word.text in (*pairs, *pairs.values()):
+                partner = body[ends[place]].text if 0 <= ends[place] < len(body) else ""
+                if pairs.get(word.text, partner) != partner or not partner:
+                    what = f"the macro {printable(name)} holds half a pair of brackets"
+                    yield Fault(word.line, what, "write both into it, or none")
+                    break
+
+
+def _speaking(script: Script) -> Iterator[Fault]:
+    for word, followed in _uses(script, _SPEAKING):
+        if followed == "something" or (followed != "bracket" and word.text.startswith("print")):
+            what = f"uses {word.text} without its bracket"
+            yield Fault(word.line, what, "write the bracket behind it, or choose another name")
+
+
+def _arrays(script: Script) -> Iterator[Fault]:
+    indexed = {
+        body[place].text for body in script.bodies for place in range(len(body)) if _is_indexed(body, place)
+    }
+    for declared in script.globals:
+        if not declared.sized and declared.name in indexed:
+            what = f"the array {printable(declared.name)} has no size"
+            yield Fault(declared.line, what, f"say how many entries it may have: {declared.name}[1000]")
+
+
+def _is_indexed(words: Sequence[Word], place: int) -> bool:
+    if words[place].kind != "name" or (place and words[place - 1].text in ("->", ".")):
         return False
     indexed = place + 1 < len(words) and words[place + 1].text == "["
     return indexed or (place > 0 and words[place - 1].text == "in")
@@ -323,9 +406,10 @@ def _handlers(script: Script) -> Iterator[Fault]:
     for handler in script.handlers:
         if not handler.body or _asks(handler.body, asking):
             continue
+        prints = any(word.text in ("printf", *_PRINTS) for word in handler.body)
         for point in handler.names:
-            if point == "begin" or re.match(r"(begin|init)\b", point):
-                if any(word.text in ("printf", *_PRINTS) for word in handler.body):
+            if re.match(r"(begin|init)\b", point):
+                if prints:
                     what = f"probe {printable(point)} prints before the window"
                     yield Fault(handler.line, what, "print in a handler that asks fd_sampling()")
             elif not re.match(r"(end|error|never)\b|fd\.", point) and point.rstrip("?!") not in aliases:
@@ -338,13 +422,15 @@ def _handlers(script: Script) -> Iterator[Fault]:
 
 def _asking(script: Script) -> set[str]:
     """The functions and macros that ask, themselves or through another."""
-    asking = {"fd_sampling"}
-    bodies = {**script.functions, **script.macros}
-    for _ in bodies:
-        more = {name for name, body in bodies.items() if name not in asking and _asks(body, asking)}
-        if not more:
-            break
+    users: dict[str, set[str]] = {}
+    for name, body in (*script.functions.items(), *script.macros.items()):
+        for word in body:
+            users.setdefault(word.text, set()).add(name)
+    asking, new = {"fd_sampling"}, ["fd_sampling"]
+    while new:
+        more = users.get(new.pop(), set()) - asking
         asking |= more
+        new += more
     return asking
 
 
@@ -354,13 +440,25 @@ def _asks(body: Iterable[Word], asking: set[str]) -> bool:
 
 def _prints(script: Script, *, rows: bool) -> Iterator[Fault]:
     """A histogram (`print(@hist_log(x))`) is numbers, so a text may hold it."""
-    for name in _PRINTS:
-        for word, arguments in calls(script.words, name):
-            pictured = len(arguments) == 1 and arguments[0] and arguments[0][0].text.startswith("@hist_")
-            if not (pictured and name in ("print", "println") and not rows):
-                yield Fault(
-                    word.line, f"prints with {name}()", "use printf(), and fd_str() around every text"
-                )
+    for word, arguments in calls(script.words, *_PRINTS):
+        pictured = len(arguments) == 1 and arguments[0] and arguments[0][0].text.startswith("@hist_")
+        if not (pictured and word.text in ("print", "println") and not rows):
+            yield Fault(
+                word.line, f"prints with {word.text}()", "use printf(), and fd_str() around every text"
+            )
+    for word, arguments in calls(script.words, "warn"):
+        for argument in arguments:
+            if not (_is_safe(argument) or _is_safe_sprintf(argument)):
+                shown = _shown(argument)
+                what = f"warns of {shown} as it is, so that a name could forge a warning"
+                yield Fault(word.line, what, f"write fd_str({shown})")
+
+
+def _is_safe_sprintf(argument: Sequence[Word]) -> bool:
+    written = next(calls(argument, "sprintf"), None)
+    if written is None or written[0] is not argument[0] or partners(argument)[1] != len(argument) - 1:
+        return False
+    return not list(_texts_of(*written))
 
 
 def _texts(script: Script) -> Iterator[Fault]:
@@ -382,7 +480,7 @@ def _texts_of(word: Word, arguments: Sequence[Sequence[Word]]) -> Iterator[Fault
         return
     for kind, argument in zip(kinds, arguments[1:], strict=True):
         line = argument[0].line if argument else word.line
-        shown = printable("".join(part.text for part in argument))[:60]
+        shown = _shown(argument)
         if kind in ("s", "c") and not _is_safe(argument):
             what = f"prints {shown} as it is, so that a name could forge a row"
             yield Fault(line, what, f"write fd_str({shown})")
@@ -397,11 +495,15 @@ def _literal(words: Iterable[Word]) -> str:
 
 def _is_safe(argument: Sequence[Word]) -> bool:
     """A constant, an escaped text, a name the kernel has given; or a choice among these, or some of them joined."""
-    while argument and argument[0].text == "(" and matching(argument, 0) == len(argument) - 1:
-        argument = argument[1:-1]
+    if argument and argument[0].text == "(" and partners(argument)[0] == len(argument) - 1:
+        return _is_safe(argument[1:-1])
     chosen = split(argument, "?")
     if len(chosen) > 1:
-        return all(_is_safe(side) for side in split(argument[len(chosen[0]) + 1 :], ":"))
+        # Each piece ends with what is chosen if the condition before it holds, and the next condition: a ? b : c ? d : e
+        sides = [split(piece, ":") for piece in chosen[1:]]
+        return all(_is_safe(side) for piece in sides[:-1] for side in piece[:-1]) and all(
+            _is_safe(side) for side in sides[-1] or [()]
+        )
     joined = split(argument, ".")
     if len(joined) > 1:
         return all(_is_safe(part) for part in joined)
@@ -409,7 +511,7 @@ def _is_safe(argument: Sequence[Word]) -> bool:
         return False
     if all(word.kind in ("string", "number") for word in argument):
         return True
-    is_call = len(argument) > 2 and argument[1].text == "(" and matching(argument, 1) == len(argument) - 1
+    is_call = len(argument) > 2 and argument[1].text == "(" and partners(argument)[1] == len(argument) - 1
     return is_call and argument[0].text in _ESCAPES | _KERNEL_TEXT
 
 
@@ -460,7 +562,7 @@ def _arguments(script: Script, probe: Probe) -> Iterator[Fault]:
         found = re.fullmatch(r"([$@])([0-9]+)", word.text) if word.kind == "name" else None
         if found is None:
             continue
-        number = int(found[2])
+        number = int(found[2][:9])
         if not 1 <= number <= len(compiled):
             what = f"{word.text}: the manifest has {len(compiled)} parameters with when: compile"
             yield Fault(word.line, what, "declare it there, in the order of the arguments")
@@ -483,6 +585,10 @@ def _settings(script: Script, probe: Probe) -> Iterator[Fault]:
         elif variable.value not in (None, parameter.default):
             what = f"{name} begins with {printable(str(variable.value))[:40]!r}, but its default in the manifest is"
             yield Fault(variable.line, f"{what} {parameter.default!r}", "say the same in both")
+
+
+def _shown(words: Iterable[Word]) -> str:
+    return printable("".join(word.text for word in words)[:200])[:60]
 
 
 def _plural(number: int, what: str) -> str:

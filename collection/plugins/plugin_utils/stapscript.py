@@ -17,6 +17,7 @@ _WORDS = re.compile(
     (?P<comment> //[^\n]* | \#[^\n]* | /\*.*?\*/ )
   | (?P<embedded> %\{.*?%\} )
   | (?P<string> "(?:[^"\\\n]|\\.)*" )
+  | (?P<unclosed> /\*.* | %\{.* | "(?:[^"\\\n]|\\.)* )
   | (?P<name> [$@]*[A-Za-z_][A-Za-z0-9_]*\$* | [$@][0-9\#$]+ )
   | (?P<number> 0[xX][0-9a-fA-F]+ | [0-9]+ )
   | (?P<sign> <<<|<<=|>>=|>>>|%\(|%\)|%\?|%:|->|\+\+|--|&&|\|\||[-+*/%.&|^=!<>]=|=~|!~|<<|>>|\S )
@@ -29,7 +30,11 @@ ASSIGNS = frozenset(
 )
 """Signs that change what stands before them (`++` and `--` also what stands after)."""
 
-_CLOSING = {"(": ")", "[": "]", "{": "}"}
+_OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
+_UNCLOSED = {"/*": "comment", "%{": "C code"}
+_ARGUMENT = re.compile(r"([$@])([0-9]+|\#)")
+_PASTES = 1000  # places at which arguments may stand: each costs another look at the text
+_DIGITS = 24  # more than the longest number of 64 bits has, which is octal
 
 
 class Word(NamedTuple):
@@ -70,8 +75,8 @@ class Global:
 class Script:
     """What stands in a script. words: all of it but comments. functions, macros: their bodies by name.
 
-    lines: where each of these begins. comments: (line, text). unclosed: (line, what) if the text ends inside
-    something.
+    lines: where each of these begins. comments: (line, text). unclosed: (line, what) of the first comment, C code
+    or text that does not end.
     """
 
     words: list[Word] = field(default_factory=list)
@@ -92,45 +97,93 @@ class Script:
 
 
 def read(text: str) -> Script:
-    """What stands in `text`. Never raises."""
+    """What stands in `text`. Never raises, and takes time in proportion to it."""
     script = Script()
     _split(text, script)
     top = _without_choices(script)
+    ends = partners(top)
+    functions: dict[str, list[Word]] = {}
     place = 0
     while place < len(top):
         word = top[place]
         if word.text == "probe":
-            place = _probe(top, place, script)
+            place = _probe(top, ends, place, script)
         elif word.text == "function":
-            place = _function(top, place, script)
+            place = _function(top, ends, place, script, functions)
         elif word.text == "global":
-            place = _globals(top, place, script)
+            place = _globals(top, ends, place, script)
         else:
             place += 1
+    script.functions = {name: tuple(body) for name, body in functions.items()}
     return script
 
 
-def calls(words: Sequence[Word], name: str) -> Iterator[tuple[Word, list[tuple[Word, ...]]]]:
-    """(the name, its arguments) of every call of `name`."""
-    for place, word in enumerate(words[:-1]):
-        if word.text == name and word.kind == "name" and words[place + 1].text == "(":
-            end = matching(words, place + 1)
-            yield word, split(words[place + 2 : end], ",")
+def with_arguments(text: str, arguments: Sequence[str], limit: int) -> str | None:
+    """Return the text as SystemTap reads it with these arguments; None if it gets longer than `limit`, or takes long.
 
-
-def matching(words: Sequence[Word], place: int) -> int:
-    """Where the bracket at `place` closes; the end of the words if it does not."""
-    depth = 0
-    for at in range(place, len(words)):
-        if words[at].kind != "sign":
+    Where a word begins with `$1` the argument stands as it is, where it begins with `@1` as a text; what follows
+    is read on from there, so that an argument may begin a comment, or a name that the script ends.
+    """
+    read_already: list[str] = []
+    length = place = pastes = 0
+    while found := _WORDS.match(text, place):
+        asked = _ARGUMENT.match(found[0]) if found.lastgroup == "name" else None
+        place = found.end()
+        value = None if asked is None else _argument(asked[2], arguments)
+        if asked is None or value is None:
             continue
-        if words[at].text in _CLOSING:
-            depth += 1
-        elif words[at].text in _CLOSING.values():
-            depth -= 1
-            if depth <= 0:
-                return at
-    return len(words)
+        if asked[1] == "@":
+            value = '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        read_already.append(text[: found.start()])
+        length += found.start()
+        text = value + text[found.start() + len(asked[0]) :]
+        place, pastes = 0, pastes + 1
+        if pastes > _PASTES or length + len(text) > limit:
+            return None
+    return "".join((*read_already, text))
+
+
+def _argument(which: str, arguments: Sequence[str]) -> str | None:
+    if which == "#":
+        return str(len(arguments))
+    number = int(which[:_DIGITS])
+    return arguments[number - 1] if 1 <= number <= len(arguments) else None
+
+
+def calls(words: Sequence[Word], *names: str) -> Iterator[tuple[Word, list[tuple[Word, ...]]]]:
+    """(the name, its arguments) of every call of one of the `names`."""
+    ends: list[int] | None = None
+    for place, word in enumerate(words[:-1]):
+        if word.text in names and word.kind == "name" and words[place + 1].text == "(":
+            ends = partners(words) if ends is None else ends
+            yield word, split(words[place + 2 : ends[place + 1]], ",")
+
+
+def partners(words: Sequence[Word]) -> list[int]:
+    """For every bracket where its partner is: after the last word or before the first if it has none."""
+    found = [-1] * len(words)
+    opened: list[int] = []
+    for place, word in enumerate(words):
+        if word.kind != "sign":
+            continue
+        if word.text in _OPENING:
+            opened.append(place)
+            found[place] = len(words)
+        elif word.text in _CLOSING and opened:
+            found[place] = opened.pop()
+            found[found[place]] = place
+    return found
+
+
+def too_deep(words: Sequence[Word], limit: int) -> int | None:
+    """Return the line where more than `limit` brackets are open, or so many were closed that none had opened."""
+    depth = 0
+    for word in words:
+        if word.kind == "sign":
+            depth += (word.text in _OPENING) - (word.text in _CLOSING)
+            if abs(depth) > limit:
+                return word.line
+    return None
 
 
 def split(words: Sequence[Word], sign: str) -> list[tuple[Word, ...]]:
@@ -140,7 +193,7 @@ def split(words: Sequence[Word], sign: str) -> list[tuple[Word, ...]]:
     for at, word in enumerate(words):
         if word.kind != "sign":
             continue
-        depth += (word.text in _CLOSING) - (word.text in _CLOSING.values())
+        depth += (word.text in _OPENING) - (word.text in _CLOSING)
         if word.text == sign and depth == 0:
             pieces.append(tuple(words[start:at]))
             start = at + 1
@@ -156,14 +209,12 @@ def _split(text: str, script: Script) -> None:
             choices += 1
         if kind == "comment":
             script.comments.append((line, word))
+        elif kind == "unclosed":
+            script.unclosed = script.unclosed or (line, _UNCLOSED.get(word[:2], "text"))
         elif kind != "blank":
             script.words.append(Word(word, kind, line, choices > 0))
         if word == "%)":
             choices -= 1
-        if kind == "sign" and script.unclosed is None:
-            rest = text[found.start() : found.start() + 2]
-            what = {"/*": "comment", "%{": "C code", '"': "text"}.get(rest, "text" if word == '"' else "")
-            script.unclosed = (line, what) if what else None
         line += word.count("\n")
 
 
@@ -204,16 +255,16 @@ def _macro(words: Sequence[Word], place: int, script: Script) -> int:
     return place
 
 
-def _probe(words: Sequence[Word], place: int, script: Script) -> int:
+def _probe(words: Sequence[Word], ends: Sequence[int], place: int, script: Script) -> int:
     """A `{` among points belongs to them after a dot, a comma or another (`syscall.{open,close}`)."""
     start = at = place + 1
     while at < len(words):
         if words[at].text == "{":
             if words[at - 1].text not in (".", ",", "{", "probe", "=", "+="):
                 break
-            at = matching(words, at)
+            at = ends[at]
         at += 1
-    end = matching(words, at)
+    end = _end(words, ends, at)
     head = words[start:at]
     equals = next(
         (n for n, word in enumerate(head) if word.text in ("=", "+=") and word.kind == "sign"), None
@@ -224,18 +275,25 @@ def _probe(words: Sequence[Word], place: int, script: Script) -> int:
     return end + 1
 
 
-def _function(words: Sequence[Word], place: int, script: Script) -> int:
+def _end(words: Sequence[Word], ends: Sequence[int], at: int) -> int:
+    """Where the body ends that begins here, and everything if none does."""
+    return ends[at] if at < len(words) else len(words)
+
+
+def _function(
+    words: Sequence[Word], ends: Sequence[int], place: int, script: Script, functions: dict[str, list[Word]]
+) -> int:
     name = words[place + 1].text if place + 1 < len(words) else ""
     at = place + 1
     while at < len(words) and words[at].text != "{" and words[at].kind != "embedded":
         at += 1
-    end = at if at < len(words) and words[at].kind == "embedded" else matching(words, at)
+    end = at if at < len(words) and words[at].kind == "embedded" else _end(words, ends, at)
     script.lines.setdefault(name, words[place].line)
-    script.functions[name] = (*script.functions.get(name, ()), *words[at + 1 : end])
+    functions.setdefault(name, []).extend(words[at + 1 : end])
     return end + 1
 
 
-def _globals(words: Sequence[Word], place: int, script: Script) -> int:
+def _globals(words: Sequence[Word], ends: Sequence[int], place: int, script: Script) -> int:
     at = place + 1
     while at < len(words) and words[at].kind == "name":
         name, sized, value = words[at], False, None
@@ -243,7 +301,7 @@ def _globals(words: Sequence[Word], place: int, script: Script) -> int:
         if at < len(words) and words[at].text == "%":
             at += 1
         if at < len(words) and words[at].text == "[":
-            sized, at = True, matching(words, at) + 1
+            sized, at = True, ends[at] + 1
         if at < len(words) and words[at].text == "=":
             start = at = at + 1
             while at < len(words) and words[at].text in ("-", "+"):
@@ -267,6 +325,8 @@ def _literal(words: Sequence[Word]) -> int | str | None:
     signs, number = words[:-1], words[-1] if words else None
     if number is None or number.kind != "number" or any(word.text not in ("-", "+") for word in signs):
         return None
+    if len(number.text) > _DIGITS:
+        return None  # SystemTap does not take it either
     hexadecimal = number.text[:2] in ("0x", "0X")
     octal = number.text.startswith("0") and not hexadecimal and set(number.text) <= set("01234567")
     value = int(number.text, 16 if hexadecimal else 8 if octal else 10)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import dataclasses
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -335,3 +337,12 @@ def test_a_probe_is_named_as_the_user_did() -> None:
         FleetdiagError, match=r"probe ./my.stp: it is not part of this sweep \(example:io/x\)"
     ):
         parameters.check_names([script()], given_values)
+
+
+def test_script_and_arguments_are_checked_together(tmp_path: Path) -> None:
+    path = tmp_path / "x.stp"
+    path.write_text('global x\nprobe begin { x = $1 "*/ 0; system(@2) //"\n println(x) }')
+    probe = dataclasses.replace(script(2), unmodified=True, script=path)
+    with pytest.raises(FleetdiagError, match=re.escape("line 2 of the script system() runs a command")):
+        parameters.check(probe, {"args": "'/*' id"})
+    assert parameters.check(probe, {"args": "1 id"})["args"] == "1 id"

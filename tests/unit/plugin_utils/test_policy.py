@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bypasses import COMMANDS, HARMLESS
 from hypothesis import given
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import policy
@@ -104,6 +106,26 @@ def test_no_script_may(text: str, line: int, what: str, level: policy.Level) -> 
     assert any(at == line and what in said for at, said in found(text, level)), found(text, level)
 
 
+@pytest.mark.parametrize("level", ["script", "probe"])
+@pytest.mark.parametrize("hidden_by", COMMANDS)
+def test_no_script_may_run_a_command_however_it_is_hidden(hidden_by: str, level: policy.Level) -> None:
+    script, arguments = COMMANDS[hidden_by]
+    said = [fault.what for fault in policy.faults(script, level, arguments=arguments)]
+    assert "system() runs a command on the host" in said
+
+
+@pytest.mark.parametrize("what", HARMLESS)
+def test_what_only_looks_like_a_command_is_none(what: str) -> None:
+    script, arguments = HARMLESS[what]
+    assert policy.faults(script, "script", arguments=arguments) == []
+
+
+def test_arguments_do_not_make_a_script_longer_than_scripts_may_be() -> None:
+    for script, argument in (("$1 " * 50_000, "x"), ("$1 $1", "x" * 200_000)):
+        (fault,) = policy.faults(script, "script", arguments=[argument])
+        assert fault.what == "gets too long with its arguments"
+
+
 @pytest.mark.parametrize(
     ("text", "what"),
     [
@@ -159,6 +181,42 @@ OF_A_PROBE = [
     (in_handler("println(execname())"), 3, "prints with println()"),
     (in_handler('error("x")'), 3, "prints with error()"),
     (in_handler('ftrace("x")'), 3, "prints with ftrace()"),
+    (in_handler("print_ubacktrace()"), 3, "prints with print_ubacktrace()"),
+    (in_handler("print_usyms(ubacktrace())"), 3, "prints with print_usyms()"),
+    (in_handler("assert(0, execname())"), 3, "prints with assert()"),
+    (in_handler("warn(execname())"), 3, "warns of execname() as it is"),
+    (in_handler('warn(sprintf("%s", execname()))'), 3, "warns of sprintf("),
+    (in_handler('warn(sprintf("%d", 1) . execname())'), 3, "warns of sprintf("),
+    ("function text_str:string(s:string) { return s }", 1, "defines text_str, a function of SystemTap's own"),
+    ("function ppfunc:string() { return execname() }", 1, "defines ppfunc, a function of SystemTap's own"),
+    ("function warn(a:string, b:string) { }", 1, "defines warn, a function of SystemTap's own"),
+    (
+        "@define n %( text_str %)\nfunction @n:string(s:string) { return s }",
+        2,
+        "defines a function without saying its name",
+    ),
+    (
+        "function %( 0 %? a %: text_str %) :string(s:string) { return s }",
+        1,
+        "defines a function without saying its name",
+    ),
+    (
+        "@define d(n) %( function pp:string(s:string) { return @n } %)",
+        1,
+        "the macro @d holds a declaration",
+    ),
+    (
+        "@define lp %( ( %)\n" + in_handler('printf @lp "%s", execname())'),
+        4,
+        "uses printf without its bracket",
+    ),
+    ("@define lp %( ( %)\n" + in_handler("warn @lp execname())"), 4, "uses warn without its bracket"),
+    ("@define c(x) %( @x (execname()) %)\n" + in_handler("@c(warn)"), 4, "uses warn without its bracket"),
+    (
+        "@define m %( x) . execname( %)\n" + in_handler('printf("%s", text_str(@m))'),
+        1,
+        "the macro @m holds half a pair of brackets",
+    ),
     ("global a, b[9]\n" + in_handler("a[1]++"), 1, "the array a has no size"),
     ("global a[9], b\n" + in_handler("if (x in b) next"), 1, "the array b has no size"),
     ("probe timer.ms(10) { count++ }", 1, "probe timer.ms(10) does not ask whether the window is open"),
@@ -190,6 +248,10 @@ ALLOWED = [
     in_handler('printf("%s %-20s\\n", ppfunc(), a == 1 ? fd_str(b) : (c ? "d" : fd_str(e)))'),
     in_handler('printf("a" "%s\\n", fd_str(b))'),
     in_handler('warn("x")'),
+    in_handler('warn(sprintf("x: %d %s", n, fd_str(name)))'),
+    in_handler("error = $ret  if (error) next"),
+    in_handler("if ($skb->system == 1) system = 2"),
+    in_handler('printf("%s", a ? b ? "c" : "d" : e ? fd_str(f) : "g")'),
     in_handler("print(@hist_log(times))"),
     in_handler('x = sprintf("%s", execname())'),
     'probe module("ext4").function("*") { if (!fd_sampling()) next }',
@@ -356,3 +418,65 @@ def test_any_text_has_faults_or_none(text: str) -> None:
         for fault in policy.faults(text, level, probe()):  # type: ignore[arg-type]
             assert 1 <= fault.line <= text.count("\n") + 1
             assert "\n" not in fault.what + fault.advice
+
+
+DEEP = [
+    "printf(" * 30_000 + ")" * 30_000,
+    'printf("%s", ' + "(" * 60_000 + "x" + ")" * 60_000 + ")",
+    'printf("%s", ' + "(a?" * 3_000 + "1" + ":2)" * 3_000 + ")",
+    'printf("%s", ' + '"a".(' * 3_000 + '"b"' + ")" * 3_000 + ")",
+    "a[" * 20_000 + "1" + "]=" * 20_000 + "1",
+    "]=" * 60_000,
+    "{" * 60_000,
+]
+
+
+@pytest.mark.parametrize("code", DEEP, ids=range(len(DEEP)))
+def test_brackets_are_only_so_deep(code: str) -> None:
+    said = found("probe begin { " + code + " }")
+    assert said == [(1, "more than 64 brackets are open, or closed, at once")]
+
+
+def test_a_number_that_is_too_long_is_no_value() -> None:
+    assert found("global a = " + "1" * 5_000, "script") == []
+    assert any(
+        "the manifest has 0 parameters" in what
+        for _, what in found(in_handler("x = $" + "1" * 5_000), "probe", probe("text"))
+    )
+
+
+LONG = {  # made of so many pieces
+    "unclosed comments": lambda n: "/*" * n,
+    "unclosed texts": lambda n: "probe begin { x = " + '\\"' * n,
+    "C code that does not end": lambda n: "%{" * n,
+    "choices without brackets": lambda n: in_handler('printf("%s", ' + "a?" * n + '"x"' + ':"y"' * n + ")"),
+    "functions that ask through another": lambda n: "".join(
+        f"function f{at}() {{ f{at + 1}() }}\n" for at in range(n // 8)
+    ),
+    "one function many times": lambda n: "function f() { x }" * (n // 4),
+    "globals and bodies": lambda n: "".join(
+        f"global g{at}\nprobe timer.ms({at}) {{ x }}\n" for at in range(n // 8)
+    ),
+    "points of one body": lambda n: "probe begin" + ", begin" * n + " { " + "x " * n + "}",
+    "a width of zeros": lambda n: in_handler('printf("%' + "0" * 4 * n + '#", x)'),
+    "a pattern of stars": lambda n: 'probe kernel.function("' + "*" * 4 * n + 'x") { }',
+    "nested calls": lambda n: in_handler(("f(" * 60 + ")" * 60) * (n // 40)),
+    "assignments behind brackets": lambda n: in_handler("{ ]= " * 30 + "a[1]= " * n),
+}
+
+
+def steps(text: str) -> int:
+    """Processor time in microseconds that it takes to judge a script."""
+    began = time.process_time()
+    policy.faults(text, "probe", probe("text"))
+    return round((time.process_time() - began) * 1e6)
+
+
+@pytest.mark.parametrize("made_of", LONG)
+def test_a_script_takes_time_in_proportion_to_its_length(made_of: str) -> None:
+    """Sixteen times the length takes sixteen times as long, and 256 times where somebody looks at all for each."""
+    make = LONG[made_of]
+    short, long = make(1_500), make(24_000)
+    assert len(long) <= policy.MAX_BYTES * 2
+    least = min(steps(short) for _ in range(3))
+    assert steps(long) < 90 * max(least, 2_000)
