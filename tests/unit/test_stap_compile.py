@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Scripts of which nothing is left but what would always be there. The C source is that of SystemTap 5.6."""
+"""What is made of what SystemTap leaves and does. The C source is that of SystemTap 5.6."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ansible_collections.fleetdiag.systemtap.plugins.modules.stap_compile import lifeless
+from ansible_collections.fleetdiag.systemtap.plugins.modules.stap_compile import forbidden, lifeless
 
 CONTROL = [
     ('procfs(\\"window\\").write', "<input1>:24:1"),
@@ -69,3 +75,80 @@ def test_a_source_that_cannot_be_read_is_no_reason_to_refuse(tmp_path: Path) -> 
     (tmp_path / "stap1").mkdir()
     (tmp_path / "stap1" / "fd_x_src.c").write_text("another SystemTap has another form")
     assert lifeless(str(tmp_path), "fd_x", "x.stp") == ""
+
+
+# It answers -V, else it does what the test says; $name is the module that is wanted.
+STAP = """#!/bin/sh
+case $1 in -V) echo "Systemtap translator/driver (version 5.6)"; exit 0 ;; esac
+while [ "$1" != -m ]; do shift; done
+name=$2
+mkdir -p "$TMPDIR/stapAbC"
+{behaviour}
+"""
+LEAVES_C = 'echo "{text}" >"$TMPDIR/stapAbC/${{name}}_src.c"; echo module >"$name.ko"'
+
+
+def run(folder: Path, behaviour: str, **options: Any) -> dict[str, Any]:
+    """The result of one script, from the module as Ansible starts it, with a stap that behaves like this."""
+    programs = folder / "programs"
+    programs.mkdir(exist_ok=True)
+    stap = programs / "stap"
+    stap.write_text(STAP.format(behaviour=behaviour))
+    stap.chmod(0o755)
+    source = {"name": "x", "file": "x.stp", "script": "probe begin {}"}
+    source["key"] = hashlib.sha256(behaviour.encode()).hexdigest()
+    wanted = {"kernel": "6.1.0-test", "tapset": {}, "sources": [source], "cache_dir": str(folder / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-m", "ansible_collections.fleetdiag.systemtap.plugins.modules.stap_compile"],
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": {**wanted, "min_free_mb": 0, **options}}),
+        env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (entry,) = json.loads(done.stdout)["modules"]
+    assert isinstance(entry, dict)
+    return entry
+
+
+def test_a_module_is_built_from_c_that_may_run(tmp_path: Path) -> None:
+    entry = run(tmp_path, LEAVES_C.format(text="int x;"))
+    assert (entry["status"], entry["error"]) == ("built", "")
+    assert Path(entry["path"]).read_text() == "module\n"
+
+
+@pytest.mark.parametrize("text", ["_stp_ctl_send(STP_SYSTEM, a, b);", "panic(1);", "x = STP_SYSTEM;"])
+def test_a_module_that_would_run_a_command_is_not_handed_out(tmp_path: Path, text: str) -> None:
+    entry = run(tmp_path, LEAVES_C.format(text=text))
+    assert entry["status"] == "failed"
+    assert entry["error"].startswith("x.stp: its module would run a command on the probed host")
+    assert not list(tmp_path.glob("cache/*/modules/*.ko"))
+
+
+def test_a_module_without_its_c_is_not_handed_out(tmp_path: Path) -> None:
+    assert forbidden(str(tmp_path), "fd_x", "x.stp").startswith("x.stp: SystemTap left no C source")
+    entry = run(tmp_path, 'echo module >"$name.ko"')
+    assert (entry["status"], entry["path"]) == ("failed", "")
+
+
+def test_a_stap_that_does_not_end_is_killed(tmp_path: Path) -> None:
+    entry = run(tmp_path, "trap '' INT TERM; while :; do sleep 1; done", timeout=1)
+    assert (entry["status"], entry["error"]) == ("failed", "compiling took longer than 1 s")
+
+
+def test_a_compiler_gets_no_more_memory_than_it_may(tmp_path: Path) -> None:
+    behaviour = f"{sys.executable} -c 'bytearray(1 << 30)' || {{ echo cc1: out of memory >&2; exit 1; }}"
+    entry = run(tmp_path, behaviour, memory_mb=600)
+    assert entry["error"].startswith("compiling needs more than 600 MB of memory (memory_mb)")
+
+
+def test_what_a_killed_compilation_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    work = tmp_path / "cache" / "6.1.0-test" / "work"
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    for name in (f"x-{gone.pid}", f"y-{os.getpid()}", "kept"):
+        (work / name / "tmp").mkdir(parents=True)
+    run(tmp_path, LEAVES_C.format(text="int x;"))
+    assert sorted(path.name for path in work.iterdir()) == ["kept", f"y-{os.getpid()}"]

@@ -75,6 +75,10 @@ options:
     description: Seconds one script may take. The first for a kernel takes minutes on a small machine.
     type: int
     default: 1200
+  memory_mb:
+    description: Memory that each program of a compilation may take, in MB of address space.
+    type: int
+    default: 8192
   min_free_mb:
     description: Free space that O(cache_dir) must have.
     type: int
@@ -156,6 +160,7 @@ import hashlib
 import itertools
 import os
 import re
+import resource
 import shutil
 import time
 
@@ -167,6 +172,8 @@ PLACEHOLDER = "00000000_000000_0000"
 IN_USE_S = 3600  # a module that was used this recently may belong to a sweep that still runs
 DEBUGINFOD_URLS = "/etc/debuginfod/fleetdiag.urls"  # written by the role install
 ERROR_BYTES = 6000
+KILL_AFTER_S = 20  # after the signal that asks stap to end
+NO_MEMORY = re.compile("std::bad_alloc|out of memory|memory exhausted|Cannot allocate memory", re.IGNORECASE)
 EMPTY_TALK = re.compile(
     r"^(Keeping temporary directory|Tip: |Rerun with -v|Number of similar ).*\n?", re.MULTILINE
 )
@@ -201,6 +208,7 @@ def main():
             },
             "cache_dir": {"type": "path", "default": "/var/cache/fleetdiag"},
             "timeout": {"type": "int", "default": 1200},
+            "memory_mb": {"type": "int", "default": 8192},
             "min_free_mb": {"type": "int", "default": 300},
             "max_mb": {"type": "int", "default": 4096},
             "sign_key": {"type": "path", "no_log": False},
@@ -344,6 +352,7 @@ def free_mb(path):
 def build(module, stap, source, home, kept):
     """Compile into `kept`; the message is empty when that worked."""
     work = os.path.join(home, "work", f"{source['name']}-{os.getpid()}")
+    remove_abandoned(os.path.dirname(work))
     shutil.rmtree(work, ignore_errors=True)
     tapset = os.path.join(work, "tapset")
     temporary = os.path.join(work, "tmp")
@@ -370,6 +379,19 @@ def build(module, stap, source, home, kept):
         return error
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def remove_abandoned(folder):
+    """Remove what compilations that were killed have left: folders NAME-PID of processes that are no more."""
+    for path in glob.glob(os.path.join(glob.escape(folder), "*-*")):
+        pid = path.rpartition("-")[2]
+        if pid.isascii() and pid.isdigit():
+            try:
+                os.kill(int(pid), 0)
+            except (ProcessLookupError, OverflowError):
+                shutil.rmtree(path, ignore_errors=True)
+            except PermissionError:
+                pass  # it is somebody's
 
 
 def narrow(module, stap, source, work):
@@ -415,11 +437,12 @@ def run_stap(module, stap, source, name, home, work):
 
 
 def run_once(module, stap, source, name, home, work):
-    """stap is never killed hard. -g is never given: no embedded C.
+    """stap may clean up when its time is over, and is killed if it does not. -g is never given: no embedded C.
 
     With -k the C source stays, which says what every probe point was resolved to.
     """
-    command = ["timeout", "--signal=INT", str(module.params["timeout"])]
+    seconds = module.params["timeout"]
+    command = ["timeout", "--signal=INT", f"--kill-after={min(KILL_AFTER_S, seconds)}", str(seconds)]
     command += [
         stap,
         "-k",
@@ -444,12 +467,29 @@ def run_once(module, stap, source, name, home, work):
     if source["debuginfo"] and os.path.exists(DEBUGINFOD_URLS):
         with open(DEBUGINFOD_URLS) as stream:
             environment["DEBUGINFOD_URLS"] = " ".join(stream.read().split())
-    code, out, err = module.run_command(
-        command, cwd=work, environ_update=environment, errors="backslashreplace"
-    )
-    if code == 124:
-        return code, f"compiling took longer than {module.params['timeout']} s"
+    began = time.monotonic()
+    with memory_limit(module.params["memory_mb"]):
+        code, out, err = module.run_command(
+            command, cwd=work, environ_update=environment, errors="backslashreplace"
+        )
+    if code == 124 or (code in (137, -9) and time.monotonic() - began >= seconds):  # -9: timeout(1) kills itself too
+        return code, f"compiling took longer than {seconds} s"
+    if code and NO_MEMORY.search(err + out):
+        return code, f"compiling needs more than {module.params['memory_mb']} MB of memory (memory_mb)\n\n{err + out}"
     return code, err + out if code else ""
+
+
+@contextlib.contextmanager
+def memory_limit(megabytes):
+    """Each program that is started meanwhile gets no more memory than this: a builder may be somebody's server."""
+    before, most = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = megabytes << 20
+    limits = [limit for limit in (wanted, before, most) if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min(limits), most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (before, most))
 
 
 def forbidden(temporary, name, file):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -360,7 +361,7 @@ def _macros(script: Script) -> Iterator[Fault]:
         line, body = script.lines[name], (Word("", "sign", 0), *body)
         if any(
             word.text in ("probe", "function", "global") and word.kind == "name" and before.text != "."
-            for before, word in zip(body, body[1:], strict=False)
+            for before, word in pairwise(body)
         ):
             what = f"the macro {printable(name)} holds a declaration"
             yield Fault(line, what, "write it out: macros are for what runs")
