@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import traffic
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.coverage import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
@@ -75,6 +76,11 @@ def _run(args: argparse.Namespace) -> int:
     print("\n".join(lines(ended)))
     if stop.requested:
         return EXIT_INTERRUPTED
+    return exit_code(ended)
+
+
+def exit_code(ended: Mapping[str, Ended]) -> int:
+    """Return 3 where not all was ended or given back on some host, else 0."""
     return EXIT_INCOMPLETE if any(host.trouble or not host.heard for host in ended.values()) else EXIT_OK
 
 
@@ -89,23 +95,36 @@ def take(ended: Mapping[str, Ended], event: playbook.Event) -> None:
     if kind == "runner_on_unreachable":
         host.heard, host.trouble = True, f"unreachable: {_said(result)}"
     elif kind == "runner_on_failed":
-        host.heard = True
-        host.trouble = "; ".join(filter(None, [host.trouble, _said(result)]))
+        _add_trouble(host, _said(result))
+        _take_weights(host, result)
     elif kind == "runner_on_ok":
         host.heard = True
         if data.get("task_action") == SESSIONS:
             host.sweeps, host.modules = len(result.get("sweeps") or []), int(result.get("modules") or 0)
         # What a balancer said, of whatever kind it is.
         said = _mapping(_mapping(result, "ansible_facts"), "drain_said")
-        host.weights += [
-            f"{printable(str(label))} {weight.get('after')}"
-            for label, weight in _mapping(said, "weights").items()
-            if isinstance(weight, dict)
-        ]
-        host.left += [
-            f"{printable(str(label))}: {progress.first_line(why)}"
-            for label, why in _mapping(said, "left").items()
-        ]
+        _take_weights(host, said)
+        if not said.get("failed"):  # else its message is the trouble, and says the same
+            for one in traffic.owed(said):
+                weight = "" if one.weight is None else f"weight {one.weight:g} "
+                why = f"{one.label}: {weight}is not given back yet: {one.why}"
+                _add_trouble(host, progress.first_line(why))
+
+
+def _add_trouble(host: Ended, why: str) -> None:
+    host.heard = True
+    host.trouble = "; ".join(filter(None, [host.trouble, why]))
+
+
+def _take_weights(host: Ended, said: Mapping[str, Any]) -> None:
+    host.weights += [
+        f"{printable(str(label))} {weight.get('after')}"
+        for label, weight in _mapping(said, "weights").items()
+        if isinstance(weight, dict)
+    ]
+    host.left += [
+        f"{printable(label)}: {progress.first_line(why)}" for label, why in traffic.left(said).items()
+    ]
 
 
 def lines(ended: Mapping[str, Ended]) -> Iterator[str]:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,16 @@ class Balancer:
             line for line in haproxy.ask(self.socket, "show info").splitlines() if line.startswith("Pid:")
         )
 
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """It takes connections and answers none, as when it is busy."""
+        worker = int(self.worker().split()[1])
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(worker, signal.SIGCONT)
+
     def reload(self) -> None:
         before = self.worker()
         self.process.send_signal(signal.SIGUSR2)
@@ -125,10 +136,10 @@ def test_every_backend_of_a_server_is_lowered_and_given_back(balancer: Balancer)
     record = lower(balancer, "web1", backends=[])
     assert (balancer.weight("web1"), balancer.weight("web1", "pages")) == (50, 20)
     assert balancer.weight("web2") == 100
-    restored, left = haproxy.restore(record)
+    given = haproxy.restore(record)
     assert (balancer.weight("web1"), balancer.weight("web1", "pages")) == (100, 40)
-    assert (len(restored), left) == (2, {})
-    assert haproxy.restore(record) == ({}, {})  # again: nothing to do
+    assert (len(given.weights), given.left, given.owed) == (2, {}, {})
+    assert haproxy.restore(record) == haproxy.Given()  # again: nothing to do
 
 
 @pytest.mark.parametrize(
@@ -156,10 +167,10 @@ def test_h1_the_balancers_own_timer_gives_the_weight_back_when_nobody_else_does(
 def test_h2_a_weight_that_an_operator_changed_meanwhile_is_left_alone(balancer: Balancer) -> None:
     record = lower(balancer, "web1")
     haproxy.write_weight(balancer.socket, "web", "web1", 77)
-    restored, left = haproxy.restore(record)
+    given = haproxy.restore(record)
     assert balancer.weight("web1") == 77
-    assert not restored
-    assert "its weight is 77, not the 50 we had set" in next(iter(left.values()))
+    assert (given.weights, given.owed) == ({}, {})
+    assert "its weight is 77, not the 50 we had set" in next(iter(given.left.values()))
 
 
 def test_h3_a_server_in_maintenance_stays_there(balancer: Balancer) -> None:
@@ -207,9 +218,109 @@ def test_h5_after_a_reload_there_is_nothing_to_give_back(balancer: Balancer) -> 
     record = lower(balancer, "web1")
     balancer.reload()
     assert balancer.weight("web1") == 100
-    restored, left = haproxy.restore(record)
-    assert (restored, len(left)) == ({}, 1)
+    given = haproxy.restore(record)
+    assert (given.weights, len(given.left), given.owed) == ({}, 1, {})
     assert balancer.weight("web1") == 100
+
+
+# --- H7: a balancer that does not answer
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wait for an answer, cut short."""
+    monkeypatch.setattr(haproxy, "_TIMEOUT_S", 0.5)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_h7_a_weight_that_could_not_be_given_back_stays_in_its_record(balancer: Balancer) -> None:
+    record = lower(balancer, "web1")
+    with balancer.stopped():
+        given = haproxy.restore(record)
+    assert Path(record).exists()
+    label = f"{balancer.socket}: web/web1"
+    assert (given.weights, given.left, list(given.owed)) == ({}, {}, [label])
+    assert given.owed[label]["weight"] == 100
+    assert "timed out" in given.owed[label]["why"]
+    assert haproxy.restore(record).weights == {label: 100}
+    assert (balancer.weight("web1"), Path(record).exists()) == (100, False)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_h7_only_what_is_still_owed_stays_in_the_record(balancer: Balancer, second: Balancer) -> None:
+    record = str(balancer.folder / "record.json")
+    haproxy.lower([*planned(balancer, "web1"), *planned(second, "web1")], record, "t")
+    with second.stopped():
+        haproxy.restore(record)
+    assert [entry.socket for entry in haproxy.read_record(record)] == [second.socket]
+    haproxy.write_weight(balancer.socket, "web", "web1", 50)  # somebody else's now
+    haproxy.restore(record)
+    assert (balancer.weight("web1"), second.weight("web1")) == (50, 100)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_h7_lowering_that_fails_keeps_what_it_could_not_take_back(
+    balancer: Balancer, second: Balancer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The weight is set, but the answer to that is lost, and so is every later one."""
+    record = str(tmp_path / "record.json")
+    real = haproxy.ask
+    stopped = second.stopped()
+
+    def ask(path: str, command: str) -> str:
+        answer = real(path, command)
+        if path == second.socket and command.startswith("set weight"):
+            stopped.__enter__()
+        return str(answer)
+
+    entries = [*planned(balancer, "web1"), *planned(second, "web1")]
+    monkeypatch.setattr(haproxy, "ask", ask)
+    try:
+        with pytest.raises(HaproxyError, match="timed out"):
+            haproxy.lower(entries, record, "t")
+    finally:
+        stopped.__exit__(None, None, None)
+    monkeypatch.setattr(haproxy, "ask", real)
+    assert (balancer.weight("web1"), second.weight("web1")) == (100, 50)
+    haproxy.restore(record)
+    assert second.weight("web1") == 100
+
+
+def test_h7_the_timers_program_tries_until_all_is_given_back(balancer: Balancer) -> None:
+    record = lower(balancer, "web1")
+    with balancer.stopped():
+        program = subprocess.Popen(
+            [sys.executable, haproxy.__file__, record], stdout=subprocess.PIPE, text=True
+        )
+        assert program.stdout is not None
+        assert "web/web1: weight 100 is not given back yet: " in program.stdout.readline()
+    assert program.wait(60) == 0
+    assert (balancer.weight("web1"), Path(record).exists()) == (100, False)
+
+
+def test_h7_a_server_that_is_gone_is_no_debt(balancer: Balancer, tmp_path: Path) -> None:
+    """Else its record would be tried for ever."""
+    record = tmp_path / "gone.json"
+    for backend, server in (("web", "web9"), ("none", "web1")):
+        entry = {"socket": balancer.socket, "backend": backend, "server": server, "before": 100, "set": 50}
+        record.write_text(json.dumps({"token": "gone", "entries": [entry]}))
+        given = haproxy.restore(str(record))
+        assert (len(given.left), given.owed, record.exists()) == (1, {}, False)
+
+
+def test_h7_the_module_fails_where_a_weight_is_owed_and_keeps_its_timer(
+    balancer: Balancer, tmp_path: Path
+) -> None:
+    run_module(balancer, tmp_path, {"state": "lowered", "token": "h7", "servers": ["web1"], "ttl": 600})
+    with balancer.stopped():
+        said = run_module(balancer, tmp_path, {"state": "restored", "token": "h7"})
+    label = f"{balancer.socket}: web/web1"
+    assert said["owed"][label]["weight"] == 100
+    assert f"{label}: weight 100 is not given back yet: " in said["msg"]
+    assert sorted(path.name for path in (tmp_path / "records").iterdir()) == ["h7.json", "h7.py"]
+    assert run_module(balancer, tmp_path, {"state": "restored", "token": "h7"})["changed"]
+    assert not list((tmp_path / "records").iterdir())
+    end_timers(tmp_path)
 
 
 def test_h6_the_last_active_server_is_never_lowered(balancer: Balancer) -> None:
@@ -285,6 +396,11 @@ def run_module(balancer: Balancer, folder: Path, arguments: dict[str, Any], *opt
     return result
 
 
+def end_timers(folder: Path) -> None:
+    """End the processes that stand for timers where there is no systemd."""
+    subprocess.run(["pkill", "-f", f"{folder}/records"], check=False)
+
+
 def test_the_module_lowers_once_and_gives_back_once(balancer: Balancer, tmp_path: Path) -> None:
     arguments = {"state": "lowered", "token": "sweep_1", "servers": ["web1"], "weight": "25%", "ttl": 600}
     would = run_module(balancer, tmp_path, arguments, "--check")
@@ -297,7 +413,7 @@ def test_the_module_lowers_once_and_gives_back_once(balancer: Balancer, tmp_path
     given = run_module(balancer, tmp_path, {"state": "restored", "token": "sweep_1"})
     assert (given["changed"], given["left"], balancer.weight("web1")) == (True, {}, 100)
     assert not run_module(balancer, tmp_path, {"state": "restored", "token": "sweep_1"})["changed"]
-    subprocess.run(["pkill", "-f", f"{tmp_path}/records"], check=False)
+    end_timers(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -373,7 +489,22 @@ def test_the_role_lowers_on_both_balancers_and_gives_back(
     done = drain(both, tmp_path, "restored")
     assert done.returncode == 0, done.stdout
     assert (balancer.weight("web1"), second.weight("web1")) == (100, 100)
-    subprocess.run(["pkill", "-f", f"{tmp_path}/records_"], check=False)
+    end_timers(tmp_path)
+
+
+def test_the_role_gives_back_what_it_can_and_fails_where_a_balancer_does_not_answer(
+    balancer: Balancer, second: Balancer, tmp_path: Path
+) -> None:
+    both = {"lb1": [balancer.socket], "lb2": [second.socket]}
+    assert drain(both, tmp_path, "lowered").returncode == 0
+    with balancer.stopped():
+        done = drain(both, tmp_path, "restored")
+    assert done.returncode != 0
+    assert f"lb1: {balancer.socket}: web/web1: weight 100 is not given back yet: " in done.stdout
+    assert second.weight("web1") == 100
+    assert drain(both, tmp_path, "restored").returncode == 0
+    assert balancer.weight("web1") == 100
+    end_timers(tmp_path)
 
 
 def test_one_balancer_that_refuses_takes_the_others_back(balancer: Balancer, tmp_path: Path) -> None:
@@ -382,4 +513,4 @@ def test_one_balancer_that_refuses_takes_the_others_back(balancer: Balancer, tmp
     assert "no weight was lowered: " in done.stdout
     assert "name an admin socket of a running HAProxy" in done.stdout
     assert balancer.weight("web1") == 100
-    subprocess.run(["pkill", "-f", f"{tmp_path}/records_"], check=False)
+    end_timers(tmp_path)

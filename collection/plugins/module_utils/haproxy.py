@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Weights of HAProxy's servers through its admin sockets: lowered with a record, and given back by it.
 
-Standard library only and complete in itself: `lower` leaves a copy of this very file beside its record, and a
+Standard library only and complete in itself: the module leaves a copy of this very file beside its record, and a
 timer of the balancer runs that copy (`python3 haproxy.py RECORD`), whatever became of the controller.
 
 A record is a JSON file: {"token", "entries": [{"socket", "backend", "server", "before", "set"}]}. Restoring is
-compare-and-swap: a weight that is no longer the one we set belongs to somebody else and is left alone.
+compare-and-swap: a weight that is no longer the one we set belongs to somebody else and is left alone. A weight that
+could not be asked for or set is owed: it stays in the record, and the timer's program tries until none is.
 """
 
 from __future__ import annotations
@@ -18,18 +19,24 @@ import re
 import socket
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 WEIGHT = re.compile(r"([0-9]{1,3})(%?)")
 MAX_WEIGHT = 256
 MAX_ANSWER = 64 * 1024 * 1024
+RETRY_S = 5
 _TIMEOUT_S = 10
 _STATIC = "static LB algorithm"
+_GONE = ("No such server.", "No such backend.")
 
 
 class HaproxyError(Exception):
     """One sentence: what, where, what to do."""
+
+
+class GoneError(HaproxyError):
+    """HAProxy answers that it has no such server."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,26 @@ class Entry:
         return f"{self.socket}: {self.backend}/{self.server}"
 
 
+@dataclass(frozen=True)
+class Given:
+    """What became of weights that were to be given back, by label.
+
+    weights: those that are given back. left: why those that are somebody else's were left alone. owed: those that are
+    still lowered, as {"weight": what to set, "why"}.
+    """
+
+    weights: dict[str, int] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
+    owed: dict[str, dict[str, object]] = field(default_factory=dict)
+
+    def sentences(self):
+        """Say of each weight that is owed which one, why, and what becomes of it."""
+        return [
+            f"{label}: weight {owed['weight']} is not given back yet: {owed['why']}; the balancer tries again by itself"
+            for label, owed in self.owed.items()
+        ]
+
+
 # --- the socket ---
 
 
@@ -92,6 +119,8 @@ def read_weight(path, backend, server):
     """(current, configured) weight. Raises HaproxyError if there is no such server."""
     answer = ask(path, f"get weight {backend}/{server}")
     found = re.fullmatch(r"(\d+) \(initial (\d+)\)", answer)
+    if answer in _GONE:
+        raise GoneError(f"{path}: {backend}/{server}: {answer} Name a server of this balancer")
     if not found:
         raise HaproxyError(
             f"{path}: {backend}/{server}: {answer or 'no answer'}; name a server of this balancer"
@@ -251,33 +280,39 @@ def sort_out(known, names, backends, wanted, floor_percent, min_active):
 
 
 def lower(entries, record, token):
-    """Set the weights, all or none; the record is on disk before the first one changes."""
-    _write(record, json.dumps({"token": token, "entries": [asdict(entry) for entry in entries]}, indent=1))
+    """Set the weights, all or none; the record is on disk before the first one changes.
+
+    Raises HaproxyError where one is refused. The record then has what could not be taken back, and is gone if that is
+    nothing.
+    """
+    _keep(record, token, entries)
     done = []
     try:
         for entry in entries:
             done.append(entry)
             write_weight(entry.socket, entry.backend, entry.server, entry.set)
-    except HaproxyError:
-        give_back(done)
-        os.unlink(record)
-        raise
+    except HaproxyError as why:
+        given = give_back(done)
+        _keep(record, token, [entry for entry in done if entry.label in given.owed])
+        raise HaproxyError("; ".join([str(why), *given.sentences()])) from why
 
 
 def give_back(entries):
-    """Compare-and-swap every weight. Returns ({label: before}, {label: why it was left alone})."""
-    restored, left = {}, {}
+    """Compare-and-swap every weight."""
+    given = Given()
     for entry in entries:
         try:
             now, _ = read_weight(entry.socket, entry.backend, entry.server)
             if now != entry.set:
-                left[entry.label] = f"its weight is {now}, not the {entry.set} we had set"
+                given.left[entry.label] = f"its weight is {now}, not the {entry.set} we had set"
                 continue
             write_weight(entry.socket, entry.backend, entry.server, entry.before)
-            restored[entry.label] = entry.before
+            given.weights[entry.label] = entry.before
+        except GoneError as why:
+            given.left[entry.label] = str(why)
         except HaproxyError as why:
-            left[entry.label] = str(why)
-    return restored, left
+            given.owed[entry.label] = {"weight": entry.before, "why": str(why)}
+    return given
 
 
 def read_record(record):
@@ -292,14 +327,26 @@ def read_record(record):
 
 
 def restore(record):
-    """Give back what the record says and remove it. The same again does nothing."""
-    restored, left = give_back(read_record(record))
+    """Give back what the record says; it keeps what is owed, and goes with its program when that is nothing."""
+    entries = read_record(record)
+    given = give_back(entries)
+    token = os.path.splitext(os.path.basename(record))[0]
+    _keep(record, token, [entry for entry in entries if entry.label in given.owed])
+    return given
+
+
+def _keep(record, token, entries):
+    """Write the record of these entries, or remove it with its program when there are none."""
+    if entries:
+        _write(
+            record, json.dumps({"token": token, "entries": [asdict(entry) for entry in entries]}, indent=1)
+        )
+        return
     for path in (record, copy_of(record)):
         try:
             os.unlink(path)
         except FileNotFoundError:
             pass
-    return restored, left
 
 
 def copy_of(record):
@@ -338,19 +385,29 @@ def _write(path, text):
 
 
 def main(arguments):
-    """What the timer runs: RECORD, or SECONDS RECORD to wait first where there is no systemd."""
+    """What the timer runs: RECORD, or SECONDS RECORD to wait first where there is no systemd.
+
+    Tries until none is owed.
+    """
     if len(arguments) == 2:
         time.sleep(float(arguments.pop(0)))
-    try:
-        restored, left = restore(arguments[0])
-    except HaproxyError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    for label, weight in restored.items():
-        sys.stdout.write(f"{label}: weight {weight} again\n")
-    for label, why in left.items():
-        sys.stdout.write(f"{label}: left alone: {why}\n")
-    return 0
+    said = []
+    while True:
+        try:
+            given = restore(arguments[0])
+        except HaproxyError as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
+        lines = [f"{label}: weight {weight} again" for label, weight in given.weights.items()]
+        lines += [f"{label}: left alone: {why}" for label, why in given.left.items()]
+        lines += given.sentences()
+        # In the journal once, not at every try.
+        sys.stdout.writelines(f"{line}\n" for line in lines if line not in said)
+        sys.stdout.flush()
+        said = lines
+        if not given.owed:
+            return 0
+        time.sleep(RETRY_S)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ version_added: 0.1.0
 description:
   - Lowers the weight of servers through HAProxy's admin sockets, on the host where HAProxy runs, all or none.
   - Before the first weight changes, a record is written and a timer set that gives every weight back after
-    O(ttl), whatever became of the controller.
+    O(ttl), whatever became of the controller. Where HAProxy does not answer then, it is asked again until it does.
   - Changes weights only. A server in maintenance or drain stays there, and a weight that somebody else changed
     meanwhile is left alone.
   - Weights set at run time are lost when HAProxy reloads; giving them back is then nothing to do, and no error.
@@ -122,7 +122,11 @@ unknown:
   elements: str
   returned: when state is lowered
 left:
-  description: For each server whose weight was not given back, why.
+  description: For each server whose weight was left alone because it is somebody else's now, why.
+  type: dict
+  returned: when state is restored
+owed:
+  description: For each server whose weight could not be given back yet, the C(weight) and C(why). The module fails then.
   type: dict
   returned: when state is restored
 """
@@ -203,7 +207,12 @@ def lowered(module):
         return result
     os.makedirs(params["record_dir"], mode=0o700, exist_ok=True)
     set_timer(record, params["ttl"])
-    haproxy.lower(entries, record, params["token"])
+    try:
+        haproxy.lower(entries, record, params["token"])
+    except HaproxyError:
+        if not os.path.exists(record):
+            stop_timer(record)
+        raise
     before = {server.label: server.sessions for server in known}
     result["sessions"], result["settled"] = haproxy.wait_for_sessions(entries, before, params["wait"])
     return result
@@ -231,19 +240,25 @@ def planned(params, known, result):
 def restored(module):
     records = records_of(module.params)
     entries = [entry for record in records for entry in haproxy.read_record(record)]
-    result = {"changed": bool(entries), "weights": {}, "left": {}}
+    result = {"changed": bool(entries), "weights": {}, "left": {}, "owed": {}}
     result["diff"] = [
         {"header": entry.label, "before": f"weight {entry.set}\n", "after": f"weight {entry.before}\n"}
         for entry in entries
     ]
     if module.check_mode:
         return result
+    troubles = []
     for record in records:
-        given, left = haproxy.restore(record)
-        stop_timer(record)
-        result["weights"].update({label: {"after": weight} for label, weight in given.items()})
-        result["left"].update(left)
+        given = haproxy.restore(record)
+        if not given.owed:
+            stop_timer(record)
+        result["weights"].update({label: {"after": weight} for label, weight in given.weights.items()})
+        result["left"].update(given.left)
+        result["owed"].update(given.owed)
+        troubles += given.sentences()
     result["changed"] = bool(result["weights"])
+    if troubles:
+        module.fail_json(msg="; ".join(troubles), **result)
     return result
 
 
@@ -272,9 +287,13 @@ def set_timer(record, ttl):
         command = [
             "systemd-run",
             "--quiet",
+            "--collect",
             f"--unit={unit_of(record)}",
             f"--on-active={ttl}",
             "--timer-property=AccuracySec=1",
+            # The program tries until all is given back; where something kills it, it is started again.
+            "--property=Restart=on-abnormal",
+            f"--property=RestartSec={haproxy.RETRY_S}",
         ]
         subprocess.run(
             [*command, sys.executable, program, record], check=True, capture_output=True, text=True
@@ -293,7 +312,8 @@ def set_timer(record, ttl):
 
 def stop_timer(record):
     if os.path.isdir("/run/systemd/system"):
-        subprocess.run(["systemctl", "stop", f"{unit_of(record)}.timer"], check=False, capture_output=True)
+        units = [f"{unit_of(record)}.timer", f"{unit_of(record)}.service"]
+        subprocess.run(["systemctl", "stop", *units], check=False, capture_output=True)
 
 
 def unit_of(record):

@@ -10,7 +10,8 @@ moment is `{"moment", "batch", "t", "hosts", "balancers": {name: what it said}}`
     lowered   what was lowered (`weights`), and until when the balancer keeps it (`until`)
     start     at the beginning of the window
     end       at its end
-    restored  what was given back (`weights`), and what was left alone (`left`)
+    restored  what was given back (`weights`), what is somebody else's now and was left alone (`left`), and what is still
+              lowered because the balancer could not be asked (`owed`, by label `{"weight", "why"}`)
     after     at the end of the sweep
 
 What a balancer counted is under `servers`, as the module haproxy_info returns it; `trouble` says why it did not answer.
@@ -159,8 +160,8 @@ def added(
 
 
 _KEPT: Mapping[str, tuple[str, ...]] = {
-    "lowered": ("weights", "settled", "unfit"),
-    "restored": ("weights", "left"),
+    "lowered": ("weights", "settled", "unfit", "owed"),
+    "restored": ("weights", "left", "owed"),
 }
 
 
@@ -183,6 +184,47 @@ def _unfit(results: Mapping[str, Any], servers: Mapping[str, str]) -> dict[str, 
         for host, name in servers.items()
         if name in refused or trouble
     }
+
+
+@dataclass(frozen=True)
+class Owed:
+    """A weight that could not be given back. weight: what it was before; None where that was not told."""
+
+    label: str
+    weight: float | None
+    why: str
+
+
+def owed(said: Mapping[str, Any]) -> list[Owed]:
+    """What one balancer's answer says is still lowered. Older answers have it in `left`, where the reason tells."""
+    found = [
+        Owed(str(label), number(one, "weight"), text(one, "why"))
+        for label, one in ((label, mapping(mapping(said, "owed"), label)) for label in mapping(said, "owed"))
+    ]
+    older = [
+        Owed(str(label), None, str(why))
+        for label, why in mapping(said, "left").items()
+        if "owed" not in said and not _is_others(why)
+    ]
+    return found + older
+
+
+def left(said: Mapping[str, Any]) -> dict[str, str]:
+    """{label: why it was left alone}, of what one balancer's answer says is somebody else's now."""
+    return {
+        str(label): str(why)
+        for label, why in mapping(said, "left").items()
+        if "owed" in said or _is_others(why)
+    }
+
+
+def _gave_back(said: Mapping[str, Any]) -> bool:
+    """Whether it is an answer to being asked for weights, and not of one that could not."""
+    return not text(said, "trouble") and any(name in said for name in _KEPT["restored"])
+
+
+def _is_others(why: object) -> bool:
+    return str(why).startswith("its weight is ") or "No such " in str(why)
 
 
 class _Story:
@@ -347,14 +389,18 @@ class _Story:
         return f"{plural(backend, 'request')} to other servers of {item.backend} failed"
 
     def alarms(self) -> Iterator[str]:
-        """Weights of which nobody knows that they were given back."""
+        """Weights that are still lowered, or of which nobody knows that they were given back."""
+        owing = self._owing()
+        for (_, balancer), listed in owing.items():
+            yield from (self._still_lowered(balancer, one) for one in listed)
         for batch in self._batches():
-            given = next(iter(self._at("restored", batch)), None)
             for balancer, said in self._lowered_in(batch):
-                answer = mapping(mapping(given or {}, "balancers"), balancer)
-                trouble = text(answer, "trouble")
-                if given is not None and not trouble and answer:
+                answers = [
+                    mapping(mapping(given, "balancers"), balancer) for given in self._at("restored", batch)
+                ]
+                if (batch, balancer) in owing or any(map(_gave_back, answers)):
                     continue
+                trouble = next((text(answer, "trouble") for answer in answers), "")
                 servers = sorted({name for b, lb, _, name in self._lowered if (b, lb) == (batch, balancer)})
                 why = f" ({trouble})" if trouble else ""
                 until = number(said, "until")
@@ -364,8 +410,36 @@ class _Story:
                     f" back{why}{timer}; at once: fleetdiag abort -i INVENTORY -l {balancer}"
                 )
 
+    def _owing(self) -> dict[tuple[int, str], list[Owed]]:
+        """By batch and balancer what it said last that it still owes."""
+        found: dict[tuple[int, str], list[Owed]] = {}
+        for moment in self._moments:
+            if moment.get("moment") not in ("lowered", "restored"):
+                continue
+            for balancer, said in _answers(moment):
+                key = (int(number(moment, "batch") or 0), balancer)
+                listed = owed(said)
+                if listed:
+                    found[key] = listed
+                elif _gave_back(said):
+                    found.pop(key, None)
+        return found
+
+    def _still_lowered(self, balancer: str, one: Owed) -> str:
+        before = (
+            b for (_, lb, label, _), (b, _) in self._lowered.items() if (lb, label) == (balancer, one.label)
+        )
+        weight = next(before, None) if one.weight is None else one.weight
+        return (
+            f"the weight of {one.label.rpartition('/')[2]} ({one.label}) is still lowered on {balancer}: {one.why};"
+            " the balancer tries again by itself; at once: set its weight to"
+            f" {_plain(weight)}, or fleetdiag abort -i INVENTORY -l {balancer}"
+        )
+
     def left_lowered(self) -> list[int]:
-        return [batch for batch in self._batches() if not any(self._at("restored", batch))]
+        """The batches of which nobody has asked the weights back."""
+        owing = {batch for batch, _ in self._owing()}
+        return [batch for batch in sorted({*self._batches(), *owing}) if not any(self._at("restored", batch))]
 
     def _lowered_in(self, batch: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
         for moment in self._at("lowered", batch):
@@ -379,8 +453,11 @@ class _Story:
             yield f"{host} was probed at its full weight: {why}"
         for moment in self._at("restored"):
             for balancer, said in _answers(moment):
-                for label, why in mapping(said, "left").items():
-                    yield f"{balancer}: {str(label).rpartition(': ')[2]} was left alone: {why}"
+                for label, why in left(said).items():
+                    yield f"{balancer}: {label.rpartition(': ')[2]} was left alone: {why}"
+                listed = said.get("left")
+                for sentence in listed if isinstance(listed, list) else []:
+                    yield f"{balancer}: was left alone: {sentence}"
         unknown = self._unknown()
         if unknown:
             yield f"no balancer knows {', '.join(unknown)}: there was no weight to lower"

@@ -55,6 +55,33 @@ def test_a_weight_that_somebody_else_changed_is_named() -> None:
     assert last == "all has ended on 1 host"
 
 
+OWED = {LABEL: {"weight": 100, "why": "timed out"}}
+STILL = f"{LABEL}: weight 100 is not given back yet: timed out"
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [event("lb1", "runner_on_failed", weights={}, left={}, owed=OWED, msg=STILL)],
+        [balancer(weights={}, left={}, owed=OWED)],  # a kind of balancer that does not fail by itself
+        [balancer(failed=True, msg=STILL, owed=OWED), event("lb1", "runner_on_failed", msg=STILL)],
+    ],
+)
+def test_a_weight_that_is_owed_is_trouble_with_the_weight(events: list[dict[str, Any]]) -> None:
+    ended = told(["lb1"], *events, event("lb1", sweeps=[], modules=0))
+    (line, last) = abort.lines(ended)
+    assert line == f"lb1  NOT DONE: {STILL}"
+    assert last == "0 of 1 host done; put the others right and abort again"
+    assert abort.exit_code(ended) == 3
+
+
+def test_what_was_given_back_beside_it_is_said_too() -> None:
+    other = LABEL.replace("web1", "web2")
+    failed = event("lb1", "runner_on_failed", weights={other: {"after": 100}}, left={}, owed=OWED, msg=STILL)
+    (line, _) = abort.lines(told(["lb1"], failed))
+    assert line == f"lb1  weights given back: {other} 100; NOT DONE: {STILL}"
+
+
 @pytest.mark.parametrize(
     ("events", "said"),
     [

@@ -124,6 +124,57 @@ def test_a_balancer_that_did_not_answer_when_asked_to_give_back_is_an_alarm() ->
     assert "on lb2 and are not known to be given back (lb2 cannot be reached)" in alarm
 
 
+OWED = {LABEL: {"weight": 100, "why": "/run/lb.sock: timed out"}}
+
+
+def test_a_weight_that_a_balancer_could_not_give_back_is_an_alarm_with_the_weight_and_the_command() -> None:
+    sweep = Sweep().tell("before", counted(50, 50)).lower()
+    assert sweep.data is not None
+    results = {
+        "lb1": {"weights": {}, "left": {}, "owed": OWED, "trouble": "lb1: weight 100 is not given back yet"},
+        "lb2": {"weights": {LABEL: {"after": 100}}, "left": {}, "owed": {}},
+    }
+    sweep.data = traffic.added(sweep.data, moment="restored", batch=0, now=T, results=results)
+    (alarm,) = sweep.read().alarms
+    assert alarm == (
+        "the weight of web1 (/run/lb.sock: web/web1) is still lowered on lb1: /run/lb.sock: timed out; the balancer"
+        " tries again by itself; at once: set its weight to 100, or fleetdiag abort -i INVENTORY -l lb1"
+    )
+    assert sweep.read().notes == ()
+    # It was asked once more, and did it: or its timer had done so already, and it had nothing left to do.
+    assert sweep.tell("restored", {"weights": {}, "left": {}, "owed": {}}).read().alarms == ()
+
+
+def test_a_weight_that_lowering_could_not_take_back_is_an_alarm() -> None:
+    said = {"owed": OWED, "trouble": "lb1: timed out"}
+    sweep = Sweep().tell("before", counted(50, 50)).tell("lowered", said, servers={"web1": "web1"})
+    assert sweep.data is not None
+    assert ["set its weight to 100" in alarm for alarm in sweep.read().alarms] == [True, True]
+    assert traffic.left_lowered(sweep.data) == [0]
+    assert sweep.tell("restored", {"weights": {LABEL: {"after": 100}}}).read().alarms == ()
+
+
+def test_in_an_older_file_the_reason_tells_what_is_owed() -> None:
+    """`left` had both: what is somebody else's, and what could not be done."""
+    sweep = Sweep().tell("before", counted(50, 50)).lower()
+    left = {
+        LABEL: "/run/lb.sock: timed out",
+        "/run/lb.sock: web/web2": "its weight is 77, not the 50 we had set",
+    }
+    told = sweep.tell("restored", {"weights": {}, "left": left}).read()
+    assert ["set its weight to 100" in alarm for alarm in told.alarms] == [True, True]
+    assert [note.partition(": ")[2] for note in told.notes] == [
+        "web/web2 was left alone: its weight is 77, not the 50 we had set"
+    ] * 2
+
+
+def test_what_was_left_may_be_a_list_of_sentences() -> None:
+    sweep = Sweep().tell("before", counted(50, 50)).lower()
+    told = sweep.tell("restored", {"weights": {}, "left": ["web/web1: its weight is 77"]}).read()
+    assert told.alarms == ()
+    assert "lb1: was left alone: web/web1: its weight is 77" in told.notes
+
+
 def test_with_little_traffic_before_the_share_is_that_since_the_balancer_started() -> None:
     sweep = Sweep().tell("sweep", counted(300, 100)).tell("before", counted(300, 100)).lower()
     sweep.tell("start", counted(300, 100, weight=50)).tell("end", counted(310, 130, weight=50)).give_back()

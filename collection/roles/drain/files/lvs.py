@@ -7,7 +7,8 @@
 
 A backend is a virtual service (`tcp 10.0.0.1:80`), a server a real one (`10.0.0.2:80`). The record and a copy of this
 file are on disk, and the timer is set, before the first weight changes. Giving back is compare-and-swap: a weight that
-is not the one set here belongs to somebody else.
+is not the one set here belongs to somebody else. One that could not be asked for or set is owed: it stays in the
+record, and the timer's program tries until none is.
 """
 
 import json
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import time
 
+RETRY_S = 5
 KINDS = {"-t": "tcp", "-u": "udp", "--sctp-service": "sctp", "-f": "fwmark"}
 
 
@@ -152,10 +154,10 @@ def lowered(asked):
         for entry in entries:
             done.append(entry)
             set_weight(entry, entry["set"])
-    except RefusedError:
-        give_back(done)
-        forget(record)
-        raise
+    except RefusedError as why:
+        _, _, owed = give_back(done)
+        keep(record, [entry for entry in done if label(entry) in owed])
+        raise RefusedError("; ".join([str(why), *sentences(owed)])) from why
     answer["settled"] = settled(entries, before, asked["wait"])
     return answer
 
@@ -178,32 +180,50 @@ def restored(asked):
     names = [record_of(asked)] if asked["token"] else []
     if not asked["token"] and os.path.isdir(folder):
         names = sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".json"))
-    answer = {"changed": False, "weights": {}, "left": {}}
+    answer = {"changed": False, "weights": {}, "left": {}, "owed": {}}
     for record in names:
         entries = read(record)
         answer["changed"] = answer["changed"] or bool(entries)
         if asked["check"]:
             continue
-        given, left = give_back(entries)
-        forget(record)
+        given, left, owed = restore(record)
         answer["weights"].update(given)
         answer["left"].update(left)
+        answer["owed"].update(owed)
+    if answer["owed"]:
+        answer.update(failed=True, msg="; ".join(sentences(answer["owed"])))
     return answer
 
 
+def restore(record):
+    """Give back what the record says; it keeps what is owed, and goes with its timer when that is nothing."""
+    entries = read(record)
+    given, left, owed = give_back(entries)
+    keep(record, [entry for entry in entries if label(entry) in owed])
+    return given, left, owed
+
+
 def give_back(entries):
-    given, left = {}, {}
+    """({label: given back}, {label: why it is somebody else's}, {label: what is owed, and why})"""
+    given, left, owed = {}, {}, {}
     for entry in entries:
-        now = next((one["weight"] for one in servers() if label(one) == label(entry)), None)
-        if now != entry["set"]:
-            left[label(entry)] = f"its weight is {now}, not the {entry['set']} we had set"
-            continue
         try:
+            now = next((one["weight"] for one in servers() if label(one) == label(entry)), None)
+            if now != entry["set"]:
+                left[label(entry)] = f"its weight is {now}, not the {entry['set']} we had set"
+                continue
             set_weight(entry, entry["before"])
             given[label(entry)] = {"after": entry["before"]}
         except RefusedError as why:
-            left[label(entry)] = str(why)
-    return given, left
+            owed[label(entry)] = {"weight": entry["before"], "why": str(why)}
+    return given, left, owed
+
+
+def sentences(owed):
+    return [
+        f"{name}: weight {one['weight']} is not given back yet: {one['why']}; the balancer tries again by itself"
+        for name, one in owed.items()
+    ]
 
 
 def set_weight(entry, weight):
@@ -231,7 +251,9 @@ def unit_of(record):
 
 
 def set_timer(record, seconds):
-    command = ["systemd-run", "--quiet", f"--unit={unit_of(record)}", f"--on-active={seconds}"]
+    command = ["systemd-run", "--quiet", "--collect", f"--unit={unit_of(record)}", f"--on-active={seconds}"]
+    # The program tries until all is given back; where something kills it, it is started again.
+    command += ["--property=Restart=on-abnormal", f"--property=RestartSec={RETRY_S}"]
     command += ["--timer-property=AccuracySec=1", sys.executable, copy_of(record), record]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -241,7 +263,16 @@ def set_timer(record, seconds):
         )
 
 
+def keep(record, entries):
+    """Write the record of these entries, or remove all of it when there are none."""
+    if entries:
+        write(record, json.dumps({"entries": entries}))
+    else:
+        forget(record)
+
+
 def forget(record):
+    """Remove a record with its timer. The timer's program, which may be who does so, ends by itself."""
     subprocess.run(["systemctl", "stop", f"{unit_of(record)}.timer"], check=False, capture_output=True)
     for path in (record, copy_of(record)):
         if os.path.exists(path):
@@ -268,14 +299,30 @@ def write(path, text):
     os.replace(f"{path}.tmp", path)
 
 
+def keep_giving_back(record):
+    """What the timer runs. Tries until none is owed; says a thing once, not at every try."""
+    said = []
+    while True:
+        _, _, owed = restore(record)
+        lines = sentences(owed)
+        sys.stdout.writelines(f"{line}\n" for line in lines if line not in said)
+        sys.stdout.flush()
+        said = lines
+        if not owed:
+            return
+        time.sleep(RETRY_S)
+
+
 def main(argument):
+    if not argument.startswith("{"):
+        try:
+            keep_giving_back(argument)
+        except RefusedError as why:
+            sys.stderr.write(f"{why}\n")
+            return 1
+        return 0
+    asked = json.loads(argument)
     try:
-        if not argument.startswith("{"):
-            entries = read(argument)
-            give_back(entries)
-            forget(argument)
-            return 0
-        asked = json.loads(argument)
         answer = {"seen": seen, "lowered": lowered, "restored": restored}[asked["state"]](asked)
     except RefusedError as why:
         answer = {"failed": True, "msg": str(why)}

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program of LVS's balancers where ipvsadm fails. The kernel's table is a file here; test_drain has the real one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROGRAM = Path(__file__).resolve().parents[2] / "collection/roles/drain/files/lvs.py"
+SERVICE, FIRST, SECOND = "10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"
+LABEL = f"lvs: tcp {SERVICE}/{FIRST}"
+IPVSADM = """#!/usr/bin/env python3
+import os, re, sys
+table, arguments = os.environ["TABLE"], sys.argv[1:]
+rules = open(table).read()
+if arguments[0] == "-Sn":
+    print(rules, end="")
+elif os.path.exists(table + ".busy"):
+    sys.exit("Memory allocation problem")
+elif arguments[0] == "-e":
+    real, weight = (arguments[arguments.index(option) + 1] for option in ("-r", "-w"))
+    open(table, "w").write(re.sub(rf"(-r {re.escape(real)} -m -w )\\d+", rf"\\g<1>{weight}", rules))
+"""
+
+
+class Table:
+    """A service with two real servers, and the program that changes their weights."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path, self.records = folder / "table", folder / "records"
+        real = "".join(f"-a -t {SERVICE} -r {name} -m -w 100\n" for name in (FIRST, SECOND))
+        self.path.write_text(f"-A -t {SERVICE} -s wrr\n{real}")
+        (folder / "bin").mkdir()
+        for name, text in (("ipvsadm", IPVSADM), *((n, "#!/bin/sh\n") for n in ("systemd-run", "systemctl"))):
+            (folder / "bin" / name).write_text(text)
+            (folder / "bin" / name).chmod(0o755)
+        self.environment = {
+            **os.environ,
+            "TABLE": str(self.path),
+            "PATH": f"{folder}/bin:{os.environ['PATH']}",
+        }
+
+    def busy(self, it_is: bool) -> None:
+        busy = Path(f"{self.path}.busy")
+        busy.touch() if it_is else busy.unlink()
+
+    def start(self, argument: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, str(PROGRAM), argument],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, state: str, **more: Any) -> dict[str, Any]:
+        asked = {"state": state, "token": "t", "servers": [FIRST], "backends": [], "weight": "50%"}
+        asked |= {"floor": 10, "min_active": 1, "unfit": "fail", "ttl": 60, "wait": 0, "check": False}
+        said, _ = self.start(json.dumps({**asked, "record_dir": str(self.records), **more})).communicate()
+        answer: dict[str, Any] = json.loads(said)
+        return answer
+
+    def weight(self, server: str = FIRST) -> int:
+        line = next(line for line in self.path.read_text().splitlines() if f"-r {server}" in line)
+        return int(line.split()[-1])
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Table:
+    return Table(tmp_path)
+
+
+def test_a_weight_that_could_not_be_given_back_stays_in_its_record(table: Table) -> None:
+    assert table.ask("lowered")["changed"]
+    assert table.weight() == 50
+    table.busy(True)
+    said = table.ask("restored")
+    table.busy(False)
+    assert (table.records / "t.json").exists()
+    assert (said["failed"], said["owed"][LABEL]["weight"]) == (True, 100)
+    assert f"{LABEL}: weight 100 is not given back yet: " in said["msg"]
+    assert table.ask("restored")["weights"] == {LABEL: {"after": 100}}
+    assert (table.weight(), list(table.records.iterdir())) == (100, [])
+
+
+def test_the_timers_program_tries_until_all_is_given_back(table: Table) -> None:
+    table.ask("lowered")
+    table.busy(True)
+    program = table.start(str(table.records / "t.json"))
+    assert program.stdout is not None
+    assert f"{LABEL}: weight 100 is not given back yet: " in program.stdout.readline()
+    table.busy(False)
+    assert program.wait(60) == 0
+    assert (table.weight(), list(table.records.iterdir())) == (100, [])
+
+
+def test_a_weight_that_somebody_else_changed_is_left_alone(table: Table) -> None:
+    table.ask("lowered")
+    table.path.write_text(table.path.read_text().replace("-w 50", "-w 77"))
+    said = table.ask("restored")
+    assert said["left"] == {LABEL: "its weight is 77, not the 50 we had set"}
+    assert (table.weight(), list(table.records.iterdir())) == (77, [])
