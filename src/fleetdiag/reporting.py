@@ -23,7 +23,7 @@ EXIT_FOUND = 4
 EXIT_INTERRUPTED = 130
 
 EXIT_CODES = """exit codes:
-  0    all hosts were probed
+  0    all hosts were probed, and every weight is known to be given back (else 3)
   2    bad input, or the sweep could not start
   3    the report is made, but not all hosts were probed
   4    something as severe as --fail-on says was found (also if not all hosts were probed)
@@ -53,9 +53,11 @@ def add_fail_on(parser: argparse.ArgumentParser) -> None:
 
 
 def exit_code(report: core_report.Report, fail_on: str = "") -> int:
-    """4 for findings as severe as `fail_on`, else 3 when a host was not probed, else 0."""
+    """4 for findings as severe as `fail_on`, else 3 when a host was not probed or a weight may still be lowered, else 0."""
     if any(finding.severity in _SEVERE.get(fail_on, ()) for finding in report.findings):
         return EXIT_FOUND
+    if any(told.alarms for told in report.traffic):
+        return EXIT_INCOMPLETE
     return EXIT_OK if all(host.status in _PROBED for host in report.coverage) else EXIT_INCOMPLETE
 
 

@@ -69,6 +69,24 @@ def test_by_default_what_a_sweep_makes(fleetdiag: Command, run: Path) -> None:
     assert fleetdiag("report", str(run)).stdout == result.stdout
 
 
+def test_a_weight_that_may_still_be_lowered_makes_the_exit_code(fleetdiag: Command, run: Path) -> None:
+    label = "/run/lb.sock: web/web1"
+    lowered = {"weights": {label: {"before": 100, "after": 50}}}
+    owed = {"weights": {}, "left": {}, "owed": {label: {"weight": 100, "why": "timed out"}}}
+    moments = [
+        {"moment": moment, "batch": 0, "t": 1.0, "balancers": {"lb1": said}}
+        for moment, said in (("lowered", lowered), ("restored", owed))
+    ]
+    data = {"weight": "50%", "servers": {"web1": "web1"}, "moments": moments}
+    store.write_json(run, "balancers.json", data)
+    result = fleetdiag("report", str(run))
+    assert "set its weight to 100, or fleetdiag abort -i INVENTORY -l lb1" in result.stdout
+    assert result.returncode == 3
+    data["moments"] = [*moments, {**moments[1], "balancers": {"lb1": {**owed, "owed": {}}}}]
+    store.write_json(run, "balancers.json", data)
+    assert fleetdiag("report", str(run)).returncode == 0
+
+
 def test_all_formats_where_one_wants_them(fleetdiag: Command, run: Path, home: Path) -> None:
     before = files(run)
     result = fleetdiag("report", str(run), "--format", "all", "-o", "new/folder")
