@@ -53,7 +53,7 @@ def add_fail_on(parser: argparse.ArgumentParser) -> None:
 
 
 def exit_code(report: core_report.Report, fail_on: str = "") -> int:
-    """4 for findings as severe as `fail_on`, else 3 when a host was not probed or a weight may still be lowered, else 0."""
+    """Return 4 for findings as severe as `fail_on`, else 3 for hosts not probed or weights not given back, else 0."""
     if any(finding.severity in _SEVERE.get(fail_on, ()) for finding in report.findings):
         return EXIT_FOUND
     if any(told.alarms for told in report.traffic):

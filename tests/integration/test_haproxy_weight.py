@@ -323,6 +323,95 @@ def test_h7_the_module_fails_where_a_weight_is_owed_and_keeps_its_timer(
     end_timers(tmp_path)
 
 
+# --- H8: somebody else's records
+
+
+def test_h8_a_server_that_another_change_has_lowered_is_refused_and_counts_for_no_other(
+    balancer: Balancer, tmp_path: Path
+) -> None:
+    first = {"state": "lowered", "token": "first", "servers": ["web1"], "wait": 0}
+    assert run_module(balancer, tmp_path, first)["changed"]
+    again = run_module(balancer, tmp_path, {**first, "token": "second"})
+    assert "web/web1: the change first has lowered it and not given it back yet" in again["msg"]
+    assert balancer.weight("web1") == 50
+    others = {**first, "token": "second", "servers": ["web2"], "min_active": 2}
+    assert "only 1 other active servers would be left at full weight" in run_module(
+        balancer, tmp_path, others
+    )["msg"]
+    both = {**first, "token": "second", "servers": ["web1", "web2"], "unfit": "leave_out"}
+    said = run_module(balancer, tmp_path, both)
+    assert (list(said["unfit"]), list(said["weights"])) == (["web1"], [f"{balancer.socket}: web/web2"])
+    assert run_module(balancer, tmp_path, {"state": "restored"})["changed"]
+    assert (balancer.weight("web1"), balancer.weight("web2")) == (100, 100)
+    end_timers(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"entries": [{"socket": 1, "backend": 2, "server": 3}]}'])
+def test_h8_a_damaged_record_costs_no_other(balancer: Balancer, tmp_path: Path, text: str) -> None:
+    lowered = {"state": "lowered", "token": "good", "servers": ["web1"], "wait": 0}
+    run_module(balancer, tmp_path, lowered)
+    bad = tmp_path / "records" / "bad.json"
+    bad.write_text(text)
+    os.utime(bad, (time.time() + 9, time.time() + 9))  # the newest, hence the first
+    assert run_module(balancer, tmp_path, {**lowered, "token": "more", "servers": ["web2"]})["changed"]
+    said = run_module(balancer, tmp_path, {"state": "restored"})
+    assert f"{bad}: is damaged" in said["msg"]
+    assert (balancer.weight("web1"), balancer.weight("web2")) == (100, 100)
+    assert [path.name for path in (tmp_path / "records").glob("*.json")] == ["bad.json"]
+    end_timers(tmp_path)
+
+
+# --- H9: what an agent on a probed host says is in `show stat`
+
+
+@pytest.fixture
+def agent(balancer: Balancer, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Say this as the description of web1, which HAProxy takes from its agent."""
+
+    def says(text: str) -> None:
+        real = haproxy.ask
+
+        def ask(path: str, command: str) -> str:
+            answer = str(real(path, command))
+            if command != "show stat":
+                return answer
+            head, *lines = answer.split("\n")
+            column = head[2:].split(",").index("last_agt")
+            for number, line in enumerate(lines):
+                if line.startswith("web,web1,"):
+                    cells = line.split(",")
+                    cells[column] = text
+                    lines[number] = ",".join(cells)
+            return "\n".join([head, *lines])
+
+        monkeypatch.setattr(haproxy, "ask", ask)
+
+    return says
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\x0b", "\x85", "\x1c", "\r", "\x0c"])
+def test_h9_an_agents_text_makes_no_row_of_its_own(
+    balancer: Balancer, agent: Callable[[str], None], separator: str
+) -> None:
+    agent(f"up{separator}web")
+    names = [(server.backend, server.name) for server in haproxy.servers(balancer.socket)]
+    assert ("web", "web2") in names
+    assert len(names) == len(set(names)) == 7
+    assert len(haproxy.statistics(balancer.socket)) == 10
+    assert [entry.server for entry in planned(balancer, "web2")] == ["web2"]
+
+
+@pytest.mark.parametrize("forged", ["up\nweb,web9,0,0,0,0", '"', "a,b"])
+def test_h9_a_row_that_is_none_costs_no_other(
+    balancer: Balancer, agent: Callable[[str], None], forged: str
+) -> None:
+    agent(forged)
+    names = {(server.backend, server.name) for server in haproxy.servers(balancer.socket)}
+    assert names >= {("web", "web2"), ("web", "web3"), ("pages", "web1")}
+    assert ("web", "web9") not in names
+    assert [entry.server for entry in planned(balancer, "web2")] == ["web2"]
+
+
 def test_h6_the_last_active_server_is_never_lowered(balancer: Balancer) -> None:
     for name in ("web2", "web3"):
         haproxy.ask(balancer.socket, f"set server web/{name} state maint")

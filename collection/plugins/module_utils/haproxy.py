@@ -12,6 +12,7 @@ could not be asked for or set is owed: it stays in the record, and the timer's p
 from __future__ import annotations
 
 import csv
+import fcntl
 import json
 import math
 import os
@@ -19,7 +20,8 @@ import re
 import socket
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 
 NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 WEIGHT = re.compile(r"([0-9]{1,3})(%?)")
@@ -28,6 +30,7 @@ MAX_ANSWER = 64 * 1024 * 1024
 RETRY_S = 5
 _TIMEOUT_S = 10
 _STATIC = "static LB algorithm"
+_BACKEND, _SERVER = "1", "2"  # the column `type` of `show stat`
 _GONE = ("No such server.", "No such backend.")
 
 
@@ -41,7 +44,11 @@ class GoneError(HaproxyError):
 
 @dataclass(frozen=True)
 class Server:
-    """A server as one balancer sees it. sessions: current ones. active: it takes its share of new requests."""
+    """A server as one balancer sees it.
+
+    sessions: current ones. active: it takes its share of new requests. lowered_by: the token of the change that has
+    lowered it and not given it back yet.
+    """
 
     socket: str
     backend: str
@@ -50,6 +57,7 @@ class Server:
     initial: int
     sessions: int
     active: bool
+    lowered_by: str = ""
 
     @property
     def label(self):
@@ -143,9 +151,12 @@ def servers(path):
     """All servers of one balancer, of all its backends."""
     found = []
     for row in _show_stat(path):
-        if row["svname"] in ("FRONTEND", "BACKEND"):
+        if row["type"] != _SERVER:
             continue
-        weight, initial = read_weight(path, row["pxname"], row["svname"])
+        try:
+            weight, initial = read_weight(path, row["pxname"], row["svname"])
+        except GoneError:
+            continue
         up = row["status"].startswith("UP") or row["status"] == "no check"
         found.append(
             Server(
@@ -154,7 +165,7 @@ def servers(path):
                 name=row["svname"],
                 weight=weight,
                 initial=initial,
-                sessions=int(row["scur"] or 0),
+                sessions=_count(row, "scur"),
                 active=up and weight > 0 and row.get("act") != "0",
             )
         )
@@ -180,16 +191,19 @@ def statistics(path, backends=()):
     """
     found = []
     for row in _show_stat(path):
-        if row["svname"] == "FRONTEND" or (backends and row["pxname"] not in backends):
+        if row["type"] not in (_SERVER, _BACKEND) or (backends and row["pxname"] not in backends):
             continue
         one = {"socket": path, "backend": row["pxname"], "server": row["svname"]}
         one.update(mode=row.get("mode") or "", status=row["status"], weight=None, initial=None)
-        if row["svname"] == "BACKEND":
+        if row["type"] == _BACKEND:
             one["server"] = ""
         else:
-            one["weight"], one["initial"] = read_weight(path, row["pxname"], row["svname"])
-        one["current"] = int(row["scur"] or 0)
-        one.update({ours: int(row.get(theirs) or 0) for ours, theirs in COUNTED.items()})
+            try:
+                one["weight"], one["initial"] = read_weight(path, row["pxname"], row["svname"])
+            except GoneError:
+                continue
+        one["current"] = _count(row, "scur")
+        one.update({ours: _count(row, theirs) for ours, theirs in COUNTED.items()})
         found.append(one)
     return found
 
@@ -199,8 +213,24 @@ def _show_stat(path):
     answer = ask(path, "show stat")
     if not answer.startswith("# pxname"):
         raise HaproxyError(f"{path}: {answer[:200] or 'no answer'}; the socket needs level admin")
-    rows = csv.DictReader(answer[2:].splitlines())
-    return [row for row in rows if NAME.fullmatch(row["svname"]) and NAME.fullmatch(row["pxname"])]
+    # Texts of probed hosts are in it (agent-check): a line ends at a newline only, and one that cannot be read is none.
+    head, *lines = answer[2:].split("\n")
+    heads = head.split(",")
+    found = []
+    for line in lines:
+        try:
+            row = dict(zip(heads, next(csv.reader([line]), ()), strict=True))
+        except (csv.Error, ValueError):
+            continue
+        if NAME.fullmatch(row["svname"]) and NAME.fullmatch(row["pxname"]):
+            found.append(row)
+    return found
+
+
+def _count(row, column):
+    """The figure in a column; 0 where there is none."""
+    text = row.get(column) or ""
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else 0
 
 
 # --- what to change: pure ---
@@ -230,11 +260,17 @@ def plan(known, names, backends, wanted, floor_percent, min_active):
             raise HaproxyError(f"server {name} is not in {where} of this balancer; correct its name")
     entries = []
     for server in chosen:
+        if server.lowered_by:
+            raise HaproxyError(
+                f"{server.label}: the change {server.lowered_by} has lowered it and not given it back yet; wait for"
+                " that, or give it back with fleetdiag abort"
+            )
         others = [
             other
             for other in known
             if (other.socket, other.backend) == (server.socket, server.backend)
             and other.active
+            and not other.lowered_by
             and other.name not in names
         ]
         if server.active and len(others) < min_active:
@@ -319,11 +355,55 @@ def read_record(record):
     """The entries of a record; none if there is no such record (it was given back already)."""
     try:
         with open(record, encoding="utf-8") as file:
-            return [Entry(**entry) for entry in json.load(file)["entries"]]
+            return [_entry(entry) for entry in json.load(file)["entries"]]
     except FileNotFoundError:
         return []
-    except (ValueError, KeyError, TypeError) as error:
-        raise HaproxyError(f"{record}: is damaged ({error}); look at the weights yourself") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise HaproxyError(
+            f"{record}: is damaged ({error}); look at the weights yourself, then remove it"
+        ) from error
+
+
+def _entry(data):
+    entry = Entry(**data)
+    names, numbers = (entry.socket, entry.backend, entry.server), (entry.before, entry.set)
+    if not all(isinstance(name, str) for name in names) or not all(type(number) is int for number in numbers):
+        raise ValueError(f"not an entry: {data}")
+    return entry
+
+
+def records_in(folder):
+    """The records of all changes that are not given back yet, the newest first: the last is undone first."""
+    found = (
+        [os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".json")]
+        if os.path.isdir(folder)
+        else []
+    )
+    return sorted(found, key=os.path.getmtime, reverse=True)
+
+
+def marked(known, folder):
+    """The servers with the changes that have lowered them. A damaged record names none."""
+    tokens = {}
+    for record in records_in(folder):
+        try:
+            entries = read_record(record)
+        except HaproxyError:
+            continue
+        tokens.update({entry.label: os.path.splitext(os.path.basename(record))[0] for entry in entries})
+    return [replace(server, lowered_by=tokens.get(server.label, "")) for server in known]
+
+
+@contextmanager
+def locked(folder):
+    """Hold the records of a folder: between reading who has lowered what and lowering, nobody else does."""
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def restore(record):
@@ -363,7 +443,7 @@ def wait_for_sessions(entries, before, timeout_s):
     deadline = time.monotonic() + timeout_s
     while True:
         now = {
-            label: int(row["scur"] or 0)
+            label: _count(row, "scur")
             for path in sorted({entry.socket for entry in entries})
             for row in _show_stat(path)
             if (label := f"{path}: {row['pxname']}/{row['svname']}") in limit

@@ -131,7 +131,7 @@ owed:
   returned: when state is restored
 """
 
-import glob
+import contextlib
 import inspect
 import os
 import re
@@ -196,7 +196,19 @@ def lowered(module):
     result = {"changed": False, "sessions": {}, "settled": True, "unfit": {}, "unknown": []}
     if os.path.exists(record):
         return {**result, "weights": weights(haproxy.read_record(record))}
-    known = [server for path in params["sockets"] for server in haproxy.servers(path)]
+    with contextlib.nullcontext() if module.check_mode else haproxy.locked(params["record_dir"]):
+        entries, before = lower(module, record, result)
+    if entries and not module.check_mode:
+        result["sessions"], result["settled"] = haproxy.wait_for_sessions(entries, before, params["wait"])
+    return result
+
+
+def lower(module, record, result):
+    """Return the entries that are lowered, and the sessions of every server before."""
+    params = module.params
+    found = [server for path in params["sockets"] for server in haproxy.servers(path)]
+    known = haproxy.marked(found, params["record_dir"])
+    before = {server.label: server.sessions for server in known}
     entries = planned(params, known, result)
     result.update(changed=bool(entries), weights=weights(entries))
     result["diff"] = [
@@ -204,8 +216,7 @@ def lowered(module):
         for entry in entries
     ]
     if not entries or module.check_mode:
-        return result
-    os.makedirs(params["record_dir"], mode=0o700, exist_ok=True)
+        return entries, before
     set_timer(record, params["ttl"])
     try:
         haproxy.lower(entries, record, params["token"])
@@ -213,9 +224,7 @@ def lowered(module):
         if not os.path.exists(record):
             stop_timer(record)
         raise
-    before = {server.label: server.sessions for server in known}
-    result["sessions"], result["settled"] = haproxy.wait_for_sessions(entries, before, params["wait"])
-    return result
+    return entries, before
 
 
 def planned(params, known, result):
@@ -238,8 +247,13 @@ def planned(params, known, result):
 
 
 def restored(module):
-    records = records_of(module.params)
-    entries = [entry for record in records for entry in haproxy.read_record(record)]
+    entries, troubles, records = [], [], []
+    for record in records_of(module.params):
+        try:
+            entries += haproxy.read_record(record)
+            records.append(record)
+        except HaproxyError as why:  # costs no other record
+            troubles.append(str(why))
     result = {"changed": bool(entries), "weights": {}, "left": {}, "owed": {}}
     result["diff"] = [
         {"header": entry.label, "before": f"weight {entry.set}\n", "after": f"weight {entry.before}\n"}
@@ -247,7 +261,6 @@ def restored(module):
     ]
     if module.check_mode:
         return result
-    troubles = []
     for record in records:
         given = haproxy.restore(record)
         if not given.owed:
@@ -263,11 +276,8 @@ def restored(module):
 
 
 def records_of(params):
-    """The record of the token, or all of them, the newest first: of two changes the last is undone first."""
-    if params["token"]:
-        return [record_of(params)]
-    found = glob.glob(os.path.join(glob.escape(params["record_dir"]), "*.json"))
-    return sorted(found, key=os.path.getmtime, reverse=True)
+    """The record of the token, or all of them."""
+    return [record_of(params)] if params["token"] else haproxy.records_in(params["record_dir"])
 
 
 def record_of(params):
