@@ -58,8 +58,8 @@ class Table:
             text=True,
         )
 
-    def ask(self, state: str, **more: Any) -> dict[str, Any]:
-        asked = {"state": state, "token": "t", "servers": [FIRST], "backends": [], "weight": "50%"}
+    def ask(self, state: str, change: str = "t", **more: Any) -> dict[str, Any]:
+        asked = {"state": state, "token": change, "servers": [FIRST], "backends": [], "weight": "50%"}
         asked |= {"floor": 10, "min_active": 1, "unfit": "fail", "ttl": 60, "wait": 0, "check": False}
         said, _ = self.start(json.dumps({**asked, "record_dir": str(self.records), **more})).communicate()
         answer: dict[str, Any] = json.loads(said)
@@ -105,3 +105,26 @@ def test_a_weight_that_somebody_else_changed_is_left_alone(table: Table) -> None
     said = table.ask("restored")
     assert said["left"] == {LABEL: "its weight is 77, not the 50 we had set"}
     assert (table.weight(), list(table.records.iterdir())) == (77, [])
+
+
+def test_a_server_that_another_change_has_lowered_is_refused_and_counts_for_no_other(table: Table) -> None:
+    table.ask("lowered", "first")
+    again = table.ask("lowered", "second")
+    assert f"{LABEL}: the change first has lowered it and not given it back yet" in again["msg"]
+    assert "only 0 other active servers" in table.ask("lowered", "second", servers=[SECOND])["msg"]
+    assert (table.weight(), table.weight(SECOND)) == (50, 100)
+
+
+def test_a_damaged_record_costs_no_other(table: Table) -> None:
+    table.ask("lowered")
+    bad = table.records / "a.json"
+    bad.write_text("{")
+    said = table.ask("restored", "")
+    assert f"{bad}: is damaged" in said["msg"]
+    assert (table.weight(), [path.name for path in table.records.glob("*.json")]) == (100, ["a.json"])
+
+
+def test_half_of_a_weight_of_one_is_not_nothing(table: Table) -> None:
+    table.path.write_text(table.path.read_text().replace("-w 100", "-w 1"))
+    assert "its weight 1 cannot be lowered" in table.ask("lowered", floor=0)["msg"]
+    assert table.ask("lowered", floor=0, weight="0%")["weights"] == {LABEL: {"before": 1, "after": 0}}

@@ -90,6 +90,7 @@ def plan(asked):
     """(entries to lower, {server: why not}, servers that are in no service)"""
     known = [one for one in servers() if not asked["backends"] or one["backend"] in asked["backends"]]
     entries, unfit, fit = [], {}, []
+    taken = lowered_by(asked["record_dir"])
     for name in asked["servers"]:
         own = [one for one in known if one["server"] == name]
         mine, why = [], ""
@@ -99,10 +100,16 @@ def plan(asked):
                 for other in known
                 if other["backend"] == one["backend"]
                 and other["weight"] > 0
+                and label(other) not in taken
                 and other["server"] not in (*fit, name)
             ]
             weight = target(one["weight"], asked)
-            if one["weight"] and len(others) < asked["min_active"]:
+            if label(one) in taken:
+                why = (
+                    f"{label(one)}: the change {taken[label(one)]} has lowered it and not given it back yet;"
+                    " wait for that, or give it back with fleetdiag abort"
+                )
+            elif one["weight"] and len(others) < asked["min_active"]:
                 why = (
                     f"{label(one)}: only {len(others)} other active servers would be left at full weight, "
                     f"{asked['min_active']} are wanted; probe fewer servers at once"
@@ -122,12 +129,31 @@ def plan(asked):
     return entries, unfit, unknown
 
 
+def lowered_by(folder):
+    """{label: the token of the change that has lowered it}. A damaged record names none."""
+    taken = {}
+    for record in records_in(folder):
+        try:
+            token = os.path.splitext(os.path.basename(record))[0]
+            taken.update({label(entry): token for entry in read(record)})
+        except RefusedError:
+            continue
+    return taken
+
+
+def records_in(folder):
+    if not os.path.isdir(folder):
+        return []
+    return sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".json"))
+
+
 def target(now, asked):
     found = re.fullmatch(r"([0-9]{1,5})(%?)", asked["weight"])
     if not found or (found[2] and int(found[1]) > 100):
         raise RefusedError(f"weight {asked['weight']!r} is neither a number nor 0% to 100%; correct it")
     wanted = math.floor(now * int(found[1]) / 100) if found[2] else int(found[1])
-    return max(wanted, math.ceil(now * asked["floor"] / 100))
+    least = 1 if found[2] and int(found[1]) else 0  # a share of a weight is not nothing
+    return max(wanted, least, math.ceil(now * asked["floor"] / 100))
 
 
 def lowered(asked):
@@ -176,13 +202,15 @@ def settled(entries, before, seconds):
 
 
 def restored(asked):
-    folder = asked["record_dir"]
-    names = [record_of(asked)] if asked["token"] else []
-    if not asked["token"] and os.path.isdir(folder):
-        names = sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".json"))
+    names = [record_of(asked)] if asked["token"] else records_in(asked["record_dir"])
+    troubles = []
     answer = {"changed": False, "weights": {}, "left": {}, "owed": {}}
     for record in names:
-        entries = read(record)
+        try:
+            entries = read(record)
+        except RefusedError as why:  # costs no other record
+            troubles.append(str(why))
+            continue
         answer["changed"] = answer["changed"] or bool(entries)
         if asked["check"]:
             continue
@@ -190,8 +218,9 @@ def restored(asked):
         answer["weights"].update(given)
         answer["left"].update(left)
         answer["owed"].update(owed)
-    if answer["owed"]:
-        answer.update(failed=True, msg="; ".join(sentences(answer["owed"])))
+    troubles += sentences(answer["owed"])
+    if troubles:
+        answer.update(failed=True, msg="; ".join(troubles))
     return answer
 
 
@@ -282,11 +311,16 @@ def forget(record):
 def read(record):
     try:
         with open(record, encoding="utf-8") as file:
-            return json.load(file)["entries"]
+            entries = json.load(file)["entries"]
+            for entry in entries:
+                label(entry), entry["before"], entry["set"], entry["rule"].index("-w")
+            return entries
     except FileNotFoundError:
         return []
-    except (ValueError, KeyError) as error:
-        raise RefusedError(f"{record}: is damaged ({error}); look at the weights yourself") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RefusedError(
+            f"{record}: is damaged ({error}); look at the weights yourself, then remove it"
+        ) from error
 
 
 def write(path, text):
