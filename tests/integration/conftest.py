@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from loopback import PROGRAMS, Fleet, fleet, lacking
+from loopsweeps import HOSTS, PROBES, sweep
 from sweeps import MANIFEST, SCRIPTS
 
 from fleetdiag.lab import api
@@ -43,3 +46,22 @@ def never_built(tmp_path: Path) -> Path:
     (folder / "fresh.stp").write_text(f"# {uuid.uuid4()}\n{SCRIPTS['tick']}")
     (folder / "probe.yml").write_text(MANIFEST.format("fresh"))
     return folder.parent
+
+
+@pytest.fixture(scope="session")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Three hosts that were swept once, so that all is known of them."""
+    if lacking():
+        pytest.skip(f"needs root and {', '.join(PROGRAMS)}")
+    folder = tmp_path_factory.mktemp("fleet")
+    with fleet(folder, HOSTS) as made:
+        made.build(list(PROBES))
+        runs = folder / "first"
+        # These sessions cannot be told their window later: how quick is this machine?
+        for ahead in (30, 90, 270):
+            done = sweep(made, runs, sweep_start=round(time.time()) + ahead)
+            if len(list(made.folder.glob("state/fleetdiag/hosts/*.json"))) == HOSTS:
+                break
+        else:
+            pytest.fail(done.stdout + done.stderr)
+        yield made

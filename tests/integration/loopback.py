@@ -72,7 +72,9 @@ ENTER = """#!/bin/sh
 set -- $SSH_CONNECTION
 echo "$SSH_ORIGINAL_COMMAND" >>"{folder}/commands/$3"
 [ ! -e "{folder}/slow/$3" ] || read -r seconds <"{folder}/slow/$3" && sleep "${{seconds:-0}}"
-exec nsenter --mount="{folder}/ns/$3" /bin/sh -c "$SSH_ORIGINAL_COMMAND"
+answers="{folder}/answers/$3"
+[ -e "$answers" ] || answers=-c
+exec nsenter --mount="{folder}/ns/$3" /bin/sh "$answers" "$SSH_ORIGINAL_COMMAND"
 """
 SSHD = """
 Port {port}
@@ -230,6 +232,16 @@ class Fleet:
         """Every command to this host takes so much longer; 0 ends that."""
         (self.folder / "slow" / self.address(number)).write_text(f"{seconds}\n")
 
+    def answer_by(self, number: int, script: str) -> None:
+        """Let this shell script answer for a host; an empty one lets the host answer again.
+
+        It has what came over ssh as $command, and `real` does what an honest host would do.
+        """
+        path = self.folder / "answers" / self.address(number)
+        path.unlink(missing_ok=True)
+        if script:
+            path.write_text(f'command=$1\nreal() {{ /bin/sh -c "$command"; }}\n{script}\n')
+
     def cut_short(self, number: int, times: int) -> None:
         """The next outputs of this host do not arrive whole."""
         (self.folder / "hosts" / self.names[number - 1] / "run" / "cut").write_text(f"{times}\n")
@@ -298,7 +310,7 @@ def fleet(folder: Path, hosts: int, *, arming_s: float = 0.3) -> Iterator[Fleet]
     with socket.create_server(("", 0)) as free:
         port = free.getsockname()[1]
     made = Fleet(folder, hosts, port)
-    for name in ("ns", "bin", "state", "cache", "config", "commands", "slow"):
+    for name in ("ns", "bin", "state", "cache", "config", "commands", "slow", "answers"):
         (folder / name).mkdir(parents=True)
     for name, text in (
         ("staprun", STAPRUN),

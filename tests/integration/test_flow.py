@@ -13,21 +13,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from haproxies import SITE
-from loopback import PROGRAMS, Fleet, fleet, lacking
+from loopback import PROGRAMS, Fleet, lacking
+from loopsweeps import HOSTS, PROBES, SWEPT, bring, command, how, sweep, verbs
 from sweeps import ENVIRONMENT, ROOT, coverage, newest, report_of, wait_until, window_of
 
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils import haproxy
 
 pytestmark = pytest.mark.skipif(bool(lacking()), reason=f"needs root and {', '.join(PROGRAMS)}")
 
-PROBES = ("nettop", "slow_open")
-HOSTS = 3
 HAPROXY = (
     """
 global
@@ -38,56 +35,6 @@ global
 """
 )
 MOMENTS = ["sweep", "before", "lowered", "start", "end", "restored", "after"]
-SWEPT = {"probed", "degraded"}  # a machine that is busy with other things makes hosts late, and says so
-
-
-@pytest.fixture(scope="module")
-def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """Three hosts that were swept once, so that all is known of them."""
-    folder = tmp_path_factory.mktemp("fleet")
-    with fleet(folder, HOSTS) as made:
-        made.build(list(PROBES))
-        runs = folder / "first"
-        # These sessions cannot be told their window later: how quick is this machine?
-        for ahead in (30, 90, 270):
-            done = sweep(made, runs, sweep_start=round(time.time()) + ahead)
-            if len(list(made.folder.glob("state/fleetdiag/hosts/*.json"))) == HOSTS:
-                break
-        else:
-            pytest.fail(done.stdout + done.stderr)
-        yield made
-
-
-def sweep(made: Fleet, runs: Path, *args: str, **variables: object) -> subprocess.CompletedProcess[str]:
-    """`fleetdiag sweep` of the two probes for two seconds."""
-    return subprocess.run(command(made, runs, *args, **variables), **how(made), check=False)
-
-
-def command(made: Fleet, runs: Path, *args: str, **variables: object) -> list[str]:
-    words = [word for name in PROBES for word in ("--probe", name)]
-    return [
-        *(sys.executable, "-m", "fleetdiag", "sweep", "-i", str(made.inventory), "--runs-dir", str(runs)),
-        *("--no-become", "--window", "2s", *words, *args),
-        *("-e", "sweep_install=false"),  # a text, as a person gives it
-        *(("-e", json.dumps(variables)) if variables else ()),
-    ]
-
-
-def how(made: Fleet) -> dict[str, Any]:
-    environment = {**ENVIRONMENT, **made.environment()}
-    return {
-        "cwd": ROOT,
-        "env": environment,
-        "text": True,
-        "stdin": subprocess.DEVNULL,
-        "capture_output": True,
-    }
-
-
-def verbs(made: Fleet, number: int) -> list[str]:
-    """The verbs of guard.sh that a host was sent."""
-    known = re.compile(r"\b(preflight|arm|go|collect|forget|date)\b")
-    return [(known.findall(line) or [line])[-1] for line in made.commands(number)]
 
 
 def test_a_host_that_is_known_is_asked_to_arm_and_to_hand_over(hosts: Fleet, tmp_path: Path) -> None:
@@ -296,12 +243,6 @@ def test_what_an_interrupted_sweep_has_left_on_its_hosts_is_brought(hosts: Fleet
     assert done.returncode == 0, done.stdout + done.stderr
     assert {row["status"] for row in coverage(report_of(run)).values()} <= SWEPT
     assert not list(hosts.folder.glob("hosts/*/lib/sweeps/*"))
-
-
-def bring(made: Fleet, run: Path) -> subprocess.CompletedProcess[str]:
-    """`fleetdiag collect`."""
-    words = [sys.executable, "-m", "fleetdiag", "collect", str(run), "-i", str(made.inventory), "--no-become"]
-    return subprocess.run(words, **how(made), check=False)
 
 
 def test_a_host_gets_less_traffic_while_it_is_probed(hosts: Fleet, tmp_path: Path) -> None:
