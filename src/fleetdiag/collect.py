@@ -19,7 +19,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.coverage impor
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 from fleetdiag import options, playbook, progress
-from fleetdiag.reporting import EXIT_CODES, EXIT_INTERRUPTED, add_fail_on, exit_code, render
+from fleetdiag.reporting import EXIT_CODES, EXIT_INTERRUPTED, add_fail_on, render
 
 PLAYBOOK = "fleetdiag.systemtap.collect"
 _STOPPING = "stopping; what is not here yet stays on the hosts"
@@ -54,7 +54,7 @@ def _run(args: argparse.Namespace) -> int:
     inventory = [playbook.inventory_source(source) for source in args.inventory]
     if not absent:
         print("fleetdiag: nothing is left on the hosts; this is the report of what there is", file=sys.stderr)
-        return exit_code(render(run_dir), args.fail_on)
+        return render(run_dir, args.fail_on)
     hosts = playbook.hosts_of(inventory, args.limit)
     wanted = [host for host in absent if host in hosts]
     if not wanted:
@@ -67,8 +67,8 @@ def _run(args: argparse.Namespace) -> int:
     troubles = _bring(run_dir, wanted, inventory, args, stop)
     for host, why in troubles.items():
         print(f"fleetdiag: {printable(host)}: {why}", file=sys.stderr)
-    report = render(run_dir)
-    return EXIT_INTERRUPTED if stop.requested else exit_code(report, args.fail_on)
+    code = render(run_dir, args.fail_on)
+    return EXIT_INTERRUPTED if stop.requested else code
 
 
 def still_there(run_dir: Path, now: float) -> list[str]:

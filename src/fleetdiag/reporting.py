@@ -7,12 +7,12 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import render as renderers
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import report as core_report
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError, no_report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.formats import Format
 
@@ -25,7 +25,7 @@ EXIT_INTERRUPTED = 130
 EXIT_CODES = """exit codes:
   0    all hosts were probed, and every weight is known to be given back (else 3)
   2    bad input, or the sweep could not start
-  3    the report is made, but not all hosts were probed
+  3    not all hosts were probed, or the files of the report could not be written
   4    something as severe as --fail-on says was found (also if not all hosts were probed)
   130  interrupted; the report of what was there is made
 """
@@ -61,25 +61,48 @@ def exit_code(report: core_report.Report, fail_on: str = "") -> int:
     return EXIT_OK if all(host.status in _PROBED for host in report.coverage) else EXIT_INCOMPLETE
 
 
-def render(run_dir: Path) -> core_report.Report:
-    """Build the report of a run directory, write what every sweep makes, print the text. Errors: FleetdiagError."""
+def render(run_dir: Path, fail_on: str = "") -> int:
+    """Build the report of a run directory, print it, write what every sweep makes; the exit code.
+
+    Errors: FleetdiagError where there is nothing to build it from.
+    """
     report = core_report.build(run_dir)
-    written = core_report.write(run_dir, report)
     _print_text(report)
-    _print_places(run_dir, written)
-    return report
+    return _write(report, run_dir, lambda: core_report.write(run_dir, report), [run_dir], fail_on)
 
 
-def render_together(run_dirs: Sequence[Path]) -> core_report.Report:
+def render_together(run_dirs: Sequence[Path], fail_on: str = "") -> int:
     """The same of the shards of one sweep. The report is in a folder beside them, named for the first of them."""
     report = core_report.build(run_dirs)
-    folder = run_dirs[0].with_name(f"{run_dirs[0].name}_shards")
-    folder.mkdir(mode=0o700, exist_ok=True)
-    written = renderers.write(report, folder, renderers.chosen([]))
-    core_report.keep_figures(report)
     _print_text(report)
-    _print_places(folder, written)
-    return report
+    folder = run_dirs[0].with_name(f"{run_dirs[0].name}_shards")
+
+    def write() -> dict[str, list[str]]:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        written = renderers.write(report, folder, renderers.chosen([]))
+        core_report.keep_figures(report)
+        return written
+
+    return _write(report, folder, write, run_dirs, fail_on)
+
+
+def _write(
+    report: core_report.Report,
+    folder: Path,
+    write: Callable[[], Mapping[str, Sequence[str]]],
+    run_dirs: Sequence[Path],
+    fail_on: str,
+) -> int:
+    """Write the files and print where they are. A disk without room does not take back what was collected."""
+    code = exit_code(report, fail_on)
+    try:
+        _print_places(folder, write())
+    except (FleetdiagError, OSError) as error:
+        # What was shown comes first where both streams are one file.
+        sys.stdout.flush()
+        print(f"fleetdiag: {printable(no_report(error, run_dirs))}", file=sys.stderr)
+        return code or EXIT_INCOMPLETE
+    return code
 
 
 # --- the command ---

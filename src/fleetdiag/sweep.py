@@ -29,7 +29,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from fleetdiag import playbook, progress, shards
 from fleetdiag.playbook import DEFAULT_FORKS
-from fleetdiag.reporting import EXIT_INTERRUPTED, exit_code, render, render_together
+from fleetdiag.reporting import EXIT_INTERRUPTED, render, render_together
 
 PLAYBOOK = "fleetdiag.systemtap.sweep"
 RESTORE = "fleetdiag.systemtap.restore"
@@ -96,8 +96,8 @@ def run(request: Request) -> int:
     outcome = carry_out(request, checked)
     if outcome.run_dir is None:
         return EXIT_INTERRUPTED
-    report = render(outcome.run_dir)
-    return EXIT_INTERRUPTED if outcome.interrupted else exit_code(report, request.fail_on)
+    code = render(outcome.run_dir, request.fail_on)
+    return EXIT_INTERRUPTED if outcome.interrupted else code
 
 
 def _run_sharded(request: Request, checked: Checked) -> int:
@@ -110,8 +110,8 @@ def _run_sharded(request: Request, checked: Checked) -> int:
     if not found:
         print(_INTERRUPTED, file=sys.stderr)
         return EXIT_INTERRUPTED
-    report = render_together(found)
-    return EXIT_INTERRUPTED if sweep.stop.requested else exit_code(report, request.fail_on)
+    code = render_together(found, request.fail_on)
+    return EXIT_INTERRUPTED if sweep.stop.requested else code
 
 
 def carry_out(request: Request, checked: Checked) -> Outcome:

@@ -45,7 +45,7 @@ from typing import Any
 from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import store
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError, no_report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 
 NAMESPACE = "fleetdiag.systemtap."
@@ -77,17 +77,18 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats: Any) -> None:
         if self.run_dir is None or not self.get_option("make"):
             return
-        # Here and not above: a library the renderers lack must not break every playbook this callback is enabled for.
-        from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import report
-
         try:
+            # Not above: a library the renderers lack must not break every playbook this callback is enabled for.
+            from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import report
+
             made = report.build(self.run_dir)
             report.write(self.run_dir, made)
-        except FleetdiagError as error:
-            self._display.warning(f"no report: {error}")
+            shown = (self.run_dir / "report.txt").read_text(encoding="utf-8")
+        except Exception as error:  # whatever it is: the hosts were swept, and what they sent is kept
+            self._display.warning(printable(no_report(error, [self.run_dir])))
             return
         if self.get_option("show"):
-            self._display.display((self.run_dir / "report.txt").read_text(encoding="utf-8"))
+            self._display.display(shown)
             self._display.display(printable(str(self.run_dir / "report.html")))
 
     def _append(self, result: Any, status: str) -> None:

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes wrong on the controller while hosts are swept: its disk, its callback, a signal, a time limit.
+
+Over real ssh to hosts that are this machine (see loopback): what was collected is kept, and the rest can be brought.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from loopback import Fleet
+from loopsweeps import HOSTS, PROBES, SWEPT, bring, command, how, sweep
+from sweeps import coverage, fleetdiag, newest, report_of, wait_until
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system for run directories that holds what hosts send, and not the report of it."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount("-t", "tmpfs", "-o", "size=256k,mode=700", "tmpfs", str(place))
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def mount(*words: str) -> None:
+    subprocess.run(["mount", *words], check=True)
+
+
+def sentences(text: str) -> list[str]:
+    """What the command itself said, progress left out."""
+    said = [line for line in text.splitlines() if line.startswith("fleetdiag: ")]
+    assert "Traceback" not in text
+    return said
+
+
+def kept(run: Path) -> list[str]:
+    return sorted(str(path.relative_to(run)) for path in run.glob("hosts/*/*.out.gz"))
+
+
+def test_a8_a_report_that_has_no_room_is_shown_and_made_later(
+    hosts: Fleet, disk: Path, tmp_path: Path
+) -> None:
+    done = sweep(hosts, disk)
+    assert done.returncode == 3, done.stdout + done.stderr
+    run = newest(disk)
+    (said,) = sentences(done.stderr)
+    assert "No space left on device" in said
+    assert f"fleetdiag report {run} -o" in said
+    assert all(name in done.stdout for name in hosts.names)  # the report is shown all the same
+    assert len(kept(run)) == len(hosts.names) * len(PROBES)
+    assert not list(run.glob(".*.tmp"))
+    later = fleetdiag("report", str(run), "-o", str(tmp_path / "later"))
+    assert later.returncode == 0, later.stderr
+    assert {row["status"] for row in coverage(report_of(tmp_path / "later")).values()} <= SWEPT
+
+
+def test_a8_a_report_that_has_no_room_does_not_change_what_the_playbook_ends_with(
+    hosts: Fleet, disk: Path, tmp_path: Path
+) -> None:
+    """Under ansible-playbook alone the callback makes the report."""
+    variables = {"probes": PROBES, "window": 2, "sweep_runs_dir": str(disk), "sweep_install": False}
+    words = ["playbook", "-i", str(hosts.inventory), "fleetdiag.systemtap.sweep", "-e", json.dumps(variables)]
+    settings = how(hosts)
+    settings["env"] |= {
+        "ANSIBLE_CALLBACKS_ENABLED": "fleetdiag.systemtap.report",
+        "ANSIBLE_COLLECTIONS_PATH": str(Path(settings["cwd"]) / ".collections"),
+        "COLUMNS": "1000",
+    }
+    done = subprocess.run([sys.executable, "-m", "ansible", *words], **settings, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    run = newest(disk)
+    said = " ".join((done.stdout + done.stderr).split())
+    assert said.count("No space left on device") == 1
+    assert f"fleetdiag report {run} -o" in said
+    assert "Traceback" not in said
+    assert len(kept(run)) == len(hosts.names) * len(PROBES)
+
+
+def test_a8_what_cannot_be_stored_stays_on_the_hosts_and_is_brought_later(hosts: Fleet, disk: Path) -> None:
+    """The disk is taken for reading only once all are armed: an error of its file system does that."""
+    with subprocess.Popen(
+        command(hosts, disk),
+        cwd=how(hosts)["cwd"],
+        env=how(hosts)["env"],
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as running:
+        wait_until(lambda: len(list(disk.glob("*/hosts/*/arm.json"))) == HOSTS, "all are armed", 120)
+        mount("-o", "remount,ro", str(disk))
+        shown, said = running.communicate()
+    mount("-o", "remount,rw,size=16m", str(disk))
+    run = newest(disk)
+    assert running.returncode == 3, shown + said
+    assert "Traceback" not in shown + said
+    assert not kept(run)
+    assert [line for line in sentences(said) if "Read-only file system" in line and "fleetdiag report" in line]
+    assert "Read-only file system" in shown + said
+    assert bring(hosts, run).returncode == 0
+    assert {row["status"] for row in coverage(report_of(run)).values()} <= SWEPT
+    assert not list(hosts.folder.glob("hosts/*/lib/sweeps/*"))
