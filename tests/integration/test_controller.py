@@ -7,15 +7,18 @@ Over real ssh to hosts that are this machine (see loopback): what was collected 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from loopback import Fleet
 from loopsweeps import HOSTS, PROBES, SWEPT, bring, command, how, sweep
-from sweeps import coverage, fleetdiag, newest, report_of, wait_until
+from sweeps import coverage, fleetdiag, newest, report_of, wait_until, window_of
 
 
 @pytest.fixture
@@ -104,5 +107,50 @@ def test_a8_what_cannot_be_stored_stays_on_the_hosts_and_is_brought_later(hosts:
     assert [line for line in sentences(said) if "Read-only file system" in line and "fleetdiag report" in line]
     assert "Read-only file system" in shown + said
     assert bring(hosts, run).returncode == 0
+    assert {row["status"] for row in coverage(report_of(run)).values()} <= SWEPT
+    assert not list(hosts.folder.glob("hosts/*/lib/sweeps/*"))
+
+
+def kill_playbook(command: subprocess.Popen[str]) -> None:
+    """End ansible-playbook and its workers as ansible-runner does at its time limit."""
+    children = Path(f"/proc/{command.pid}/task/{command.pid}/children").read_text().split()
+    (playbook,) = [pid for pid in children if b"ansible-playbook" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    os.killpg(os.getpgid(int(playbook)), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("ending", ["SIGINT", "SIGHUP", "SIGTERM", "time limit"])
+def test_a6_what_an_interrupted_sweep_has_left_on_its_hosts_is_brought(
+    hosts: Fleet, tmp_path: Path, ending: str
+) -> None:
+    before = len(hosts.sessions.sessions)
+    with subprocess.Popen(
+        command(hosts, tmp_path),
+        cwd=how(hosts)["cwd"],
+        env=how(hosts)["env"],
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as running:
+        wait_until(
+            lambda: len([one for one in hosts.sessions.sessions[before:] if one.started_at])
+            == len(hosts.names) * len(PROBES),
+            "all sessions sample",
+            120,
+        )
+        if ending == "time limit":
+            kill_playbook(running)
+        else:
+            running.send_signal(signal.Signals[ending])
+        shown, said = running.communicate()
+    assert running.returncode == (3 if ending == "time limit" else 130), said
+    assert "Traceback" not in shown + said
+    run = newest(tmp_path)
+    assert {row["status"] for row in coverage(report_of(run)).values()} == {"not probed"}
+    assert all(name in shown for name in hosts.names)
+    wait_until(lambda: time.time() > window_of(run)["end"] + 1, "its window is over", 60)
+    assert not any(one.unit.exists() for one in hosts.sessions.sessions[before:])
+    done = bring(hosts, run)
+    assert done.returncode == 0, done.stdout + done.stderr
     assert {row["status"] for row in coverage(report_of(run)).values()} <= SWEPT
     assert not list(hosts.folder.glob("hosts/*/lib/sweeps/*"))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -221,26 +220,6 @@ def test_a_transfer_that_was_cut_off_is_done_again_and_no_output_is_lost(
     assert "did not arrive whole" in row["reason"] or "not readable" in row["reason"]
     assert "fleetdiag collect" in row["remedy"]
     assert bring(hosts, run).returncode == 0
-    assert {row["status"] for row in coverage(report_of(run)).values()} <= SWEPT
-    assert not list(hosts.folder.glob("hosts/*/lib/sweeps/*"))
-
-
-def test_what_an_interrupted_sweep_has_left_on_its_hosts_is_brought(hosts: Fleet, tmp_path: Path) -> None:
-    silent = {**how(hosts), "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    del silent["capture_output"]
-    process = subprocess.Popen(command(hosts, tmp_path), **silent)
-    wait_until(
-        lambda: any(tmp_path.glob("*/window.json")) and time.time() > window_of(newest(tmp_path))["start"],
-        "its window is open",
-        120,
-    )
-    process.send_signal(signal.SIGTERM)
-    assert process.wait() == 130
-    run = newest(tmp_path)
-    wait_until(lambda: time.time() > window_of(run)["end"] + 1, "its window is over", 60)
-    assert {row["status"] for row in coverage(report_of(run)).values()} == {"not probed"}
-    done = bring(hosts, run)
-    assert done.returncode == 0, done.stdout + done.stderr
     assert {row["status"] for row in coverage(report_of(run)).values()} <= SWEPT
     assert not list(hosts.folder.glob("hosts/*/lib/sweeps/*"))
 
