@@ -132,6 +132,7 @@ class Sessions(threading.Thread):
         self._due: list[_Due] = []
         self._number = 0
         self.sessions: list[Session] = []
+        self.stepped_back_s: dict[str, float] = {}  # by host: its clock is set back while sessions are armed
         self.recordings = {
             path.parent.name: path.read_text().splitlines()
             for path in (FILES / "probes").glob("*/sample.out")
@@ -175,8 +176,10 @@ class Sessions(threading.Thread):
         self._at(time.time() + self._arming_s, lambda: self._arm(session))
 
     def _arm(self, session: Session) -> None:
+        host = session.path.relative_to(self._folder / "hosts").parts[0]
+        now = time.time() - self.stepped_back_s.get(host, 0.0)
         with session.path.open("a") as out:
-            out.write(session.line(1, "@armed", f"{time.time() * 1000:.0f}", 0))
+            out.write(session.line(1, "@armed", f"{now * 1000:.0f}", 0))
         self._at(session.start, lambda: self._open(session))
 
     def _open(self, session: Session) -> None:
@@ -256,6 +259,12 @@ class Fleet:
         boot_id = str(uuid.uuid4())
         (self.folder / "hosts" / self.names[number - 1] / "boot_id").write_text(f"{boot_id}\n")
         return boot_id
+
+    def forget(self, number: int) -> None:
+        """As if the controller had never swept this host."""
+        (self.folder / "state" / "fleetdiag" / "hosts" / f"{self.names[number - 1]}.json").unlink(
+            missing_ok=True
+        )
 
     def remove_modules(self) -> None:
         """As if no host had ever run these probes."""

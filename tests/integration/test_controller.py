@@ -104,7 +104,9 @@ def test_a8_what_cannot_be_stored_stays_on_the_hosts_and_is_brought_later(hosts:
     assert running.returncode == 3, shown + said
     assert "Traceback" not in shown + said
     assert not kept(run)
-    assert [line for line in sentences(said) if "Read-only file system" in line and "fleetdiag report" in line]
+    assert [
+        line for line in sentences(said) if "Read-only file system" in line and "fleetdiag report" in line
+    ]
     assert "Read-only file system" in shown + said
     assert bring(hosts, run).returncode == 0
     assert {row["status"] for row in coverage(report_of(run)).values()} <= SWEPT
@@ -114,7 +116,9 @@ def test_a8_what_cannot_be_stored_stays_on_the_hosts_and_is_brought_later(hosts:
 def kill_playbook(command: subprocess.Popen[str]) -> None:
     """End ansible-playbook and its workers as ansible-runner does at its time limit."""
     children = Path(f"/proc/{command.pid}/task/{command.pid}/children").read_text().split()
-    (playbook,) = [pid for pid in children if b"ansible-playbook" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    (playbook,) = [
+        pid for pid in children if b"ansible-playbook" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
     os.killpg(os.getpgid(int(playbook)), signal.SIGKILL)
 
 
@@ -133,8 +137,10 @@ def test_a6_what_an_interrupted_sweep_has_left_on_its_hosts_is_brought(
         stderr=subprocess.PIPE,
     ) as running:
         wait_until(
-            lambda: len([one for one in hosts.sessions.sessions[before:] if one.started_at])
-            == len(hosts.names) * len(PROBES),
+            lambda: (
+                len([one for one in hosts.sessions.sessions[before:] if one.started_at])
+                == len(hosts.names) * len(PROBES)
+            ),
             "all sessions sample",
             120,
         )
