@@ -55,10 +55,13 @@ def guard(lab: Lab) -> Iterator[Guard]:
     assert left_behind(lab, HOST) == ""
 
 
-def armed(guard: Guard, module: bytes, *, sweep_id: str = SWEEP, ttl_s: int = 300) -> str:
-    """Arm the one session; its module's name."""
+def armed(
+    guard: Guard, module: bytes, *, sweep_id: str = SWEEP, ttl_s: int = 300, own_ttl_s: int | None = None
+) -> str:
+    """Arm the one session; its module's name. own_ttl_s: the module's own limit, where it is not that of the unit."""
     sha256 = sha256_of(module)
-    plan = SessionPlan(PROBE, sha256, 1, [("fd_nonce", "00ff00ff00ff00ff"), ("fd_ttl_ms", str(ttl_s * 1000))])
+    own_ms = (ttl_s if own_ttl_s is None else own_ttl_s) * 1000
+    plan = SessionPlan(PROBE, sha256, 1, [("fd_nonce", "00ff00ff00ff00ff"), ("fd_ttl_ms", str(own_ms))])
     wanted = {"ttl_s": ttl_s, "timeout_s": 60, "smoke": "", "plans": [plan], "by": "ann@controller1"}
     reply = guard.arm(sweep_id, **wanted)
     if reply.missing:
@@ -91,6 +94,15 @@ def test_a_killed_session_is_unloaded_by_its_unit(lab: Lab, guard: Guard, module
     assert (session.result, session.status) == ("signal", "KILL")
 
 
+def test_a_session_that_does_not_end_itself_is_ended_by_its_unit(
+    lab: Lab, guard: Guard, module: bytes
+) -> None:
+    name = armed(guard, module, ttl_s=15, own_ttl_s=3600)
+    wait_until(lambda: not loaded(lab, name), "RuntimeMaxSec=", 120)
+    (session,) = guard.collect(SWEEP, {PROBE: 1 << 20}).sessions
+    assert session.result == "timeout"
+
+
 def test_a_detached_session_without_its_unit_is_reaped(lab: Lab, guard: Guard, module: bytes) -> None:
     """SIGQUIT makes staprun leave its module loaded and running; without ExecStopPost only the timer's verb is left."""
     name = armed(guard, module)
@@ -113,6 +125,50 @@ def test_a_detached_session_without_its_unit_is_reaped(lab: Lab, guard: Guard, m
     assert timers.strip() not in ("NextElapseUSecMonotonic=", "NextElapseUSecMonotonic=infinity")
     lab.ssh(HOST, f"systemctl start fd-{SWEEP}-reap.service")
     wait_until(lambda: not loaded(lab, name), "the timer's service unloads it", 60)
+
+
+def test_a_module_that_its_unit_has_left_is_unloaded_by_the_timer(
+    lab: Lab, guard: Guard, module: bytes
+) -> None:
+    """A killed stapio leaves its module loaded, and here its unit does nothing about it."""
+    name = armed(guard, module, ttl_s=1, own_ttl_s=3600)
+    unit = f"fd-{SWEEP}-{PROBE}.service"
+    drop_in = f"/run/systemd/system/{unit}.d"
+    lab.ssh(
+        HOST,
+        f"mkdir -p {drop_in}; printf '[Service]\\nExecStopPost=\\nRuntimeMaxSec=infinity\\n' >{drop_in}/defeat.conf;"
+        f"systemctl daemon-reload; systemctl kill --kill-whom=main --signal=KILL {unit}",
+    )
+    try:
+        wait_until(
+            lambda: "active" not in lab.ssh(HOST, f"systemctl is-active {unit}").stdout.split(),
+            "staprun is gone",
+            30,
+        )
+        assert loaded(lab, name)
+        wait_until(lambda: not loaded(lab, name), "the timer", 180)
+        # Nothing else came: the timer is over, and its service has run to its end.
+        wait_until(lambda: f"fd-{SWEEP}" not in left_behind(lab, HOST), "units are gone", 30)
+        assert "fleetdiag.lock" not in left_behind(lab, HOST)
+    finally:
+        lab.ssh(HOST, f"rm -r {drop_in}; systemctl daemon-reload")
+
+
+def test_what_an_administrator_sets_meanwhile_is_not_set_back(lab: Lab, guard: Guard, module: bytes) -> None:
+    """staprun makes 1 of any kptr_restrict: only that is undone."""
+    kptr = "/proc/sys/kernel/kptr_restrict"
+    before = lab.ssh(HOST, f"cat {kptr}").stdout
+    try:
+        for administrator, afterwards in (("", "2"), ("0", "0")):
+            lab.ssh(HOST, f"echo 2 >{kptr}")
+            armed(guard, module)
+            assert lab.ssh(HOST, f"cat {kptr}").stdout.strip() == "1"
+            if administrator:
+                lab.ssh(HOST, f"echo {administrator} >{kptr}")
+            guard.forget(SWEEP)
+            assert lab.ssh(HOST, f"cat {kptr}").stdout.strip() == afterwards
+    finally:
+        lab.ssh(HOST, f"echo {before.strip()} >{kptr}")
 
 
 def test_a_spool_nobody_came_back_for_is_removed_after_a_week(lab: Lab, guard: Guard) -> None:
