@@ -55,6 +55,13 @@ def add_commands(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     show.add_argument("--keep", action="store_true", help="leave the lab up")
     show.add_argument("--profile", choices=sorted(recipe.PROFILES), default="web", help="which story")
     show.set_defaults(func=_demo)
+
+    soak = commands.add_parser(
+        "soak", help="sweep again and again while things go wrong; exit 1 if any is left"
+    )
+    soak.add_argument("--minutes", type=float, default=5, help="how long, beside the last sweep (default: 5)")
+    soak.add_argument("--seed", type=int, default=0, help="which faults come when (default: 0)")
+    soak.set_defaults(func=_soak)
     return parser
 
 
@@ -141,3 +148,9 @@ def _demo(args: argparse.Namespace) -> int:
     from fleetdiag.lab import demo, demo_site
 
     return demo_site.run(keep=args.keep) if args.profile == "site" else demo.run(keep=args.keep)
+
+
+def _soak(args: argparse.Namespace) -> int:
+    from fleetdiag.lab import soak
+
+    return soak.run(args.minutes, args.seed)

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Trouble on one host while the window is open: its row says so, the other hosts lose nothing, it is left clean."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sweeps import (
+    ENVIRONMENT,
+    ROOT,
+    builder_kernel,
+    coverage,
+    fleetdiag,
+    left_behind,
+    newest,
+    report_of,
+    rows,
+    wait_until,
+)
+
+from fleetdiag.lab import backdoor
+from fleetdiag.lab.api import Lab
+
+pytestmark = pytest.mark.lab
+
+WELL, ILL = "web1", "web2"
+BOTH = (WELL, ILL)
+
+
+@contextmanager
+def window_open(
+    lab: Lab, catalog: Path, runs: Path, first: str, *more: str
+) -> Iterator[subprocess.Popen[str]]:
+    """A sweep of the probe `tick` on both hosts, whose window has just been opened on `first`; ended at the end."""
+    command = [
+        *(sys.executable, "-m", "fleetdiag", "sweep", "-i", str(lab.inventory), "--runs-dir", str(runs)),
+        *("-l", ",".join(BOTH), "--window", "15s", "--catalog", str(catalog), "--probe", "tick", *more),
+    ]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, **pipes) as sweeping:
+        wait_until(lambda: bool(list(runs.glob(f"*/hosts/{first}/go.json"))), "the window opens", 300)
+        yield sweeping
+        said, _ = sweeping.communicate(timeout=600)
+        assert "Traceback" not in said
+
+
+def brought_later(lab: Lab, run: Path) -> None:
+    """What is still on the host comes with `fleetdiag collect`, and is in the report then."""
+    brought = fleetdiag("collect", str(run), "-i", str(lab.inventory))
+    assert brought.returncode == 0, brought.stdout + brought.stderr
+    report = report_of(run)
+    assert coverage(report)[ILL]["status"] in ("probed", "degraded")
+    assert rows(report, "tick", host=ILL)
+    assert [left_behind(lab, host) for host in BOTH] == ["", ""]
+
+
+def test_a_host_that_goes_away_in_the_window_is_collected_from_later(
+    lab: Lab, catalog: Path, tmp_path: Path
+) -> None:
+    with window_open(lab, catalog, tmp_path, ILL) as sweeping:
+        backdoor.cut(lab, ILL)
+        try:
+            sweeping.wait(600)
+        finally:
+            backdoor.mend(lab, ILL)
+    run = newest(tmp_path)
+    report = report_of(run)
+    hosts = coverage(report)
+    assert hosts[WELL]["status"] in ("probed", "degraded")
+    assert rows(report, "tick", host=WELL)
+    assert hosts[ILL]["status"] == "unreachable"
+    assert "fleetdiag collect" in hosts[ILL]["remedy"]
+    brought_later(lab, run)
+
+
+def test_a_full_disk_ends_the_session_and_keeps_what_was_sampled(
+    lab: Lab, catalog: Path, tmp_path: Path
+) -> None:
+    filler = "/var/lib/lab-filler"
+    with window_open(lab, catalog, tmp_path, ILL) as sweeping:
+        # What fallocate is not given, single blocks take.
+        lab.ssh(
+            ILL,
+            f"fallocate -l $(($(df --output=avail -k / | tail -n 1) * 1024 - 4194304)) {filler};"
+            f"cat /dev/zero >{filler}.more; sync",
+        )
+        try:
+            sweeping.wait(600)
+            left = left_behind(lab, ILL)
+            assert "fd_" not in left
+            assert ".service" not in left
+            assert "fleetdiag.lock" not in left
+        finally:
+            lab.ssh(ILL, f"rm -f {filler} {filler}.more; sync")
+    run = newest(tmp_path)
+    hosts = coverage(report_of(run))
+    assert hosts[WELL]["status"] in ("probed", "degraded")
+    assert hosts[ILL]["status"] == "failed"
+    assert "free space under /var/lib/fleetdiag, then: fleetdiag collect" in hosts[ILL]["reason"]
+    brought_later(lab, run)
+
+
+@pytest.fixture(scope="module")
+def warning(lab: Lab) -> bytes:
+    """A module whose kernel warns when it is loaded."""
+    script = 'function warn_now() %{ WARN(1, "lab: on purpose\\n"); %}\nprobe begin { warn_now() exit() }\n'
+    build = f"cd $(mktemp -d) && cat >w.stp && stap -g -p4 -r {builder_kernel(lab)} -m lab_warning w.stp >&2 && cat *.ko"
+    built = subprocess.run(
+        lab.ssh_command("builder", [build]), input=script.encode(), capture_output=True, check=False
+    )
+    assert built.returncode == 0, built.stderr
+    return built.stdout
+
+
+def test_a_warning_of_the_kernel_stops_the_sweep_after_its_canary(
+    lab: Lab, catalog: Path, tmp_path: Path, warning: bytes
+) -> None:
+    command = lab.ssh_command(WELL, ["cat >/run/lab_warning.ko && staprun /run/lab_warning.ko"])
+    more = ("--canary", "1", "-e", json.dumps({"sweep_max_cpu_percent": 0}))
+    with window_open(lab, catalog, tmp_path, WELL, *more) as sweeping:
+        subprocess.run(command, input=warning, capture_output=True, check=True)
+        sweeping.wait(600)
+    assert sweeping.returncode == 3
+    hosts = coverage(report_of(newest(tmp_path)))
+    assert hosts[WELL]["status"] == "degraded"
+    assert "its kernel said: [" in hosts[WELL]["reason"]
+    assert "WARNING: " in hosts[WELL]["reason"]
+    assert hosts[ILL]["status"] == "not probed"
+    assert hosts[ILL]["reason"].startswith(f"canary {WELL}: its kernel said: ")
+    assert [left_behind(lab, host) for host in BOTH] == ["", ""]
