@@ -197,6 +197,24 @@ def test_abort_ends_every_sweep_and_leaves_what_was_sampled(lab: Lab, guard: Gua
     assert session.out_bytes > 0
 
 
+def test_abort_ends_all_where_nothing_can_be_written(lab: Lab, guard: Guard, module: bytes) -> None:
+    name = armed(guard, module)
+    lab.ssh(
+        HOST,
+        "echo u >/proc/sysrq-trigger; until grep -q '^/dev/[a-z0-9]* / ext4 ro' /proc/mounts; do sleep 0.2; done",
+    )
+    try:
+        guard.install_and_abort()
+        assert not loaded(lab, name)
+        left = left_behind(lab, HOST)
+        assert "fd-" not in left
+        assert "fleetdiag.lock" not in left
+        (session,) = guard.collect(SWEEP, {PROBE: 1 << 20}).sessions
+        assert session.out_bytes > 0
+    finally:
+        lab.ssh(HOST, "mount -o remount,rw /")
+
+
 def test_a_second_sweep_is_told_who_holds_the_host(guard: Guard, module: bytes) -> None:
     armed(guard, module)
     plan = SessionPlan(PROBE, sha256_of(module), 1, [])
