@@ -87,7 +87,7 @@ def test_a_full_disk_ends_the_session_and_keeps_what_was_sampled(
         # What fallocate is not given, single blocks take.
         lab.ssh(
             ILL,
-            f"fallocate -l $(($(df --output=avail -k / | tail -n 1) * 1024 - 4194304)) {filler};"
+            f"fallocate -l $(($(stat -f -c '%f * %S' /) - 4194304)) {filler};"
             f"cat /dev/zero >{filler}.more; sync",
         )
         try:

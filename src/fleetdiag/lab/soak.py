@@ -85,7 +85,7 @@ class Scene:
         self.lab.ssh(self.victim, script)
 
 
-Undo = Callable[[], None]
+Undo = Callable[[], object]
 
 
 def _nothing() -> None:
@@ -131,9 +131,9 @@ def _reboot(scene: Scene) -> Undo:
 
 
 def _fill_disk(scene: Scene) -> Undo:
+    # What fallocate is not given, single blocks take.
     scene.on_victim(
-        f"fallocate -l $(($(df --output=avail -k / | tail -n 1) * 1024 - 4194304)) {_FILLER};"
-        f"cat /dev/zero >{_FILLER}.more"
+        f"fallocate -l $(($(stat -f -c '%f * %S' /) - 4194304)) {_FILLER};cat /dev/zero >{_FILLER}.more"
     )
     return lambda: scene.on_victim(f"rm -f {_FILLER} {_FILLER}.more")
 
