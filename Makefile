@@ -11,8 +11,8 @@ FLEETDIAG := $(BIN)/fleetdiag
 
 # The programs of the embedded lab, of the browser test of the report, and of Ansible over ssh.
 PACKAGES := qemu-system-x86 qemu-utils mmdebstrap e2fsprogs openssh-client openssh-server zstd xz-utils uidmap \
-            debian-archive-keyring apt-utils haproxy chromium chromium-driver systemtap
-LAB_PACKAGES := $(filter-out haproxy chromium% systemtap,$(PACKAGES))
+            debian-archive-keyring apt-utils haproxy chromium chromium-driver systemtap busybox
+LAB_PACKAGES := $(filter-out haproxy chromium% systemtap busybox,$(PACKAGES))
 
 # Where the suite looks for the live sources, also where ansible.cfg is not read (world-writable checkouts).
 export ANSIBLE_COLLECTIONS_PATH := $(ROOT)/.collections

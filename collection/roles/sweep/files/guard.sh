@@ -43,7 +43,9 @@ NL='
 '
 
 clean() { redact 2>/dev/null | tr '\n\t' '  ' | tr -cd '\040-\176' | cut -c1-2000; }
-die() { echo "error=$*"; exit 1; }
+# Whatever is no constant is said by this: the `echo` of dash makes lines of a `\n` that stands in a process name.
+say() { printf '%s\n' "$*"; }
+die() { say "error=$*"; exit 1; }
 uptime_s() { read -r up _ </proc/uptime && up=${up%.*}; }  # into $up
 # Every program that is started here costs a busy host time, and a big fleet much of it: words are looked at by the shell,
 # and what a function finds out is in a variable (said, why, ...) where `$(...)` would start one more shell.
@@ -103,7 +105,7 @@ room to take them out: free space under $HOME_DIR, then: fleetdiag collect"
 # Longer lines than anybody reads are cut, so that each fits into memory; `cut` ends the last line where the session did
 # not, and that must not make half a record a whole one.
 redact_session() {  # PROBE
-    : >"$1/changed"
+    true >"$1/changed" || return 1
     for file in "$1/out" "$1/err"; do
         size_of "$file"
         if [ "$size" -ge "$LONGEST_LINE" ]; then
@@ -113,7 +115,7 @@ redact_session() {  # PROBE
             redact <"$file" >"$file.new" 2>>"$1/changed" || return 1
         fi
     done
-    size_of "$1/out" && echo "$size" >"$1/printed" || return 1
+    size_of "$1/out" && say "$size" >"$1/printed" || return 1
     for file in "$1/out" "$1/err"; do
         [ ! -e "$file.new" ] || mv "$file.new" "$file" || return 1
     done
@@ -156,26 +158,26 @@ preflight() {
     # what a controller that died never came back for
     find "$SWEEPS" -mindepth 1 -maxdepth 1 -mtime +$KEEP_SPOOL_DAYS -exec rm -rf {} +
     # shellcheck disable=SC1091
-    distribution=$(. /etc/os-release 2>/dev/null; echo "${ID:-unknown} ${VERSION_ID:-${VERSION_CODENAME:-}}")
-    echo "uid=$(id -u)"
-    echo "kernel=$(uname -r)"
-    echo "arch=$(uname -m)"
-    echo "addresses=$(ip -o address show scope global 2>/dev/null | sed 's/.* inet6* \([^ /]*\).*/\1/' | tr '\n' ' ' | clean)"
-    echo "kernel_build_id=$(build_id)"
-    echo "distribution=$(echo "$distribution" | clean)"
-    echo "staprun=$(staprun_version)"
-    echo "boot_id=$(cat /proc/sys/kernel/random/boot_id)"
-    free_mb && echo "free_mb=$mb"
-    mem_available_mb && echo "mem_available_mb=$mb"
-    echo "load1=$(cut -d' ' -f1 /proc/loadavg)"
-    echo "cpus=$(getconf _NPROCESSORS_ONLN)"
-    echo "lockdown=$(first_word_in_brackets /sys/kernel/security/lockdown)"
-    echo "sig_enforce=$(cat /sys/module/module/parameters/sig_enforce 2>/dev/null)"
-    echo "modules_disabled=$(cat /proc/sys/kernel/modules_disabled 2>/dev/null)"
-    echo "fips=$(cat /proc/sys/crypto/fips_enabled 2>/dev/null)"
-    echo "container=$(systemd-detect-virt -c 2>/dev/null | sed '/^none$/d')"
-    echo "systemd=$(systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p')"
-    echo "init=$(cat /proc/1/comm)"
+    distribution=$(. /etc/os-release 2>/dev/null; say "${ID:-unknown} ${VERSION_ID:-${VERSION_CODENAME:-}}")
+    say "uid=$(id -u)"
+    say "kernel=$(uname -r)"
+    say "arch=$(uname -m)"
+    say "addresses=$(ip -o address show scope global 2>/dev/null | sed 's/.* inet6* \([^ /]*\).*/\1/' | tr '\n' ' ' | clean)"
+    say "kernel_build_id=$(build_id)"
+    say "distribution=$(say "$distribution" | clean)"
+    say "staprun=$(staprun_version)"
+    say "boot_id=$(cat /proc/sys/kernel/random/boot_id)"
+    free_mb && say "free_mb=$mb"
+    mem_available_mb && say "mem_available_mb=$mb"
+    say "load1=$(cut -d' ' -f1 /proc/loadavg)"
+    say "cpus=$(getconf _NPROCESSORS_ONLN)"
+    say "lockdown=$(first_word_in_brackets /sys/kernel/security/lockdown)"
+    say "sig_enforce=$(cat /sys/module/module/parameters/sig_enforce 2>/dev/null)"
+    say "modules_disabled=$(cat /proc/sys/kernel/modules_disabled 2>/dev/null)"
+    say "fips=$(cat /proc/sys/crypto/fips_enabled 2>/dev/null)"
+    say "container=$(systemd-detect-virt -c 2>/dev/null | sed '/^none$/d')"
+    say "systemd=$(systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p')"
+    say "init=$(cat /proc/1/comm)"
     note_crashes
     crashes=''
     read_crashes
@@ -183,8 +185,8 @@ preflight() {
     while read -r probe sweep; do [ -z "$probe" ] || printf '%s' "$probe:$sweep "; done <<CRASHES
 $crashes
 CRASHES
-    printf '\n'
-    echo "modules_held=$(cd "$MODULES" && find . -name '*.ko' | sed 's|^\./||; s|\.ko$||' | tr '\n' ' ')"
+    echo
+    say "modules_held=$(cd "$MODULES" && find . -name '*.ko' | sed 's|^\./||; s|\.ko$||' | tr '\n' ' ')"
 }
 
 # ---------------------------------------------------------------- modules
@@ -266,7 +268,7 @@ MANIFEST
     fi
     [ "$verified" != no ] \
         || die "the manifest of the modules is not signed by the key of this controller: nothing is loaded; sweep again"
-    echo "manifest=$verified"
+    say "manifest=$verified"
 }
 
 # The cached module is compiled under a placeholder id; the id of this sweep takes its place, byte for byte as long,
@@ -322,9 +324,7 @@ name_module() {  # PROBE SHA256
         return 1
     fi
     if has_line "$marks" "$2.ko:~Module signature appended~"; then
-        : >"$SWEEPS/$id/signed.$1"
-        path_of "$1"
-        mv "$copy" "$path"
+        true 2>/dev/null >"$SWEEPS/$id/signed.$1" && path_of "$1" && mv "$copy" "$path"
     else
         path_of "$1"
         sed "s/fd_${PLACEHOLDER}_/fd_${id}_/g" "$copy" >"$path" 2>/dev/null
@@ -342,7 +342,7 @@ save_sysctls() {
     for entry in $SYSCTLS; do
         file=${entry%:*}
         saved="$SWEEPS/$1/sysctl.${file##*/}"
-        [ -s "$saved" ] || { digit "/proc/sys/$file" && echo "$digit" >"$saved"; }
+        [ -s "$saved" ] || { digit "/proc/sys/$file" && say "$digit" >"$saved"; }
     done
 }
 
@@ -352,8 +352,8 @@ restore_sysctls() {  # only where the value is still the one staprun sets: an ad
         saved="$SWEEPS/$1/sysctl.${file##*/}"
         [ -s "$saved" ] || continue
         read -r before <"$saved"
-        ! digit "/proc/sys/$file" || [ "$digit" != "$theirs" ] || echo "$before" >"/proc/sys/$file"
-        : >"$saved"  # that is done
+        ! digit "/proc/sys/$file" || [ "$digit" != "$theirs" ] || say "$before" >"/proc/sys/$file"
+        true 2>/dev/null >"$saved" || continue  # that is done
     done
 }
 
@@ -362,7 +362,7 @@ restore_sysctls() {  # only where the value is still the one staprun sets: an ad
 note_kernel() {  # ID; what it was like before anything was loaded
     [ ! -e "$SWEEPS/$1/kernel" ] || return 0
     read -r up _ </proc/uptime  # as dmesg counts
-    echo "$(cat /proc/sys/kernel/tainted) $booted $up" >"$SWEEPS/$1/kernel"
+    say "$(cat /proc/sys/kernel/tainted) $booted $up" >"$SWEEPS/$1/kernel"
 }
 
 kernel_since() {  # ID; lines for the controller: booted again, what the kernel complained of, how it is tainted
@@ -370,9 +370,9 @@ kernel_since() {  # ID; lines for the controller: booted again, what the kernel 
     read -r booted </proc/sys/kernel/random/boot_id
     [ "$boot" = "$booted" ] || { echo "kernel booted"; return 0; }
     said=$(dmesg 2>/dev/null | grep -E 'BUG: |WARNING: |Oops|soft lockup|general protection fault|blocked for more than')
-    [ -z "$said" ] || echo "$said" | awk -v since="$since" '/^\[/ && substr($0, 2) + 0 >= since && n < 3 {print; n++}' \
-        | while read -r line; do echo "kernel said $(echo "$line" | clean)"; done
-    echo "kernel taint $taint $(cat /proc/sys/kernel/tainted)"
+    [ -z "$said" ] || say "$said" | awk -v since="$since" '/^\[/ && substr($0, 2) + 0 >= since && n < 3 {print; n++}' \
+        | while read -r line; do say "kernel said $(say "$line" | clean)"; done
+    say "kernel taint $taint $(cat /proc/sys/kernel/tainted)"
 }
 
 # A session that was alive when the host went down may have been the reason: systemd, had it been asked to stop, would
@@ -384,9 +384,9 @@ note_crash() {  # ID; a line for the controller for each probe that is new to th
     sessions_of "$1"
     for probe in $sessions; do
         [ ! -e "$SWEEPS/$1/$probe/result" ] || continue
-        printf '%s\n' "$probe $1" 2>/dev/null >>"$CRASHES"
-        printf '%s\n' "crashed 0 0" 2>/dev/null >"$SWEEPS/$1/$probe/result"
-        printf '%s\n' "crashed $probe"
+        say "$probe $1" 2>/dev/null >>"$CRASHES"
+        say "crashed 0 0" 2>/dev/null >"$SWEEPS/$1/$probe/result"
+        say "crashed $probe"
     done
 }
 
@@ -413,7 +413,7 @@ CRASHES
 retry_crashed() {  # PROBE ...; somebody has said that they may be loaded again
     [ -s "$CRASHES" ] || return 0
     while read -r probe sweep; do
-        has_word "$*" "$probe" || printf '%s\n' "$probe $sweep"
+        has_word "$*" "$probe" || say "$probe $sweep"
     done <"$CRASHES" >"$CRASHES.new" && mv "$CRASHES.new" "$CRASHES"
 }
 
@@ -441,13 +441,13 @@ take_host() {  # two sweeps that come at the same moment must not both find it f
     flock -w 20 9 || die "another sweep is just taking this host: sweep again"
     if other_sweep "$id"; then
         echo "verdict=busy"
-        echo "reason=$busy"
+        say "reason=$busy"
         return 1
     fi
     fresh=yes
     [ ! -d "$SWEEPS/$id" ] || fresh=no
     mkdir -p "$SWEEPS/$id" || die "cannot write $SWEEPS: no room?"
-    echo "$id $by" >"$LOCK"
+    say "$id $by" >"$LOCK"
     if [ "$fresh" = yes ] || ! systemctl -q is-active "fd-$id-reap.timer"; then
         systemd-run --quiet --unit="fd-$id-reap" --on-active=$((ttl + 60)) --timer-property=AccuracySec=5s \
             /bin/sh "$SELF" reap "$id" || die "cannot arm the timer that cleans up: is systemd running?"
@@ -460,7 +460,7 @@ take_host() {  # two sweeps that come at the same moment must not both find it f
 smoke() {  # SHA256: a trivial module must load and print before anything else is tried on this host
     said="$SWEEPS/$id/.smoke"
     name_modules "smoke:$1"
-    [ -n "$named" ] || { echo "${refused#smoke }"; return 1; }
+    [ -n "$named" ] || { say "${refused#smoke }"; return 1; }
     path_of smoke
     timeout -k 5 60 staprun "$path" >"$said.out" 2>"$said.err"
     ! is_loaded "$module" || staprun -d "$module" 2>/dev/null
@@ -473,7 +473,7 @@ start_session() {  # PROBE OUTPUT_MB [name=value ...]
     probe=$1 output_mb=$2
     shift 2
     dir="$SWEEPS/$id/$probe"
-    [ ! -e "$SWEEPS/$id/aborted" ] || { echo "session $probe failed 0 the sweep was aborted"; return 1; }
+    [ ! -e "$SWEEPS/$id/aborted" ] || { say "session $probe failed 0 the sweep was aborted"; return 1; }
     path_of "$probe"
     # shellcheck disable=SC2086  # the window is two words, or none
     systemd-run --quiet --no-block --unit="fd-$id-$probe.service" \
@@ -485,7 +485,7 @@ start_session() {  # PROBE OUTPUT_MB [name=value ...]
         -p PrivateTmp=yes -p ProtectHome=yes -p ProtectSystem=strict -p ReadWritePaths="$HOME_DIR" \
         -p StandardInput=null -p StandardOutput="file:$dir/out" -p StandardError="file:$dir/err" \
         staprun -b 4 "$path" $window "$@" 2>"$dir/systemd-run" \
-        || { echo "session $probe failed 0 $(clean <"$dir/systemd-run")"; return 1; }
+        || { say "session $probe failed 0 $(clean <"$dir/systemd-run")"; return 1; }
     [ -z "$end" ] || ! has_word "$answering" "$probe" || watch_json "$id" "$probe" "$end"
 }
 
@@ -509,9 +509,9 @@ poll_sessions() {
         elapsed=$((up - began))
         # one that was not written for us may be at its end already
         if says_armed "$dir/out" || { [ -e "$dir/result" ] && tail -c 400 "$dir/out" | grep -q '	@end	'; }; then
-            echo "session $probe armed $elapsed"
+            say "session $probe armed $elapsed"
         elif [ -e "$dir/result" ]; then
-            echo "session $probe failed $elapsed $(clean <"$dir/err")"
+            say "session $probe failed $elapsed $(clean <"$dir/err")"
         else
             still="$still $probe"
         fi
@@ -520,7 +520,7 @@ poll_sessions() {
 }
 
 stale() {  # what the controller remembers of this host is not so any more: how it is now, instead of arming
-    echo "stale=$1"
+    say "stale=$1"
     preflight
     clock left
 }
@@ -582,13 +582,13 @@ PLAN
         is_sha "$sha" || die "arm: '$sha' is not a SHA-256"
         [ -e "$MODULES/$sha.ko" ] || missing="$missing $sha"
     done
-    [ -z "$missing" ] || { echo "missing=$missing"; return; }
+    [ -z "$missing" ] || { say "missing=$missing"; return; }
     [ -d "$SWEEPS" ] || mkdir -p "$SWEEPS" || die "cannot write $SWEEPS: no room?"
     check_manifest
     take_host || return 0
     # shellcheck disable=SC2086  # names of directories without spaces
     mkdir -p "$SWEEPS/$id/.modules/copies" $dirs || die "cannot write $SWEEPS: no room?"
-    [ "$redaction" != no ] || : >"$SWEEPS/$id/unredacted"
+    [ "$redaction" != no ] || true >"$SWEEPS/$id/unredacted" || die "cannot write $SWEEPS: no room?"
     save_sysctls "$id"
     note_kernel "$id"
     note_crashes
@@ -600,7 +600,7 @@ PLAN
     allowed=''
     for word in $modules; do
         if crashed_with "${word%:*}"; then
-            printf '%s\n' "session $probe failed 0 this host went down while sweep $sweep probed it with $probe, so it \
+            say "session $probe failed 0 this host went down while sweep $sweep probed it with $probe, so it \
 is not loaded again; if that was not the reason: --retry-crashed"
         else
             allowed="$allowed $word"
@@ -612,7 +612,7 @@ is not loaded again; if that was not the reason: --retry-crashed"
     if [ -n "$smoke_sha" ] && [ -n "$modules" ]; then
         said=$(smoke "$smoke_sha") || {
             echo "verdict=refused"
-            echo "reason=a trivial module does not run here: $said"
+            say "reason=a trivial module does not run here: $said"
             finish "$id"
             rm -rf "${SWEEPS:?}/$id"
             return
@@ -624,7 +624,7 @@ is not loaded again; if that was not the reason: --retry-crashed"
     # shellcheck disable=SC2086  # words
     [ -z "$modules" ] || name_modules $modules
     while read -r probe why; do
-        [ -z "$probe" ] || echo "session $probe failed 0 $why"
+        [ -z "$probe" ] || say "session $probe failed 0 $why"
     done <<REFUSED
 $refused
 REFUSED
@@ -636,14 +636,14 @@ REFUSED
 $plan
 PLAN
     if [ -n "$window" ]; then  # they know all they need
-        for probe in $waiting; do echo "session $probe started 0"; done
+        for probe in $waiting; do say "session $probe started 0"; done
     else
         poll_sessions
         while [ -n "$waiting" ] && [ $((up - began)) -lt "$arm_timeout" ]; do
             sleep 0.5
             poll_sessions
         done
-        for probe in $waiting; do echo "session $probe late $((up - began))"; done
+        for probe in $waiting; do say "session $probe late $((up - began))"; done
     fi
     if [ -z "$waiting" ] && [ -z "$(ours_loaded "$id")" ]; then  # nobody will come back for it: the host is free for the next sweep
         finish "$id" >/dev/null
@@ -658,11 +658,11 @@ go() {
     sessions_of "$1"
     for probe in $sessions; do
         module_of "$1" "$probe"
-        if echo "$2 $3" 2>/dev/null >"/proc/systemtap/$module/window"; then
-            echo "go $probe ok"
+        if say "$2 $3" 2>/dev/null >"/proc/systemtap/$module/window"; then
+            say "go $probe ok"
             [ ! -e "/proc/systemtap/$module/data.json" ] || watch_json "$1" "$probe" "$3"
         else
-            echo "go $probe failed"
+            say "go $probe failed"
         fi
     done
 }
@@ -709,7 +709,7 @@ unload() {  # ID PROBE; as ExecStopPost= it has SERVICE_RESULT and EXIT_STATUS
     ! is_loaded "$module"
 }
 
-note_result() { [ ! -d "$1" ] || [ -e "$1/result" ] || echo "${SERVICE_RESULT:-stopped} ${EXIT_STATUS:-0} ${cpu:-0}" >"$1/result"; }  # DIR
+note_result() { [ ! -d "$1" ] || [ -e "$1/result" ] || say "${SERVICE_RESULT:-stopped} ${EXIT_STATUS:-0} ${cpu:-0}" >"$1/result"; }  # DIR
 
 finish() {  # end and unload everything of a sweep; the spool stays
     note_crash "$1"
@@ -733,13 +733,13 @@ finish() {  # end and unload everything of a sweep; the spool stays
     systemctl -q stop "fd-$1-reap.timer" 2>/dev/null
     restore_sysctls "$1"
     { read -r holder _ <"$LOCK"; } 2>/dev/null && [ "$holder" = "$1" ] && rm -f "$LOCK"
-    [ -z "$loaded" ] || for module in $(ours_loaded "$1"); do echo "residue $module"; done
+    [ -z "$loaded" ] || for module in $(ours_loaded "$1"); do say "residue $module"; done
 }
 
 ours_loaded() {  # ID; their names, one in a line
     sed -n "s/^\(fd_$1_[a-z0-9_]*\) .*/\1/p" /proc/modules
     for mark in "$SWEEPS/$1"/signed.*; do
-        [ ! -e "$mark" ] || ! is_loaded "fd_${PLACEHOLDER}_${mark##*/signed.}" || echo "fd_${PLACEHOLDER}_${mark##*/signed.}"
+        [ ! -e "$mark" ] || ! is_loaded "fd_${PLACEHOLDER}_${mark##*/signed.}" || say "fd_${PLACEHOLDER}_${mark##*/signed.}"
     done
 }
 
@@ -749,7 +749,7 @@ abort() {
             sed -n 's/^fd_\([0-9]\{8\}_[0-9]\{6\}_[0-9a-f]\{4\}\)_.*/\1/p' /proc/modules; } | sort -u)
     for id in $ids; do
         is_id "$id" || continue
-        [ ! -d "$SWEEPS/$id" ] || : >"$SWEEPS/$id/aborted"  # an arming that still runs starts no more sessions
+        [ ! -d "$SWEEPS/$id" ] || true 2>/dev/null >"$SWEEPS/$id/aborted"  # an arming that still runs starts no more sessions
         modules=$(ours_loaded "$id")
         for module in $modules; do
             probe=${module#fd_????????_??????_????_}
@@ -757,7 +757,7 @@ abort() {
             unload "$id" "$probe"
         done
         finish "$id"
-        echo "aborted $id $(echo "$modules" | wc -w)"
+        say "aborted $id $(say "$modules" | wc -w)"
     done
     echo "abort=complete"
 }
@@ -769,7 +769,7 @@ collect() {
     finish "$1"
     kernel_since "$1"
     for probe in $sessions; do
-        : >>"$probe/out" && : >>"$probe/err"
+        true 2>/dev/null >>"$probe/out" && true 2>/dev/null >>"$probe/err"
         append_json "$probe"
     done
     # each of these looks at all sessions at once
@@ -778,7 +778,7 @@ collect() {
     sizes=$(wc -c -- */out */err 2>/dev/null)
     sums=$(sha256sum -- */out 2>/dev/null)
     for probe in $sessions; do hand_over "$probe"; done
-    : >collected
+    true 2>/dev/null >collected
     clock left
     echo "collect=complete"
 }
@@ -793,12 +793,12 @@ hand_over() {  # PROBE
     sum=${sums%%"  $1/out"*} sum=${sum##*"$NL"}
     is_sha "$sum" || die "the output of $1 cannot be read"
     size_of "$1/out"
-    echo "session $1 $result $status $cpu $size $sum ${printed:-$size} $changed"
+    say "session $1 $result $status $cpu $size $sum ${printed:-$size} $changed"
     printf 'out %s ' "$1"
     gzip -1nc "$1/out" | base64 -w 0
     echo
     size_of "$1/err"
-    [ "$size" -eq 0 ] || echo "err $1 $(head -c 65536 "$1/err" | gzip -1c | base64 -w 0)"
+    [ "$size" -eq 0 ] || say "err $1 $(head -c 65536 "$1/err" | gzip -1c | base64 -w 0)"
 }
 
 forget() {
