@@ -153,8 +153,16 @@ class Guard:
         return dict(answers.pairs(self._install_and("preflight")))
 
     def install_and_abort(self) -> Aborted:
-        """Put guard.sh on the host and end everything of every sweep there; one round trip, safe to repeat."""
-        lines = self._install_and("abort")
+        """End everything of every sweep on the host; one round trip, safe to repeat.
+
+        The guard.sh that is there does it before anything is written, which a full or read-only disk would not take;
+        if there is none and none can be written, that of another version does it.
+        """
+        command = (
+            f"{_abort_with(self.path)}; said=$({self._installing()}) && exec /bin/sh {self.path} abort; "
+            f"problem=$said; {_abort_with(f'{GUARD_DIR}/*.sh')}; printf '%s\\n' \"$problem\"; exit 1"
+        )
+        lines = self._answer("abort", command, self._script)
         if "abort=complete" not in lines:
             raise FleetdiagError("the host did not say that all has ended: abort again")
         aborted = Aborted()
@@ -259,11 +267,16 @@ class Guard:
         self._call(f"forget {sweep}", None)
 
     def _install_and(self, verb: str) -> list[str]:
-        place = (
-            f"umask 077; mkdir -p {GUARD_DIR} && cat >{self.path}.$$ && mv {self.path}.$$ {self.path} "
-            f"&& /bin/sh {self.path} {verb}"
+        return self._answer(verb, f"{self._installing()} && exec /bin/sh {self.path} {verb}", self._script)
+
+    def _installing(self) -> str:
+        """Return the command that puts guard.sh, which comes on standard input, on the host; whole or not at all."""
+        new, digest = f"{self.path}.$$", Path(self.path).stem
+        return (
+            f"umask 077; {{ mkdir -p {GUARD_DIR} && cat >{new} && case $(sha256sum <{new}) in {digest}*) ;; *) false ;; esac "
+            f"&& {{ sync {new} || sync; }} && mv {new} {self.path}; }} "
+            f"|| {{ rm -f {new}; echo 'error=cannot write guard.sh to {GUARD_DIR}: free space or remount it writable'; false; }}"
         )
-        return self._answer(verb, place, self._script)
 
     def _call(self, verb: str, data: bytes | None) -> list[str]:
         return self._answer(verb.split()[0], f"exec /bin/sh {self.path} {verb}", data)
@@ -278,6 +291,14 @@ class Guard:
             last = (err.strip() or out.strip() or f"exit code {code}").splitlines()[-1]
             raise FleetdiagError(f"{verb} failed on the host: {printable(last[:500])}")
         return lines
+
+
+def _abort_with(paths: str) -> str:
+    """Return the command that lets one of these programs end everything, and is then done."""
+    return (
+        f'for guard in {paths}; do [ ! -s "$guard" ] || said=$(/bin/sh "$guard" abort </dev/null); case ${{said:-}} in '
+        "*abort=complete*) printf '%s\\n' \"$said\"; cat >/dev/null; exit ;; esac; done"
+    )
 
 
 def _program(signer: signing.Signer) -> bytes:
@@ -381,6 +402,13 @@ def _kernel_trouble(what: str, value: str) -> Iterator[str]:
         yield "it was booted again while it was probed"
     elif what == "said":
         yield f"its kernel said: {printable(value)[:300]}"
+    elif what == "unwritten":
+        yield (
+            f"{printable(value)[:200]} could not be written: full or read-only; its output is handed over all the same,"
+            " without secrets"
+        )
+    elif what == "unread":
+        yield f"what {printable(value)[:200]} printed could not be read from its disk"
     elif what == "taint":
         before, now = (answers.whole(word) for word in value.partition(" ")[::2])
         fresh = now & ~before if before is not None and now is not None else 0

@@ -81,3 +81,87 @@ def test_nothing_that_is_not_constant_is_echoed() -> None:
         code = re.sub(r"(^|\s)#.*", "", line)
         assert not re.search(r"\becho\b[^;|&>)]*[$`]", code), f"guard.sh:{number}: say it, echo reads backslashes"
         assert not re.search(r"(?:^|[\s;&|({]):\s*>", code), f"guard.sh:{number}: `: >` ends dash where it fails"
+
+
+# --- the brake, on a disk that takes nothing more
+
+
+def fill(host: GuardHost) -> None:
+    host.call(f"cat /dev/zero >{HOME}/filler 2>/dev/null; cat /dev/zero >{HOME}/filler2 2>/dev/null")
+    assert host.call(f"echo x >{HOME}/more")[0] != 0
+
+
+def make_read_only(host: GuardHost) -> None:
+    """As a disk error does it."""
+    host.sh("d=$(findmnt -no SOURCE /var/lib/fleetdiag); echo 1 >/sys/fs/ext4/${d##*/}/trigger_fs_error")
+    assert host.call(f"echo x >{HOME}/more")[0] != 0
+
+
+@pytest.fixture(params=["full", "read-only"])
+def spoilt(request: pytest.FixtureRequest, make: Make, tmp_path: Path) -> GuardHost:
+    """Two sessions run on a host whose disk is then full, or read-only."""
+    full = request.param == "full"
+    made = make(place=guardhost.small_tmpfs(1200) if full else guardhost.ext4(tmp_path / "disk"))
+    made.guard.install_and_preflight()
+    (made.run / "prints").write_text("mysqld --password=hunter2\n" + "x" * 70_000 + "\nhalf a rec")
+    armed = made.arm(SWEEP, "nettop", "slow_open")
+    assert {state for state, _, _ in armed.sessions.values()} == {"armed"}
+    assert len(made.loaded()) == 2
+    assert made.sysctls() == {name: during for name, (_, during) in guardhost.SYSCTLS.items()}
+    (fill if full else make_read_only)(made)
+    return made
+
+
+def assert_ended(host: GuardHost) -> None:
+    assert host.loaded() == []
+    assert host.units() == []
+    assert host.sysctls() == {name: before for name, (before, _) in guardhost.SYSCTLS.items()}
+    assert not (host.run / "fleetdiag.lock").exists()
+
+
+def test_abort_ends_everything_whatever_the_disk_is_like(spoilt: GuardHost) -> None:
+    aborted = spoilt.guard.install_and_abort()
+    assert (aborted.sweeps, aborted.residue) == ({SWEEP: 2}, [])
+    assert_ended(spoilt)
+    assert [path.name for path in spoilt.path(f"{HOME}/guard").glob("*.sh.*")] == []
+
+
+def test_abort_of_another_version_uses_the_program_that_is_there(spoilt: GuardHost) -> None:
+    newer = guardhost.guard.Guard(spoilt.call, script=spoilt.program + b"# of another controller\n")
+    assert newer.install_and_abort().sweeps == {SWEEP: 2}
+    assert_ended(spoilt)
+    assert [path.name for path in spoilt.path(f"{HOME}/guard").glob("*.sh.*")] == []
+
+
+def test_abort_says_what_is_still_loaded_whatever_the_disk_is_like(spoilt: GuardHost) -> None:
+    (spoilt.run / "stuck").touch()
+    assert len(spoilt.guard.install_and_abort().residue) == 2
+
+
+@pytest.mark.parametrize("verb", ["stop", "reap", "forget"])
+def test_whatever_ends_a_sweep_ends_all_of_it(spoilt: GuardHost, verb: str) -> None:
+    spoilt.guard._call(f"{verb} {SWEEP}", None)
+    assert_ended(spoilt)
+
+
+def test_what_can_be_read_is_handed_over_without_secrets(spoilt: GuardHost) -> None:
+    collected = spoilt.collect(SWEEP, "nettop", "slow_open")
+    assert_ended(spoilt)
+    for session in collected.sessions:
+        text = gzip.decompress(session.out_gz)
+        assert b"hunter2" not in text
+        assert b"mysqld --password=***\n" in text
+        assert text.endswith(b"\nhalf a rec")
+        assert session.redacted_lines == 1
+        assert session.printed_bytes > session.out_bytes
+    assert [session.probe for session in collected.sessions] == ["nettop", "slow_open"]
+    (said,) = collected.kernel
+    assert f"{HOME} could not be written" in said
+
+
+def test_what_can_not_be_read_costs_no_other_session(host: GuardHost) -> None:
+    host.arm(SWEEP, "nettop", "slow_open")
+    host.sh(f"cd {HOME}/sweeps/{SWEEP}/nettop; rm out; mkdir out")
+    collected = host.collect(SWEEP, "nettop", "slow_open")
+    assert [session.probe for session in collected.sessions] == ["slow_open"]
+    assert any("what nettop printed could not be read" in said for said in collected.kernel)

@@ -97,16 +97,23 @@ without_secrets() {  # PROBE ...
     # shellcheck disable=SC2086  # names of files without spaces
     [ -z "$small" ] || suspects=$(grep -liE -f "$WORDS" -- $small) || [ $? -eq 1 ] || suspects=$(printf '%s\n' $small)
     for probe; do
-        [ -e "$probe/redacted" ] || redact_session "$probe" || die "what $probe printed may hold secrets and there is no \
-room to take them out: free space under $HOME_DIR, then: fleetdiag collect"
+        [ -e "$probe/redacted" ] || redact_session "$probe" || { rm -f "$probe"/*.new; piped="$piped $probe"; } 2>/dev/null
     done
+}
+
+# Where there is no room to write down what may leave, it goes through a pipe, as often as it is needed.
+piped_out() {  # FILE; "unreadable" on standard error if that is not all of it
+    { cut -b "1-$LONGEST_LINE" "$1" || echo unreadable >&2; } \
+        | if [ -e unredacted ]; then cat; else redact || echo unreadable >&2; fi \
+        | if [ "$(tail -c 1 "$1"; echo .)" = "$NL." ]; then cat; else head -c -1; fi
 }
 
 # Longer lines than anybody reads are cut, so that each fits into memory; `cut` ends the last line where the session did
 # not, and that must not make half a record a whole one.
 redact_session() {  # PROBE
-    true >"$1/changed" || return 1
+    true 2>/dev/null >"$1/changed" || return 1
     for file in "$1/out" "$1/err"; do
+        [ -f "$file" ] || return 1
         size_of "$file"
         if [ "$size" -ge "$LONGEST_LINE" ]; then
             cut -b "1-$LONGEST_LINE" "$file" | redact >"$file.new" 2>>"$1/changed" || return 1
@@ -342,7 +349,7 @@ save_sysctls() {
     for entry in $SYSCTLS; do
         file=${entry%:*}
         saved="$SWEEPS/$1/sysctl.${file##*/}"
-        [ -s "$saved" ] || { digit "/proc/sys/$file" && say "$digit" >"$saved"; }
+        [ -s "$saved" ] || { ! digit "/proc/sys/$file" || say "$digit" >"$saved"; } || die "cannot write $SWEEPS: no room?"
     done
 }
 
@@ -353,7 +360,7 @@ restore_sysctls() {  # only where the value is still the one staprun sets: an ad
         [ -s "$saved" ] || continue
         read -r before <"$saved"
         ! digit "/proc/sys/$file" || [ "$digit" != "$theirs" ] || say "$before" >"/proc/sys/$file"
-        true 2>/dev/null >"$saved" || continue  # that is done
+        true 2>/dev/null >"$saved"  # that is done
     done
 }
 
@@ -437,7 +444,7 @@ other_sweep() {  # ID; which other sweep holds this host, and whose it is, in $b
 }
 
 take_host() {  # two sweeps that come at the same moment must not both find it free
-    exec 9<"$SWEEPS" || die "cannot read $SWEEPS"
+    [ -r "$SWEEPS" ] && exec 9<"$SWEEPS" || die "cannot read $SWEEPS"
     flock -w 20 9 || die "another sweep is just taking this host: sweep again"
     if other_sweep "$id"; then
         echo "verdict=busy"
@@ -701,19 +708,34 @@ unload() {  # ID PROBE; as ExecStopPost= it has SERVICE_RESULT and EXIT_STATUS
     cpu=0  # known only to the unit's own last step; whoever else comes here runs in another unit
     [ -z "${SERVICE_RESULT:-}" ] \
         || cpu=$(sed -n 's/^usage_usec //p' "/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)/cpu.stat" 2>/dev/null)
-    for _ in 1 2 3 4 5; do
-        is_loaded "$module" || break
-        staprun -d "$module" >/dev/null 2>&1 || rmmod "$module" 2>/dev/null || sleep 1
-    done
+    unload_modules "$module"
     note_result "$dir"
-    ! is_loaded "$module"
+    [ -z "$residue" ]
+}
+
+unload_modules() {  # MODULE ...; those that stay are in $residue
+    for pause in 1 1 1 1 0; do
+        residue=''
+        for module; do
+            ! is_loaded "$module" || staprun -d "$module" >/dev/null 2>&1 || rmmod "$module" 2>/dev/null
+            ! is_loaded "$module" || residue="$residue $module"
+        done
+        [ -n "$residue" ] || return 0
+        sleep "$pause"
+    done
 }
 
 note_result() { [ ! -d "$1" ] || [ -e "$1/result" ] || say "${SERVICE_RESULT:-stopped} ${EXIT_STATUS:-0} ${cpu:-0}" >"$1/result"; }  # DIR
 
-finish() {  # end and unload everything of a sweep; the spool stays
+# Ends and unloads everything of a sweep; the spool stays. Nothing here needs a disk that can be written: what a session
+# came to is noted last, and where that fails it is only not noted.
+finish() {  # ID
     note_crash "$1"
     sessions_of "$1"
+    for module in $(ours_loaded "$1"); do  # also where the spool is gone
+        probe=${module#fd_????????_??????_????_}
+        has_word "$sessions" "$probe" || sessions="$sessions $probe"
+    done
     units=''
     for probe in $sessions; do
         # a unit that came to its end as it should is gone by itself
@@ -726,14 +748,22 @@ finish() {  # end and unload everything of a sweep; the spool stays
         # shellcheck disable=SC2086  # names of units are words; one that is not there does not keep the others
         { systemctl -q stop $units; systemctl -q reset-failed $units; } 2>/dev/null
     fi
-    loaded=$(ours_loaded "$1")
-    for probe in $sessions; do
-        if [ -n "$loaded" ]; then unload "$1" "$probe"; else note_result "$SWEEPS/$1/$probe"; fi
-    done
+    # shellcheck disable=SC2046  # names of modules are words
+    unload_modules $(ours_loaded "$1")
     systemctl -q stop "fd-$1-reap.timer" 2>/dev/null
     restore_sysctls "$1"
-    { read -r holder _ <"$LOCK"; } 2>/dev/null && [ "$holder" = "$1" ] && rm -f "$LOCK"
-    [ -z "$loaded" ] || for module in $(ours_loaded "$1"); do say "residue $module"; done
+    free_host "$1"
+    for module in $residue; do say "residue $module"; done
+    for probe in $sessions; do note_result "$SWEEPS/$1/$probe" 2>/dev/null; done
+    return 0
+}
+
+# Under the lock of whoever takes the host, so that it is not the lock of a sweep that came just now which goes.
+free_host() {  # ID
+    [ ! -e "$LOCK" ] || {
+        flock -w 20 9
+        { read -r holder _ <"$LOCK"; } 2>/dev/null && [ "$holder" = "$1" ] && rm -f "$LOCK"
+    } 9<"$SWEEPS"
 }
 
 ours_loaded() {  # ID; their names, one in a line
@@ -749,14 +779,16 @@ abort() {
             sed -n 's/^fd_\([0-9]\{8\}_[0-9]\{6\}_[0-9a-f]\{4\}\)_.*/\1/p' /proc/modules; } | sort -u)
     for id in $ids; do
         is_id "$id" || continue
-        [ ! -d "$SWEEPS/$id" ] || true 2>/dev/null >"$SWEEPS/$id/aborted"  # an arming that still runs starts no more sessions
         modules=$(ours_loaded "$id")
-        for module in $modules; do
-            probe=${module#fd_????????_??????_????_}
-            systemctl -q stop "fd-$id-$probe.service" 2>/dev/null
-            unload "$id" "$probe"
-        done
-        finish "$id"
+        held=''
+        { read -r held _ <"$LOCK"; } 2>/dev/null
+        said=$(finish "$id")
+        if [ "$held" = "$id" ] && [ -d "$SWEEPS/$id" ]; then
+            # an arming that still runs starts no more sessions; what it started meanwhile ends, too
+            true 2>/dev/null >"$SWEEPS/$id/aborted"
+            said=$(finish "$id")
+        fi
+        [ -z "$said" ] || say "$said"
         say "aborted $id $(say "$modules" | wc -w)"
     done
     echo "abort=complete"
@@ -767,39 +799,50 @@ collect() {
     is_id "$1" || die "collect: '$1' is not a sweep id"
     cd "$SWEEPS/$1" 2>/dev/null || die "nothing of sweep $1 is on this host"
     finish "$1"
+    sessions_of "$1"
     kernel_since "$1"
+    piped='' written=yes
     for probe in $sessions; do
-        true 2>/dev/null >>"$probe/out" && true 2>/dev/null >>"$probe/err"
-        append_json "$probe"
+        { true >>"$probe/out" && true >>"$probe/err" && append_json "$probe"; } 2>/dev/null || written=no
     done
     # each of these looks at all sessions at once
     # shellcheck disable=SC2086  # names of probes are words
     [ -e unredacted ] || without_secrets $sessions
     sizes=$(wc -c -- */out */err 2>/dev/null)
     sums=$(sha256sum -- */out 2>/dev/null)
-    for probe in $sessions; do hand_over "$probe"; done
+    [ -z "$piped" ] && [ "$written" = yes ] || say "kernel unwritten $HOME_DIR"
+    for probe in $sessions; do hand_over "$probe" || say "kernel unread $probe"; done
     true 2>/dev/null >collected
     clock left
     echo "collect=complete"
 }
 
-hand_over() {  # PROBE
+hand_over() {  # PROBE; false if its output cannot be read
     changed=- printed='' cpu=''
     { read -r result status cpu <"$1/result"; } 2>/dev/null || { result=unknown status=0 cpu=0; }
-    if [ ! -e unredacted ]; then
-        read -r changed <"$1/redacted"
-        read -r printed <"$1/printed"
-    fi
-    sum=${sums%%"  $1/out"*} sum=${sum##*"$NL"}
-    is_sha "$sum" || die "the output of $1 cannot be read"
+    [ -e unredacted ] || { read -r changed <"$1/redacted"; read -r printed <"$1/printed"; } 2>/dev/null
     size_of "$1/out"
+    if has_word "$piped" "$1"; then
+        printed=${printed:-$size}
+        changed=$({ piped_out "$1/out"; piped_out "$1/err"; } 2>&1 >/dev/null \
+            | awk '$0 == "r" {n++} $0 == "unreadable" {bad = 1} END {if (!bad) print n + 0}')
+        [ -n "$changed" ] || return 1
+        size=$(piped_out "$1/out" 2>/dev/null | wc -c)
+        sum=$(piped_out "$1/out" 2>/dev/null | sha256sum)
+        sum=${sum%% *}
+    else
+        sum=${sums%%"  $1/out"*} sum=${sum##*"$NL"}
+    fi
+    is_sha "$sum" || return 1
     say "session $1 $result $status $cpu $size $sum ${printed:-$size} $changed"
     printf 'out %s ' "$1"
-    gzip -1nc "$1/out" | base64 -w 0
+    out_of "$1/out" | gzip -1nc | base64 -w 0
     echo
     size_of "$1/err"
-    [ "$size" -eq 0 ] || say "err $1 $(head -c 65536 "$1/err" | gzip -1c | base64 -w 0)"
+    [ "$size" -eq 0 ] || say "err $1 $(out_of "$1/err" | head -c 65536 | gzip -1c | base64 -w 0)"
 }
+
+out_of() { if has_word "$piped" "${1%/*}"; then piped_out "$1" 2>/dev/null; else cat "$1"; fi; }  # FILE
 
 forget() {
     is_id "$1" || die "forget: '$1' is not a sweep id"
