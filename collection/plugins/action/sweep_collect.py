@@ -16,7 +16,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
     store,
     sweeprun,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction, within
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import (
     REDACTION_GROWTH,
@@ -41,13 +41,17 @@ class ActionModule(FleetdiagAction):
         if not store.is_awaited(run, self.host):
             return {"skipped": True, "skip_reason": "nothing was armed on this host, or its output is here"}
         sweep = store.open_run(run).sweep
-        limits = {probe.name: probe.limits.output_mb * MIB for probe in sweeprun.probes(sweep)}
+        probes = sweeprun.probes(sweep)
+        limits = {probe.name: probe.limits.output_mb * MIB for probe in probes}
         guard = self.guard()
         accepted = {name: REDACTION_GROWTH * limit for name, limit in limits.items()}
-        try:
-            collected = guard.collect(sweep["id"], accepted)
-        except TransferError:  # all is still on the host
-            collected = guard.collect(sweep["id"], accepted)
+        timeout_s = plan.collect_timeout_s(probes)
+        late = f"it has not handed over its output within {timeout_s} s; bring it with: fleetdiag collect {run}"
+        with within(timeout_s, late):  # everybody waits for the report, and an answer without end fills the memory
+            try:
+                collected = guard.collect(sweep["id"], accepted)
+            except TransferError:  # all is still on the host
+                collected = guard.collect(sweep["id"], accepted)
         record: dict[str, Any] = {"sessions": {}, "residue": collected.residue}
         crashes.learn(self.host, dict.fromkeys(collected.crashed, str(sweep["id"])))
         if collected.kernel:

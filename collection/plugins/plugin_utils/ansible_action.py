@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -111,6 +113,31 @@ class FleetdiagAction(ActionBase):
     def guard(self) -> Guard:
         """guard.sh on the task's host."""
         return Guard(self.on_host)
+
+
+class _Late(BaseException):
+    """Passes what Ansible's connections do about an Exception, which is to try again."""
+
+
+@contextlib.contextmanager
+def within(seconds: int, otherwise: str) -> Iterator[None]:
+    """End what takes longer with a FleetdiagError that says `otherwise`; the task's own timeout goes on."""
+
+    def late(number: int, frame: object) -> None:
+        raise _Late
+
+    began, left = time.monotonic(), signal.alarm(0)
+    before = signal.signal(signal.SIGALRM, late if not left or left > seconds else signal.getsignal(signal.SIGALRM))
+    try:
+        signal.alarm(min(seconds, left or seconds))
+        yield
+    except _Late:
+        raise FleetdiagError(otherwise) from None
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+        if left:
+            signal.alarm(max(1, left - int(time.monotonic() - began)))
 
 
 def ready(run: Path, host: str) -> dict[str, Any] | None:

@@ -279,7 +279,8 @@ class Guard:
         )
 
     def _call(self, verb: str, data: bytes | None) -> list[str]:
-        return self._answer(verb.split()[0], f"exec /bin/sh {self.path} {verb}", data)
+        # Something on standard input keeps Ansible from asking for a terminal, which would mix stderr into the answer.
+        return self._answer(verb.split()[0], f"exec /bin/sh {self.path} {verb}", data or b"\n")
 
     def _answer(self, verb: str, command: str, data: bytes | None) -> list[str]:
         code, out, err = self._run(command, data)

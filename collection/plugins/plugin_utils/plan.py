@@ -33,6 +33,8 @@ LEAD_PER_HOST_S = 0.05  # what Ansible's main process, which is one, spends befo
 ARM_MARGIN_S = 30
 FLUSH_S = 1.0  # staprun hands output on every 0.2 s; `end` probes print after the window
 TTL_MARGIN_S = 120
+COLLECT_S = 120  # to unload modules on a machine that is busy
+COLLECT_S_PER_MB = 2  # of output that is redacted, packed and sent
 TOLD_TTL_MARGIN_S = 60
 
 # A script whose lines carry no time is told it between them, so often in a window.
@@ -177,6 +179,11 @@ def arm_timeout_s(probes: Iterable[Probe]) -> int:
 def ttl_s(arm_timeout: int, window_s: int) -> int:
     """How long a session may live, whatever happens to the controller: the slowest host may arm last."""
     return 2 * arm_timeout + window_s + TTL_MARGIN_S
+
+
+def collect_timeout_s(probes: Iterable[Probe]) -> int:
+    """How long a host may take to hand over its output: as much as its limits allow, whatever the window."""
+    return COLLECT_S + COLLECT_S_PER_MB * sum(probe.limits.output_mb for probe in probes)
 
 
 def told_ttl_s(now: float, end: float) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import hostmemory, store
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import REPORT_IT
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import REPORT_IT, within
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 
 SWEEP = "20261123_071502_1f3a"
 HOSTS = ("web1", "web2", "web3")
@@ -94,3 +96,24 @@ def test_an_exception_of_one_host_is_a_sentence_of_that_host(tmp_path: Path, run
     assert done["web2"]["failed"] is True
     assert done["web2"]["msg"].startswith("fleetdiag.systemtap.sweep_go: TypeError: ")
     assert done["web2"]["msg"].endswith(REPORT_IT)
+
+
+def test_what_never_ends_is_ended_and_the_timeout_of_the_task_goes_on() -> None:
+    signal.alarm(5000)
+    try:
+        with pytest.raises(FleetdiagError, match="too late"), within(1, "too late"):
+            while True:
+                try:
+                    subprocess.run(["yes"], stdout=subprocess.DEVNULL, check=False)
+                except Exception:
+                    continue
+        assert 1000 < signal.alarm(0) <= 5000
+    finally:
+        signal.alarm(0)
+
+
+def test_what_ends_in_time_is_left_alone() -> None:
+    with within(1000, "too late"):
+        pass
+    assert signal.alarm(0) == 0
+    assert signal.getsignal(signal.SIGALRM) == signal.SIG_DFL

@@ -232,3 +232,12 @@ def test_two_looks_at_a_clock_are_better_than_one() -> None:
 def test_an_offset_within_its_own_error_corrects_nothing() -> None:
     assert guard.Clock(0.3, 0.5).correction_s == 0.0
     assert guard.Clock(-3600.0, 0.5).correction_s == -3600.0
+
+
+def test_no_command_goes_without_standard_input_so_that_no_terminal_mixes_in() -> None:
+    host = Host("collect=complete\ngo nettop ok\n")
+    one = guard.Guard(host, script=b"x")
+    one.collect(SWEEP, {})
+    assert one.go(SWEEP, 1, 2) == {"nettop": True}
+    one.forget(SWEEP)
+    assert [bool(data) for _, data in host.asked] == [True, True, True]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import plan
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, plan
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Limits, Parameter, Probe
 
@@ -295,3 +295,8 @@ def test_nothing_known_foresees_no_window() -> None:
 )
 def test_an_arm_record_that_is_damaged_says_nothing_of_the_way(armed: dict[str, object]) -> None:
     assert plan.answer_s({"answer_s": None}, armed) == 0.0
+
+
+def test_an_endless_answer_is_given_up_long_before_half_an_hour() -> None:
+    shipped = catalog.find(["nettop", "slow_open"], [catalog.shipped()])
+    assert 120 < plan.collect_timeout_s(shipped) < 900
