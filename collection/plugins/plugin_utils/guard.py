@@ -35,6 +35,8 @@ SESSION_STATES = ("armed", "started", "failed", "late")
 MANIFEST_SAID = ("verified", "unverified")
 CLOCK_SAMPLES = 3
 MAX_ERR_BYTES = 1 << 20
+PACKED_MORE = 1024
+"""Packed output is never longer than what it unpacks to by more than this and one per cent."""
 REDACTION_GROWTH = 2
 """Output may be this many times what its session printed: `***` can be longer than the secret it stands for."""
 
@@ -428,6 +430,10 @@ def _session(name: str, head: list[str], payload: dict[tuple[str, str], bytes], 
     result, status, sha256 = head[0], head[1], head[4]
     cpu_us, out_bytes, printed_bytes = (number or 0 for number in numbers)
     out_gz = payload.get(("out", name), b"")
+    if len(out_gz) > out_bytes + out_bytes // 100 + PACKED_MORE:  # empty members of gzip need no output
+        raise FleetdiagError(
+            f"session {name}: {len(out_gz)} bytes were sent, packed, for {out_bytes} bytes of output; not kept"
+        )
     if _digest(name, out_gz, limit) != sha256:
         raise TransferError(
             f"session {name}: the output has another checksum after the transfer; {_STILL_THERE}"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import random
 import time
 
 import pytest
@@ -241,3 +242,16 @@ def test_no_command_goes_without_standard_input_so_that_no_terminal_mixes_in() -
     assert one.go(SWEEP, 1, 2) == {"nettop": True}
     one.forget(SWEEP)
     assert [bool(data) for _, data in host.asked] == [True, True, True]
+
+
+def test_output_that_is_nothing_but_wrapping_is_not_kept() -> None:
+    head = answer(b"")[0]
+    members = base64.b64encode(gzip.compress(b"") * 100).decode()
+    with pytest.raises(FleetdiagError, match="bytes were sent, packed, for 0 bytes of output; not kept"):
+        guard.read_collected([head, f"out nettop {members}", "collect=complete"], {"nettop": 100_000})
+
+
+def test_output_that_cannot_be_packed_is_kept() -> None:
+    noise = random.Random(1).randbytes(300_000)
+    (session,) = guard.read_collected(answer(noise), {"nettop": 300_000}).sessions
+    assert gzip.decompress(session.out_gz) == noise
