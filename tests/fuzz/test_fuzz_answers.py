@@ -77,9 +77,8 @@ def ends_well(step: Callable[[guard.Guard], object], out: str) -> None:
     try:
         record = step(guard.Guard(lambda command, data: (0, out, ""), script=b""))
     except FleetdiagError as error:
-        assert "\n" not in str(error)
-        assert len(str(error)) < 9000
-        return
+        record = str(error)
+        assert "\n" not in record  # noqa: PT017
     json.dumps(record, allow_nan=False)
 
 

@@ -16,7 +16,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
     store,
     sweeprun,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction, within
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import (
+    FleetdiagAction,
+    within,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import (
     REDACTION_GROWTH,

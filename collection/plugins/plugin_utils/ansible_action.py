@@ -123,7 +123,7 @@ class _Late(BaseException):
 def within(seconds: int, otherwise: str) -> Iterator[None]:
     """End what takes longer with a FleetdiagError that says `otherwise`; the task's own timeout goes on."""
 
-    def late(number: int, frame: object) -> None:
+    def late(*_: object) -> None:
         raise _Late
 
     began, left = time.monotonic(), signal.alarm(0)
