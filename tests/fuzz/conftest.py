@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "fuzz"), str(TESTS / "unit" / "plugin_utils")]
 
-EXAMPLES = int(os.environ.get("FLEETDIAG_FUZZ_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("FLEETDIAG_FUZZ_EXAMPLES", "300"))
 SEED = os.environ.get("FLEETDIAG_FUZZ_SEED", "")
 
 settings.register_profile(
@@ -45,9 +45,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(item.path).parent != TESTS / "fuzz" or not hasattr(test, "hypothesis"):
             continue
         function = getattr(test, "__func__", test)
-        factor = getattr(function, "fuzz_factor", 1)
-        function._hypothesis_internal_use_settings = settings(
-            settings.get_profile("fuzz"), max_examples=max(1, EXAMPLES * factor)
-        )
+        function._hypothesis_internal_use_settings = settings.get_profile("fuzz")
         if SEED:
             function._hypothesis_internal_use_seed = random.Random(f"{SEED} {item.name}").getrandbits(64)  # noqa: S311
