@@ -403,8 +403,9 @@ def text(data: Mapping[str, Any], key: str) -> str:
 def number(data: Mapping[str, Any], key: str) -> float | None:
     """A number that can be reckoned with, or None: finite, and small enough that a float holds it exactly."""
     value = data.get(key)
-    known = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return value if known and abs(value) < MAX_NUMBER else None  # NaN is not below it either
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    return value if abs(value) < MAX_NUMBER else None  # NaN is not below it either
 
 
 def mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
