@@ -9,9 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -545,7 +546,15 @@ def second(tmp_path: Path) -> Iterator[Balancer]:
     balancer.process.wait(30)
 
 
-def drain(balancers: dict[str, list[str]], folder: Path, state: str) -> subprocess.CompletedProcess[str]:
+def drain(
+    balancers: dict[str, list[str]],
+    folder: Path,
+    state: str,
+    *,
+    timeout: float | None = None,
+    env: dict[str, str] | None = None,
+    **variables: Any,
+) -> subprocess.CompletedProcess[str]:
     """The role in a playbook; balancers: {name: sockets}."""
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     hosts = {
@@ -563,9 +572,16 @@ def drain(balancers: dict[str, list[str]], folder: Path, state: str) -> subproce
         str(folder / "hosts.json"),
         str(folder / "play.yml"),
         "-e",
-        f"drain_state={state}",
+        json.dumps({"drain_state": state, **variables}),
     ]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout,
+        env={**os.environ, **(env or {})},
+    )
 
 
 def test_the_role_lowers_on_both_balancers_and_gives_back(
@@ -594,6 +610,47 @@ def test_the_role_gives_back_what_it_can_and_fails_where_a_balancer_does_not_ans
     assert drain(both, tmp_path, "restored").returncode == 0
     assert balancer.weight("web1") == 100
     end_timers(tmp_path)
+
+
+def test_a_balancer_that_answers_slowly_is_asked_for_its_counts_for_seconds_only(
+    balancer: Balancer, tmp_path: Path
+) -> None:
+    """One says a byte at a time and never ends; the other is asked all the same."""
+    ended = threading.Event()
+    with socket.socket(socket.AF_UNIX) as slow:
+        slow.bind(str(tmp_path / "slow.sock"))
+        slow.listen()
+
+        def drip() -> None:
+            client, _ = slow.accept()
+            with client, suppress(OSError):
+                while not ended.wait(0.2):
+                    client.sendall(b"#")
+
+        threading.Thread(target=drip, daemon=True).start()
+        both = {"lb1": [str(tmp_path / "slow.sock")], "lb2": [balancer.socket]}
+        try:
+            done = drain(both, tmp_path, "seen", timeout=100)
+        finally:
+            ended.set()
+    assert done.returncode == 0, done.stdout
+    assert "timed out" in done.stdout
+
+
+def test_the_task_that_asks_for_counts_has_a_limit_of_its_own(tmp_path: Path) -> None:
+    """Whatever holds it: here a connection to the balancer that never comes to be, and a program that never ends."""
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "ipvsadm"
+    os.mkfifo(tmp_path / "never")
+    program.write_text(f"#!/bin/sh\nexec cat {tmp_path}/never\n")
+    program.chmod(0o755)
+    path = f"{tmp_path}/bin:{os.environ['PATH']}"
+    done = drain(
+        {"lb1": []}, tmp_path, "seen", timeout=100, env={"PATH": path}, drain_kind="lvs", drain_count_timeout=2
+    )
+    os.close(os.open(tmp_path / "never", os.O_RDWR))  # what still waits for it ends
+    assert done.returncode == 0, done.stdout
+    assert "lb1" in done.stdout
 
 
 def test_one_balancer_that_refuses_takes_the_others_back(balancer: Balancer, tmp_path: Path) -> None:

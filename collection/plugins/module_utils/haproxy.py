@@ -28,7 +28,7 @@ WEIGHT = re.compile(r"([0-9]{1,3})(%?)")
 MAX_WEIGHT = 256
 MAX_ANSWER = 64 * 1024 * 1024
 RETRY_S = 5
-_TIMEOUT_S = 10
+_TIMEOUT_S = 5  # for the whole answer to one command
 _STATIC = "static LB algorithm"
 _BACKEND, _SERVER = "1", "2"  # the column `type` of `show stat`
 _GONE = ("No such server.", "No such backend.")
@@ -108,6 +108,7 @@ def ask(path, command):
         raise HaproxyError(f"{path}: {command!r} is more than one command; nothing was sent")
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
+            deadline = time.monotonic() + _TIMEOUT_S
             stream.settimeout(_TIMEOUT_S)
             stream.connect(path)
             stream.sendall(command.encode() + b"\n")
@@ -115,6 +116,9 @@ def ask(path, command):
             while size <= MAX_ANSWER and (part := stream.recv(65536)):
                 parts.append(part)
                 size += len(part)
+                if time.monotonic() >= deadline:
+                    raise TimeoutError("timed out in the middle of an answer")
+                stream.settimeout(deadline - time.monotonic() + 0.01)
     except OSError as error:
         why = error.strerror or str(error)
         raise HaproxyError(

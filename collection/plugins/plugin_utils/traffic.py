@@ -458,6 +458,7 @@ class _Story:
                 listed = said.get("left")
                 for sentence in listed if isinstance(listed, list) else []:
                     yield f"{balancer}: was left alone: {sentence}"
+        yield from self._silent()
         unknown = self._unknown()
         if unknown:
             yield f"no balancer knows {', '.join(unknown)}: there was no weight to lower"
@@ -468,6 +469,22 @@ class _Story:
         seen = [_counts(item) for item in self._moments]
         if any(_fell(one, two) for one, two in itertools.pairwise(counts for counts in seen if counts)):
             yield "a balancer was reloaded meanwhile: it counts from zero since then, and has its configured weights"
+
+    def _silent(self) -> Iterator[str]:
+        """Balancers that did not say what they count, with the moments."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for moment in self._moments:
+            name = text(moment, "moment")
+            if name == "lowered":
+                continue
+            for balancer, said in _answers(moment):
+                # Of weights that were to be given back the alarms tell.
+                why = text(said, "trouble")
+                if why and not (name == "restored" and self._lowered):
+                    found.setdefault((balancer, why), []).append(name)
+        for (balancer, why), names in found.items():
+            when = ", ".join(dict.fromkeys(names))
+            yield f"{balancer} did not say what it counts ({when}): {why.removeprefix(f'{balancer}: ')}"
 
     def _unknown(self) -> list[str]:
         lowered = {name for _, _, _, name in self._lowered}

@@ -175,6 +175,15 @@ def test_what_was_left_may_be_a_list_of_sentences() -> None:
     assert "lb1: was left alone: web/web1: its weight is 77" in told.notes
 
 
+def test_a_balancer_that_did_not_say_what_it_counts_is_noted_once() -> None:
+    sweep = Sweep().tell("before", counted(50, 50)).lower()
+    for moment in ("start", "end"):
+        sweep.tell(moment, {"trouble": "lb: timed out"})
+    told = sweep.give_back().read()
+    assert "lb1 did not say what it counts (start, end): lb: timed out" in told.notes
+    assert told.alarms == ()
+
+
 def test_with_little_traffic_before_the_share_is_that_since_the_balancer_started() -> None:
     sweep = Sweep().tell("sweep", counted(300, 100)).tell("before", counted(300, 100)).lower()
     sweep.tell("start", counted(300, 100, weight=50)).tell("end", counted(310, 130, weight=50)).give_back()
