@@ -153,6 +153,17 @@ def test_a_weight_is_never_raised_and_never_below_the_floor(
     assert [entry.set for entry in entries] == ([becomes] if becomes < 100 else [])
 
 
+@pytest.mark.parametrize(
+    ("weight", "initial", "asked", "floor", "becomes"),
+    [(1, 0, "50%", 10, 1), (1, 1, "50%", 0, 1), (100, 0, "0%", 10, 10), (1, 1, "0%", 0, 0), (1, 1, "0", 0, 0)],
+)
+def test_a_share_of_a_weight_is_not_nothing(
+    weight: int, initial: int, asked: str, floor: int, becomes: int
+) -> None:
+    server = haproxy.Server("s", "web", "web1", weight, initial, 0, active=True)
+    assert haproxy.target(asked, server, floor) == becomes
+
+
 def test_h1_the_balancers_own_timer_gives_the_weight_back_when_nobody_else_does(
     balancer: Balancer, tmp_path: Path
 ) -> None:

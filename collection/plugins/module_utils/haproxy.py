@@ -247,7 +247,9 @@ def target(wanted, server, floor_percent):
         raise HaproxyError(f"weight {wanted!r} is neither 0 to {MAX_WEIGHT} nor 0% to 100%; correct it")
     number = int(found[1])
     weight = math.floor(server.weight * number / 100) if found[2] else number
-    floor = math.ceil(server.initial * floor_percent / 100)
+    floor = math.ceil(max(server.initial, server.weight) * floor_percent / 100)
+    if found[2] and number:
+        floor = max(floor, 1)  # a share of a weight is not nothing
     return min(server.weight, max(weight, floor))
 
 
