@@ -88,15 +88,14 @@ def test_a1_a2_bytes_and_templates_of_a_host_are_text(answering: Fleet, tmp_path
     raw = f"printf '{BYTES}'"
     made.answer_by(
         2,
-        "real; code=$?\n"
-        f"case $command in {COLLECT}) printf 'kernel said '; {raw} ;; {PREFLIGHT}) printf 'distribution='; {raw} ;; esac\n"
-        f"{raw} >&2; exit $code",
+        f"real; code=$?\ncase $command in\n{COLLECT}) printf 'kernel said '; {raw} ;;\n"
+        f"{PREFLIGHT}) printf 'distribution='; {raw} ;;\nesac\n{raw} >&2; exit $code",
     )
     made.answer_by(
         3,
         f'lookup="{lookup}"\ncase $command in\n'
-        f'{PREFLIGHT}) real | grep -v ^distribution=; printf "distribution=%s\\naddresses=%s\\n" "$lookup" "$lookup" ;;\n'
-        f'{COLLECT}) real | sed "s#^collect=complete#residue $lookup\\n&#" ;;\n*) real ;; esac',
+        f'{PREFLIGHT}) real | grep -v ^distribution=\nprintf "%s=$lookup\\n" distribution addresses ;;\n'
+        f'{COLLECT}) real | sed "s#^collect=complete#kernel said $lookup\\n&#" ;;\n*) real ;;\nesac',
     )
     recording = made.sessions.recordings["nettop"]
     cells = recording[0].split("\t")
@@ -186,5 +185,6 @@ def test_a_guard_that_is_empty_is_sent_again(answering: Fleet, tmp_path: Path) -
     found = covered(made, tmp_path / "empty")
     assert found[HONEST]["status"] in SWEPT
     assert "no reason given" not in found[EVIL]["reason"]
-    done = swept(made, tmp_path / "again", cold=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    if found[EVIL]["status"] not in SWEPT:  # then it was forgotten, and is asked everything
+        done = swept(made, tmp_path / "again", cold=True)
+        assert done.returncode == 0, done.stdout + done.stderr
