@@ -135,6 +135,36 @@ def test_what_is_no_secret_stays(line: str) -> None:
     assert redacted(line.encode() + b"\n") == (line.encode() + b"\n", 0)
 
 
+LINES = Path(__file__).parent / "redact"
+
+
+def test_of_command_lines_with_a_secret_as_people_write_them_few_keep_it() -> None:
+    lines = (LINES / "secret.txt").read_text().splitlines()
+    assert len(lines) == 89
+    sent = redacted((LINES / "secret.txt").read_bytes())[0].decode().splitlines()
+    kept = [line for line in sent if "hunter2Secret" in line]
+    assert len(lines) - len(kept) >= 85, kept
+
+
+def test_counters_paths_and_ports_are_no_secrets() -> None:
+    lines = (LINES / "harmless.txt").read_bytes()
+    assert len(set(lines.splitlines())) == 200
+    sent, changed = redacted(lines)
+    wrong = [after for before, after in zip(lines.splitlines(), sent.splitlines(), strict=True) if before != after]
+    assert (wrong, changed) == ([], 0)
+
+
+def test_the_first_rule_skips_no_line_that_another_would_change(tmp_path: Path) -> None:
+    """Its words are also those without which the host does not start the filter at all."""
+    rules = RULES.read_text()
+    (words,) = re.findall(r"^/.*/I!b\n", rules, re.MULTILINE)
+    (tmp_path / "all.sed").write_text(rules.replace(words, ""))
+    text = (LINES / "secret.txt").read_bytes() + (LINES / "harmless.txt").read_bytes()
+    command = ["sed", "-E", "-f", str(tmp_path / "all.sed")]
+    done = subprocess.run(command, input=text, capture_output=True, check=True, env={"LC_ALL": "C"})
+    assert done.stdout == redacted(text)[0]
+
+
 # --- the forms of output
 
 
@@ -173,7 +203,8 @@ def test_the_lines_of_a_call_trace_stay_lines_of_a_call_trace() -> None:
         ('{"password":"two words","n":1}', '{"password":"***","n":1}'),
         ('{"comm": "x --token=abc", "n": 1}', '{"comm": "x --token=***", "n": 1}'),
         (r'[{"a": "password=a\"b"}, 2]', '[{"a": "password=***"}, 2]'),
-        ('{"token": 5}', '{"token": ***'),
+        ('{"token": 51234}', '{"token": ***'),
+        ('{"token": 5}', '{"token": 5}'),
     ],
 )
 def test_a_line_of_json_stays_one(line: str, sent: str) -> None:
