@@ -38,8 +38,10 @@ MANIFEST = probe_from_manifest(
 )
 
 NAMES = st.sampled_from(
-    ["x", "fd_row", "fd_str", "fd_sampling", "text_str", "system", "printf", "print", "warn", "exit", "panic"]
-    + ["@m", "@n", "$1", "@1", "$#", "$9", "$x", "@cast"]
+    [
+        *("x", "fd_row", "fd_str", "fd_sampling", "text_str", "system", "printf", "print", "warn", "exit", "panic"),
+        *("@m", "@n", "$1", "@1", "$#", "$9", "$x", "@cast"),
+    ]
 )
 TEXTS = st.sampled_from(['"t"', '"%s\\t%d\\n"', '"%*.*s"', '"/*"', '"', '"\\"', '"%(" "a"', '"*@*"'])
 OTHERS = st.sampled_from(["0x1f", "09", "1" * 5000, "#", "// c\n", "/* c */", "/*", "%{ c %}", "%{"])

@@ -79,33 +79,6 @@ def test_a_host_that_goes_away_in_the_window_is_collected_from_later(
     brought_later(lab, run)
 
 
-def test_a_full_disk_ends_the_session_and_keeps_what_was_sampled(
-    lab: Lab, catalog: Path, tmp_path: Path
-) -> None:
-    filler = "/var/lib/lab-filler"
-    with window_open(lab, catalog, tmp_path, ILL) as sweeping:
-        # What fallocate is not given, single blocks take.
-        lab.ssh(
-            ILL,
-            f"fallocate -l $(($(stat -f -c '%f * %S' /) - 4194304)) {filler};"
-            f"cat /dev/zero >{filler}.more; sync",
-        )
-        try:
-            sweeping.wait(600)
-            left = left_behind(lab, ILL)
-            assert "fd_" not in left
-            assert ".service" not in left
-            assert "fleetdiag.lock" not in left
-        finally:
-            lab.ssh(ILL, f"rm -f {filler} {filler}.more; sync")
-    run = newest(tmp_path)
-    hosts = coverage(report_of(run))
-    assert hosts[WELL]["status"] in ("probed", "degraded")
-    assert hosts[ILL]["status"] == "failed"
-    assert "free space under /var/lib/fleetdiag, then: fleetdiag collect" in hosts[ILL]["reason"]
-    brought_later(lab, run)
-
-
 @pytest.fixture(scope="module")
 def warning(lab: Lab) -> bytes:
     """A module whose kernel warns when it is loaded."""

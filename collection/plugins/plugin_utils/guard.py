@@ -275,9 +275,11 @@ class Guard:
         """Return the command that puts guard.sh, which comes on standard input, on the host; whole or not at all."""
         new, digest = f"{self.path}.$$", Path(self.path).stem
         return (
-            f"umask 077; {{ mkdir -p {GUARD_DIR} && cat >{new} && case $(sha256sum <{new}) in {digest}*) ;; *) false ;; esac "
+            f"umask 077; {{ mkdir -p {GUARD_DIR} && cat >{new} "
+            f"&& case $(sha256sum <{new}) in {digest}*) ;; *) false ;; esac "
             f"&& {{ sync {new} || sync; }} && mv {new} {self.path}; }} "
-            f"|| {{ rm -f {new}; echo 'error=cannot write guard.sh to {GUARD_DIR}: free space or remount it writable'; false; }}"
+            f"|| {{ rm -f {new}; "
+            f"echo 'error=cannot write guard.sh to {GUARD_DIR}: free space or remount it writable'; false; }}"
         )
 
     def _call(self, verb: str, data: bytes | None) -> list[str]:

@@ -2,8 +2,8 @@
 """A probed host without a machine: guard.sh as root in a mount namespace of its own.
 
 Real are the shell (dash or busybox), the file systems (tmpfs, ext4 from a file), files, locks and signatures. Stand-ins
-are what one machine has only once: staprun and the list of modules, systemd, dmesg. A module is a line of /run/modules, a
-unit is a directory of /run/units whose session is a process that prints what the test says.
+are what one machine has only once: staprun and the list of modules, systemd, dmesg. A module is a line of /run/modules,
+a unit is a directory of /run/units whose session is a process that prints what the test says.
 """
 
 from __future__ import annotations
