@@ -18,6 +18,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode i
 
 YEAR_S = 366 * 86400.0
 MAX_TEXT = 1000
+MAX_CRASHED = 64
 MAX_HELD = 10_000
 """Modules that a host may say it holds; guard.sh removes the oldest long before."""
 
@@ -136,6 +137,12 @@ def offset(clock: object) -> tuple[float, float] | None:
             return None
         found.append(float(value))
     return (found[0], found[1]) if found[1] >= 0 else None
+
+
+def crashed(entries: Iterable[tuple[object, object]]) -> dict[str, str]:
+    """Return {probe: sweep id} of the probes with which a host went down; entries of another form are left out."""
+    fit = {str(probe): str(sweep) for probe, sweep in entries if PROBE.fits(probe) and SWEEP.fits(sweep)}
+    return dict(list(fit.items())[:MAX_CRASHED])
 
 
 def residue(name: str) -> str:

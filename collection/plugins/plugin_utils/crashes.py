@@ -14,34 +14,22 @@ from typing import Any
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import answers, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.hostmemory import HostMemory
 
-MOST = 64
-
 
 def directory() -> Path:
     """Return where this controller keeps them: one small file for each host."""
     return store.state_dir() / "crashes"
 
 
-def read(words: Iterable[str]) -> dict[str, str]:
-    """Return {probe: sweep id} of the `PROBE:ID` words of a host's preflight; words of another form are left out."""
-    found: dict[str, str] = {}
-    for word in words:
-        probe, _, sweep = word.partition(":")
-        if _is_entry(probe, sweep) and len(found) < MOST:
-            found[probe] = sweep
-    return found
-
-
 def known(host: str) -> dict[str, str]:
     """Return {probe: sweep id} of what this controller has learned about the host."""
-    kept = (HostMemory(directory()).get(host) or {}).get("facts", {})
-    return {probe: sweep for probe, sweep in kept.items() if _is_entry(probe, sweep)}
+    kept = HostMemory(directory()).read(host).get("crashed")
+    return answers.crashed(kept.items()) if isinstance(kept, dict) else {}
 
 
 def learn(host: str, crashed: Mapping[str, str]) -> None:
     """Add these probes to what is known of the host."""
     if crashed:
-        HostMemory(directory()).put(host, {"facts": {**known(host), **crashed}})
+        HostMemory(directory()).put(host, {"crashed": {**known(host), **crashed}})
 
 
 def forget(host: str, probes: Iterable[str]) -> None:
@@ -49,7 +37,7 @@ def forget(host: str, probes: Iterable[str]) -> None:
     before = known(host)
     after = {probe: sweep for probe, sweep in before.items() if probe not in set(probes)}
     if after != before:
-        HostMemory(directory()).put(host, {"facts": after})
+        HostMemory(directory()).put(host, {"crashed": after})
 
 
 def for_arming(
@@ -66,7 +54,3 @@ def for_arming(
     if not facts.get("remembered"):
         learn(host, facts.get("crashed") or {})
     return {"crashed": known(host)}
-
-
-def _is_entry(probe: object, sweep: object) -> bool:
-    return answers.PROBE.fits(probe) and answers.SWEEP.fits(sweep)

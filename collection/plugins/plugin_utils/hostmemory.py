@@ -57,15 +57,19 @@ class HostMemory:
 
     def get(self, host: str) -> dict[str, Any] | None:
         """What is known of the host, or None. A file that cannot be used is written anew after the next sweep."""
+        data = self.read(host)
+        if not isinstance(data.get("facts"), dict) or preflight.unusable(data["facts"]):
+            return None
+        return {**data, "arming": armings(data)}
+
+    def read(self, host: str) -> dict[str, Any]:
+        """Return what the host's file holds, whatever that is; an empty object where it cannot be read."""
         try:
             with self._path(host).open("rb") as handle:
                 data = json.loads(handle.read(MAX_BYTES))
         except (OSError, ValueError, RecursionError):
-            return None
-        usable = isinstance(data, dict) and data.get("host") == host
-        if not usable or not isinstance(data.get("facts"), dict) or preflight.unusable(data["facts"]):
-            return None
-        return {**data, "arming": armings(data)}
+            return {}
+        return data if isinstance(data, dict) and data.get("host") == host else {}
 
     def put(self, host: str, memory: Mapping[str, Any]) -> None:
         """Remember it. Where that cannot be done, the next sweep asks again."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import answers, crashes
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import answers
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import Clock, Guard, measure_clock
 
 Facts = Mapping[str, str]
@@ -144,7 +144,7 @@ def record(host: str, facts: Facts, refused: Refusal | None) -> dict[str, Any]:
     data: dict[str, Any] = {key: value for key, value in facts.items() if key != "modules_held"}
     data["modules_held"] = facts.get("modules_held", "").split()
     data.update({name: number(facts, name) for name in NUMBERS})
-    data["crashed"] = crashes.read(facts.get("crashed", "").split())
+    data["crashed"] = answers.crashed(word.split(":", 1) for word in facts.get("crashed", "").split() if ":" in word)
     data["addresses"] = facts.get("addresses", "").split()
     data["load1"] = answers.decimal(facts.get("load1")) or 0.0
     return {

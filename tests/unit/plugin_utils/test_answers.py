@@ -171,7 +171,7 @@ def test_numbers_of_a_session_are_short_and_decimal(position: int, word: str) ->
 def test_the_host_program_says_no_fact_that_is_not_taken() -> None:
     program = (guard.FILES / "guard.sh").read_text()
     body = program.partition("\npreflight() {")[2].partition("\n}")[0]
-    said = set(re.findall(r'(?:echo|say) "?(\w+)=', body))
+    said = set(re.findall(r"""(?:echo|say|printf) ["']?(\w+)=""", body))
     assert said == {*answers.REQUIRED, *answers.WORDS}
 
 

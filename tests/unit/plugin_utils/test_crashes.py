@@ -25,13 +25,9 @@ class Booted(Host):
     """guard.sh on a host that can be booted again, and whose sessions live until then."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.boot = folder / "boot_id"
-        self.modules = folder / "modules"
-        self.replace |= {BOOT: str(self.boot), "/proc/modules": str(self.modules)}
+        self.boot, self.modules, self.loaded = folder / "boot_id", folder / "modules", folder / "loaded"
         self.boots(1)
-        # its path comes from its contents, which have changed
-        self.guard.install_and_preflight()
+        super().__init__(folder, {BOOT: str(self.boot), "/proc/modules": str(self.modules)})
 
     def boots(self, number: int) -> None:
         self.boot.write_text(f"00000000-0000-4000-8000-{number:012d}\n")
@@ -44,7 +40,8 @@ class Booted(Host):
         return self.guard.arm(sweep, ttl_s=60, timeout_s=1, smoke="", plans=[plan], **more)  # type: ignore[arg-type]
 
     def facts(self) -> dict[str, str]:
-        return dict(crashes.read(self.guard.install_and_preflight()["crashed"].split()))
+        record = preflight.record("web1", self.guard.install_and_preflight(), None)
+        return dict(record["crashed"])
 
 
 @pytest.fixture

@@ -7,11 +7,12 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import signing
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import guard, signing
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import ArmReply, Guard, SessionPlan
 
@@ -34,7 +35,7 @@ done
 class Host:
     """guard.sh in a directory, without root."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: Mapping[str, str] | None = None) -> None:
         self.home, self.programs = folder / "home", folder / "bin"
         self.loaded, self.module = folder / "loaded", folder / "module"
         self.programs.mkdir()
@@ -46,8 +47,12 @@ class Host:
             "/var/lib/fleetdiag": str(self.home),
             "/run/fleetdiag.lock": str(folder / "lock"),
             "PATH=/usr/sbin": f"PATH={self.programs}:/usr/sbin",
+            **(more or {}),
         }
-        self.guard = Guard(self.run)
+        program = guard._program(signing.own())
+        for old, new in self.replace.items():
+            program = program.replace(old.encode(), new.encode())
+        self.guard = Guard(self.run, script=program)
         self.guard.install_and_preflight()
         self.guard.put(SHA256, MODULE)
         self.kept = self.home / "modules" / f"{SHA256}.ko"
@@ -57,10 +62,9 @@ class Host:
         (self.programs / name).chmod(0o755)
 
     def run(self, command: str, data: bytes | None) -> tuple[int, str, str]:
-        sent = data or b""
         for old, new in self.replace.items():
-            command, sent = command.replace(old, new), sent.replace(old.encode(), new.encode())
-        done = subprocess.run(["/bin/sh", "-c", command], input=sent, capture_output=True, check=False)
+            command = command.replace(old, new)
+        done = subprocess.run(["/bin/sh", "-c", command], input=data or b"", capture_output=True, check=False)
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     def arm(self, sha256: str = SHA256, manifest: signing.Signed | None = None) -> ArmReply:
