@@ -144,7 +144,8 @@ def record(host: str, facts: Facts, refused: Refusal | None) -> dict[str, Any]:
     data: dict[str, Any] = {key: value for key, value in facts.items() if key != "modules_held"}
     data["modules_held"] = facts.get("modules_held", "").split()
     data.update({name: number(facts, name) for name in NUMBERS})
-    data["crashed"] = answers.crashed(word.split(":", 1) for word in facts.get("crashed", "").split() if ":" in word)
+    words = (word.partition(":") for word in facts.get("crashed", "").split())
+    data["crashed"] = answers.crashed((probe, sweep) for probe, _, sweep in words)
     data["addresses"] = facts.get("addresses", "").split()
     data["load1"] = answers.decimal(facts.get("load1")) or 0.0
     return {
