@@ -161,7 +161,7 @@ def test_what_can_be_read_is_handed_over_without_secrets(spoilt: GuardHost) -> N
 
 def test_what_can_not_be_read_costs_no_other_session(host: GuardHost) -> None:
     host.arm(SWEEP, "nettop", "slow_open")
-    host.sh(f"cd {HOME}/sweeps/{SWEEP}/nettop; rm out; mkdir out")
+    host.sh(f"cd {HOME}/sweeps/{SWEEP}/nettop; until [ -d out ]; do rm -f out; mkdir out; done")
     collected = host.collect(SWEEP, "nettop", "slow_open")
     assert [session.probe for session in collected.sessions] == ["slow_open"]
     assert any("what nettop printed could not be read" in said for said in collected.kernel)
