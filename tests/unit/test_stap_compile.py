@@ -101,7 +101,7 @@ def run(folder: Path, behaviour: str, **options: Any) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "ansible_collections.fleetdiag.systemtap.plugins.modules.stap_compile"],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": {**wanted, "min_free_mb": 0, **options}}),
-        env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"},
+        env={**os.environ, "PYTHONPATH": ":".join(sys.path), "PATH": f"{programs}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         timeout=300,
