@@ -29,9 +29,15 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "src")]
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import coverage, examples, scripts  # noqa: E402
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError  # noqa: E402
-from fleetdiag.lab import api, workload  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import (  # noqa: E402
+    FleetdiagError,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import (  # noqa: E402
+    examples,
+    plain,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import coverage  # noqa: E402
+from fleetdiag.lab import boot, workload  # noqa: E402
 
 HOST = "web1"
 BATCH = 10
@@ -122,9 +128,9 @@ def _known() -> dict[str, Any]:
 
 
 def _run(wanted: Sequence[str], known: dict[str, Any], given: argparse.Namespace) -> dict[str, Any]:
-    lab = api.running()
+    lab = boot.running()
     if not {HOST, "builder"} <= set(lab.machines):
-        lab = api.up(["builder", HOST])
+        lab = boot.up(["builder", HOST])
     lab = replace(lab, machines={name: lab.machines[name] for name in ("builder", HOST)})
     with tempfile.TemporaryDirectory() as cache:
         folder, names = _bring(lab, wanted, Path(cache))
@@ -149,15 +155,15 @@ def _run(wanted: Sequence[str], known: dict[str, Any], given: argparse.Namespace
     return known
 
 
-def _bring(lab: api.Lab, wanted: Sequence[str], cache: Path) -> tuple[Path, list[str]]:
+def _bring(lab: boot.Lab, wanted: Sequence[str], cache: Path) -> tuple[Path, list[str]]:
     """(The folder with their scripts, all names or those that are wanted.)"""
     found = examples.read_answer(_ask(lab, ()), ())
-    names = [f"{scripts.EXAMPLE}{name}" for name in found.names if not wanted or name in wanted]
+    names = [f"{plain.EXAMPLE}{name}" for name in found.names if not wanted or name in wanted]
     found = examples.read_answer(_ask(lab, names), names)
-    return examples.keep(found, "builder", cache), [name.removeprefix(scripts.EXAMPLE) for name in names]
+    return examples.keep(found, "builder", cache), [name.removeprefix(plain.EXAMPLE) for name in names]
 
 
-def _ask(lab: api.Lab, names: Iterable[str]) -> str:
+def _ask(lab: boot.Lab, names: Iterable[str]) -> str:
     done = lab.ssh("builder", examples.command(names))
     if done.returncode:
         raise FleetdiagError(f"the builder could not be asked for examples: {done.stderr.strip()[-200:]}")
@@ -166,34 +172,34 @@ def _ask(lab: api.Lab, names: Iterable[str]) -> str:
 
 def _refused(name: str, folder: Path) -> Outcome | None:
     try:
-        scripts.load(f"{scripts.EXAMPLE}{name}", folder)
+        plain.load(f"{plain.EXAMPLE}{name}", folder)
     except FleetdiagError as error:
-        why = str(error).removeprefix(f"{scripts.EXAMPLE}{name}: ")
+        why = str(error).removeprefix(f"{plain.EXAMPLE}{name}: ")
         return Outcome(name, _meta(name, folder).get("title", ""), "refused", why=why)
     return None
 
 
 def _meta(name: str, folder: Path) -> dict[str, str]:
     path = folder / f"{name}.meta"
-    return scripts.read_meta(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else {}
+    return plain.read_meta(path.read_text(encoding="utf-8", errors="replace")) if path.is_file() else {}
 
 
 def _arguments(name: str, folder: Path) -> list[str]:
     if name in ARGUMENTS:
         return ARGUMENTS[name]
     file = f"{name.rpartition('/')[2]}.stp"
-    return scripts.check_arguments(file, _meta(name, folder))
+    return plain.check_arguments(file, _meta(name, folder))
 
 
-def _sweep(lab: api.Lab, folder: Path, names: Sequence[str]) -> Iterator[tuple[Outcome, dict[str, str]]]:
+def _sweep(lab: boot.Lab, folder: Path, names: Sequence[str]) -> Iterator[tuple[Outcome, dict[str, str]]]:
     """One sweep of these examples, and what became of each."""
     arguments = {name: shlex.join(_arguments(name, folder)) for name in names}
     command = [sys.executable, "-m", "fleetdiag", "sweep", "-i", str(lab.inventory), "-l", HOST]
     command += ["--runs-dir", str(RUNS), "--window", f"{WINDOW_S}s", "--baseline", "0"]
     for name in names:
-        command += ["--probe", f"{scripts.EXAMPLE}{name}"]
+        command += ["--probe", f"{plain.EXAMPLE}{name}"]
         if arguments[name] and "args" in _parameters(name, folder):
-            command += ["--param", f"{scripts.EXAMPLE}{name}.args={arguments[name]}"]
+            command += ["--param", f"{plain.EXAMPLE}{name}.args={arguments[name]}"]
         else:
             arguments[name] = ""
     print(f"--- {' '.join(names)}", flush=True)
@@ -209,13 +215,13 @@ def _sweep(lab: api.Lab, folder: Path, names: Sequence[str]) -> Iterator[tuple[O
 
 
 def _parameters(name: str, folder: Path) -> Iterable[str]:
-    return scripts.load(f"{scripts.EXAMPLE}{name}", folder).parameters
+    return plain.load(f"{plain.EXAMPLE}{name}", folder).parameters
 
 
 def outcome_of(name: str, title: str, arguments: str, report: Mapping[str, Any]) -> Outcome:
     """From report.json of the sweep that ran it."""
     (host,) = report["coverage"]
-    section = next(entry for entry in report["probes"] if entry["title"] == f"{scripts.EXAMPLE}{name}")
+    section = next(entry for entry in report["probes"] if entry["title"] == f"{plain.EXAMPLE}{name}")
     session = host["sessions"].get(section["name"])
     if session is None:
         return Outcome(name, title, "failed", why=host["reason"], arguments=arguments)

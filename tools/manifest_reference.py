@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-SCHEMA = ROOT / "collection/plugins/plugin_utils/manifest.schema.json"
+SCHEMA = ROOT / "collection/plugins/plugin_utils/probes/manifest.schema.json"
 PAGE = ROOT / "collection/docs/writing_probes.md"
 BEGIN, END = "<!-- reference: begin -->\n", "<!-- reference: end -->\n"
 PARTS = {

@@ -5,6 +5,6 @@ from __future__ import annotations
 
 import sys
 
-from fleetdiag.cli import main
+from fleetdiag.cli.main import main
 
 sys.exit(main())

@@ -30,13 +30,15 @@ import results  # noqa: E402
 import yaml  # noqa: E402
 from results import Ratio  # noqa: E402
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import (  # noqa: E402
+    sources as sweeprun,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import (  # noqa: E402
     catalog,
     parameters,
-    plan,
-    sweeprun,
 )
-from fleetdiag.lab import api  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import plan  # noqa: E402
+from fleetdiag.lab import boot  # noqa: E402
 
 FIRST, LATER = "nettop", ("slow_open", "tcp_connect")
 ROLE = ROOT / "collection" / "roles" / "builder"
@@ -44,7 +46,7 @@ ROLE = ROOT / "collection" / "roles" / "builder"
 
 def main() -> int:
     """Measure, write build/bench/builder.json; 0 when every goal holds."""
-    lab = api.up()
+    lab = boot.up()
     kernel = next(
         r for r in sorted(lab.ssh("builder", "ls /lib/modules").stdout.split()) if r.startswith("6.12")
     )
@@ -83,7 +85,7 @@ def main() -> int:
     )
 
 
-def compiled(lab: api.Lab, kernel: str, cache: str, names: list[str] | tuple[str, ...]) -> dict[str, float]:
+def compiled(lab: boot.Lab, kernel: str, cache: str, names: list[str] | tuple[str, ...]) -> dict[str, float]:
     """{probe: seconds}, through the module that sweeps use."""
     probes = catalog.find(list(names), [catalog.shipped()])
     sweep = plan.new_sweep(
@@ -120,12 +122,12 @@ def compiled(lab: api.Lab, kernel: str, cache: str, names: list[str] | tuple[str
     return {entry["name"]: entry["seconds"] or _reading(lab, entry["path"]) for entry in modules}
 
 
-def _reading(lab: api.Lab, path: str) -> float:
+def _reading(lab: boot.Lab, path: str) -> float:
     said = lab.ssh("builder", f"bash -c 'TIMEFORMAT=%R; time sha256sum {path} >/dev/null' 2>&1").stdout
     return float(said.split()[-1])
 
 
-def learn(lab: api.Lab, kernel: str, cache: str) -> float:
+def learn(lab: boot.Lab, kernel: str, cache: str) -> float:
     """Seconds that the role's script takes in a cache of its own."""
     script = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())["_builder_warm_script"].strip()
     home = f"{cache}/{kernel.lower().replace('+', '_')}/systemtap"

@@ -23,20 +23,22 @@ from typing import Any
 from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "tests/unit/plugin_utils")]
+sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "tests/support")]
 
 import noise  # noqa: E402
 import results  # noqa: E402
 from results import Ratio  # noqa: E402
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import findings  # noqa: E402
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (  # noqa: E402
-    baseline,
+    compare_past,
     figures,
-    judge,
+    find,
+    outliers,
     robust,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.evidence import Evidence  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import (  # noqa: E402
+    Evidence,
+)
 
 HOSTS = 50
 MAX_FALSE = 1.0
@@ -71,8 +73,8 @@ def _without_prior(rule: robust.Rule) -> robust.Rule:
     return robust.Rule(rule.up, rule.down, rule.excess, rule.spread, 1e-3)
 
 
-def _whole(self: judge.Judge) -> list[judge._Part]:
-    return [judge._Part(self.values, robust.AGGREGATE, scatter=0.0)]
+def _whole(self: outliers.Judge) -> list[outliers._Part]:
+    return [outliers._Part(self.values, robust.AGGREGATE, scatter=0.0)]
 
 
 def _deviation(logs: Sequence[float], middle: float) -> tuple[float, float]:
@@ -82,7 +84,7 @@ def _deviation(logs: Sequence[float], middle: float) -> tuple[float, float]:
 
 WAYS: dict[str, Way] = {
     AS_IS: contextlib.nullcontext,
-    "totals with their largest record": lambda: mock.patch.object(judge.Judge, "_parts", _whole),
+    "totals with their largest record": lambda: mock.patch.object(outliers.Judge, "_parts", _whole),
     "logarithm for all figures": lambda: _rules(robust.SINGLE, robust.SINGLE),
     "no scatter of their own records": lambda: mock.patch.object(figures, "_scatter", return_value=0.0),
     "excess ratio for all figures": _all(lambda _rule: robust.AGGREGATE),
@@ -104,7 +106,7 @@ class Score:
 
     def judge(self, evidence: list[Evidence], plant: noise.Plant | None) -> None:
         """Count what is found in one report."""
-        said = findings.find(evidence, {}, {}).findings
+        said = find.find(evidence, {}, {}).findings
         if plant is None:
             self.alike += 1
             self.false.update(finding.probe for finding in said)
@@ -158,12 +160,12 @@ def _judged(hosts: int, reports: int, others: int) -> dict[str, Score]:
 def _seconds() -> float:
     """How long it takes to find what there is on 1,000 hosts with 20 earlier sweeps."""
     evidence, _ = noise.report(1, FLEET)
-    left = baseline.figures_of(evidence)
+    left = compare_past.figures_of(evidence)
     earlier = [(f"20261101_{number:06}_abcd", left) for number in range(20)]
     asked: dict[str, dict[str, Any]] = {probe.name: {} for probe in evidence}
-    kept = baseline.baseline_of(earlier, asked, left["hosts"], 20)
+    kept = compare_past.baseline_of(earlier, asked, left["hosts"], 20)
     begun = time.process_time()
-    findings.find(evidence, {}, baseline.read(kept))
+    find.find(evidence, {}, compare_past.read(kept))
     return time.process_time() - begun
 
 

@@ -27,7 +27,7 @@ sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "src")]
 import results  # noqa: E402
 from results import Ratio  # noqa: E402
 
-from fleetdiag.lab import api  # noqa: E402
+from fleetdiag.lab import boot  # noqa: E402
 
 HOSTS = ("web1", "web3")
 SCRIPT = """\
@@ -54,7 +54,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--window", type=int, default=10, help="seconds (default: 10)")
     window = parser.parse_args().window
-    lab = api.up()
+    lab = boot.up()
     script = SCRIPT.format(id=uuid.uuid4())
     folder = f"/var/cache/fd-bench-{uuid.uuid4().hex[:8]}"
     try:
@@ -86,7 +86,7 @@ def main() -> int:
     )
 
 
-def prepare(lab: api.Lab, folder: str, script: str) -> None:
+def prepare(lab: boot.Lab, folder: str, script: str) -> None:
     """What `stap --remote` needs on both sides. The lab's builder has no ssh: our controller is elsewhere."""
     lab.ssh(
         "builder",
@@ -104,7 +104,7 @@ def prepare(lab: api.Lab, folder: str, script: str) -> None:
         lab.ssh(host, "rm -f /var/lib/fleetdiag/modules/*.ko")
 
 
-def write(lab: api.Lab, machine: str, path: str, text: str, mode: str) -> None:
+def write(lab: boot.Lab, machine: str, path: str, text: str, mode: str) -> None:
     done = lab.ssh(
         machine, f"mkdir -p $(dirname {path}) && cat >{path} <<'FD_END'\n{text}FD_END\nchmod {mode} {path}"
     )
@@ -112,7 +112,7 @@ def write(lab: api.Lab, machine: str, path: str, text: str, mode: str) -> None:
         raise SystemExit(f"bench-lab: {machine}: {path}: {done.stderr}")
 
 
-def remote(lab: api.Lab, folder: str, window: int) -> float:
+def remote(lab: boot.Lab, folder: str, window: int) -> float:
     """Seconds that `stap --remote` takes for both hosts."""
     where = " ".join(f"--remote=ssh://root@127.0.0.1:{lab.port(host)}" for host in HOSTS)
     began = time.monotonic()
@@ -128,7 +128,7 @@ def remote(lab: api.Lab, folder: str, window: int) -> float:
     return round(took, 1)
 
 
-def sweep(lab: api.Lab, own: Path, folder: str, script: str, window: int) -> float:
+def sweep(lab: boot.Lab, own: Path, folder: str, script: str, window: int) -> float:
     """Seconds that a sweep takes, with a state and caches of its own."""
     path = own / "bench.stp"
     path.write_text(script)

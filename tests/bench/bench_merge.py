@@ -25,12 +25,12 @@ from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "tests/unit/plugin_utils")]
+sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "tests/support")]
 
 import manyrows  # noqa: E402
 import results  # noqa: E402
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import report as reports  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports  # noqa: E402
 
 MAX_RATIO = 1.5
 MAX_MIB = 1024

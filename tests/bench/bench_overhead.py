@@ -47,18 +47,23 @@ sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "src")]
 
 import results  # noqa: E402
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (  # noqa: E402
-    catalog,
-    overhead,
-    parameters,
-    plan,
-    sweeprun,
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import (  # noqa: E402
+    FleetdiagError,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError  # noqa: E402
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import Guard, Session  # noqa: E402
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe  # noqa: E402
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweeprun import Source  # noqa: E402
-from fleetdiag.lab import api, machines, nfs  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import Source  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import (  # noqa: E402
+    catalog,
+    cost,
+    parameters,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import plan  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import (  # noqa: E402
+    Guard,
+    Session,
+)
+from fleetdiag.lab import boot, machines, nfs  # noqa: E402
 
 TIMING = ["-t", "-DSTP_FORCE_STDOUT_TTY"]  # without a terminal SystemTap leaves the report out
 METHOD = (
@@ -87,8 +92,8 @@ def main() -> int:
     arguments.add_argument("--build-only", action="store_true", help="compile and stop")
     arguments.add_argument("--keep-manifests", action="store_true", help="do not write the figures into them")
     asked = arguments.parse_args()
-    running = api.running()
-    lab = running if asked.host in running.machines else api.up()
+    running = boot.running()
+    lab = running if asked.host in running.machines else boot.up()
     shipped = [catalog.shipped()]
     probes = catalog.find(asked.probes or catalog.names(shipped), shipped)
     if not asked.probes and not asked.again:
@@ -146,7 +151,7 @@ class Handler:
 class Bench:
     """One machine, and the builder that compiles for it."""
 
-    def __init__(self, lab: api.Lab, host: str, sockets: Path) -> None:
+    def __init__(self, lab: boot.Lab, host: str, sockets: Path) -> None:
         self._lab = lab
         self._host = host
         self._sockets = sockets
@@ -165,7 +170,7 @@ class Bench:
             sweep = new_sweep(probe, asked.seconds)
             source = next(
                 source
-                for source in sweeprun.sources(
+                for source in sources.sources(
                     sweep, stap=stap, kernel=facts["kernel"], build_id=facts["kernel_build_id"]
                 )
                 if source.name == probe.name
@@ -181,9 +186,9 @@ class Bench:
             if not asked.keep_manifests:
                 assert probe.folder is not None
                 path = probe.folder / "probe.yml"
-                path.write_text(overhead.written_into(path.read_text(), figures["overhead"]))
+                path.write_text(cost.written_into(path.read_text(), figures["overhead"]))
             print(
-                f"{probe.name}: {overhead.cost_of(figures['overhead'])}: {overhead.sentence(figures['overhead'])}"
+                f"{probe.name}: {cost.cost_of(figures['overhead'])}: {cost.sentence(figures['overhead'])}"
             )
             yield probe.name, figures
 
@@ -317,11 +322,11 @@ class Bench:
         """The module, from a cache of its own on the builder; SystemTap's answers about the kernel are copied there."""
         flags = [flag for flag in source.flags if "OVERLOAD" not in flag] + ["-DSTP_NO_OVERLOAD", *TIMING]
         source = replace(source, flags=flags)
-        key = hashlib.sha256(json.dumps([asdict(source), sweeprun.tapset(), kernel]).encode()).hexdigest()[
+        key = hashlib.sha256(json.dumps([asdict(source), sources.tapset(), kernel]).encode()).hexdigest()[
             :24
         ]
         files = {source.file: source.script, "control": source.control}
-        files |= {f"tapset/{name}": text for name, text in sweeprun.tapset().items()}
+        files |= {f"tapset/{name}": text for name, text in sources.tapset().items()}
         name = f"fd_{'00000000_000000_0000'}_{source.name}"
         words = ["stap", "-p4", "-r", kernel, "-m", name, "-I", "tapset", *source.flags]
         script = f"""

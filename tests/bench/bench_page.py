@@ -23,13 +23,13 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "tests/unit/plugin_utils")]
+sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "tests/support")]
 
 import pagedirs  # noqa: E402
 import results  # noqa: E402
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import report as reports  # noqa: E402
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_html  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports  # noqa: E402
 
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"

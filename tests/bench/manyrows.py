@@ -14,7 +14,8 @@ from typing import Any
 import rundirs
 import yaml
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
 
 PROBE = "nettop"
 INTERVAL_S = 5

@@ -18,8 +18,8 @@ from dataclasses import asdict
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import guard, plan, preflight
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import hostctl, plan, preflight
 
 EXAMPLES = int(os.environ.get("FLEETDIAG_FUZZ_EXAMPLES", "150"))
 SWEEP = "20261123_071502_1f3a"
@@ -72,10 +72,10 @@ def mutated(draw: st.DrawFn, good: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def ends_well(step: Callable[[guard.Guard], object], out: str) -> None:
+def ends_well(step: Callable[[hostctl.Guard], object], out: str) -> None:
     """Run a step on a host that answers `out`: its record can be kept, or it is one sentence."""
     try:
-        record = step(guard.Guard(lambda command, data: (0, out, ""), script=b""))
+        record = step(hostctl.Guard(lambda command, data: (0, out, ""), script=b""))
     except FleetdiagError as error:
         record = str(error)
         assert "\n" not in record
@@ -93,7 +93,7 @@ fuzzed = settings(
 @fuzzed
 @given(mutated(PREFLIGHT), ODD)
 def test_preflights(out: str, clock: str) -> None:
-    def asked(one: guard.Guard) -> object:
+    def asked(one: hostctl.Guard) -> object:
         now = f"{time.time():.3f}"
         record = preflight.ask(one, lambda: clock + now, "web1", min_free_mb=1, signed=False)
         assert preflight.unusable(record) == ""  # whatever its verdict
@@ -106,14 +106,14 @@ def test_preflights(out: str, clock: str) -> None:
 @fuzzed
 @given(mutated(ARM) | mutated([*PREFLIGHT, "stale=boot", "came=NOW", "left=NOW"]))
 def test_armings(out: str) -> None:
-    plans = [guard.SessionPlan("nettop", "a" * 64, 64, [])]
+    plans = [hostctl.SessionPlan("nettop", "a" * 64, 64, [])]
 
-    def armed(one: guard.Guard) -> object:
+    def armed(one: hostctl.Guard) -> object:
         reply = one.arm(SWEEP, ttl_s=1, timeout_s=1, smoke="", plans=plans)
         assert set(reply.sessions) <= {"nettop"}
         if reply.verdict == "ok" and not reply.stale:
             assert set(reply.sessions) == {"nettop"}
-        clock = reply.clock or guard.Clock(0.0, 0.0)
+        clock = reply.clock or hostctl.Clock(0.0, 0.0)
         plan.on_host_clock(time.time(), clock.correction_s)
         return asdict(reply)
 
@@ -123,7 +123,7 @@ def test_armings(out: str) -> None:
 @fuzzed
 @given(mutated(COLLECT))
 def test_collections(out: str) -> None:
-    def collected(one: guard.Guard) -> object:
+    def collected(one: hostctl.Guard) -> object:
         found = one.collect(SWEEP, {"nettop": 100})
         for session in found.sessions:
             assert gzip.decompress(session.out_gz) == OUT

@@ -13,9 +13,9 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import policy
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.catalog import probe_from_manifest
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.stapscript import calls, read
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.catalog import probe_from_manifest
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import policy
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts.language import calls, read
 
 EXAMPLES = int(os.environ.get("FLEETDIAG_FUZZ_EXAMPLES", "300"))
 SECONDS = 30.0  # a script of this size takes milliseconds: only what hangs takes so long

@@ -21,9 +21,10 @@ from bounds import assert_sentence, bounded
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import render, store
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import report as reports
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import registry
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
 
 CORPUS = Path(__file__).parent / "corpus" / "rundir"
 NUMBERS = ["1e400", "-1e400", "9" * 400, "-" + "9" * 400, "9" * 5000, "NaN", "-Infinity", "1e308", "5e-324", "-0.0"]
@@ -140,7 +141,7 @@ def report_or_sentence(run: Path, out: Path) -> None:
     with bounded():
         try:
             report = reports.build(run, generated="now")
-            render.write(report, out, render.chosen([render.ALL]))
+            registry.write(report, out, registry.chosen([registry.ALL]))
         except FleetdiagError as why:
             assert_sentence(why)
             return

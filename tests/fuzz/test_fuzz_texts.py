@@ -13,9 +13,9 @@ from bounds import assert_sentence, bounded
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse import parse_session
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session import parse_session
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
 
 TABLE = copy.deepcopy(rundirs.NETTOP)
 TABLE["output"] = "table"

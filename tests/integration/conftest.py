@@ -14,17 +14,17 @@ from loopback import PROGRAMS, Fleet, fleet, lacking
 from loopsweeps import HOSTS, PROBES, sweep
 from sweeps import MANIFEST, SCRIPTS
 
-from fleetdiag.lab import api
+from fleetdiag.lab import boot
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[api.Lab]:
+def lab() -> Iterator[boot.Lab]:
     """builder, web1, web2 (6.12), web3 (7.x), old1 (Debian 12, cannot be probed) and ghost (answers nobody)."""
-    was_running = bool(api.running().machines)
-    machines = api.up(with_old=True, with_ghost=True)
+    was_running = bool(boot.running().machines)
+    machines = boot.up(with_old=True, with_ghost=True)
     yield machines
     if not was_running and "FLEETDIAG_KEEP_LAB" not in os.environ:
-        api.down()
+        boot.down()
 
 
 @pytest.fixture(scope="session")

@@ -25,11 +25,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, skew, sweeprun
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import FILES
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.modulestore import ModuleStore
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import compatibility, sources
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import FILES
 
-STAP = skew.FIRST_GOOD
+STAP = compatibility.FIRST_GOOD
 MODULE_BYTES = 400_000  # of a small probe; half of it does not compress
 PROGRAMS = ("sshd", "ssh-keygen", "unshare", "nsenter", "mount")
 
@@ -284,7 +285,7 @@ class Fleet:
         }
         facts = self._facts()
         store = ModuleStore(self.folder / "cache" / "fleetdiag")
-        for source in sweeprun.sources(
+        for source in sources.sources(
             sweep, stap=STAP, kernel=facts["kernel"], build_id=facts["kernel_build_id"]
         ):
             name = f"fd_00000000_000000_0000_{source.name}".encode()

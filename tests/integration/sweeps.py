@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog
-from fleetdiag.lab.api import Lab
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
+from fleetdiag.lab.boot import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
 WEB = ("web1", "web2", "web3")

@@ -18,9 +18,11 @@ from typing import Any
 import pytest
 from sweeps import ENVIRONMENT, ROOT, ansible, builder_kernel
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, plan, store
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.modulestore import ModuleStore
-from fleetdiag.lab.api import Lab
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import plan
+from fleetdiag.lab.boot import Lab
 
 pytestmark = pytest.mark.lab
 

@@ -17,7 +17,7 @@ import pytest
 from sweeps import assert_built_from_headers, coverage, newest, report_of, rows, sweep
 
 from fleetdiag.lab import nfs
-from fleetdiag.lab.api import Lab
+from fleetdiag.lab.boot import Lab
 
 pytestmark = pytest.mark.lab
 

@@ -10,9 +10,10 @@ import pytest
 from bypasses import COMMANDS, HARMLESS
 
 from ansible_collections.fleetdiag.systemtap.plugins.modules.stap_compile import forbidden
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import policy, sweeprun
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import policy
 
-CONTROL = (sweeprun.FILES / "control.stp").read_text()
+CONTROL = (sources.FILES / "control.stp").read_text()
 OURS = "fleetdiag runs no command"
 
 
@@ -33,7 +34,7 @@ def translated(folder: Path, kernel: Path, script: str, arguments: list[str], co
     work = folder / "stapAbC"
     work.mkdir()
     (folder / "x.stp").write_text(script)
-    command = ["stap", "-p3", "-r", str(kernel), "-m", "fd_x", "-I", str(sweeprun.FILES / "tapset")]
+    command = ["stap", "-p3", "-r", str(kernel), "-m", "fd_x", "-I", str(sources.FILES / "tapset")]
     command += ["-E", control] if control else []
     command += ["x.stp", *arguments]
     environment = {"PATH": "/usr/bin:/bin", "SYSTEMTAP_DIR": str(folder / "systemtap"), "LC_ALL": "C.UTF-8"}

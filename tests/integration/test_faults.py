@@ -28,7 +28,7 @@ from sweeps import (
     wait_until,
 )
 
-from fleetdiag.lab.api import Lab
+from fleetdiag.lab.boot import Lab
 
 pytestmark = pytest.mark.lab
 

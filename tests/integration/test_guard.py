@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from sweeps import left_behind, newest, sweep, wait_until
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import Guard, SessionPlan
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.modulestore import ModuleStore
-from fleetdiag.lab.api import Lab
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import Guard, SessionPlan
+from fleetdiag.lab.boot import Lab
 
 pytestmark = pytest.mark.lab
 

@@ -37,10 +37,10 @@ from sweeps import (
     wait_until,
 )
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import report as reports
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import plain
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import plain
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_html
-from fleetdiag.lab.api import Lab
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
+from fleetdiag.lab.boot import Lab
 
 pytestmark = pytest.mark.lab
 

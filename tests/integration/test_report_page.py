@@ -12,12 +12,13 @@ import json
 import os
 import re
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pagedirs
 import pytest
+import rundirs
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -25,16 +26,12 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import report as reports
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Finding
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_html
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "plugin_utils"))
-import pagedirs
-import rundirs
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
 
 if TYPE_CHECKING:
-    from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import Report
+    from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import Report
 
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"

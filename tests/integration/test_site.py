@@ -14,14 +14,16 @@ from typing import Any
 import pytest
 from sweeps import coverage, left_behind, newest, report_of, rows
 
-from fleetdiag.lab import api, demo_site, recipe, site
-from fleetdiag.lab.api import Lab
+from fleetdiag.lab import boot, machines_data
+from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.demos import site as demo_site
+from fleetdiag.lab.profiles import site
 
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.skipif("FLEETDIAG_TEST_SITE" not in os.environ, reason="four more machines; make test-site"),
 ]
-WEB = recipe.SITE_WEB
+WEB = machines_data.SITE_WEB
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +33,10 @@ def site_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", running or str(tmp_path_factory.mktemp("site")))
         try:
-            yield api.up(profile="site")
+            yield boot.up(profile="site")
         finally:
             if not running:
-                api.down()
+                boot.down()
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +53,13 @@ def report(story: Path) -> dict[str, Any]:
 
 
 def test_all_hosts_were_probed(report: dict[str, Any]) -> None:
-    assert set(coverage(report)) == {*WEB, recipe.SITE_NFS}
+    assert set(coverage(report)) == {*WEB, machines_data.SITE_NFS}
     assert {row["status"] for row in report["coverage"]} <= {"probed", "degraded"}
 
 
 def test_the_report_says_which_file_which_web_hosts_and_whose_fault(report: dict[str, Any]) -> None:
     finding = next(finding for finding in report["findings"] if finding["kind"] == "sides")
-    assert finding["host"] == recipe.SITE_NFS
+    assert finding["host"] == machines_data.SITE_NFS
     assert f"for {', '.join(WEB)} takes" in finding["sentence"]
     assert "%) in its file system and on its disk; " in finding["sentence"]
     assert site.SLOW_FILE in finding["sentence"]
@@ -91,7 +93,7 @@ def test_one_web_server_had_its_lower_share_on_both_balancers_and_no_request_fai
     assert set(servers) == set(WEB)
     (lowered,) = (server for server in servers.values() if server["host"])
     weights = [(weight["before"], weight["during"], weight["after"]) for weight in lowered["weights"]]
-    assert weights == [(100, 50, 100)] * len(recipe.SITE_BALANCERS)
+    assert weights == [(100, 50, 100)] * len(machines_data.SITE_BALANCERS)
     before, during, _ = lowered["shares"]
     assert before == pytest.approx(1 / 2, abs=0.1)
     assert during == pytest.approx(1 / 3, abs=0.1)
@@ -101,6 +103,6 @@ def test_one_web_server_had_its_lower_share_on_both_balancers_and_no_request_fai
 
 def test_nothing_is_left(site_lab: Lab, story: Path) -> None:
     assert story.is_dir()
-    assert {name: left_behind(site_lab, name) for name in (*WEB, recipe.SITE_NFS)} == dict.fromkeys(
-        (*WEB, recipe.SITE_NFS), ""
+    assert {name: left_behind(site_lab, name) for name in (*WEB, machines_data.SITE_NFS)} == dict.fromkeys(
+        (*WEB, machines_data.SITE_NFS), ""
     )

@@ -23,8 +23,8 @@ from sweeps import (
 )
 
 from fleetdiag.lab import workload
-from fleetdiag.lab.api import Lab
-from fleetdiag.lab.demo import PARAMETERS
+from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.demos.web import PARAMETERS
 
 pytestmark = pytest.mark.lab
 

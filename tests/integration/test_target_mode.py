@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from sweeps import coverage, newest, report_of, sweep
 
-from fleetdiag.lab import api, mirror
-from fleetdiag.lab.api import Lab
+from fleetdiag.lab import boot, mirror
+from fleetdiag.lab.boot import Lab
 
 pytestmark = [
     pytest.mark.lab,
@@ -34,7 +34,7 @@ def connected(lab: Lab) -> Iterator[Lab]:
         timeout_s=900,
     )
     yield lab
-    api.up(["web3"], with_old=True, with_ghost=True, fresh=True)
+    boot.up(["web3"], with_old=True, with_ghost=True, fresh=True)
 
 
 def test_the_first_host_of_a_kernel_builds_for_it(connected: Lab, catalog: Path, tmp_path: Path) -> None:

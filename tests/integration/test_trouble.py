@@ -25,7 +25,7 @@ from sweeps import (
 )
 
 from fleetdiag.lab import backdoor
-from fleetdiag.lab.api import Lab
+from fleetdiag.lab.boot import Lab
 
 pytestmark = pytest.mark.lab
 

@@ -8,20 +8,23 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction, ready
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import compatibility, sources
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
     batches,
     crashes,
     plan,
     preflight,
-    skew,
-    store,
-    sweeprun,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction, ready
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import ArmReply, Clock, better_clock
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.hostmemory import HostMemory
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.modulestore import ModuleStore
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.host_cache import HostMemory
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import (
+    ArmReply,
+    Clock,
+    better_clock,
+)
 
 RETELL_MS = 50
 KEY_UNKNOWN = ("Required key not available", "Key was rejected by service")
@@ -98,8 +101,8 @@ class ActionModule(FleetdiagAction):
         built = store.read_json(run, f"builds/{facts.get('kernel', '')}.json") or {}
         if refused := _unusable(built, facts):
             return refused
-        modules = sweeprun.checksums(built)
-        signed = sweeprun.manifest(run, sweep, facts["kernel"], modules)
+        modules = sources.checksums(built)
+        signed = sources.manifest(run, sweep, facts["kernel"], modules)
         smoke = modules.pop(plan.SMOKE)
         verdicts = ModuleStore()
         combination = "|".join(
@@ -173,7 +176,7 @@ def _has_modules(run: Path, facts: dict[str, Any]) -> bool:
     if not made:
         return False
     (stap, signer), sweep = made[0], store.open_run(run).sweep
-    record = sweeprun.built_before(sweep, stap=stap, facts=facts, signer=signer)
+    record = sources.built_before(sweep, stap=stap, facts=facts, signer=signer)
     if record is not None:
         store.write_json(run, f"builds/{facts['kernel']}.json", record)
     return record is not None
@@ -183,10 +186,10 @@ def _unusable(built: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any] | 
     """Why nothing that was built can be armed on this host, or None."""
     if not built or built.get("error"):
         return _no_modules(facts, built)
-    known_bad = skew.verdict(built["stap"], facts["staprun"], facts["kernel"])
+    known_bad = compatibility.verdict(built["stap"], facts["staprun"], facts["kernel"])
     if not known_bad.ok:
         return _refused(known_bad.reason, known_bad.remedy)
-    modules = sweeprun.checksums(built)
+    modules = sources.checksums(built)
     if plan.SMOKE not in modules:
         said = _last_line(built["probes"].get(plan.SMOKE, {}).get("error", ""))
         return _refused(
@@ -203,7 +206,7 @@ def _wanted(
     sweep: dict[str, Any], modules: dict[str, str], window: dict[str, Any] | None, arm_timeout: int
 ) -> dict[str, Any]:
     """What Guard.arm is asked for whatever the host."""
-    probes = sweeprun.probes(sweep)
+    probes = sources.probes(sweep)
     timeout = arm_timeout or plan.arm_timeout_s(probes)
     window_s = int(sweep["window_s"])
     ttl = plan.told_ttl_s(time.time(), window["end"]) if window else plan.ttl_s(timeout, window_s)

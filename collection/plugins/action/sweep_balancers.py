@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import store, traffic
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import traffic
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
 
 
 class ActionModule(FleetdiagAction):

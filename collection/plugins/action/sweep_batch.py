@@ -7,14 +7,11 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
-    batches,
-    plan,
-    store,
-    sweeprun,
-    traffic,
-)
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import traffic
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import batches, plan
 
 
 class ActionModule(FleetdiagAction):
@@ -36,7 +33,7 @@ class ActionModule(FleetdiagAction):
             why = self._judged(run, data, args)
             if why:
                 store.write_json(run.path, "window.json", {**data, "stopped": why})
-        arm_timeout = args["arm_timeout"] or plan.arm_timeout_s(sweeprun.probes(run.sweep))
+        arm_timeout = args["arm_timeout"] or plan.arm_timeout_s(sources.probes(run.sweep))
         ahead = max(0.0, args["start"] - time.time()) if args["number"] < 2 else 0.0
         return {
             "go": not why,

@@ -14,22 +14,24 @@ from typing import Any, ClassVar
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
-    answers,
-    buildfault,
-    buildturn,
-    modulestore,
-    skew,
-    store,
-    sweeprun,
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import (
+    compatibility,
+    diagnosis,
+    failover,
+    module_cache,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.buildturn import Turn
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.modulestore import ModuleStore
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweeprun import Source
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import (
+    sources as sweeprun,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.failover import Turn
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import Source
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
 
 MAX_MODULE_BYTES = 64 << 20
 WAITING = "another sweep compiles the same modules; waiting for it"
@@ -65,19 +67,19 @@ class ActionModule(FleetdiagAction):
         "sign_key": {"type": "str", "default": "", "no_log": False},
         "sign_cert": {"type": "str", "default": ""},
         "signer": {"type": "str", "default": ""},
-        "store_mb": {"type": "int", "default": modulestore.DEFAULT_LIMIT_MB},
+        "store_mb": {"type": "int", "default": module_cache.DEFAULT_LIMIT_MB},
         "builder_mb": {"type": "int", "default": 0},
     }
     TOUCHES_HOSTS = True
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run, build = Path(args["run_dir"]), args["build"]
-        answers.KERNEL.check(build["kernel"], "a host says that its kernel is")
+        untrusted.KERNEL.check(build["kernel"], "a host says that its kernel is")
         sweep = store.open_run(run).sweep
         turn = self._turn(sweep, args)
         with store.locked(run):  # another builder may be at work on other modules of this kernel
             name = f"builds/{build['kernel']}.json"
-            record, following = buildturn.recorded(
+            record, following = failover.recorded(
                 store.read_json(run, name),
                 turn,
                 build["builders"],
@@ -111,9 +113,9 @@ class ActionModule(FleetdiagAction):
         )
         wanted = [source for source in sources if source.name in build["names"] and source.name not in done]
         turn.wanted = [source.name for source in wanted]
-        usable = skew.builder_usable(stap, build["kernel"])
+        usable = compatibility.builder_usable(stap, build["kernel"])
         if usable.ok:
-            usable = skew.runnable(stap, build["stapruns"], build["kernel"])
+            usable = compatibility.runnable(stap, build["stapruns"], build["kernel"])
         if not usable.ok:
             turn.trouble, turn.remedy = printable(args["lacks"]) or usable.reason, usable.remedy
             return turn
@@ -234,7 +236,7 @@ def _entry(
 
 def _explain(entry: dict[str, Any], probe: Probe) -> None:
     """A known reason in place of SystemTap's message, which is kept beside it."""
-    known = buildfault.explain(
+    known = diagnosis.explain(
         entry["error"], debuginfo=probe.requires_debuginfo, unmodified=probe.unmodified
     )
     if known:

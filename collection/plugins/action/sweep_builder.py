@@ -7,8 +7,9 @@ import re
 import shlex
 from typing import Any, ClassVar
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import answers, skew
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import compatibility
 
 LOOK = r"""
 kernel={kernel}
@@ -35,7 +36,7 @@ class ActionModule(FleetdiagAction):
     }
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
-        answers.KERNEL.check(args["kernel"], "a host says that its kernel is")
+        untrusted.KERNEL.check(args["kernel"], "a host says that its kernel is")
         patterns = " ".join(shlex.quote(_file_pattern(name)) for name in args["module_files"])
         command = LOOK.format(
             kernel=shlex.quote(args["kernel"]), patterns=patterns, certificate=shlex.quote(args["sign_cert"])
@@ -45,9 +46,9 @@ class ActionModule(FleetdiagAction):
         absent = [value for name, value in pairs if name == "absent"]
         lacks_debuginfo = args["debuginfo"] and found.get("debuginfo") != "yes"
         stap, signer = found.get("stap", ""), found.get("signer", "")
-        for rule, word in ((answers.VERSION, stap), (answers.SIGNER, signer)):
+        for rule, word in ((untrusted.VERSION, stap), (untrusted.SIGNER, signer)):
             rule.check(word, "the builder answers")
-        wanted = not stap or skew.runnable(stap, args["stapruns"], args["kernel"]).ok
+        wanted = not stap or compatibility.runnable(stap, args["stapruns"], args["kernel"]).ok
         return {
             "wanted": wanted,
             "stap": stap,

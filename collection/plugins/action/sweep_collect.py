@@ -8,20 +8,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction, within
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
     batches,
     crashes,
-    hostmemory,
+    host_cache,
     plan,
-    store,
-    sweeprun,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import (
-    FleetdiagAction,
-    within,
-)
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import (
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.host_cache import HostMemory
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import (
     REDACTION_GROWTH,
     Clock,
     Collected,
@@ -29,7 +27,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import (
     TransferError,
     better_clock,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.hostmemory import HostMemory
 
 MIB = 1 << 20
 
@@ -44,7 +41,7 @@ class ActionModule(FleetdiagAction):
         if not store.is_awaited(run, self.host):
             return {"skipped": True, "skip_reason": "nothing was armed on this host, or its output is here"}
         sweep = store.open_run(run).sweep
-        probes = sweeprun.probes(sweep)
+        probes = sources.probes(sweep)
         limits = {probe.name: probe.limits.output_mb * MIB for probe in probes}
         guard = self.guard()
         accepted = {name: REDACTION_GROWTH * limit for name, limit in limits.items()}
@@ -81,12 +78,12 @@ class ActionModule(FleetdiagAction):
         came, clock = armed.get("came"), Clock.stored(armed.get("clock"))
         if not built or clock is None:
             return
-        modules = list(sweeprun.checksums(built).values())
+        modules = list(sources.checksums(built).values())
         nonces = {entry["name"]: entry["nonce"] for entry in sweep["probes"]}
         took = [
             at - came
             for session in collected.sessions
-            if came and (at := sweeprun.armed_at(session.out_gz, nonces[session.probe]))
+            if came and (at := sources.armed_at(session.out_gz, nonces[session.probe]))
         ]
         contact_s = plan.contact_s(armed)
         if not facts.get(
@@ -96,12 +93,12 @@ class ActionModule(FleetdiagAction):
         memory = HostMemory()
         window = batches.window_of(store.read_json(run, "window.json"), self.host) or {}
         before = memory.get(self.host)
-        if hostmemory.was_set(clock, collected.clock) or any(seconds < 0 for seconds in took):
-            arming = hostmemory.armings(before)  # nothing was measured
+        if host_cache.was_set(clock, collected.clock) or any(seconds < 0 for seconds in took):
+            arming = host_cache.armings(before)  # nothing was measured
         else:
             whole = took and len(took) == len(collected.sessions)
-            arming = hostmemory.with_arming(
-                before, hostmemory.modules_key(modules), max(took) if whole else None
+            arming = host_cache.with_arming(
+                before, host_cache.modules_key(modules), max(took) if whole else None
             )
         better = better_clock(clock, collected.clock) or clock
         held = list(dict.fromkeys([*modules, *facts.get("modules_held", [])]))

@@ -7,10 +7,11 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import batches, plan, store
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import Clock
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import batches, plan
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import Clock
 
 
 class ActionModule(FleetdiagAction):

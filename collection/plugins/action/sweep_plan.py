@@ -7,9 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import plan, store, sweeprun
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction, ready
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.guard import SMOKE
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction, ready
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import plan
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import SMOKE
 
 
 class ActionModule(FleetdiagAction):
@@ -22,7 +24,7 @@ class ActionModule(FleetdiagAction):
         preflights = [
             facts for facts in asked if not facts.get("remembered")
         ]  # the others have their modules
-        probes = sweeprun.probes(sweep)
+        probes = sources.probes(sweep)
         names = [SMOKE, *(probe.name for probe in probes)]
         builds = plan.builds(preflights, sweep["builders"], names)
         return {
@@ -30,5 +32,5 @@ class ActionModule(FleetdiagAction):
             "debuginfo_kernels": [b.kernel for b in builds]
             if any(p.requires_debuginfo for p in probes)
             else [],
-            "module_files": sweeprun.module_files(sweep),
+            "module_files": sources.module_files(sweep),
         }

@@ -9,14 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
-    hostmemory,
-    preflight,
-    store,
-    sweeprun,
-)
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.hostmemory import HostMemory
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import host_cache, preflight
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.host_cache import HostMemory
 
 
 class ActionModule(FleetdiagAction):
@@ -42,7 +39,7 @@ class ActionModule(FleetdiagAction):
                 built[kernel] = _recall_modules(run, sweep, known)
             if not built[kernel]:
                 return None
-            clock = hostmemory.clock_now(known, time.time())
+            clock = host_cache.clock_now(known, time.time())
             store.write_host(
                 run, host, "preflight", {**known["facts"], "clock": asdict(clock), "remembered": True}
             )
@@ -56,7 +53,7 @@ def _recall_modules(run: Path, sweep: Mapping[str, Any], known: Mapping[str, Any
     """True if every module of the sweep for this host's kernel was built before; then that is in `builds/`."""
     facts, stap = known["facts"], known.get("stap")
     signer = str(known.get("signer", ""))
-    record = sweeprun.built_before(sweep, stap=str(stap), facts=facts, signer=signer) if stap else None
+    record = sources.built_before(sweep, stap=str(stap), facts=facts, signer=signer) if stap else None
     if record is not None:
         store.write_json(run, f"builds/{facts['kernel']}.json", record)
     return record is not None

@@ -15,21 +15,19 @@ from ansible import constants
 from ansible.release import __version__ as ansible_version
 from ansible.utils.display import Display
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
-    batches,
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import version
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import (
     catalog,
-    history,
     parameters,
-    plan,
-    release,
-    scripts,
-    settings,
-    store,
-    traffic,
+    user_catalogs,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import plain
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import traffic
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import batches, plan
 
 CALLBACK = "fleetdiag.systemtap.report"
 
@@ -61,7 +59,7 @@ class ActionModule(FleetdiagAction):
     }
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
-        own = settings.catalogs(args["catalogs"])
+        own = user_catalogs.catalogs(args["catalogs"])
         catalogs = [catalog.shipped(), *own]
         if not args["probes"]:
             raise FleetdiagError(
@@ -101,7 +99,7 @@ class ActionModule(FleetdiagAction):
             )
         sweep = plan.new_sweep(
             now=datetime.now(UTC),
-            version=release.version(),
+            version=version.version(),
             probes=probes,
             values=values,
             window_s=window_s,
@@ -173,9 +171,9 @@ def _user() -> str:
 
 
 def _check_brought(args: dict[str, Any], examples: Path | None) -> None:
-    asked = [name for name in args["probes"] if scripts.is_example(name)]
+    asked = [name for name in args["probes"] if plain.is_example(name)]
     for name in asked:
-        scripts.topic_and_name(name)
+        plain.topic_and_name(name)
     if asked and examples is None:
         trouble = "; ".join(map(printable, args["examples_trouble"]))
         raise FleetdiagError(

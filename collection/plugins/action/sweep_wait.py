@@ -7,8 +7,10 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import answers, batches, plan, store
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import batches, plan
 
 
 class ActionModule(FleetdiagAction):
@@ -42,4 +44,4 @@ class ActionModule(FleetdiagAction):
 def _ended(run: Path, host: str, chosen: float) -> float | None:
     """When the arming of a host was over, if that is a time."""
     at = (store.read_host(run, host, "arm") or {}).get("ended")
-    return at if isinstance(at, (int, float)) and answers.seconds(abs(at - chosen)) is not None else None
+    return at if isinstance(at, (int, float)) and untrusted.seconds(abs(at - chosen)) is not None else None

@@ -8,15 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
-    batches,
-    hostmemory,
-    plan,
-    store,
-    sweeprun,
-)
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.ansible_action import FleetdiagAction, ready
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.hostmemory import HostMemory
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction, ready
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import batches, host_cache, plan
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.host_cache import HostMemory
 
 
 class ActionModule(FleetdiagAction):
@@ -44,7 +40,7 @@ class ActionModule(FleetdiagAction):
                 now, sweep["window_s"], armed_hosts=len(armed), forks=args["forks"], answer_s=answer_s
             )
         elif not args["armed"] and (armings := self._armings(run, hosts, args["forks"])):
-            probes = sweeprun.probes(sweep)
+            probes = sources.probes(sweep)
             window = plan.foreseen_window(
                 now, sweep["window_s"], **armings, forks=args["forks"], arm_timeout=plan.arm_timeout_s(probes)
             )
@@ -71,10 +67,10 @@ class ActionModule(FleetdiagAction):
             build = builds.get(str(facts["kernel"]))
             if not build or build.get("error"):
                 continue
-            key = hostmemory.modules_key(sweeprun.checksums(build).values())
+            key = host_cache.modules_key(sources.checksums(build).values())
             remembered = memory.get(host) or {}
             keys.append(key)
-            contacts.append(hostmemory.contact(remembered, facts.get("answer_s"), forks))
+            contacts.append(host_cache.contact(remembered, facts.get("answer_s"), forks))
             if took := remembered.get("arming", {}).get(key):
                 known.setdefault(key, []).append(took)
         if not keys or any(key not in known for key in keys):

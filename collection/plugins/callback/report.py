@@ -44,9 +44,9 @@ from typing import Any
 
 from ansible.plugins.callback import CallbackBase
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import store
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError, no_report
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError, no_report
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
 
 NAMESPACE = "fleetdiag.systemtap."
 START = NAMESPACE + "sweep_start"
@@ -79,10 +79,10 @@ class CallbackModule(CallbackBase):
             return
         try:
             # Not above: a library the renderers lack must not break every playbook this callback is enabled for.
-            from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import report
+            from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build
 
-            made = report.build(self.run_dir)
-            report.write(self.run_dir, made)
+            made = build.build(self.run_dir)
+            build.write(self.run_dir, made)
             shown = (self.run_dir / "report.txt").read_text(encoding="utf-8")
         except Exception as error:  # whatever it is: the hosts were swept, and what they sent is kept
             self._display.warning(printable(no_report(error, [self.run_dir])))

@@ -6,8 +6,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from fleetdiag.lab import cli
+from fleetdiag.cli import lab
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m fleetdiag.lab")
-    sys.exit(cli.run(cli.add_commands(parser).parse_args()))
+    sys.exit(lab.run(lab.add_commands(parser).parse_args()))

@@ -10,9 +10,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from fleetdiag.lab import state
+from fleetdiag.lab import processes
 from fleetdiag.lab.images import BuiltImage
-from fleetdiag.lab.say import say
+from fleetdiag.lab.log import say
 
 _TRIAL_S = 6.0
 TCG = "tcg,thread=multi,tb-size=256"
@@ -26,7 +26,7 @@ def choose(cache: Path, image: BuiltImage) -> str:
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return TCG
     verdict = cache / "accel.json"
-    boot = state.boot_id()
+    boot = processes.boot_id()
     try:
         known = json.loads(verdict.read_text())
         if known["boot_id"] == boot:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fleetdiag.lab import rights
-from fleetdiag.lab.say import say
+from fleetdiag.lab.log import say
 
 # What key() makes; the cache holds other directories too.
 KEY = re.compile(r"[a-z-]+-[0-9a-f]{16}")

@@ -7,9 +7,9 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleetdiag.lab import cache, mirror, paths, recipe, rights, run
+from fleetdiag.lab import cache, commands, machines_data, mirror, paths, rights
 from fleetdiag.lab.keys import Keys
-from fleetdiag.lab.say import step
+from fleetdiag.lab.log import step
 
 # Runs where the files' owners can be kept. $1: the entry's folder, $2: the size of the disk in GB.
 _TO_DISK = """
@@ -66,12 +66,12 @@ class BuiltImage:
         return (self.folder / "release").read_text().strip()
 
 
-def name(image: recipe.Image, keys: Keys) -> str:
+def name(image: machines_data.Image, keys: Keys) -> str:
     """The name of the image's cache entry: changes with everything that decides its content."""
     return cache.key(
         f"image-{image.suite}",
         {
-            "format": recipe.FORMAT,
+            "format": machines_data.FORMAT,
             "packages": image.all_packages(),
             "size": image.size_gb,
             "apache": image.apache,
@@ -81,20 +81,20 @@ def name(image: recipe.Image, keys: Keys) -> str:
     )
 
 
-def ensure(image: recipe.Image, keys: Keys) -> BuiltImage:
+def ensure(image: machines_data.Image, keys: Keys) -> BuiltImage:
     """The image from the cache, built when missing (needs the mirror; about a minute)."""
     return BuiltImage(
         cache.entry(paths.cache_dir(), name(image, keys), lambda folder: _make(image, keys, folder))
     )
 
 
-def cached(image: recipe.Image, keys: Keys) -> BuiltImage | None:
+def cached(image: machines_data.Image, keys: Keys) -> BuiltImage | None:
     """The image when it is in the cache."""
     folder = paths.cache_dir() / name(image, keys)
     return BuiltImage(folder) if folder.is_dir() else None
 
 
-def _make(image: recipe.Image, keys: Keys, folder: Path) -> None:
+def _make(image: machines_data.Image, keys: Keys, folder: Path) -> None:
     log = folder / "build.log"
     settings = {
         "client_key": keys.client.with_suffix(".pub").read_text().strip(),
@@ -111,10 +111,10 @@ def _make(image: recipe.Image, keys: Keys, folder: Path) -> None:
     what = f"image {image.suite}"
     with step(f"{what}: packages"):
         root_tar = folder / "root.tar"
-        run.logged(what, mmdebstrap([image.suite], image.all_packages(), hooks), log, stdout=root_tar)
+        commands.logged(what, mmdebstrap([image.suite], image.all_packages(), hooks), log, stdout=root_tar)
     with step(f"{what}: disk"):
         command = [*rights.prefix(), "sh", "-c", _TO_DISK, "to-disk", str(folder), str(image.size_gb)]
-        run.logged(what, command, log)
+        commands.logged(what, command, log)
 
 
 def mmdebstrap(suites: list[str], packages: list[str], hooks: list[str]) -> list[str]:

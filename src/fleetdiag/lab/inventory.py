@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from fleetdiag.lab import keys as lab_keys
-from fleetdiag.lab import recipe
+from fleetdiag.lab import machines_data
 from fleetdiag.lab.keys import Keys
 
 GHOST = "ghost"
@@ -19,13 +19,13 @@ _GHOST_PORT = 9
 
 def render(ports: dict[str, int], keys: Keys, with_ghost: bool = False) -> str:
     """YAML for the machines `ports` {name: ssh port on 127.0.0.1}; the ghost is a web host nobody reaches."""
-    machines = recipe.MACHINES.values()
+    machines = machines_data.MACHINES.values()
     groups: dict[str, dict[str, dict[str, object]]] = {
         **{machine.group: {} for machine in machines},
         "systemtap_builders": {},
     }
     for name, port in sorted(ports.items()):
-        group = "systemtap_builders" if name == recipe.BUILDER else recipe.MACHINES[name].group
+        group = "systemtap_builders" if name == machines_data.BUILDER else machines_data.MACHINES[name].group
         groups[group][name] = {"ansible_port": port}
     if with_ghost:
         groups["web"][GHOST] = {"ansible_port": _GHOST_PORT}
@@ -34,10 +34,10 @@ def render(ports: dict[str, int], keys: Keys, with_ghost: bool = False) -> str:
     }
     if "systemtap_builders" in children:
         children["systemtap_builders"]["vars"] = {"ansible_user": "root", "ansible_become": False}
-    if recipe.BALANCERS in children:
+    if machines_data.BALANCERS in children:
         # Where the role `drain` finds them.
-        sockets = [f"{recipe.BALANCER_SOCKETS}/{name}.sock" for name, _ in recipe.SITE_BALANCERS]
-        children[recipe.BALANCERS]["vars"] = {"drain_sockets": sockets}
+        sockets = [f"{machines_data.BALANCER_SOCKETS}/{name}.sock" for name, _ in machines_data.SITE_BALANCERS]
+        children[machines_data.BALANCERS]["vars"] = {"drain_sockets": sockets}
     common = {
         "ansible_host": "127.0.0.1",
         "ansible_user": "fleet",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fleetdiag.lab.say import say
+from fleetdiag.lab.log import say
 
 
 @contextmanager

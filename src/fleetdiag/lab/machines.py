@@ -12,12 +12,12 @@ from functools import partial
 from pathlib import Path
 from threading import Event
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
-from fleetdiag.lab import run, ssh
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from fleetdiag.lab import commands, ssh
 from fleetdiag.lab.images import BuiltImage
-from fleetdiag.lab.recipe import Machine
-from fleetdiag.lab.say import step
-from fleetdiag.lab.state import Process, State, alive
+from fleetdiag.lab.log import step
+from fleetdiag.lab.machines_data import Machine
+from fleetdiag.lab.processes import Process, State, alive
 
 # Half a minute on an idle machine; minutes when its cores are busy with other things.
 _BOOT_TIMEOUT_S = 600.0
@@ -44,12 +44,12 @@ def boot(machine: Machine, image: BuiltImage, accel: str, state: State, given_up
             if given_up.is_set():
                 raise FleetdiagError(f"{machine.name}: boot given up")
             # Between choosing a port and using it somebody else may have taken it.
-            if "Could not set up host forwarding" not in run.tail(folder / "qemu.log"):
+            if "Could not set up host forwarding" not in commands.tail(folder / "qemu.log"):
                 break
     raise FleetdiagError(
         f"{machine.name} did not boot within {_BOOT_TIMEOUT_S:.0f} s; "
-        f"QEMU said:\n{run.tail(folder / 'qemu.log', 5)}\n"
-        f"the end of its console ({folder / 'console.log'}):\n{run.tail(folder / 'console.log', 25)}"
+        f"QEMU said:\n{commands.tail(folder / 'qemu.log', 5)}\n"
+        f"the end of its console ({folder / 'console.log'}):\n{commands.tail(folder / 'console.log', 25)}"
     )
 
 

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
-from fleetdiag.lab.api import Lab
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from fleetdiag.lab.boot import Lab
 
 #: Where the machine sees its own share as a client.
 MOUNT = "/mnt/fleetdiag-nfs"

@@ -21,9 +21,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
-from fleetdiag.lab import api, backdoor, inventory, recipe
-from fleetdiag.lab.api import Lab
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from fleetdiag.lab import backdoor, boot, inventory, machines_data
+from fleetdiag.lab.boot import Lab
 
 #: Long enough for a fault to come while it is open.
 _WINDOW_S = 10
@@ -241,8 +241,8 @@ def coverage_leaks(report: object, hosts: Sequence[str], well: Sequence[str]) ->
 
 def run(minutes: float, seed: int) -> int:
     """Soak the lab that runs for so many minutes; print the table. 0 if nothing leaked, else 1."""
-    lab = api.running()
-    hosts = [name for name in recipe.WEB if name in lab.machines]
+    lab = boot.running()
+    hosts = [name for name in machines_data.WEB if name in lab.machines]
     if len(hosts) < 2:
         raise FleetdiagError("the soak needs two web machines or more; `fleetdiag lab up` boots them")
     tally = Tally()
@@ -286,7 +286,7 @@ class _Soak:
 
     def round(self, planned: Round) -> list[str]:
         """Sweep with one fault; what was left."""
-        lab = api.running()
+        lab = boot.running()
         before = {host: lab.ssh(host, _SYSCTLS).stdout for host in self.hosts}
         runs = self.folder / f"{planned.number}"
         command = self._start(lab, runs)
@@ -338,7 +338,7 @@ class _Soak:
         return leaks
 
     def _boot_again(self) -> Lab:
-        return api.up(self.hosts, with_ghost=inventory.GHOST in api.running().inventory.read_text())
+        return boot.up(self.hosts, with_ghost=inventory.GHOST in boot.running().inventory.read_text())
 
     def _forget(self, lab: Lab) -> None:
         """Remove what sweeps have left to be collected, so that disks do not fill."""

@@ -10,12 +10,12 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
-from fleetdiag.lab import paths, recipe
-from fleetdiag.lab.api import Lab
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from fleetdiag.lab import machines_data, paths
+from fleetdiag.lab.boot import Lab
 from fleetdiag.lab.locks import held
-from fleetdiag.lab.say import step
-from fleetdiag.lab.state import State
+from fleetdiag.lab.log import step
+from fleetdiag.lab.processes import State
 
 NAME = "workload"
 SLOW_FILE = "lectura_lenta.html"
@@ -92,11 +92,11 @@ def stop(lab: Lab) -> None:
 
 
 def _web(lab: Lab) -> list[str]:
-    return [name for name in recipe.WEB if name in lab.machines]
+    return [name for name in machines_data.WEB if name in lab.machines]
 
 
 def _is_slow(name: str) -> bool:
-    return name == recipe.SLOW_HOST
+    return name == machines_data.SLOW_HOST
 
 
 def _run(lab: Lab, name: str, script: str) -> None:

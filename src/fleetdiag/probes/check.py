@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, probefolder
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog, folder_check
 from fleetdiag.probes import scaffold
 
 
@@ -20,7 +20,7 @@ def check(targets: Sequence[str], catalogs: Sequence[Path]) -> bool:
     folders = list(dict.fromkeys(_folders(targets, catalogs))) if targets else catalog.folders(catalogs)
     good = 0
     for folder in folders:
-        faults = [*_clashes(folder, catalogs), *probefolder.faults(folder)]
+        faults = [*_clashes(folder, catalogs), *folder_check.faults(folder)]
         for fault in faults:
             print(printable(fault))
         if not faults:
@@ -53,7 +53,7 @@ def _clashes(folder: Path, catalogs: Sequence[Path]) -> Iterator[str]:
 
 
 def _note(folder: Path) -> str:
-    if not scaffold.is_untouched(folder / probefolder.SAMPLE):
+    if not scaffold.is_untouched(folder / folder_check.SAMPLE):
         return ""
     return (
         "; its sample.out is still the scaffold's: record a real one with"

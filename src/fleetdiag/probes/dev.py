@@ -14,22 +14,25 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import (
-    catalog,
-    coverage,
-    parameters,
-    probefolder,
-    report,
-    store,
-    unknown,
-)
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe, Row, SessionResult
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import plain, printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import plain, printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import detect
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.explain import Line, explain
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import cells
-from fleetdiag import sweep
-from fleetdiag.reporting import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import (
+    catalog,
+    folder_check,
+    parameters,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
+    Probe,
+    Row,
+    SessionResult,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import values as cells
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build, coverage
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from fleetdiag.cli.report import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
+from fleetdiag.run import sweep
 
 WIDE = 110
 """Columns from which raw and parsed stand side by side."""
@@ -65,7 +68,7 @@ class Trial:
     cover: coverage.HostCoverage
     nonce: str
     output: bytes | None
-    builds: Sequence[report.Built] = ()
+    builds: Sequence[build.Built] = ()
 
 
 def run(wish: Wish) -> int:
@@ -123,10 +126,10 @@ def read(run_dir: Path, host: str) -> Trial:
     opened = store.open_run(run_dir)
     entry = opened.sweep["probes"][0]
     probe = catalog.probe_from_manifest(entry["name"], entry["manifest"])
-    made = report.build(run_dir)
+    made = build.build(run_dir)
     for section in made.probes:
         if probe.output == "auto":  # the report has found out
-            probe = unknown.with_layouts(probe, section.output, section.layouts)
+            probe = detect.with_layouts(probe, section.output, section.layouts)
     limit = (probe.limits.output_mb + 1) << 20
     with opened.open_output(host, probe.name, limit) as stream:
         output = None if stream is None else stream.read()
@@ -254,13 +257,13 @@ def record(probe: Probe, trial: Trial) -> Path:
         raise FleetdiagError(
             f"probe {probe.title}: has no folder to record into; make one: fleetdiag probes new"
         )
-    path = probe.folder / probefolder.SAMPLE
-    data = trial.output.replace(trial.nonce.encode(), probefolder.NONCE.encode())
-    if len(data) > probefolder.MAX_SAMPLE_BYTES:
+    path = probe.folder / folder_check.SAMPLE
+    data = trial.output.replace(trial.nonce.encode(), folder_check.NONCE.encode())
+    if len(data) > folder_check.MAX_SAMPLE_BYTES:
         raise FleetdiagError(
             f"{path}: not recorded: {len(data)} bytes are too many for a sample; try a shorter --window"
         )
-    faults = probefolder.faults_of_output(probe, data, path)
+    faults = folder_check.faults_of_output(probe, data, path)
     if faults:
         raise FleetdiagError(f"not recorded: {printable(faults[0])}")
     try:

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, overhead, parameters
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import (
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog, cost, parameters
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     Check,
     Column,
     Parameter,
@@ -20,7 +21,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import (
     Table,
     Topic,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
 
 SHIPPED = "shipped"
 _INDENT = "  "
@@ -109,7 +109,7 @@ def _facts(probe: Probe) -> list[tuple[str, ...]]:
     limits = probe.limits
     facts = [
         ("needs", _needs(probe)),
-        ("overhead", printable(overhead.sentence(probe.overhead)) or "not measured"),
+        ("overhead", printable(cost.sentence(probe.overhead)) or "not measured"),
         ("output", f"{probe.output}, at most {limits.output_mb} MiB for each host"),
         (
             "limits",

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog, settings
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probefolder import SAMPLE
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog, user_catalogs
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.folder_check import SAMPLE
 
 MANIFEST = catalog.MANIFEST
 SCRIPT = "probe.stp"
@@ -28,7 +28,7 @@ def new(name: str, where: Path | None) -> Path:
             raise FleetdiagError(
                 f"catalog {where}: {error.strerror}; name a directory you may write to"
             ) from error
-    own = settings.catalogs([where] if where is not None else [])
+    own = user_catalogs.catalogs([where] if where is not None else [])
     if not own:
         raise FleetdiagError(
             "no catalog of your own is known; name a directory with --catalog DIR, it is made if it is missing"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fleetdiag.lab import api, paths, state
-from fleetdiag.lab.api import Lab
+from fleetdiag.lab import boot, paths, processes
+from fleetdiag.lab.boot import Lab
 
 pytestmark = pytest.mark.lab
 
@@ -22,29 +22,29 @@ def second(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_down_ends_the_builder_and_all_its_children(second: Path) -> None:
-    builder = api.up(["builder"]).machines["builder"]
+    builder = boot.up(["builder"]).machines["builder"]
     # A child of the builder's sshd that would outlive its connection.
     script = "setsid sh -c 'echo ready; exec sleep 1000' 2>/dev/null & sleep 1000"
     connection = subprocess.Popen(
-        api.running().ssh_command("builder", [script]), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        boot.running().ssh_command("builder", [script]), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
     )
     assert connection.stdout is not None
     assert connection.stdout.readline() == b"ready\n"
-    assert api.down() == ["builder"]
-    assert not state.alive(builder)
+    assert boot.down() == ["builder"]
+    assert not processes.alive(builder)
     # ssh ends because the other side of its connection is gone.
     connection.communicate(timeout=30)
     assert str(second) not in Path("/proc/mounts").read_text()
     assert not (second / "builder").exists()
-    assert api.down() == []
+    assert boot.down() == []
 
 
 def test_a_builder_that_died_is_started_again(second: Path) -> None:
     try:
-        first = api.up(["builder"]).machines["builder"]
-        assert state.end(first)
-        lab = api.up(["builder"])
+        first = boot.up(["builder"]).machines["builder"]
+        assert processes.end(first)
+        lab = boot.up(["builder"])
         assert lab.machines["builder"].pid != first.pid
         assert lab.ssh("builder", "echo here").stdout == "here\n"
     finally:
-        api.down()
+        boot.down()

@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from fleetdiag.lab import api, recipe
-from fleetdiag.lab.api import Lab
+from fleetdiag.lab import boot, machines_data
+from fleetdiag.lab.boot import Lab
 
 pytestmark = pytest.mark.lab
-WEB = list(recipe.WEB)
+WEB = list(machines_data.WEB)
 
 
 def output(lab: Lab, name: str, script: str) -> str:
@@ -39,9 +39,9 @@ def test_clock_is_right(lab: Lab, name: str) -> None:
 def test_builder_compiles_for_the_kernel(lab: Lab, name: str) -> None:
     release = output(lab, name, "uname -r")
     script = f"cd /tmp && stap -r {release} -p4 -m lab_test -e 'probe begin {{ exit() }}' 2>&1 >/dev/null; ls"
-    assert "lab_test.ko" in output(lab, recipe.BUILDER, script)
+    assert "lab_test.ko" in output(lab, machines_data.BUILDER, script)
     # The call trace of a file system needs the module's own file.
-    output(lab, recipe.BUILDER, f"ls /lib/modules/{release}/kernel/fs/ext4/ext4.ko*")
+    output(lab, machines_data.BUILDER, f"ls /lib/modules/{release}/kernel/fs/ext4/ext4.ko*")
 
 
 def test_old_machine_has_the_runtime_that_is_too_old(lab: Lab) -> None:
@@ -57,5 +57,5 @@ def test_runtime_can_be_removed_and_installed_without_network(lab: Lab) -> None:
 
 def test_up_again_keeps_what_runs(lab: Lab) -> None:
     before = {name: process.pid for name, process in lab.machines.items()}
-    again = api.up(with_old=True, with_ghost=True)
+    again = boot.up(with_old=True, with_ghost=True)
     assert {name: process.pid for name, process in again.machines.items()} == before

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fleetdiag import abort
+from fleetdiag.cli import abort
 
 LABEL = "/run/haproxy/admin.sock: web/web1"
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from fleetdiag import builder, cli
+from fleetdiag.cli import builder, main
 
 ROOT = Path(__file__).parents[3]
 
@@ -69,7 +69,7 @@ def test_a_builder_that_failed_says_why() -> None:
 
 @pytest.mark.parametrize("kernel", ["", "../x", "6.12;reboot", "-r", "linux"])
 def test_a_kernel_that_is_none_is_refused(kernel: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["builder", "warm", "-i", "h,", f"--kernel={kernel}"]) == 2
+    assert main.main(["builder", "warm", "-i", "h,", f"--kernel={kernel}"]) == 2
     assert "is not a kernel release" in capsys.readouterr().err
 
 

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import command_line, environment
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import catalog
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
 from fleetdiag.probes import listing
-
-from .conftest import command_line, environment
 
 FleetDiag = Callable[..., Any]
 

@@ -7,20 +7,18 @@ import importlib
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import command_line, environment
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import render, store
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import report as reports
-from fleetdiag import reporting
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import registry
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from fleetdiag.cli import report as reporting
 
-from .conftest import command_line, environment
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "plugin_utils"))
 rundirs: Any = importlib.import_module("rundirs")
 reportdata: Any = importlib.import_module("reportdata")
 
@@ -39,17 +37,17 @@ def files(folder: Path) -> set[str]:
 
 
 def test_every_format_says_what_it_is() -> None:
-    known = render.formats()
+    known = registry.formats()
     assert {name for name, item in known.items() if item.by_default} == BY_DEFAULT
     assert {"sqlite", "lines", "speedscope", "chrome-trace", "openmetrics"} <= set(known)
-    modules = Path(render.__file__).parent.glob("as_*.py")
+    modules = Path(registry.__file__).parent.glob("as_*.py")
     assert len(known) == len(list(modules)), "a renderer is a format by being there"
     assert all(item.about and len(item.about) < 70 for item in known.values())
 
 
 def test_help_lists_the_formats_and_the_exit_codes(fleetdiag: Command) -> None:
     told = fleetdiag("report", "--help").stdout
-    for item in render.formats().values():
+    for item in registry.formats().values():
         assert f"  {item.name} " in told
         assert item.about + ("" if item.by_default else " *") in told
     assert "4    something as severe as --fail-on" in told
@@ -129,12 +127,12 @@ def test_same_run_directory_same_bytes(run: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         folder = tmp_path / name
         folder.mkdir()
-        render.write(reports.build(run, generated="now"), folder, render.chosen(["all"]))
+        registry.write(reports.build(run, generated="now"), folder, registry.chosen(["all"]))
         shown.append({path: (folder / path).read_bytes() for path in files(folder)})
     assert shown[0] == shown[1]
     moved = shutil.move(run, tmp_path / "elsewhere")
     later = reports.build(moved, generated="later")
-    render.write(later, tmp_path / "one", render.chosen(["all"]))
+    registry.write(later, tmp_path / "one", registry.chosen(["all"]))
     for path in files(tmp_path / "one") - {"report.html", "report.json"}:  # those two say when they were made
         assert (tmp_path / "one" / path).read_bytes() == shown[0][path], path
 

@@ -7,14 +7,14 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.folds import Parts
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import (
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.aggregates import Parts
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.fleet import (
     HostTable,
     MergedRow,
     MergedTable,
     Total,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Column, Table, Value
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Table, Value
 
 ADDING = ("sum", "count", "records")
 """Measures that are zero on a host where nothing of the kind was seen, and grow with the time it was watched."""

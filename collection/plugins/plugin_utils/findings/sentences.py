@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import merge, units
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.coverage import plural
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, words
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.signals import Signal
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import MergedRow
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Column
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import quantities
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, phrases
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import Signal
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.fleet import MergedRow
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import plural
 
 MAX_ALSO = 3
 CALLERS = 4
@@ -30,7 +31,7 @@ def write(signal: Signal, also: Sequence[Signal] = (), more_hosts: Sequence[str]
         parts.append(_since(past))
     if more_hosts:
         count = plural(len(more_hosts), "more host")
-        parts.append(f"The same on {count}: {words.hosts(more_hosts)}")
+        parts.append(f"The same on {count}: {phrases.hosts(more_hosts)}")
     return ". ".join(part for part in parts if part)
 
 
@@ -43,28 +44,28 @@ def in_short(signal: Signal) -> str:
 
 def _amount(signal: Signal) -> str:
     column = signal.column
-    value = words.figure(column, signal.value)
+    value = phrases.figure(column, signal.value)
     if signal.kind == "calls":
         calls = f"{signal.records:,} calls of {printable(str(signal.key[0]))}"
         return f"a call of {printable(str(signal.key[-1]))} takes {value} ({calls})"
     assert signal.merged is not None
     table = signal.merged.table
     if column.merge == "records":
-        what = words.what(table, signal.evidence.parameters) or words.name(column)
+        what = phrases.what(table, signal.evidence.parameters) or phrases.name(column)
         text = f"{value} {what}"
     else:
-        text = f"{words.name(column)} {value}"
+        text = f"{phrases.name(column)} {value}"
     if signal.key:
-        text += f" ({words.key(table, signal.key)})" if signal.kind != "check" else ""
+        text += f" ({phrases.key(table, signal.key)})" if signal.kind != "check" else ""
     if signal.seconds is not None:
-        text += f" in {units.time(signal.seconds)}"
+        text += f" in {quantities.time(signal.seconds)}"
     return text
 
 
 def _expected(signal: Signal) -> str:
     assert signal.expected is not None
     column = signal.column
-    who = words.others(
+    who = phrases.others(
         signal.peers,
         signal.peer_set if signal.several_sets else "",
         signal.other_host,
@@ -72,7 +73,7 @@ def _expected(signal: Signal) -> str:
     )
     if signal.elsewhere and not any(signal.others):
         return f"nothing of the kind on {who}"
-    has = words.span(column, signal.others, signal.expected, signal.up)
+    has = phrases.span(column, signal.others, signal.expected, signal.up)
     same = " in the same time" if signal.seconds is not None else ""
     if signal.kind == "baseline":
         return f"in {who}: {has}{same}"
@@ -83,7 +84,7 @@ def _expected(signal: Signal) -> str:
 
 def _limit(signal: Signal) -> str:
     assert signal.expected is not None
-    return f"{'above' if signal.up else 'below'} {words.figure(signal.column, signal.expected)}"
+    return f"{'above' if signal.up else 'below'} {phrases.figure(signal.column, signal.expected)}"
 
 
 # --- what follows ---
@@ -97,7 +98,7 @@ def _details(signal: Signal) -> Iterable[str]:
     table = signal.merged.table
     if signal.kind == "check" and signal.key:
         more = f" and {plural(signal.records - 1, 'more row')}" if signal.records > 1 else ""
-        yield f"That is {words.key(table, signal.key)}{more}"
+        yield f"That is {phrases.key(table, signal.key)}{more}"
     elif not signal.key and table.keys:
         yield _worst_row(signal)
 
@@ -117,10 +118,10 @@ def _worst_row(signal: Signal) -> str:
 
     fewest = shown.more_is == "better" or shown.merge == "min"
     worst = min(rows, key=size) if fewest else max(rows, key=size)
-    key = words.key(table, worst.key)
+    key = phrases.key(table, worst.key)
     if size(worst) == signal.value and column.merge != "records":
         return f"That is {key}" if len(rows) == 1 or not figures.adds(column) else f"All of it: {key}"
-    value = words.figure(shown, size(worst))
+    value = phrases.figure(shown, size(worst))
     if figures.adds(shown):
         return f"Most of it {value}: {key}" if size(worst) > signal.value / 2 else f"Most {value}: {key}"
     return f"{(_SMALLEST if fewest else _LARGEST).get(shown.type, 'Lowest' if fewest else 'Highest')} {value}: {key}"
@@ -131,7 +132,7 @@ def _telling(signal: Signal) -> Column | None:
     assert signal.merged is not None
     table = signal.merged.table
     numbers = [column for column in table.measures if figures.is_figure(column) and column.merge != "records"]
-    place = merge.sort_measure(table)
+    place = fleet.sort_measure(table)
     sorts = table.measures[place] if place is not None else None
     if sorts in numbers:
         return sorts
@@ -153,7 +154,7 @@ def _also(signal: Signal, also: Sequence[Signal]) -> Iterable[str]:
         yield f"Slower there, too: {_listed(list(names))}"
     elif same:
         assert signal.merged is not None
-        keys = [words.key(signal.merged.table, item.key) for item in same if item.key]
+        keys = [phrases.key(signal.merged.table, item.key) for item in same if item.key]
         yield f"The same with {_listed(keys)}" if keys else ""
     seen = {signal.column.name} if signal.kind != "check" else set()
     rest = []
@@ -171,7 +172,7 @@ def _aside(signal: Signal) -> str:
     if signal.kind == "check":
         return f"{_amount(signal)}, {_limit(signal)}"
     assert signal.expected is not None
-    return f"{_amount(signal)} against {words.figure(signal.column, signal.expected)}"
+    return f"{_amount(signal)} against {phrases.figure(signal.column, signal.expected)}"
 
 
 def _listed(texts: Sequence[str], between: str = ", ") -> str:
@@ -181,5 +182,5 @@ def _listed(texts: Sequence[str], between: str = ", ") -> str:
 
 def _since(signal: Signal) -> str:
     if signal.last_normal:
-        return f"Last normal: {words.moment(signal.last_normal)}"
+        return f"Last normal: {phrases.moment(signal.last_normal)}"
     return "Never like this before"

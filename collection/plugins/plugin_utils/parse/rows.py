@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Probe, Row, SessionResult
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.cells import cell
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.records import LineError, Record
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.field_values import cell
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.protocol import LineError, Record
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
+    Probe,
+    Row,
+    SessionResult,
+)
 
 
 class RowsForm:

@@ -11,16 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import (
-    Column,
-    Row,
-    SessionResult,
-    Table,
-    Value,
-)
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.cells import cell
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import plain
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.fields import (
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.pattern import finds
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import plain
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.field_values import cell
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_words import (
     Word,
     folded,
     folded_line,
@@ -28,8 +22,14 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.fields i
     restored,
     words,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.records import LineError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.pattern import finds
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.protocol import LineError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
+    Column,
+    Row,
+    SessionResult,
+    Table,
+    Value,
+)
 
 _ANSI = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 _MAX_EXTRA_WORDS = 64  # a process name of 15 bytes has at most 7 spaces, a path may have more

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Row, SessionResult
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import plain
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import plain
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Row, SessionResult
 
 MAX_LINES = 10_000
 MAX_BYTES = 1024 * 1024

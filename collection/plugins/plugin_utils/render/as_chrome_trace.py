@@ -12,10 +12,10 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import CallNode
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.formats import several_files
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import ProbeReport, Report
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import CallNode
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import several_files
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import ProbeReport, Report
 
 Path = tuple[str, ...]
 Event = dict[str, Any]

@@ -20,11 +20,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import view
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.formats import one_file
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import model, still
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import Report
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document import view
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import one_file
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import data, static
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import Report
 
 _FOLDER = Path(__file__).resolve().parent
 _STYLES = (("vendor/uplot/uPlot.min.css",), ("page/page.css", "page/sheets.css"))
@@ -46,24 +46,24 @@ def render(report: Report) -> str:
     """The whole page."""
     styles = [_together(names) for names in _STYLES]
     scripts = [_library("uplot", "uPlot.iife.min.js"), _own_script()]
-    cards = still.cards(report)
+    cards = static.cards(report)
     page = _template().render(
         title=f"fleetdiag: {printable(report.verdict)}",
         verdict=printable(report.verdict),
-        tone=still.tone(report),
-        chips=still.chips(report),
-        summary=still.summary(report),
+        tone=static.tone(report),
+        chips=static.chips(report),
+        summary=static.summary(report),
         cards=cards,
-        open_findings=still.FINDINGS,
+        open_findings=static.FINDINGS,
         hidden_findings=len(report.findings) - len(cards),
-        no_findings=still.no_findings(report),
-        coverage=still.coverage(report),
-        traffic=[still.traffic(told) for told in report.traffic],
-        sections=still.sections(report),
-        conditions=[*view.conditions(report), *still.clocks(report)],
-        systems=still.systems(report),
-        costs=still.costs(report),
-        builds=still.builds(report),
+        no_findings=static.no_findings(report),
+        coverage=static.coverage(report),
+        traffic=[static.traffic(told) for told in report.traffic],
+        sections=static.sections(report),
+        conditions=[*view.conditions(report), *static.clocks(report)],
+        systems=static.systems(report),
+        costs=static.costs(report),
+        builds=static.builds(report),
         notes=[printable(note) for note in report.notes],
         runs=[printable(run.id) for run in report.runs],
         generated=printable(report.generated),
@@ -71,7 +71,7 @@ def render(report: Report) -> str:
         scripts=[Markup(script) for script in scripts],  # noqa: S704 - our own files
         style_sources=_sources(styles),
         script_sources=_sources(scripts),
-        data=Markup(_block(model.document(report))),  # noqa: S704 - no character of markup is left in it
+        data=Markup(_block(data.document(report))),  # noqa: S704 - no character of markup is left in it
     )
     return page + "\n"
 

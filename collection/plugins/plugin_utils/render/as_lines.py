@@ -16,12 +16,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import store
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Row
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import records
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.formats import Format
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import ProbeReport, Report
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Row
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import raw_rows
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import Format
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import ProbeReport, Report
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
 
 FILES = 64
 LATER = 2**62
@@ -61,10 +61,10 @@ def _shown(said: Said, width: int) -> str:
 
 def _readers(report: Report, probe: ProbeReport) -> list[Callable[[], Iterator[Said]]]:
     untimed = {text.host for text in probe.texts if not text.timed}
-    return [_reader(host, read, host in untimed) for host, read in records.sessions(report, probe)]
+    return [_reader(host, read, host in untimed) for host, read in raw_rows.sessions(report, probe)]
 
 
-def _reader(host: str, read: records.Read, untimed: bool) -> Callable[[], Iterator[Said]]:
+def _reader(host: str, read: raw_rows.Read, untimed: bool) -> Callable[[], Iterator[Said]]:
     def lines() -> Iterator[Said]:
         for row in read():
             yield _said(host, row, untimed)

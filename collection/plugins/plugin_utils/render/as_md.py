@@ -11,14 +11,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.coverage import plural
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Finding
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import balancing, view
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.cells import Cell
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.formats import one_file
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import Report
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.traffic import Traffic
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Finding
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import balancers
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document import view
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import one_file
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.values import Cell
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import Report
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import plural
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.traffic import Traffic
 
 MOST = view.Most(findings=20, hosts=20, rows=10, keys=5, trees=1, nodes=12, lines=20)
 LINE = 160
@@ -89,9 +90,9 @@ def _coverage(report: Report) -> Iterator[str]:
 def _traffic(traffic: Traffic) -> Iterator[str]:
     yield "### Traffic"
     yield ""
-    yield from (f"- **critical** {words(alarm)}" for alarm in balancing.alarms(traffic))
-    yield from (f"- {words(sentence)}" for sentence in balancing.sentences(traffic))
-    yield from _grid(balancing.grid(traffic))
+    yield from (f"- **critical** {words(alarm)}" for alarm in balancers.alarms(traffic))
+    yield from (f"- {words(sentence)}" for sentence in balancers.sentences(traffic))
+    yield from _grid(balancers.grid(traffic))
 
 
 # --- one probe ---

@@ -16,13 +16,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import merge, store
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Column, Row, Table, Value
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import records
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.formats import Format
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import ProbeReport, Report
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
+    Column,
+    Row,
+    Table,
+    Value,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import raw_rows
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import Format
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import ProbeReport, Report
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
 
 FILE = "rows.sqlite"
 BATCH = 5_000
@@ -196,9 +202,9 @@ def _records(database: sqlite3.Connection, report: Report, probe: ProbeReport, t
             joined = ((row.host, None, None, *row.key, *row.values[:printed]) for row in merged.rows())
             _insert(database, names[merged.table.name], len(_OWN) + len(merged.table.columns), joined)
     intervals = {
-        merged.table.name: merge.numbering(merged.table, merged.interval_s) for merged in probe.tables
+        merged.table.name: fleet.numbering(merged.table, merged.interval_s) for merged in probe.tables
     }
-    for host, read in records.sessions(report, probe):
+    for host, read in raw_rows.sessions(report, probe):
         rows = iter(read())
         while batch := list(islice(rows, BATCH)):
             for name, into in names.items():

@@ -13,13 +13,14 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.coverage import plural
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.decode import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import balancing, view
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.cells import Cell, Head
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.formats import one_file
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import Report
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.traffic import Traffic
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import balancers
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document import view
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import one_file
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.values import Cell, Head
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import Report
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import plural
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.traffic import Traffic
 
 WIDTH = 80
 MOST = view.Most()
@@ -109,11 +110,11 @@ def _reason(reason: str, remedy: str) -> Iterator[str]:
 
 def _traffic(traffic: Traffic) -> Iterator[str]:
     yield _heading("TRAFFIC")
-    for alarm in balancing.alarms(traffic):
+    for alarm in balancers.alarms(traffic):
         yield from _wrapped(alarm, "CRITICAL  ", "    ")
-    for sentence in balancing.sentences(traffic):
+    for sentence in balancers.sentences(traffic):
         yield from _wrapped(sentence)
-    grid = balancing.grid(traffic)
+    grid = balancers.grid(traffic)
     if grid.rows:
         yield ""
         yield from _wrapped(f"{grid.caption}:")

@@ -9,9 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import merge
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.model import Column, Table, Value
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import buckets, figures, pack
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Table, Value
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import (
+    histograms,
+    packed,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import (
+    values as figures,
+)
 
 TOP_ROWS = 200
 """Rows of the fleet's worst, and keys over all hosts, that are there whatever the room."""
@@ -23,19 +29,19 @@ MANY_HOSTS = 8
 
 Numbers = Mapping[str, int]
 """Host -> its number in the page."""
-Proof = Collection[tuple[str, merge.Key]]
+Proof = Collection[tuple[str, fleet.Key]]
 """Rows that findings point at: they are always there."""
 
 
 def table(
-    merged: merge.MergedTable, hosts: Numbers, rows_room: int, views_room: int, proof: Proof
+    merged: fleet.MergedTable, hosts: Numbers, rows_room: int, views_room: int, proof: Proof
 ) -> dict[str, Any]:
     """Rooms: bytes that its rows and its charts may take. shut: the charts are what the manifest asks for, not
     the rows."""
     rows = _chosen(merged, rows_room, proof)
     measures = merged.table.measures
     return {
-        "name": pack.text(merged.table.name),
+        "name": packed.text(merged.table.name),
         "title": title(merged.table),
         "columns": [column(item) for item in merged.table.columns if item.is_key]
         + [column(item) for item in measures],
@@ -69,7 +75,7 @@ def table(
 
 def title(table: Table) -> str:
     """`slow_files` -> `Slow files`."""
-    words = pack.text(table.name.replace("_", " "))
+    words = packed.text(table.name.replace("_", " "))
     return words[:1].upper() + words[1:]
 
 
@@ -79,7 +85,7 @@ def column(item: Column) -> dict[str, Any]:
         "title": figures.title(item),
         "name": item.name,
         "type": item.type,
-        "note": pack.text(item.description),
+        "note": packed.text(item.description),
     }
     if item.type == "timestamp":
         data["unit"] = item.unit
@@ -88,26 +94,26 @@ def column(item: Column) -> dict[str, Any]:
     return data
 
 
-def _keys(table: Table, key: merge.Key) -> list[pack.Json]:
-    return [pack.key(value, item.type == "path") for item, value in zip(table.keys, key, strict=True)]
+def _keys(table: Table, key: fleet.Key) -> list[packed.Json]:
+    return [packed.key(value, item.type == "path") for item, value in zip(table.keys, key, strict=True)]
 
 
-def _cells(measures: Iterable[Column], values: merge.Cells, rates: merge.Rates) -> list[pack.Json]:
-    cells: list[pack.Json] = []
+def _cells(measures: Iterable[Column], values: fleet.Cells, rates: fleet.Rates) -> list[packed.Json]:
+    cells: list[packed.Json] = []
     for item, value, rate in zip(measures, values, rates, strict=True):
-        cells.append(pack.measure(value))
+        cells.append(packed.measure(value))
         if item.rate:
-            cells.append(pack.number(rate))
+            cells.append(packed.number(rate))
     return cells
 
 
 # --- which rows ---
 
 
-def _chosen(merged: merge.MergedTable, room: int, proof: Proof) -> list[merge.MergedRow]:
+def _chosen(merged: fleet.MergedTable, room: int, proof: Proof) -> list[fleet.MergedRow]:
     """What findings point at, the worst of the fleet, then the worst of every host in turn while there is
     room."""
-    chosen: dict[int, merge.MergedRow] = {}
+    chosen: dict[int, fleet.MergedRow] = {}
     if proof:
         wanted = set(proof)
         rows = (row for host in merged.hosts for row in host.rows)
@@ -125,20 +131,20 @@ def _chosen(merged: merge.MergedTable, room: int, proof: Proof) -> list[merge.Me
     return merged.ordered(chosen.values())
 
 
-def _size(row: merge.MergedRow) -> int:
+def _size(row: fleet.MergedRow) -> int:
     """About what a row takes in the page."""
     return 8 + sum(_length(value) for value in row.key) + 9 * len(row.values)
 
 
 def _length(value: Value) -> int:
-    return min(len(value), pack.MAX_TEXT) + 3 if isinstance(value, str) else 6
+    return min(len(value), packed.MAX_TEXT) + 3 if isinstance(value, str) else 6
 
 
 # --- views ---
 
 
 def _views(
-    merged: merge.MergedTable, hosts: Numbers, room: int, found: Collection[str]
+    merged: fleet.MergedTable, hosts: Numbers, room: int, found: Collection[str]
 ) -> Iterable[dict[str, Any]]:
     """The charts that the manifest names; without any, the course of the sorted column."""
     places = {item.name: place for place, item in enumerate(merged.table.measures)}
@@ -151,7 +157,7 @@ def _views(
             continue
         # A histogram and a heat map of the same counts hold them once.
         like = first.setdefault((view.bucket, view.measure), number)
-        for data in buckets.view(merged, hosts, view, places[view.measure], each):
+        for data in histograms.view(merged, hosts, view, places[view.measure], each):
             yield (
                 data
                 if like == number
@@ -166,7 +172,7 @@ _SHARED = ("column", "bucket", "groups", "fleet", "hosts", "allHosts")
 
 
 def _series(
-    merged: merge.MergedTable, hosts: Numbers, place: int, room: int, found: Collection[str]
+    merged: fleet.MergedTable, hosts: Numbers, place: int, room: int, found: Collection[str]
 ) -> Iterable[dict[str, Any]]:
     """One measure per interval: a line per host while there is room, and of many hosts a band of all."""
     item = merged.table.measures[place]
@@ -203,7 +209,7 @@ def _series(
 
 
 def _figure(value: Value | None) -> float | None:
-    return pack.number(value, 5) if isinstance(value, (int, float)) else None
+    return packed.number(value, 5) if isinstance(value, (int, float)) else None
 
 
 def _quantile(values: Iterable[float | None], share: float) -> float | None:

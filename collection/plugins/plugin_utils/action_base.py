@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the action plugins share: the one place under plugin_utils that knows Ansible's plugin machinery."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import preflight
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import Guard
+
+REPORT_IT = "that is a fault of fleetdiag: report it with the run directory"
+Found = TypeVar("Found")
+
+display = Display()
+
+
+class FleetdiagAction(ActionBase):
+    """An action that checks its arguments, does `work()`, and turns a FleetdiagError into one sentence.
+
+    A subclass names its arguments in ARGS (argument_spec) and returns a small dict: a summary and paths, never rows.
+    TOUCHES_HOSTS says that it changes something outside the controller, so that check mode leaves it out.
+    """
+
+    ARGS: ClassVar[dict[str, dict[str, Any]]] = {}
+    TOUCHES_HOSTS = False
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        del tmp
+        self.task_vars: dict[str, Any] = task_vars or {}
+        args = self.validate_argument_spec(argument_spec=self.ARGS)[1]
+        if self.TOUCHES_HOSTS and self._task.check_mode:
+            return {**result, "changed": False, "would_run": True}
+        try:
+            return {**result, "changed": False, **self.work(args)}
+        except FleetdiagError as error:
+            return {**result, "failed": True, "msg": str(error)}
+        except AnsibleError:
+            raise
+        except Exception as error:
+            return {**result, "failed": True, "msg": f"{self._task.action}: {_unforeseen(error)}; {REPORT_IT}"}
+
+    def work(self, args: dict[str, Any]) -> dict[str, Any]:
+        """Do the work of this action; the dict is the task's result."""
+        raise NotImplementedError
+
+    def of_each(
+        self, run: Path, hosts: Iterable[str], read: Callable[[str], Found | None]
+    ) -> dict[str, Found]:
+        """Read something of every host in a step that runs once for all; None is left out.
+
+        A host of which that cannot be read is left out, too, and said in a warning and in the report: it must not cost
+        the others.
+        """
+        found: dict[str, Found] = {}
+        for host in hosts:
+            try:
+                one = read(host)
+            except FleetdiagError as error:
+                self._leave_out(run, host, str(error))
+            except Exception as error:
+                self._leave_out(run, host, f"its records cannot be read ({_unforeseen(error)}); {REPORT_IT}")
+            else:
+                if one is not None:
+                    found[host] = one
+        return found
+
+    def _leave_out(self, run: Path, host: str, why: str) -> None:
+        display.warning(f"{printable(host)}: is left out: {why}")
+        phase, named, _ = self._task.get_name().rpartition(" : ")[2].partition(" | ")
+        event = {"t": time.time(), "host": host, "delegated_to": None, "task": self._task.get_name()}
+        event.update(phase=phase.lower() if named else "", status="failed", message=why)
+        store.append_event(run, event)
+
+    @property
+    def host(self) -> str:
+        """Inventory name of the host this task is for (also when it is delegated)."""
+        return str(self.task_vars["inventory_hostname"])
+
+    def on_host(self, command: str, data: bytes | None = None, *, root: bool = True) -> tuple[int, str, str]:
+        """Run one shell command on the task's host; (exit code, stdout, stderr)."""
+        try:
+            answer = self._low_level_execute_command(
+                command, sudoable=root, in_data=data, encoding_errors="surrogateescape"
+            )
+        except AnsibleConnectionFailure:
+            raise
+        except AnsibleError as error:
+            raise _no_root(str(error)) from error
+        err = answer["stderr"]
+        if answer["rc"] and _is_become_failure(err):
+            raise _no_root(err.strip().splitlines()[-1])
+        return int(answer["rc"]), str(answer["stdout"]), str(err)
+
+    def read_clock(self) -> str:
+        """What the task's host says the time is, as measure_clock wants it."""
+        return self.on_host("date +%s.%N", root=False)[1]
+
+    def guard(self) -> Guard:
+        """guard.sh on the task's host."""
+        return Guard(self.on_host)
+
+
+class _Late(BaseException):
+    """Passes what Ansible's connections do about an Exception, which is to try again."""
+
+
+@contextlib.contextmanager
+def within(seconds: int, otherwise: str) -> Iterator[None]:
+    """End what takes longer with a FleetdiagError that says `otherwise`; the task's own timeout goes on."""
+
+    def late(*_: object) -> None:
+        raise _Late
+
+    began, left = time.monotonic(), signal.alarm(0)
+    before = signal.signal(signal.SIGALRM, late if not left or left > seconds else signal.getsignal(signal.SIGALRM))
+    try:
+        signal.alarm(min(seconds, left or seconds))
+        yield
+    except _Late:
+        raise FleetdiagError(otherwise) from None
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+        if left:
+            signal.alarm(max(1, left - int(time.monotonic() - began)))
+
+
+def ready(run: Path, host: str) -> dict[str, Any] | None:
+    """Return the preflight.json of a host that can be probed, else None; FleetdiagError for one that breaks a rule."""
+    facts = store.read_host(run, host, "preflight")
+    if facts is None or facts.get("verdict") != "ok":
+        return None
+    if wrong := preflight.unusable(facts):
+        raise FleetdiagError(f"its preflight.json cannot be used: {wrong}; sweep again")
+    return facts
+
+
+def _unforeseen(error: Exception) -> str:
+    return printable(f"{type(error).__name__}: {error}")[:500]
+
+
+def _is_become_failure(err: str) -> bool:
+    return any(line.startswith(("sudo:", "su:", "doas:")) for line in err.strip().splitlines()[-2:])
+
+
+def _no_root(said: str) -> FleetdiagError:
+    advice = "allow the user sudo without a password or use --ask-become-pass"
+    return FleetdiagError(f"cannot become root: {printable(said)}; {advice}")

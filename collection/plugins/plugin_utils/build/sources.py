@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the steps of a running sweep read from its run directory, and the sources a builder needs."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import cache_key, signing
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog, parameters
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import SMOKE
+
+FILES = Path(__file__).resolve().parents[3] / "roles" / "sweep" / "files"
+ARMED_WITHIN = 1 << 20  # a script that was not written for fleetdiag may print a lot before it is armed
+
+
+@dataclass(frozen=True)
+class Source:
+    """One script to compile for one kernel. file: the name SystemTap uses in its messages."""
+
+    name: str
+    file: str
+    script: str
+    args: list[str]
+    flags: list[str]
+    control: str
+    key: str
+    debuginfo: bool = False
+
+
+def probes(sweep: Mapping[str, Any]) -> list[Probe]:
+    """The probes of a sweep as it recorded them when it began: no catalog is read again for each host."""
+    return [catalog.probe_of_own_sweep(entry["name"], entry["manifest"]) for entry in sweep["probes"]]
+
+
+def _with_scripts(sweep: Mapping[str, Any]) -> list[tuple[Probe, str, str]]:
+    """(probe, file, text) of each: from the catalogs the sweep named, or recorded by the sweep itself."""
+    catalogs = [catalog.shipped(), *map(Path, sweep.get("catalogs", []))]
+    found = []
+    for entry in sweep["probes"]:
+        if "script" in entry:
+            probe = catalog.probe_from_manifest(entry["name"], entry["manifest"])
+            found.append((probe, f"{probe.name}.stp", str(entry["script"])))
+        else:
+            probe = catalog.find([entry["name"]], catalogs)[0]
+            assert probe.script is not None  # catalog.find gives probes with files
+            found.append((probe, probe.script.name, probe.script.read_text()))
+    return found
+
+
+def tapset() -> dict[str, str]:
+    """{file name: text} of the tapset every script is compiled with."""
+    return {path.name: path.read_text() for path in sorted((FILES / "tapset").iterdir())}
+
+
+def sources(
+    sweep: Mapping[str, Any], *, stap: str, kernel: str, build_id: str, signer: str = ""
+) -> list[Source]:
+    """Everything to compile for one kernel, the smoke module first. signer: whose signature the modules carry."""
+    library = "\0".join(f"{name}\0{text}" for name, text in tapset().items())
+    control = (FILES / "control.stp").read_text()
+    known = {entry["name"]: entry["parameters"] for entry in sweep["probes"]}
+    overload = int(sweep.get("overload_percent", 0))
+
+    def source(
+        name: str, file: str, script: str, args: list[str], flags: list[str], second: str, debuginfo: bool
+    ) -> Source:
+        key = cache_key.key(
+            script=f"{name}\0{script}",
+            tapset=library,
+            control=second,
+            compile_args=args,
+            flags=flags,
+            stap=stap,
+            kernel=kernel,
+            build_id=build_id,
+            signer=signer,
+        )
+        return Source(name, file, script, args, flags, second, key, debuginfo)
+
+    smoke = (FILES / "smoke.stp").read_text()
+    wanted = [source(SMOKE, "smoke.stp", smoke, [], [], "", debuginfo=False)]
+    for probe, file, script in _with_scripts(sweep):
+        args = parameters.split(probe, known[probe.name])[1]
+        flags = cache_key.flags(probe, overload)
+        wanted.append(source(probe.name, file, script, args, flags, control, probe.requires_debuginfo))
+    return wanted
+
+
+def built_before(
+    sweep: Mapping[str, Any], *, stap: str, facts: Mapping[str, Any], signer: str = ""
+) -> dict[str, Any] | None:
+    """builds/<kernel>.json of a kernel for which this SystemTap has built every module of the sweep already, or None."""
+    kernel, build_id = str(facts.get("kernel", "")), str(facts.get("kernel_build_id", ""))
+    modules = ModuleStore()
+    entries = {}
+    for source in sources(sweep, stap=stap, kernel=kernel, build_id=build_id, signer=signer):
+        path = modules.get(source.key)
+        if path is None:
+            return None
+        entries[source.name] = {
+            "status": "cached",
+            "sha256": path.stem,
+            "bytes": path.stat().st_size,
+            "error": "",
+        }
+    return {
+        "kernel": kernel,
+        "builder": "",
+        "stap": stap,
+        "signer": signer,
+        "probes": entries,
+        "error": "",
+    }
+
+
+def checksums(built: Mapping[str, Any]) -> dict[str, str]:
+    """{probe: checksum of its module} of builds/<kernel>.json, the smoke module among them."""
+    return {name: entry["sha256"] for name, entry in built["probes"].items() if entry.get("sha256")}
+
+
+def armed_at(out_gz: bytes, nonce: str) -> float | None:
+    """When a session was armed, by its host's clock: seconds since 1970, from the beginning of its output."""
+    mark = f"{nonce}\t".encode()
+    with (
+        contextlib.suppress(OSError, EOFError, zlib.error, ValueError, IndexError),
+        gzip.GzipFile(fileobj=io.BytesIO(out_gz)) as stream,
+    ):
+        for line in stream.read(ARMED_WITHIN).splitlines():
+            if line.startswith(mark) and b"\t@armed\t" in line:
+                return int(line.split(b"\t")[4]) / 1000
+    return None
+
+
+def module_files(sweep: Mapping[str, Any]) -> list[str]:
+    """Kernel modules whose files a builder must have, with compile parameters filled in."""
+    known = {entry["name"]: entry["parameters"] for entry in sweep["probes"]}
+    return sorted(
+        {name for probe in probes(sweep) for name in parameters.module_files(probe, known[probe.name])}
+    )
+
+
+def manifest(run: Path, sweep: Mapping[str, Any], kernel: str, modules: Mapping[str, str]) -> signing.Signed:
+    """The signed manifest of a kernel's modules, {probe: sha256}; the first host that asks has it signed."""
+    text = signing.manifest(sweep["id"], modules)
+    name = f"manifests/{kernel}.json"
+    kept = store.read_json(run, name) or {}
+    if kept.get("text") == text and isinstance(kept.get("signature"), str):
+        return signing.Signed(text, kept["signature"])
+    signed = signing.own().sign(text)
+    store.write_json(run, name, asdict(signed))
+    return signed

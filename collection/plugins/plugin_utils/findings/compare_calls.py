@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Call trees of hosts that should be alike, function by function: which one is slower, and where.
+
+Compared is the time a call spends in the function itself, not in those it calls: otherwise every caller of a slow
+function would be slow as well. The same function called from elsewhere is another one.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import peers
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import (
+    EvidenceRow,
+    Signal,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.compare_hosts import (
+    Compared,
+    conclude,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.comparisons import (
+    Place,
+    Series,
+    judged,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.figures import Figure
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
+    CallNode,
+    Column,
+    Compare,
+)
+
+MIN_CALLS = 20
+"""Calls of a function on a host whose mean says something."""
+MAX_NODES = 300
+"""Functions (each with its callers) of one process name that are compared, those with most time in the fleet."""
+MIN_EXCESS_S = 0.005
+"""Time lost in a window by all calls of a function together that is worth a word."""
+
+SELF_TIME = Column(
+    name="self_time",
+    type="duration",
+    role="measure",
+    description="Time that a call of the function takes, without the functions it calls.",
+    unit="s",
+    merge="mean",
+    more_is="worse",
+    label="time of a call",
+    compare=Compare(min_difference=5e-6, min_ratio=2.0, min_samples=MIN_CALLS),
+)
+
+_Node = tuple[str, tuple[str, ...]]
+
+
+def compare_calls(result: Compared, evidence: Sequence[Evidence], peer_of: Mapping[str, str]) -> None:
+    """All functions of all call trees, on all sets of hosts; what stands out is added to the result."""
+    series: list[Series] = []
+    for probe in evidence:
+        if not probe.calls:
+            continue
+        result.possible = True
+        sets = peers.sets({host: peer_of.get(host, "") for host in probe.sampled_s})
+        for name, hosts in sets.items():
+            series.extend(_of_set(Place(probe, None, SELF_TIME, hosts, name, len(sets) > 1)))
+    conclude(result, series, "calls", _lost_time)
+
+
+def _lost_time(signal: Signal) -> bool:
+    return signal.up and (signal.value - (signal.expected or 0.0)) * signal.records >= MIN_EXCESS_S
+
+
+def _of_set(place: Place) -> Iterable[Series]:
+    nodes = _nodes(place)
+    wanted = sorted(nodes, key=lambda node: (-sum(item.self_us for item in nodes[node].values()), node))
+    kept: dict[str, int] = {}
+    for node in wanted:
+        process, path = node
+        kept[process] = kept.get(process, 0) + 1
+        if kept[process] > MAX_NODES:
+            continue
+        found = {host: _figure(call) for host, call in nodes[node].items() if _calls(call) >= MIN_CALLS}
+        series = judged(place, found, single=True)
+        if series is not None:
+            series.key, series.shown = (process, *path), False
+            series.proof = functools.partial(_proof, process, nodes[node])
+            yield series
+
+
+def _proof(process: str, calls: Mapping[str, CallNode], host: str) -> list[EvidenceRow]:
+    """The function on that host: calls, and seconds in all of them with and without the functions they call."""
+    node = calls[host]
+    return [(host, (process, *node.path), (node.count, node.total_us / 1e6, node.self_us / 1e6))]
+
+
+def _nodes(place: Place) -> dict[_Node, dict[str, CallNode]]:
+    mine = set(place.hosts)
+    nodes: dict[_Node, dict[str, CallNode]] = {}
+    for host, trees in place.evidence.calls:
+        if host in mine:
+            for tree in trees:
+                for node in tree.nodes:
+                    nodes.setdefault((tree.process, node.path), {})[host] = node
+    return nodes
+
+
+def _calls(node: CallNode) -> int:
+    """Calls whose time is known."""
+    return node.count - node.unfinished
+
+
+def _figure(node: CallNode) -> Figure:
+    return Figure(node.self_us / _calls(node) / 1e6, records=_calls(node))

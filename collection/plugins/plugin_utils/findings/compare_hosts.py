@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hosts that should be alike, measure by measure: which of them is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, peers
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import Family, Signal
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.comparisons import (
+    Place,
+    Series,
+    judged,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.figures import Figure
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.fleet import (
+    HostTable,
+    Key,
+    MergedRow,
+    MergedTable,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Comparison
+
+MAX_KEYS = 200
+"""Keys of one table that are compared, those with most in the whole fleet."""
+SHOWN_KEYS = 5
+"""Of these, as many are kept for the map of hosts and measures although nothing was found."""
+SHARED = 0.5
+"""A key that at least this share of the hosts have is compared with itself on the others."""
+
+
+@dataclass
+class Compared:
+    """What came of it. possible: there are measures that may be compared, whether or not there were hosts."""
+
+    signals: list[Signal] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
+    possible: bool = False
+
+
+def compare(evidence: Sequence[Evidence], peer_of: Mapping[str, str]) -> Compared:
+    """All measures of all tables that may be compared, on all sets of hosts."""
+    result = Compared()
+    series: dict[Family, list[Series]] = {"host": [], "key": []}
+    for place, merged in _places(evidence, peer_of):
+        result.possible = True
+        if place.column.compare is not None and len(place.hosts) > 1:
+            scope = place.column.compare.scope
+            series[scope].extend(_of_hosts(place, merged) if scope == "host" else _of_keys(place, merged))
+    for family, items in series.items():
+        conclude(result, items, family)
+    return result
+
+
+def conclude(
+    result: Compared,
+    series: Sequence[Series],
+    family: Family,
+    worth: Callable[[Signal], bool] = lambda _signal: True,
+) -> None:
+    """Add what a family of series says to the result. worth: whether to speak of a signal."""
+    tests = sum(item.judge.tests for item in series)
+    for item in series:
+        signals = list(filter(worth, item.signals(family, tests)))
+        result.signals.extend(signals)
+        if signals or item.shown:
+            result.comparisons.append(item.comparison([signal.host for signal in signals]))
+
+
+def _places(evidence: Sequence[Evidence], peer_of: Mapping[str, str]) -> Iterable[tuple[Place, MergedTable]]:
+    for probe in evidence:
+        sets = peers.sets({host: peer_of.get(host, "") for host in probe.sampled_s})
+        for merged in probe.tables:
+            for column in merged.table.measures:
+                if column.compare is not None and figures.is_figure(column):
+                    for name, hosts in sets.items() or [("", [])]:
+                        yield Place(probe, merged, column, hosts, name, len(sets) > 1), merged
+
+
+def _of_hosts(place: Place, merged: MergedTable) -> Iterable[Series]:
+    series = judged(place, figures.of_table(merged, place.column, place.hosts))
+    if series is not None:
+        yield series
+
+
+def _of_keys(place: Place, merged: MergedTable) -> Iterable[Series]:
+    """Each key that most hosts have, against itself; and of each host the largest of the keys that they have not.
+
+    What only one host has cannot be compared with itself, but it can with what the others have for themselves:
+    a process that writes gigabytes among hosts whose own processes write kilobytes.
+    """
+    mine = set(place.hosts)
+    hosts = [host for host in merged.hosts if host.host in mine]
+    have: dict[Key, dict[str, MergedRow]] = {}
+    for host in hosts:
+        for row in host.rows:
+            have.setdefault(row.key, {})[host.host] = row
+    shared = {key for key, rows in have.items() if len(rows) >= max(2, SHARED * len(hosts))}
+    ordered = [total.key for total in merged.keys if total.key in shared]
+    for number, key in enumerate(ordered[:MAX_KEYS]):
+        series = judged(place, _of_key(place, merged, hosts, have[key]))
+        if series is not None:
+            series.key, series.shown = key, number < SHOWN_KEYS
+            yield series
+    if figures.adds(place.column):
+        yield from _of_own_keys(place, merged, hosts, shared)
+
+
+def _of_key(
+    place: Place, merged: MergedTable, hosts: Sequence[HostTable], rows: Mapping[str, MergedRow]
+) -> dict[str, Figure]:
+    column = place.column
+    least = column.compare.min_samples if column.compare else 0
+    found: dict[str, Figure] = {}
+    for host in hosts:
+        row = rows.get(host.host)
+        figure = figures.of_row(merged.table, column, row) if row else None
+        if row is None and figures.adds(column) and host.other is None:
+            figure = Figure(0.0)  # not among what was folded away for want of room: it is not there
+        if figure is not None and figure.records >= least:
+            found[host.host] = figure
+    return found
+
+
+def _of_own_keys(
+    place: Place, merged: MergedTable, hosts: Sequence[HostTable], shared: set[Key]
+) -> Iterable[Series]:
+    position = figures.place_of(merged.table, place.column.name)
+    keys: dict[str, Key] = {}
+    found: dict[str, Figure] = {}
+    for host in hosts:
+        own = [row for row in host.rows if row.key not in shared]
+        largest = max(own, key=lambda row: figures.number(row.values[position]) or 0.0, default=None)
+        figure = figures.of_row(merged.table, place.column, largest) if largest else None
+        found[host.host] = figure or Figure(0.0)
+        if largest is not None and figure is not None:
+            keys[host.host] = largest.key
+    series = judged(place, found, single=True) if keys else None
+    if series is not None:
+        series.keys, series.elsewhere, series.shown = keys, True, False
+        yield series

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a Report to files: one module `as_<format>.py` per format, found by being there."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import Format
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import Report
+
+ALL = "all"
+
+
+@cache
+def formats() -> dict[str, Format]:
+    """Every format by its name: those that each sweep makes first, then by name."""
+    modules = sorted(path.stem for path in Path(__file__).parent.glob("as_*.py"))
+    found: list[Format] = [importlib.import_module(f"{__package__}.{module}").FORMAT for module in modules]
+    return {item.name: item for item in sorted(found, key=lambda item: (not item.by_default, item.name))}
+
+
+def chosen(words: Sequence[str]) -> list[Format]:
+    """The formats that `md|csv|...|all` mean, each once; without any, those that every sweep makes."""
+    known = formats()
+    if not words:
+        return [item for item in known.values() if item.by_default]
+    unknown = [word for word in words if word not in (*known, ALL)]
+    if unknown:
+        raise FleetdiagError(f"format {unknown[0]!r} is unknown; it can be {', '.join([*known, ALL])}")
+    return list(known.values()) if ALL in words else [known[word] for word in dict.fromkeys(words)]
+
+
+def write(report: Report, folder: Path, wanted: Sequence[Format] | None = None) -> dict[str, list[str]]:
+    """Write the wanted formats (by default those every sweep makes) into a directory.
+
+    Returns the names of the files written, by format; a format for which the report has nothing has none.
+    """
+    return {item.name: item.write(report, folder) for item in (chosen([]) if wanted is None else wanted)}

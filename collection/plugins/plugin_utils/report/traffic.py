@@ -1,0 +1,573 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How load balancers shared requests before, while and after weights were lowered: from balancers.json to plain data.
+
+balancers.json is `{"weight", "servers": {host: its name in the balancers}, "moments": [...]}`, with the hosts whose
+weight could not be lowered and why: those that were not probed for it in `left_out`, the others in `full_weight`. A
+moment is `{"moment", "batch", "t", "hosts", "balancers": {name: what it said}}`, in the order in which it happened:
+
+    sweep     at the beginning of the sweep
+    before    before weights are lowered
+    lowered   what was lowered (`weights`), and until when the balancer keeps it (`until`)
+    start     at the beginning of the window
+    end       at its end
+    restored  what was given back (`weights`), what is somebody else's now and was left alone (`left`), and what is still
+              lowered because the balancer could not be asked (`owed`, by label `{"weight", "why"}`)
+    after     at the end of the sweep
+
+What a balancer counted is under `servers`, as the module haproxy_info returns it; `trouble` says why it did not answer.
+Nothing of it is trusted: balancers are hosts.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import (
+    mapping,
+    number,
+    plural,
+    text,
+)
+
+FILE = "balancers.json"
+
+Moment = Literal["sweep", "before", "lowered", "start", "end", "restored", "after"]
+MOMENTS: tuple[Moment, ...] = ("sweep", "before", "lowered", "start", "end", "restored", "after")
+
+FEW = 10
+"""Fewer requests than this, and the share before lowering is taken from all since the balancer started."""
+_WEIGHT = re.compile(r"(100|[0-9]{1,2})%|[0-9]{1,3}")
+_FAILED = ("no_connection", "bad_response", "http_5xx")
+
+Place = tuple[str, str, str]
+"""(balancer, socket, backend)"""
+Counts = Mapping[tuple[Place, str], Mapping[str, Any]]
+"""By place and server what one moment's answers say; the server is empty for the backend as a whole."""
+
+
+@dataclass(frozen=True)
+class Weight:
+    """The weight of one server on one balancer; None where it was not told."""
+
+    balancer: str
+    socket: str
+    before: float | None
+    during: float | None
+    after: float | None
+
+
+@dataclass(frozen=True)
+class Served:
+    """One server of one backend, on all balancers together.
+
+    host: the host of the sweep that it is, empty if its weight was not lowered. sessions, shares: of requests before,
+    during and after, None where nothing is known. failed: requests that it failed since the weights were lowered, None
+    where the balancer does not count them.
+    """
+
+    backend: str
+    server: str
+    host: str
+    weights: tuple[Weight, ...]
+    sessions: tuple[int | None, int | None, int | None]
+    shares: tuple[float | None, float | None, float | None]
+    failed: int | None
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """sentences: what became of each host's traffic. alarms: weights that may still be lowered, with what to do."""
+
+    weight: str
+    balancers: tuple[str, ...]
+    servers: tuple[Served, ...]
+    sentences: tuple[str, ...]
+    alarms: tuple[str, ...]
+    notes: tuple[str, ...] = field(default=())
+
+
+def read(data: Mapping[str, Any] | None) -> Traffic | None:
+    """What balancers.json says; None if no weight was to be lowered."""
+    if not data:
+        return None
+    story = _Story(data)
+    served = tuple(story.served())
+    return Traffic(
+        weight=text(data, "weight"),
+        balancers=tuple(story.balancers()),
+        servers=served,
+        sentences=tuple(story.sentences(served)),
+        alarms=tuple(story.alarms()),
+        notes=tuple(story.notes()),
+    )
+
+
+def check_weight(given: str, option: str) -> None:
+    """FleetdiagError where `given` is neither empty nor a weight. Errors name the option."""
+    if given and not _WEIGHT.fullmatch(given):
+        raise FleetdiagError(f"{option}: {given!r} is no weight; say 50% of what it is, or a number to 256")
+
+
+def why_not(data: Mapping[str, Any] | None, host: str) -> str:
+    """Why this host was not probed because its weight could not be lowered; else empty."""
+    return text(mapping(data or {}, "left_out"), host)
+
+
+def left_lowered(data: Mapping[str, Any] | None) -> list[int]:
+    """The batches whose weights were lowered and of which nobody has said that they were given back."""
+    return _Story(data).left_lowered() if data else []
+
+
+def added(
+    data: Mapping[str, Any] | None,
+    *,
+    moment: Moment,
+    batch: int,
+    now: float,
+    results: Mapping[str, Any],
+    weight: str = "",
+    servers: Mapping[str, str] | None = None,
+    ttl_s: int = 0,
+    probe_unfit: bool = False,
+) -> dict[str, Any]:
+    """balancers.json with one more moment. results: by balancer what the role `drain` keeps of it.
+
+    weight, servers: what is lowered, {host: its name in the balancers}; ttl_s: when a balancer gives it back by itself.
+    probe_unfit: hosts whose weight cannot be lowered are probed all the same.
+    """
+    known = dict(data or {"weight": weight, "servers": {}, "moments": []})
+    known["weight"] = weight or known.get("weight", "")
+    known["servers"] = {**mapping(known, "servers"), **(servers or {})}
+    said = {str(name): _kept(mapping(results, name), moment) for name in results}
+    entry: dict[str, Any] = {"moment": moment, "batch": batch, "t": round(now, 3), "balancers": said}
+    if moment == "lowered":
+        entry["hosts"] = list(servers or {})
+        for answer in said.values():
+            if answer.get("weights"):
+                answer["until"] = round(now + ttl_s)
+        unfit = _unfit(results, servers or {})
+        if unfit:
+            key = "full_weight" if probe_unfit else "left_out"
+            known[key] = {**mapping(known, key), **unfit}
+    known["moments"] = [*known.get("moments", []), entry]
+    return known
+
+
+_KEPT: Mapping[str, tuple[str, ...]] = {
+    "lowered": ("weights", "settled", "unfit", "owed"),
+    "restored": ("weights", "left", "owed"),
+}
+
+
+def _kept(said: Mapping[str, Any], moment: Moment) -> dict[str, Any]:
+    """Of a task's result what is worth keeping."""
+    names = (*_KEPT.get(moment, ()), "servers")
+    kept = {name: said[name] for name in names if name in said}
+    return {**kept, **({"trouble": str(said["trouble"])} if said.get("trouble") else {})}
+
+
+def _unfit(results: Mapping[str, Any], servers: Mapping[str, str]) -> dict[str, str]:
+    """{host: why its weight was not lowered}. Where one balancer had trouble, none was lowered on any."""
+    trouble = next((str(said["trouble"]) for said in results.values() if said.get("trouble")), "")
+    refused: dict[str, str] = {}
+    for said in results.values():
+        refused = {**{str(name): str(why) for name, why in mapping(said, "unfit").items()}, **refused}
+    prefix = "it cannot be given less traffic: "
+    return {
+        host: prefix + (refused.get(name) or trouble)
+        for host, name in servers.items()
+        if name in refused or trouble
+    }
+
+
+@dataclass(frozen=True)
+class Owed:
+    """A weight that could not be given back. weight: what it was before; None where that was not told."""
+
+    label: str
+    weight: float | None
+    why: str
+
+
+def owed(said: Mapping[str, Any]) -> list[Owed]:
+    """What one balancer's answer says is still lowered. Older answers have it in `left`, where the reason tells."""
+    found = [
+        Owed(str(label), number(one, "weight"), text(one, "why"))
+        for label, one in ((label, mapping(mapping(said, "owed"), label)) for label in mapping(said, "owed"))
+    ]
+    older = [
+        Owed(str(label), None, str(why))
+        for label, why in mapping(said, "left").items()
+        if "owed" not in said and not _is_others(why)
+    ]
+    return found + older
+
+
+def left(said: Mapping[str, Any]) -> dict[str, str]:
+    """{label: why it was left alone}, of what one balancer's answer says is somebody else's now."""
+    return {
+        str(label): str(why)
+        for label, why in mapping(said, "left").items()
+        if "owed" in said or _is_others(why)
+    }
+
+
+def _gave_back(said: Mapping[str, Any]) -> bool:
+    """Whether it is an answer to being asked for weights, and not of one that could not."""
+    return not text(said, "trouble") and any(name in said for name in _KEPT["restored"])
+
+
+def _is_others(why: object) -> bool:
+    return str(why).startswith("its weight is ") or "No such " in str(why)
+
+
+class _Story:
+    """The moments of one sweep."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        listed = data.get("moments")
+        self._moments = [m for m in listed if isinstance(m, Mapping)] if isinstance(listed, list) else []
+        self._names = {str(host): str(name) for host, name in mapping(data, "servers").items()}
+        self._hosts = {name: host for host, name in self._names.items()}
+        self._full_weight = {str(host): str(why) for host, why in mapping(data, "full_weight").items()}
+        self._lowered = self._lowered_weights()
+
+    # --- what happened ---
+
+    def balancers(self) -> list[str]:
+        return sorted({str(name) for moment in self._moments for name in mapping(moment, "balancers")})
+
+    def _at(self, moment: Moment, batch: int | None = None) -> Iterator[Mapping[str, Any]]:
+        for item in self._moments:
+            if item.get("moment") == moment and batch in (None, item.get("batch")):
+                yield item
+
+    def _batches(self) -> list[int]:
+        """Those in which weights were lowered."""
+        return sorted({batch for batch, _, _, _ in self._lowered})
+
+    def _lowered_weights(self) -> dict[tuple[int, str, str, str], tuple[float | None, float | None]]:
+        """{(batch, balancer, label, server): (before, set)}"""
+        found = {}
+        for moment in self._at("lowered"):
+            batch = int(number(moment, "batch") or 0)
+            for balancer, said in _answers(moment):
+                for label in mapping(said, "weights"):
+                    weight = mapping(mapping(said, "weights"), label)
+                    server = str(label).rpartition("/")[2]
+                    found[batch, balancer, str(label), server] = (
+                        number(weight, "before"),
+                        number(weight, "after"),
+                    )
+        return found
+
+    def _batch_of(self, server: str) -> int | None:
+        return next((batch for batch, _, _, name in self._lowered if name == server), None)
+
+    # --- counts ---
+
+    def _counts(self, moment: Moment, batch: int | None = None, *, last: bool = False) -> Counts | None:
+        """What was counted at the first such moment, or the last."""
+        found = [_counts(item) for item in self._at(moment, batch)]
+        found = [counts for counts in found if counts]
+        return found[-1 if last else 0] if found else None
+
+    def _spans(self, server: str) -> tuple[list[_Span], list[_Span], list[_Span]]:
+        """Before, during and after, each as spans between two counts."""
+        first, lowering = self._counts("sweep"), self._counts("before")
+        own = self._batch_of(server)
+        during = [
+            (self._counts("start", batch), self._counts("end", batch))
+            for batch in ([own] if own is not None else self._batches())
+        ]
+        after = (self._counts("restored", last=True), self._counts("after", last=True))
+        return [(first, lowering)], during, [after]
+
+    def served(self) -> Iterator[Served]:
+        """Every server of the backends in which a weight was lowered."""
+        before = self._counts("before") or self._counts("start") or {}
+        backends = {label.rpartition("/")[0].rpartition(": ")[2] for _, _, label, _ in self._lowered}
+        known = sorted({(place[2], server) for place, server in before if server and place[2] in backends})
+        for backend, server in known:
+            shares = [self._share(backend, server, spans) for spans in self._spans(server)]
+            if (shares[0][0] or 0) < FEW and self._total(backend, self._spans(server)[0]) < FEW:
+                shares[0] = self._share(backend, server, [({}, before)])
+            own = self._batch_of(server)
+            yield Served(
+                backend=backend,
+                server=server,
+                host=self._hosts.get(server, server) if own is not None else "",
+                weights=tuple(self._weights(backend, server, own)),
+                sessions=(shares[0][0], shares[1][0], shares[2][0]),
+                shares=(shares[0][1], shares[1][1], shares[2][1]),
+                failed=self._failed(backend, server),
+            )
+
+    def _share(self, backend: str, server: str, spans: Sequence[_Span]) -> tuple[int | None, float | None]:
+        """Requests of a server and its share of the backend's; None where nothing is known."""
+        mine = _sum(_difference(span, backend, "total", lambda name: name == server) for span in spans)
+        total = _sum(_difference(span, backend, "total", bool) for span in spans)
+        return mine, (mine / total if mine is not None and total else None)
+
+    def _total(self, backend: str, spans: Sequence[_Span]) -> int:
+        return _sum(_difference(span, backend, "total", bool) for span in spans) or 0
+
+    def _weights(self, backend: str, server: str, batch: int | None) -> Iterator[Weight]:
+        before = self._counts("before") or {}
+        during = self._counts("start", batch) if batch is not None else self._counts("start")
+        after = self._counts("after", last=True) or self._counts("restored", batch, last=True) or {}
+        for place, name in sorted(before):
+            if (place[2], name) != (backend, server):
+                continue
+            told = [
+                number(counts.get((place, name), {}), "weight") for counts in (before, during or {}, after)
+            ]
+            lowered, given = self._changed(place, name, batch)
+            yield Weight(
+                balancer=place[0],
+                socket=place[1],
+                before=told[0],
+                during=lowered if told[1] is None else told[1],
+                after=given if told[2] is None else told[2],
+            )
+
+    def _changed(self, place: Place, server: str, batch: int | None) -> tuple[float | None, float | None]:
+        """The weights that were set: when it was lowered, and when it was given back."""
+        if batch is None:
+            return None, None
+        label = f"{place[1]}: {place[2]}/{server}"
+        _, lowered = self._lowered.get((batch, place[0], label, server), (None, None))
+        for moment in self._at("restored", batch):
+            weights = mapping(mapping(mapping(moment, "balancers"), place[0]), "weights")
+            if label in weights:
+                return lowered, number(mapping(weights, label), "after")
+        return lowered, None
+
+    def _failed(self, backend: str, server: str) -> int | None:
+        """Failed requests from the first lowering to the last count."""
+        end = (
+            self._counts("after", last=True)
+            or self._counts("restored", last=True)
+            or self._counts("end", last=True)
+        )
+        span = (self._counts("before"), end)
+        counted = [_difference(span, backend, kind, lambda name: name == server) for kind in _FAILED]
+        return _sum(counted) if any(value is not None for value in counted) else None
+
+    # --- words ---
+
+    def sentences(self, served: Sequence[Served]) -> Iterator[str]:
+        lowered = [item for item in served if item.host]
+        several = len({item.backend for item in lowered}) > 1
+        for item in lowered:
+            yield f"{item.host} {_got(item, several)}; {self._as_before(item)}; {self._fault(item)}"
+
+    def _as_before(self, item: Served) -> str:
+        known = [weight for weight in item.weights if weight.after is not None]
+        if not known or len(known) < len(item.weights):
+            return "what its weights are now is not known"
+        other = [weight for weight in known if weight.after != weight.before]
+        if not other:
+            return "weights are as before"
+        said = ", ".join(f"{_plain(w.after)} instead of {_plain(w.before)} on {w.balancer}" for w in other)
+        return f"its weight is {said}"
+
+    def _fault(self, item: Served) -> str:
+        if item.failed is None:
+            return "of failed requests nothing is known"
+        backend = self._failed(item.backend, "") or 0
+        if not item.failed and not backend:
+            return "no request failed"
+        if item.failed:
+            return f"{plural(item.failed, 'request')} to it failed"
+        return f"{plural(backend, 'request')} to other servers of {item.backend} failed"
+
+    def alarms(self) -> Iterator[str]:
+        """Weights that are still lowered, or of which nobody knows that they were given back."""
+        owing = self._owing()
+        for (_, balancer), listed in owing.items():
+            yield from (self._still_lowered(balancer, one) for one in listed)
+        for batch in self._batches():
+            for balancer, said in self._lowered_in(batch):
+                answers = [
+                    mapping(mapping(given, "balancers"), balancer) for given in self._at("restored", batch)
+                ]
+                if (batch, balancer) in owing or any(map(_gave_back, answers)):
+                    continue
+                trouble = next((text(answer, "trouble") for answer in answers), "")
+                servers = sorted({name for b, lb, _, name in self._lowered if (b, lb) == (batch, balancer)})
+                why = f" ({trouble})" if trouble else ""
+                until = number(said, "until")
+                timer = f"; the balancer's own timer does at {_clock(until)}" if until else ""
+                yield (
+                    f"the weights of {', '.join(servers)} were lowered on {balancer} and are not known to be given"
+                    f" back{why}{timer}; at once: fleetdiag abort -i INVENTORY -l {balancer}"
+                )
+
+    def _owing(self) -> dict[tuple[int, str], list[Owed]]:
+        """By batch and balancer what it said last that it still owes."""
+        found: dict[tuple[int, str], list[Owed]] = {}
+        for moment in self._moments:
+            if moment.get("moment") not in ("lowered", "restored"):
+                continue
+            for balancer, said in _answers(moment):
+                key = (int(number(moment, "batch") or 0), balancer)
+                listed = owed(said)
+                if listed:
+                    found[key] = listed
+                elif _gave_back(said):
+                    found.pop(key, None)
+        return found
+
+    def _still_lowered(self, balancer: str, one: Owed) -> str:
+        before = (
+            b for (_, lb, label, _), (b, _) in self._lowered.items() if (lb, label) == (balancer, one.label)
+        )
+        weight = next(before, None) if one.weight is None else one.weight
+        return (
+            f"the weight of {one.label.rpartition('/')[2]} ({one.label}) is still lowered on {balancer}: {one.why};"
+            " the balancer tries again by itself; at once: set its weight to"
+            f" {_plain(weight)}, or fleetdiag abort -i INVENTORY -l {balancer}"
+        )
+
+    def left_lowered(self) -> list[int]:
+        """The batches of which nobody has asked the weights back."""
+        owing = {batch for batch, _ in self._owing()}
+        return [batch for batch in sorted({*self._batches(), *owing}) if not any(self._at("restored", batch))]
+
+    def _lowered_in(self, batch: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        for moment in self._at("lowered", batch):
+            for balancer, said in _answers(moment):
+                if mapping(said, "weights"):
+                    yield balancer, said
+
+    def notes(self) -> Iterator[str]:
+        """What else a reader should know of the balancers' figures."""
+        for host, why in sorted(self._full_weight.items()):
+            yield f"{host} was probed at its full weight: {why}"
+        for moment in self._at("restored"):
+            for balancer, said in _answers(moment):
+                for label, why in left(said).items():
+                    yield f"{balancer}: {label.rpartition(': ')[2]} was left alone: {why}"
+                listed = said.get("left")
+                for sentence in listed if isinstance(listed, list) else []:
+                    yield f"{balancer}: was left alone: {sentence}"
+        yield from self._silent()
+        unknown = self._unknown()
+        if unknown:
+            yield f"no balancer knows {', '.join(unknown)}: there was no weight to lower"
+        for moment in self._at("lowered"):
+            for balancer, said in _answers(moment):
+                if said.get("settled") is False:
+                    yield f"{balancer}: the sessions had not fallen to their new share when the wait for that was over"
+        seen = [_counts(item) for item in self._moments]
+        if any(_fell(one, two) for one, two in itertools.pairwise(counts for counts in seen if counts)):
+            yield "a balancer was reloaded meanwhile: it counts from zero since then, and has its configured weights"
+
+    def _silent(self) -> Iterator[str]:
+        """Balancers that did not say what they count, with the moments."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for moment in self._moments:
+            name = text(moment, "moment")
+            if name == "lowered":
+                continue
+            for balancer, said in _answers(moment):
+                # Of weights that were to be given back the alarms tell.
+                why = text(said, "trouble")
+                if why and not (name == "restored" and self._lowered):
+                    found.setdefault((balancer, why), []).append(name)
+        for (balancer, why), names in found.items():
+            when = ", ".join(dict.fromkeys(names))
+            yield f"{balancer} did not say what it counts ({when}): {why.removeprefix(f'{balancer}: ')}"
+
+    def _unknown(self) -> list[str]:
+        lowered = {name for _, _, _, name in self._lowered}
+        asked = list(self._at("lowered"))
+        known = {name for counts in map(_counts, self._moments) for _, name in counts}
+        named = {
+            host
+            for moment in asked
+            for host in moment.get("hosts", [])
+            if isinstance(host, str) and self._names.get(host, host) not in lowered | known
+        }
+        return sorted(named)
+
+
+_Span = tuple[Counts | None, Counts | None]
+
+
+def _answers(moment: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name in sorted(mapping(moment, "balancers")):
+        yield str(name), mapping(mapping(moment, "balancers"), name)
+
+
+def _counts(moment: Mapping[str, Any]) -> Counts:
+    found: dict[tuple[Place, str], Mapping[str, Any]] = {}
+    for balancer, said in _answers(moment):
+        listed = said.get("servers")
+        for entry in listed if isinstance(listed, list) else []:
+            if isinstance(entry, Mapping):
+                place = (balancer, text(entry, "socket"), text(entry, "backend"))
+                found[place, text(entry, "server")] = entry
+    return found
+
+
+def _difference(span: _Span, backend: str, kind: str, wanted: Any) -> int | None:
+    """How many more were counted at the end; of a counter that began anew, what it says then."""
+    first, last = span
+    if first is None or last is None:
+        return None
+    total, known = 0, False
+    for (place, server), entry in last.items():
+        end = number(entry, kind)
+        if place[2] != backend or not wanted(server) or end is None:
+            continue
+        begin = number(first.get((place, server), {}), kind) or 0
+        total += int(end - begin if end >= begin else end)
+        known = True
+    return total if known else None
+
+
+def _fell(one: Counts, two: Counts) -> bool:
+    return any(
+        (number(two.get(key, {}), "total") or 0) < (number(entry, "total") or 0)
+        for key, entry in one.items()
+        if key in two
+    )
+
+
+def _sum(values: Iterable[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _got(item: Served, named: bool) -> str:
+    where = f" of {item.backend}" if named else ""
+    before, during, _ = item.shares
+    if item.sessions[1] is None:
+        return f"got less{where}, but was not probed to the end"
+    if during is None:
+        return f"was to get less{where}, but no request came while it was probed"
+    instead = f" instead of {_percent(before)}" if before is not None else ""
+    return f"got {_percent(during)}{instead} of the requests{where} while it was probed"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _plain(value: float | None) -> str:
+    return "?" if value is None else f"{value:g}"
+
+
+def _clock(epoch_s: float) -> str:
+    try:
+        return f"{datetime.fromtimestamp(epoch_s, UTC):%H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):
+        return f"{epoch_s:g}"

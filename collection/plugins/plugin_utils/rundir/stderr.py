@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What SystemTap says on stderr about lost data. Its exit status does not: 0 is not "complete"."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Losses
+
+MAX_WARNINGS = 20
+MAX_WARNING_LENGTH = 300
+
+# The texts are those of SystemTap 4.8 to 5.6.
+_COUNTS = re.compile(r"Number of errors: (\d{1,18}), skipped probes: (\d{1,18})")
+_TRANSPORT = re.compile(r"There were (\d{1,18}) transport failures")
+_LOST = re.compile(r"There were (\d{1,18}) lost messages, (\d{1,18}) lost bytes")
+_OVERLOAD = re.compile(r"probe overhead .*exceeded threshold")
+_DEAD = re.compile(r"registration error .*")
+_SKIPPED_TOO_MANY = re.compile(r"Skipped too many probes")
+_PENDING = re.compile(r"too many pending \(")
+_WARNING = re.compile(r"(?:WARNING|ERROR): *(.*)")
+# staprun says this of every ending by an error, after the error itself.
+_EMPTY_TALK = re.compile(r"exited with status: \d+|Number of errors: 0, skipped probes: 0")
+
+
+def read_losses(err_text: str) -> Losses:
+    """The figures in the text of one session's stderr. Never raises.
+
+    errors: the module's own count, or the ERROR lines if there are more. warnings: the first MAX_WARNINGS
+    different WARNING and ERROR lines, cut and safe to show.
+    """
+    errors = skipped = transport = messages = lost_bytes = dead = error_lines = 0
+    overload = False
+    warnings: dict[str, None] = {}
+    for line in err_text.split("\n"):
+        if counts := _COUNTS.search(line):
+            errors += int(counts[1])
+            skipped += int(counts[2])
+        elif failures := _TRANSPORT.search(line):
+            transport += int(failures[1])
+        elif lost := _LOST.search(line):
+            messages += int(lost[1])
+            lost_bytes += int(lost[2])
+        elif _OVERLOAD.search(line):
+            overload = True
+        elif _DEAD.search(line):
+            dead += 1
+        elif _PENDING.search(line):
+            messages += 1
+        elif _SKIPPED_TOO_MANY.search(line):
+            skipped = max(skipped, 1)
+        said = _WARNING.search(line)
+        if said is None or _EMPTY_TALK.search(line):
+            continue
+        error_lines += line[: said.start(1)].rstrip().endswith("ERROR:")
+        if len(warnings) < MAX_WARNINGS:
+            warnings[printable(said[0][:MAX_WARNING_LENGTH])] = None
+    return Losses(
+        errors=max(errors, error_lines),
+        skipped=skipped,
+        transport_failures=transport,
+        lost_messages=messages,
+        lost_bytes=lost_bytes,
+        overload=overload,
+        dead_probes=dead,
+        warnings=tuple(warnings),
+    )

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who is probed when: first the canaries, then batch after batch, and after each whether to go on.
+
+Pure functions. A sweep with canaries or batches has them in window.json, each with the window that it got:
+`{"batches": [{"hosts", "canary", "start", "end", "at_once"}], "start", "end", "stopped"}`. `start` and `end` of the
+whole are those of the first and the last; `stopped` says why the later ones were not probed; `at_once` is how many hosts
+were asked at a time. Without batches window.json is the one window of all hosts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import (
+    mapping,
+    number,
+    plural,
+    text,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.stderr import read_losses
+
+_AMOUNT = re.compile(r"([0-9]{1,6})(%?)")
+_GOOD_RESULTS = ("", "success", "stopped")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Hosts that are probed in the same window. canary: the others wait for what becomes of them."""
+
+    hosts: tuple[str, ...]
+    canary: bool = False
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What the run directory holds of one host when its batch is over. errors: by probe, what staprun said."""
+
+    host: str
+    window_s: float
+    arm: Mapping[str, Any] | None = None
+    collect: Mapping[str, Any] | None = None
+    errors: Mapping[str, str] = field(default_factory=dict)
+    kept_out: str = ""
+
+
+def amount(given: object, option: str) -> tuple[int, bool]:
+    """(number, whether it is per cent) of `3` or `10%`; (0, False) for nothing. Errors name the option."""
+    said = str(given).strip()
+    found = _AMOUNT.fullmatch(said or "0")
+    if not found or (found[2] and int(found[1]) > 100):
+        raise FleetdiagError(f"{option}: {said!r} is no number of hosts; say for instance 1 or 10%")
+    return int(found[1]), bool(found[2])
+
+
+def plan(hosts: Sequence[str], peers: Mapping[str, str], *, canary: object, batch: object) -> list[Batch]:
+    """The batches in their order; none if neither canaries nor batches are wanted, which is one window for all.
+
+    hosts: those that can be probed, in the inventory's order. peers: {host: set of hosts it should be like}; canaries
+    are the first of each set. A per cent of anything is at least one host.
+    """
+    canaries = list(_canaries(hosts, peers, *amount(canary, "sweep_canary")))
+    rest = [host for host in hosts if host not in set(canaries)]
+    size = _of(len(hosts), *amount(batch, "sweep_batch"))
+    planned = [Batch(tuple(canaries), canary=True)] if canaries else []
+    if size:
+        planned += [Batch(tuple(rest[at : at + size])) for at in range(0, len(rest), size)]
+    elif planned and rest:
+        planned.append(Batch(tuple(rest)))
+    return planned
+
+
+def _canaries(hosts: Sequence[str], peers: Mapping[str, str], count: int, percent: bool) -> Iterator[str]:
+    alike: dict[str, list[str]] = {}
+    for host in hosts:
+        alike.setdefault(peers.get(host, ""), []).append(host)
+    chosen = {host for listed in alike.values() for host in listed[: _of(len(listed), count, percent)]}
+    return (host for host in hosts if host in chosen)
+
+
+def _of(total: int, count: int, percent: bool) -> int:
+    return max(1, total * count // 100) if percent and count else count
+
+
+# --- whether to go on ---
+
+
+def verdict(
+    batch: Batch, watched: Iterable[Watched], *, max_failed_percent: int, max_cpu_percent: int
+) -> str:
+    """Why no further batch may be probed; empty to go on.
+
+    One canary with any trouble is enough; of another batch, trouble on more than this share of its hosts.
+    """
+    troubles = []
+    for host in watched:
+        said = trouble(host, max_cpu_percent=max_cpu_percent, canary=batch.canary)
+        if said:
+            troubles.append(f"{host.host}: {said}")
+    if not troubles:
+        return ""
+    if batch.canary:
+        more = f" (and {plural(len(troubles) - 1, 'more canary')})".replace("canarys", "canaries")
+        return f"canary {troubles[0]}" + (more if len(troubles) > 1 else "")
+    if 100 * len(troubles) <= max_failed_percent * len(batch.hosts):
+        return ""
+    return f"{len(troubles)} of {plural(len(batch.hosts), 'host')} of the batch before failed: {troubles[0]}"
+
+
+def trouble(host: Watched, *, max_cpu_percent: int, canary: bool) -> str:
+    """What went wrong on one host, or empty. Losses that only touch figures are no trouble."""
+    if host.kept_out:
+        return host.kept_out if canary else ""
+    arm = host.arm or {}
+    if text(arm, "verdict") != "ok":
+        return f"was not armed: {text(arm, 'reason') or 'it did not answer'}"
+    if host.collect is None:
+        return "nothing came back from it; it may have lost its network"
+    return next(_troubles(host, arm, host.collect, max_cpu_percent), "")
+
+
+def _troubles(
+    host: Watched, arm: Mapping[str, Any], collect: Mapping[str, Any], max_cpu_percent: int
+) -> Iterator[str]:
+    kernel = collect.get("kernel")
+    yield from (str(said) for said in kernel if said) if isinstance(kernel, list) else ()
+    residue = collect.get("residue")
+    yield from (f"module {name} is still loaded" for name in residue) if isinstance(residue, list) else ()
+    for probe, said in host.errors.items():
+        if read_losses(said).overload:
+            yield f"{probe} cost too much and was ended by SystemTap"
+    armed, sessions = mapping(arm, "sessions"), mapping(collect, "sessions")
+    for probe in armed:
+        session = mapping(armed, probe)
+        if text(session, "status") == "failed":
+            yield f"{probe} could not be armed: {text(session, 'error') or 'no reason was given'}"
+    for probe in sessions:
+        session = mapping(sessions, probe)
+        result = text(session, "result")
+        if result not in _GOOD_RESULTS:
+            yield f"{probe} ended with {result}"
+        lived = host.window_s + (number(mapping(armed, probe), "seconds") or 0.0)
+        used = 100 * (number(session, "cpu_s") or 0.0) / max(lived, 1.0)
+        if max_cpu_percent and used > max_cpu_percent:
+            yield f"{probe} used {used:.0f} % of a processor, more than {max_cpu_percent} %"
+
+
+# --- window.json ---
+
+
+def planned(batches: Sequence[Batch]) -> dict[str, Any]:
+    """window.json before the first window is chosen."""
+    return {"batches": [{"hosts": list(batch.hosts), "canary": batch.canary} for batch in batches]}
+
+
+def opened(data: Mapping[str, Any], number_of_batch: int, window: Mapping[str, float]) -> dict[str, Any]:
+    """The same with the window of one batch, counted from 1."""
+    listed = [dict(batch) for batch in data["batches"]]
+    listed[number_of_batch - 1].update(window)
+    starts = [batch["start"] for batch in listed if "start" in batch]
+    ends = [batch["end"] for batch in listed if "end" in batch]
+    return {**data, "batches": listed, "start": min(starts), "end": max(ends)}
+
+
+def batch(data: Mapping[str, Any], number_of_batch: int) -> Batch:
+    """One batch of window.json, counted from 1."""
+    found = _listed(data)[number_of_batch - 1]
+    return Batch(tuple(_hosts(found)), found.get("canary") is True)
+
+
+def part(
+    data: Mapping[str, Any] | None, number_of_batch: int, hosts: Sequence[str]
+) -> tuple[Sequence[str], Mapping[str, Any] | None]:
+    """Hosts and window of one batch; with 0, of a sweep without batches, all hosts and the one window."""
+    if not number_of_batch or not data:
+        return hosts, data
+    own = batch(data, number_of_batch).hosts
+    return own, next((window_of(data, host) for host in own), None)
+
+
+def window_of(data: Mapping[str, Any] | None, host: str) -> Mapping[str, Any] | None:
+    """The window of this host, None if it has none."""
+    if not data:
+        return None
+    if "batches" not in data:
+        return data
+    own = next((batch for batch in _listed(data) if host in _hosts(batch)), {})
+    return own if number(own, "start") is not None else None
+
+
+def reached(data: Mapping[str, Any] | None) -> int:
+    """How many batches had a window; 0 without batches."""
+    return sum(number(batch, "start") is not None for batch in _listed(data or {}))
+
+
+def why_not(data: Mapping[str, Any] | None, host: str) -> str:
+    """Why the batch of this host was never probed, where an earlier one had trouble; else empty."""
+    stopped = text(data or {}, "stopped")
+    waiting = any(host in _hosts(batch) and number(batch, "start") is None for batch in _listed(data or {}))
+    return stopped if stopped and waiting else ""
+
+
+def _hosts(batch: Mapping[str, Any]) -> list[str]:
+    listed = batch.get("hosts")
+    return [str(host) for host in listed] if isinstance(listed, list) else []
+
+
+def _listed(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    listed = data.get("batches")
+    return [batch for batch in listed if isinstance(batch, Mapping)] if isinstance(listed, list) else []

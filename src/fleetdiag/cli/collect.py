@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`fleetdiag collect`: bring back what a sweep has left on its hosts, and make its report again.
+
+A session ends by itself and leaves its output on its host, also where nobody came for it: the sweep was interrupted,
+the controller died, the network was away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import number, plural
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import plan
+from fleetdiag.cli import options
+from fleetdiag.cli.report import EXIT_CODES, EXIT_INTERRUPTED, add_fail_on, render
+from fleetdiag.run import playbook, progress
+
+PLAYBOOK = "fleetdiag.systemtap.collect"
+_STOPPING = "stopping; what is not here yet stays on the hosts"
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """`fleetdiag collect`."""
+    parser = commands.add_parser(
+        "collect",
+        help="bring back what an interrupted sweep has left on its hosts",
+        description="Bring back the output that a sweep has left on its hosts because it was interrupted, its"
+        " controller died or the network was away, and make the report again. Hosts keep it for a week.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("directory", metavar="DIR", help="run directory of the sweep")
+    options.add_inventory(parser)
+    parser.add_argument(
+        "-l", "--limit", default="", metavar="PATTERN", help="hosts or groups (default: all that lack)"
+    )
+    options.add_forks(parser)
+    add_fail_on(parser)
+    options.add_ansible(parser)
+    parser.set_defaults(func=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    os.umask(0o077)
+    run_dir = playbook.absolute(args.directory)
+    absent = still_there(run_dir, time.time())
+    playbook.check_forks(args.forks)
+    inventory = [playbook.inventory_source(source) for source in args.inventory]
+    if not absent:
+        print("fleetdiag: nothing is left on the hosts; this is the report of what there is", file=sys.stderr)
+        return render(run_dir, args.fail_on)
+    hosts = playbook.hosts_of(inventory, args.limit)
+    wanted = [host for host in absent if host in hosts]
+    if not wanted:
+        some = ", ".join(absent[:3]) + (", ..." if len(absent) > 3 else "")
+        raise FleetdiagError(
+            f"output was left on {plural(len(absent), 'host')} ({some}), none of them in this inventory and limit;"
+            " name the inventory of the sweep"
+        )
+    stop = playbook.Stop(_STOPPING)
+    troubles = _bring(run_dir, wanted, inventory, args, stop)
+    for host, why in troubles.items():
+        print(f"fleetdiag: {printable(host)}: {why}", file=sys.stderr)
+    code = render(run_dir, args.fail_on)
+    return EXIT_INTERRUPTED if stop.requested else code
+
+
+def still_there(run_dir: Path, now: float) -> list[str]:
+    """The hosts on which sessions were started and from which nothing came. FleetdiagError while they still sample."""
+    absent = [host for host in store.open_run(run_dir).hosts if store.is_awaited(run_dir, host)]
+    window = store.read_json(run_dir, "window.json") or {}
+    told = number(window, "end")
+    if absent and "end" in window and told is None:
+        raise FleetdiagError(
+            f"{run_dir}/window.json: is damaged, so it is not known whether the hosts still sample;"
+            " end them: fleetdiag abort"
+        )
+    end = (told or 0.0) + plan.FLUSH_S
+    if absent and end > now:
+        raise FleetdiagError(
+            f"{run_dir}: its window is still open; collect in {end - now:.0f} seconds, or end it now: fleetdiag abort"
+        )
+    return absent
+
+
+def _bring(
+    run_dir: Path,
+    hosts: Sequence[str],
+    inventory: Sequence[str],
+    args: argparse.Namespace,
+    stop: playbook.Stop,
+) -> dict[str, str]:
+    """{host: why its output could not be brought}; nothing is said of those from which it came."""
+    reach = options.reach(args, inventory, args.limit)
+    troubles: dict[str, str] = {}
+    variables = {"sweep_run_dir": str(run_dir), **({} if args.become else {"ansible_become": False})}
+    with stop.listening():
+        printed = playbook.run(PLAYBOOK, reach, variables, lambda event: _take(troubles, event), stop)
+    brought = any(not store.is_awaited(run_dir, host) for host in hosts)
+    if not brought and not troubles and not stop.requested:
+        raise FleetdiagError(f"nothing was collected: {playbook.reason(printed)}")
+    return troubles
+
+
+def _take(troubles: dict[str, str], event: Mapping[str, object]) -> None:
+    """Note what one event of the playbook says of a host."""
+    data = event.get("event_data")
+    if event.get("event") in ("runner_on_unreachable", "runner_on_failed") and isinstance(data, dict):
+        result = data.get("res")
+        said = progress.first_line((result if isinstance(result, dict) else {}).get("msg"))
+        troubles[str(data.get("host"))] = said or "it could not be collected from"

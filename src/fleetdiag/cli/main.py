@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line: arguments become calls; what a person can put right is said in one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import version
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import parameters
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, store
+from fleetdiag.cli import abort, builder, collect, options, report
+from fleetdiag.cli import lab as lab_cli
+from fleetdiag.cli import probes as probes_cli
+from fleetdiag.cli.report import EXIT_CODES, EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
+from fleetdiag.run import shards, sweep
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text
+    try:
+        args = _parser().parse_args(arguments)
+        code: int = args.func(args)
+        sys.stdout.flush()
+    except FleetdiagError as error:
+        return _complain(str(error))
+    except BrokenPipeError:
+        # Nobody reads any more (`fleetdiag ... | head`); keep Python from complaining about it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+    except OSError as error:
+        return _complain(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    return code
+
+
+def _complain(sentence: str) -> int:
+    print(f"fleetdiag: {printable(sentence)}", file=sys.stderr)
+    return EXIT_NOT_STARTED
+
+
+class _Parser(argparse.ArgumentParser):
+    """Complains in one sentence, without the whole usage before it."""
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**{"allow_abbrev": False, **kwargs})  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_NOT_STARTED, f"fleetdiag: {printable(message)}; see '{self.prog} --help'\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = _Parser(
+        prog="fleetdiag",
+        description="Ask the kernels of a whole server group at once which host is different.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"fleetdiag {version.version()}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_sweep(commands)
+    report.add_parser(commands)
+    collect.add_parser(commands)
+    abort.add_parser(commands)
+    builder.add_parser(commands)
+    probes_cli.add_parser(commands)
+    lab_cli.add_parser(commands)
+    return parser
+
+
+def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "sweep",
+        help="run probes on a server group and make one report",
+        description="Run probes on all hosts of a pattern for the same window and merge one report.",
+        epilog=f"{report.made_by_sweep()}\n\n{EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    options.add_inventory(parser)
+    add("-l", "--limit", default="", metavar="PATTERN", help="hosts or groups to probe (default: all)")
+    add(
+        "--probe",
+        action="append",
+        required=True,
+        metavar="NAME",
+        dest="probes",
+        help="probe to run; repeat for several",
+    )
+    add(
+        "--param",
+        action="append",
+        default=[],
+        metavar="PROBE.NAME=VALUE",
+        dest="parameters",
+        help="set a probe's parameter",
+    )
+    add("--window", default="30s", metavar="TIME", help="how long to look: 30, 30s, 5m (default: 30s)")
+    add(
+        "--drain",
+        default="",
+        metavar="WEIGHT",
+        help="lower the hosts' weight on the load balancers (group load_balancers) while they are probed, as 50%% of"
+        " what it is (default: leave it)",
+    )
+    add(
+        "--canary",
+        default="",
+        metavar="N",
+        help="probe N (or 10%%) of each set of peers first, and the others only if these have no trouble",
+    )
+    add("--batch", default="", metavar="N", help="probe N (or 25%%) of the hosts at a time (default: all)")
+    add(
+        "--retry-crashed",
+        action="store_true",
+        help="load probes also on hosts that went down while they were probed with them (default: these are left out)",
+    )
+    options.add_catalog(parser)
+    add(
+        "--runs-dir",
+        default="",
+        metavar="DIR",
+        help=f"where run directories go (default: {store.default_runs_dir()})",
+    )
+    add(
+        "--baseline",
+        type=int,
+        default=history.DEFAULT,
+        metavar="N",
+        help=f"compare each host with N earlier sweeps there (default: {history.DEFAULT}; 0: with none)",
+    )
+    options.add_forks(parser)
+    _add_shards(parser)
+    report.add_fail_on(parser)
+    options.add_ansible(parser)
+    parser.set_defaults(func=_run_sweep)
+
+
+def _add_shards(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("past one controller")
+    group.add_argument(
+        "--shards",
+        type=int,
+        default=1,
+        metavar="N",
+        help="deal the hosts out to N workers of ansible-runner that sweep at the same time, with the same window",
+    )
+    group.add_argument(
+        "--worker",
+        action="append",
+        default=[],
+        metavar="COMMAND",
+        dest="workers",
+        help="what runs a worker, for instance 'ssh other ansible-runner worker'; several are taken in turn"
+        " (default: here)",
+    )
+    group.add_argument(
+        "--lead",
+        default="",
+        metavar="TIME",
+        help="how long until the window begins on all shards: what preflight, build and arming take (default: learned"
+        f" from earlier sweeps, else {shards.DEFAULT_LEAD_S}s)",
+    )
+
+
+def _run_sweep(args: argparse.Namespace) -> int:
+    return sweep.run(
+        sweep.Request(
+            inventory=args.inventory,
+            probes=args.probes,
+            window=args.window,
+            limit=args.limit,
+            parameters=args.parameters,
+            catalogs=args.catalogs,
+            runs_dir=args.runs_dir,
+            baseline=args.baseline,
+            forks=args.forks,
+            become=args.become,
+            become_password=options.become_password(args),
+            extra_vars=args.extra_vars,
+            verbosity=args.verbose,
+            fail_on=args.fail_on,
+            drain=args.drain,
+            canary=args.canary,
+            batch=args.batch,
+            retry_crashed=args.retry_crashed,
+            sharding=shards.Sharding(
+                shards=args.shards,
+                workers=args.workers,
+                lead_s=parameters.parse_window(args.lead) if args.lead else 0,
+            ),
+        )
+    )

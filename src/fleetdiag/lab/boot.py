@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab for programs (tests, the demo): `up()` gives a Lab, `down()` ends everything of it."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from fleetdiag.lab import (
+    accel,
+    build_host,
+    cache,
+    images,
+    inventory,
+    keys,
+    machines,
+    machines_data,
+    paths,
+    requirements,
+    ssh,
+)
+from fleetdiag.lab.images import BuiltImage
+from fleetdiag.lab.keys import Keys
+from fleetdiag.lab.locks import held
+from fleetdiag.lab.log import say
+from fleetdiag.lab.machines_data import Image
+from fleetdiag.lab.processes import Process, State
+from fleetdiag.lab.profiles import site
+
+_BOOTS_AT_ONCE = 2
+# Measured sizes, rounded up, in GB.
+_IMAGE_GB, _IMAGE_WORK_GB, _BUILDER_GB, _OVERLAY_GB = 0.7, 1.2, 3.0, 0.7
+# Beside the memory of its guest: translated code, devices.
+_EMULATOR_GB = 0.5
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running lab: `machines` {name: process}, the builder among them."""
+
+    inventory: Path
+    machines: dict[str, Process]
+    keys: Keys
+
+    def ssh(self, name: str, script: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run a shell script as root on one machine."""
+        return ssh.run(self.keys, self.port(name), "root", script, timeout_s)
+
+    def ssh_command(self, name: str, words: list[str]) -> list[str]:
+        """The ssh command line to one machine, as root."""
+        return ssh.command(self.keys, self.port(name), "root", words)
+
+    def port(self, name: str, service: str = "ssh") -> int:
+        """The port of 127.0.0.1 behind which `service` ("ssh", "http") of a machine answers."""
+        try:
+            return self.machines[name].ports[service]
+        except KeyError:
+            known = ", ".join(sorted(self.machines)) or "none"
+            raise FleetdiagError(
+                f"no machine {name} with {service} runs in the lab (running: {known})"
+            ) from None
+
+
+def up(
+    names: Sequence[str] | None = None,
+    with_old: bool = False,
+    with_ghost: bool = False,
+    fresh: bool = False,
+    profile: str = "web",
+) -> Lab:
+    """Bring up the machines `names` (default: those of the profile); those that run are kept.
+
+    `fresh` restarts the named machines from their images. Raises FleetdiagError when something is missing.
+    """
+    wanted = _wanted(names or machines_data.PROFILES[profile], with_old)
+    cache_dir, state = paths.cache_dir(), State(paths.state_dir())
+    with held(state.folder):
+        _forget_the_dead(state)
+        if fresh:
+            for name in wanted:
+                if state.stop(name):
+                    say(f"{name}: ended for a fresh start")
+        missing = [name for name in wanted if name not in state.running()]
+        keys_ = Keys(cache_dir / "keys")
+        if missing:
+            _preflight(state, missing)
+            with held(cache_dir):
+                cache.drop_unfinished(cache_dir)
+                keys_ = keys.ensure(cache_dir)
+                _boot(missing, _images({*wanted, *state.running()}, keys_), keys_, state)
+                _prune(keys_, state)
+        lab = _write_inventory(state, keys_, with_ghost)
+        if not names and profile == "site":
+            site.set_up(lab)
+    say(f"up: {', '.join(sorted(lab.machines))}; inventory {lab.inventory}")
+    return lab
+
+
+def running() -> Lab:
+    """The lab as it runs now (perhaps empty), nothing started."""
+    state = State(paths.state_dir())
+    ready = {name: process for name, process in state.running().items() if process.ready}
+    return Lab(state.folder / "inventory.yml", ready, Keys(paths.cache_dir() / "keys"))
+
+
+def down() -> list[str]:
+    """End everything the lab started, also by a killed command; gives the names that were running."""
+    state = State(paths.state_dir())
+    with held(state.folder):
+        ended = [name for name in sorted(state.processes()) if state.stop(name)]
+        for leftover in ("machines", "builder"):
+            cache.remove(state.folder / leftover)
+        (state.folder / "inventory.yml").unlink(missing_ok=True)
+    return ended
+
+
+def clean() -> None:
+    """End the lab and remove its cache: images, builder, keys."""
+    down()
+    with held(paths.cache_dir()):
+        for path in paths.cache_dir().iterdir():
+            if path.is_dir():
+                cache.remove(path)
+            elif path.name != "lock":
+                path.unlink()
+
+
+def _wanted(names: Sequence[str], with_old: bool) -> list[str]:
+    wanted = list(dict.fromkeys(names))
+    if with_old:
+        wanted += [name for name in machines_data.OLD if name not in wanted]
+    known = [machines_data.BUILDER, *machines_data.MACHINES]
+    for name in wanted:
+        if name not in known:
+            raise FleetdiagError(f"no machine {name} in the lab; there are {', '.join(known)}")
+    return wanted
+
+
+def _kernels_of(names: Iterable[str]) -> list[str]:
+    # The builder always has the kernels of the web machines: it need not be made again for each choice.
+    return list(dict.fromkeys([*machines_data.WEB, *(name for name in names if name in machines_data.MACHINES)]))
+
+
+def _images(names: Iterable[str], keys_: Keys) -> dict[Image, BuiltImage]:
+    wanted = list(dict.fromkeys(machines_data.MACHINES[name].image for name in _kernels_of(names)))
+    # Also those that are there anyway: then one builder serves every choice of machines.
+    every = dict.fromkeys(machine.image for machine in machines_data.MACHINES.values())
+    wanted += [image for image in every if image not in wanted and images.cached(image, keys_)]
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(wanted, pool.map(lambda image: images.ensure(image, keys_), wanted), strict=True))
+
+
+def _boot(missing: list[str], built: dict[Image, BuiltImage], keys_: Keys, state: State) -> None:
+    chosen = accel.choose(paths.cache_dir(), next(iter(built.values())))
+    given_up = Event()
+    with ThreadPoolExecutor(_BOOTS_AT_ONCE) as boots, ThreadPoolExecutor(1) as beside:
+        jobs: list[Future[object]] = [
+            boots.submit(machines.boot, machine, built[machine.image], chosen, state, given_up)
+            for machine in (machines_data.MACHINES[name] for name in reversed(missing) if name != machines_data.BUILDER)
+        ]
+        # The builder waits for the mirror and its disk, the machines for an emulator: do both at once.
+        jobs.append(beside.submit(_builder, machines_data.BUILDER in missing, [*built.values()], keys_, state))
+        try:
+            errors = [error for job in jobs if (error := job.exception())]
+        except KeyboardInterrupt:
+            given_up.set()
+            for job in jobs:
+                job.cancel()
+            raise
+    if errors:
+        raise errors[0]
+
+
+def _builder(missing: bool, built: list[BuiltImage], keys_: Keys, state: State) -> None:
+    now = state.running().get(machines_data.BUILDER)
+    if not missing and now is None:
+        return
+    # Machines that were up before may run images that today's recipe does not make any more.
+    older = [process.image for process in state.running().values() if process.kind == "qemu"]
+    folder = build_host.ensure([*built, *(BuiltImage(paths.cache_dir() / name) for name in older)])
+    if now is not None and now.image != folder.name:
+        say("builder: other kernels than before, restarting it")
+        state.stop(machines_data.BUILDER)
+        now = None
+    if now is None:
+        build_host.start(folder, keys_, state)
+
+
+def _prune(keys_: Keys, state: State) -> None:
+    in_use = {process.image for process in state.running().values()}
+    current = {images.name(machine.image, keys_) for machine in machines_data.MACHINES.values()}
+    cache.prune(paths.cache_dir(), in_use | current, "image")
+    # With and without the old kernel's headers.
+    cache.prune(paths.cache_dir(), in_use, "builder", newest=2)
+
+
+def _preflight(state: State, missing: list[str]) -> None:
+    cache_dir = paths.cache_dir()
+    keys_ = Keys(cache_dir / "keys")
+    have_keys = keys_.client.exists() and keys_.host.exists()
+    disk = 0.5 + (0 if any(cache_dir.glob("builder-*/tree")) else _BUILDER_GB)
+    for image in {machines_data.MACHINES[name].image for name in _kernels_of(missing)}:
+        disk += 0 if have_keys and images.cached(image, keys_) else _IMAGE_GB + _IMAGE_WORK_GB
+    boots = [machines_data.MACHINES[name] for name in missing if name != machines_data.BUILDER]
+    memory = 0.5 + sum(machine.memory_mb / 1000 + _EMULATOR_GB for machine in boots)
+    requirements.check(cache_dir, state.folder, disk + _OVERLAY_GB * len(boots), memory)
+
+
+def _forget_the_dead(state: State) -> None:
+    for name, process in state.processes().items():
+        if name not in state.running():
+            say(f"{name}: recorded as process {process.pid}, which is gone")
+            state.record(name, None)
+        elif not process.ready and process.kind != "workload":
+            say(f"{name}: an earlier command was interrupted while it started; ending it")
+            state.stop(name)
+
+
+def _write_inventory(state: State, keys_: Keys, with_ghost: bool) -> Lab:
+    processes = {name: process for name, process in state.running().items() if "ssh" in process.ports}
+    ports = {name: process.ports["ssh"] for name, process in processes.items()}
+    text = inventory.render(ports, keys_, with_ghost)
+    return Lab(inventory.write(state.folder / "inventory.yml", text), processes, keys_)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""guard.sh with a home of its own and stand-ins for systemd-run and staprun, which note what they are given."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import signing
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import hostctl
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import (
+    ArmReply,
+    Guard,
+    SessionPlan,
+)
+
+SWEEP = "20261123_071502_1f3a"
+PROBE = "tick"
+MODULE = b"\x7fELF fd_00000000_000000_0000_tick \0\xff name=fd_00000000_000000_0000_tick\0"
+SHA256 = hashlib.sha256(MODULE).hexdigest()
+SIGNED = MODULE + b"PKCS7~Module signature appended~\n"
+
+SYSTEMD_RUN = """#!/bin/sh
+for word; do
+    case $word in
+        StandardOutput=file:*) printf '0\\t1\\t@armed\\t\\n' >"${word#*file:}" ;;
+        *.ko) basename "$word" >>LOADED; cat "$word" >MODULE ;;
+    esac
+done
+"""
+
+
+class Host:
+    """guard.sh in a directory, without root."""
+
+    def __init__(self, folder: Path, more: Mapping[str, str] | None = None) -> None:
+        self.home, self.programs = folder / "home", folder / "bin"
+        self.loaded, self.module = folder / "loaded", folder / "module"
+        self.programs.mkdir()
+        self.program(
+            "systemd-run", SYSTEMD_RUN.replace("LOADED", str(self.loaded)).replace("MODULE", str(self.module))
+        )
+        self.program("systemctl", "#!/bin/sh\nexit 1\n")
+        self.replace = {
+            "/var/lib/fleetdiag": str(self.home),
+            "/run/fleetdiag.lock": str(folder / "lock"),
+            "PATH=/usr/sbin": f"PATH={self.programs}:/usr/sbin",
+            **(more or {}),
+        }
+        program = hostctl._program(signing.own())
+        for old, new in self.replace.items():
+            program = program.replace(old.encode(), new.encode())
+        self.guard = Guard(self.run, script=program)
+        self.guard.install_and_preflight()
+        self.guard.put(SHA256, MODULE)
+        self.kept = self.home / "modules" / f"{SHA256}.ko"
+
+    def program(self, name: str, text: str) -> None:
+        (self.programs / name).write_text(text)
+        (self.programs / name).chmod(0o755)
+
+    def run(self, command: str, data: bytes | None) -> tuple[int, str, str]:
+        for old, new in self.replace.items():
+            command = command.replace(old, new)
+        done = subprocess.run(["/bin/sh", "-c", command], input=data or b"", capture_output=True, check=False)
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    def arm(self, sha256: str = SHA256, manifest: signing.Signed | None = None) -> ArmReply:
+        plan = SessionPlan(PROBE, sha256, 1, [("fd_nonce", "00ff")])
+        return self.guard.arm(SWEEP, ttl_s=60, timeout_s=1, smoke="", plans=[plan], manifest=manifest)
+
+    def refused(self) -> str:
+        """Why the one session was not started; nothing may have been loaded."""
+        reply = self.arm()
+        assert not self.loaded.exists()
+        state, _, said = reply.sessions[PROBE]
+        assert state == "failed"
+        return said

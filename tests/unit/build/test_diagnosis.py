@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Messages of SystemTap 5.6 on scripts that did not compile for a Debian kernel without debug symbols."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.diagnosis import explain, of_script
+
+NO_TABLE = "WARNING: Kernel function symbol table missing [man warning::symbols]\n"
+NO_DWARF = "WARNING: cannot find module {} debuginfo: No DWARF information found [man warning::debuginfo]\n"
+RESOLVING = """\
+semantic error: while resolving probe point: identifier '{}' at /usr/share/systemtap/tapset/linux/vfs.stp:1119:26
+        source: probe vfs.write.return = kernel.function("vfs_write").return
+                                         ^
+
+semantic error: {}
+
+Pass 2: analysis failed.  [man error::pass2]
+"""
+TYPE = """\
+semantic error: type definition 'gendisk' not found in '{}': operator '@cast' at /usr/share/tapset/dev.stp:59:24
+        source: \t\treturn kernel_string(@cast(hd, "gendisk", "kernel")->disk_name)
+"""
+SCOPE = """\
+semantic error: debuginfo scope not found for module 'ext4', cannot resolve context variable: identifier '$sb' at x:3:4
+        source:           warnlog("ext4", @entry($sb->s_dev));
+"""
+BOTH = NO_TABLE + NO_DWARF.format("kernel")
+
+
+@pytest.mark.parametrize(
+    ("said", "source"),
+    [
+        (
+            BOTH + RESOLVING.format("kernel", "no match"),
+            'probe vfs.write.return = kernel.function("vfs_write").return',
+        ),
+        (NO_TABLE + RESOLVING.format("kprobe", "no match"), "probe vfs.write.return"),
+        (BOTH + TYPE.format("kernel"), 'return kernel_string(@cast(hd, "gendisk", "kernel")->disk_name)'),
+        (NO_TABLE + NO_DWARF.format("ext4") + SCOPE, 'warnlog("ext4", @entry($sb->s_dev));'),
+    ],
+)
+def test_what_needs_debuginfo_is_said_in_one_sentence(said: str, source: str) -> None:
+    sentence = explain(said, debuginfo=False, unmodified=True)
+    assert sentence.startswith("needs debuginfo: ")
+    assert source in sentence
+    assert "sweep_examples_debuginfo=true" in sentence
+    assert "\n" not in sentence
+    assert "requires: {debuginfo: true}" in explain(said, debuginfo=False, unmodified=False)
+    assert explain(said, debuginfo=True, unmodified=True) == ""
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "parse error: embedded code in unprivileged script; need stap -g\n",
+        NO_TABLE + RESOLVING.format("kernel", "no match (similar tracepoints: irqs, map)"),
+        NO_TABLE + RESOLVING.format("process", "glob /usr/lib*/libtcl*.so error (3)"),
+        NO_TABLE + NO_DWARF.format("/usr/bin/stap") + TYPE.format("/usr/bin/stap"),
+        NO_TABLE + RESOLVING.format("no", "probe point mismatch (similar: nfs)"),
+        NO_TABLE
+        + "semantic error: internal error: @entry is only valid in .return probes: operator '@entry' at x",
+        RESOLVING.format("kernel", "no match"),
+        "",
+    ],
+)
+def test_every_other_reason_stays_in_the_words_of_systemtap(said: str) -> None:
+    assert explain(said, debuginfo=False, unmodified=True) == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "same"),
+    [
+        ("parse error: expected statement\n\tsaw: keyword at x.stp:3:1", True),
+        (RESOLVING.format("no", "probe point mismatch"), True),
+        ("x.stp: no live probe point: of all that the script probes only begin is left", True),
+        ("stap ended with exit code 1", False),
+        ("compiling took longer than 1200 s", False),
+        (
+            "only 3 MB are free under /var/cache/fleetdiag on the builder, 300 are needed: free space there",
+            False,
+        ),
+        ("Pass 4: compilation failed.  [man error::pass4]", False),
+    ],
+)
+def test_what_another_builder_would_say_too(said: str, same: bool) -> None:
+    assert of_script(said) is same

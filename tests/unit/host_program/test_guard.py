@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""guard.sh on hosts in trouble: what is hostile there cannot forge its answers, and its brake works on any disk."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import guardhost
+import pytest
+from guardhost import HOME, GuardHost
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import FILES
+
+pytestmark = pytest.mark.skipif(
+    bool(guardhost.lacking()), reason=f"a host in a namespace needs {', '.join(guardhost.lacking())}"
+)
+
+SWEEP = "20261123_071502_1f3a"
+LATER = "20261123_081502_1f3b"
+HOSTILE = [r"\nresidue a", r"\\nerror=x\c", r"\\\\nstale=boot", r"\0101\012error=x %s%n"]
+Make = Callable[..., GuardHost]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    with ExitStack() as stack:
+        yield lambda **how: stack.enter_context(guardhost.guardhost(tmp_path / "host", **how))
+
+
+@pytest.fixture(params=["dash", "busybox"])
+def host(request: pytest.FixtureRequest, make: Make) -> GuardHost:
+    made = make(shell=request.param)
+    made.guard.install_and_preflight()
+    return made
+
+
+# --- what is said of data is said as it is
+
+
+@pytest.mark.parametrize("said", HOSTILE)
+def test_a_kernel_message_is_one_line_of_the_answer(host: GuardHost, said: str) -> None:
+    host.arm(SWEEP, "nettop")
+    up = float(Path("/proc/uptime").read_text().split()[0]) + 5
+    (host.run / "dmesg").write_text(f"[{up:.6f}] BUG: {said}\n[{up:.6f}] Oops: second\n")
+    collected = host.collect(SWEEP, "nettop")
+    assert [session.probe for session in collected.sessions] == ["nettop"]
+    assert collected.residue == []
+    first, second = collected.kernel
+    assert said in first
+    assert second.rstrip().endswith("Oops: second")
+
+
+@pytest.mark.parametrize("said", HOSTILE)
+def test_what_a_session_complains_of_is_one_line_of_the_answer(host: GuardHost, said: str) -> None:
+    (host.run / "fails").write_text(f"WARNING: {said}\n")
+    reply = host.arm(SWEEP, "nettop", "disktop")
+    assert (reply.verdict, reply.stale) == ("ok", "")
+    assert {probe: state for probe, (state, _, _) in reply.sessions.items()} == {
+        "nettop": "failed",
+        "disktop": "failed",
+    }
+    assert all(said in words for _, _, words in reply.sessions.values())
+
+
+@pytest.mark.parametrize("said", HOSTILE)
+def test_what_systemd_complains_of_is_one_line_of_the_answer(host: GuardHost, said: str) -> None:
+    host.arm(SWEEP, "slow_open")  # its timer is set, so that only the session is refused now
+    (host.run / "refuses").write_text(f"Failed to start: {said}\n")
+    reply = host.arm(SWEEP, "nettop", "disktop")
+    assert (reply.verdict, reply.stale) == ("ok", "")
+    assert all(state == "failed" and said in words for state, _, words in reply.sessions.values())
+    assert len(reply.sessions) == 2
+
+
+def test_nothing_that_is_not_constant_is_echoed() -> None:
+    for number, line in enumerate((FILES / "guard.sh").read_text().splitlines(), 1):
+        code = re.sub(r"(^|\s)#.*", "", line)
+        assert not re.search(r"\becho\b[^;|&>)]*[$`]", code), f"guard.sh:{number}: say it, echo reads backslashes"
+        assert not re.search(r"(?:^|[\s;&|({]):\s*>", code), f"guard.sh:{number}: `: >` ends dash where it fails"
+
+
+# --- the brake, on a disk that takes nothing more
+
+
+def fill(host: GuardHost) -> None:
+    host.call(f"cat /dev/zero >{HOME}/filler 2>/dev/null; cat /dev/zero >{HOME}/filler2 2>/dev/null")
+    assert host.call(f"echo x >{HOME}/more")[0] != 0
+
+
+def make_read_only(host: GuardHost) -> None:
+    """As a disk error does it."""
+    host.sh("d=$(findmnt -no SOURCE /var/lib/fleetdiag); echo 1 >/sys/fs/ext4/${d##*/}/trigger_fs_error")
+    assert host.call(f"echo x >{HOME}/more")[0] != 0
+
+
+@pytest.fixture(params=["full", "read-only"])
+def spoilt(request: pytest.FixtureRequest, make: Make, tmp_path: Path) -> GuardHost:
+    """Two sessions run on a host whose disk is then full, or read-only."""
+    full = request.param == "full"
+    made = make(place=guardhost.small_tmpfs(1200) if full else guardhost.ext4(tmp_path / "disk"))
+    made.guard.install_and_preflight()
+    (made.run / "prints").write_text("mysqld --password=hunter2\n" + "x" * 70_000 + "\nhalf a rec")
+    armed = made.arm(SWEEP, "nettop", "slow_open")
+    assert {state for state, _, _ in armed.sessions.values()} == {"armed"}
+    assert len(made.loaded()) == 2
+    assert made.sysctls() == {name: during for name, (_, during) in guardhost.SYSCTLS.items()}
+    (fill if full else make_read_only)(made)
+    return made
+
+
+def assert_ended(host: GuardHost) -> None:
+    assert host.loaded() == []
+    assert host.units() == []
+    assert host.sysctls() == {name: before for name, (before, _) in guardhost.SYSCTLS.items()}
+    assert not (host.run / "fleetdiag.lock").exists()
+
+
+def test_abort_ends_everything_whatever_the_disk_is_like(spoilt: GuardHost) -> None:
+    aborted = spoilt.guard.install_and_abort()
+    assert (aborted.sweeps, aborted.residue) == ({SWEEP: 2}, [])
+    assert_ended(spoilt)
+    assert [path.name for path in spoilt.path(f"{HOME}/guard").glob("*.sh.*")] == []
+
+
+def test_abort_of_another_version_uses_the_program_that_is_there(spoilt: GuardHost) -> None:
+    newer = guardhost.hostctl.Guard(spoilt.call, script=spoilt.program + b"# of another controller\n")
+    assert newer.install_and_abort().sweeps == {SWEEP: 2}
+    assert_ended(spoilt)
+    assert [path.name for path in spoilt.path(f"{HOME}/guard").glob("*.sh.*")] == []
+
+
+def test_abort_says_what_is_still_loaded_whatever_the_disk_is_like(spoilt: GuardHost) -> None:
+    (spoilt.run / "stuck").touch()
+    assert len(spoilt.guard.install_and_abort().residue) == 2
+
+
+@pytest.mark.parametrize("verb", ["stop", "reap", "forget"])
+def test_whatever_ends_a_sweep_ends_all_of_it(spoilt: GuardHost, verb: str) -> None:
+    spoilt.guard._call(f"{verb} {SWEEP}", None)
+    assert_ended(spoilt)
+
+
+def test_what_can_be_read_is_handed_over_without_secrets(spoilt: GuardHost) -> None:
+    collected = spoilt.collect(SWEEP, "nettop", "slow_open")
+    assert_ended(spoilt)
+    for session in collected.sessions:
+        text = gzip.decompress(session.out_gz)
+        assert b"hunter2" not in text
+        assert b"mysqld --password=***\n" in text
+        assert text.endswith(b"\nhalf a rec")
+        assert session.redacted_lines == 1
+        assert session.printed_bytes > session.out_bytes
+    assert [session.probe for session in collected.sessions] == ["nettop", "slow_open"]
+    (said,) = collected.kernel
+    assert f"{HOME} could not be written" in said
+
+
+def test_what_can_not_be_read_costs_no_other_session(host: GuardHost) -> None:
+    host.arm(SWEEP, "nettop", "slow_open")
+    host.sh(f"cd {HOME}/sweeps/{SWEEP}/nettop; until [ -d out ]; do rm -f out; mkdir out; done")
+    collected = host.collect(SWEEP, "nettop", "slow_open")
+    assert [session.probe for session in collected.sessions] == ["slow_open"]
+    assert any("what nettop printed could not be read" in said for said in collected.kernel)

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Steps as Ansible runs them, on a run directory with damaged records: one host's never cost the others."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import REPORT_IT, within
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import host_cache
+
+SWEEP = "20261123_071502_1f3a"
+HOSTS = ("web1", "web2", "web3")
+FACTS: dict[str, Any] = {
+    "kernel": "6.12.107+deb13-amd64",
+    "kernel_build_id": "",
+    "staprun": "5.1",
+    "boot_id": "5e3f2a10-9f2a-4a5a-8d36-0123456789ab",
+    "clock": {"offset_s": 0.0, "error_s": 0.1},
+    "verdict": "ok",
+    "answer_s": 0.1,
+    "free_mb": 5000,
+    "mem_available_mb": 700,
+}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    probe = {"name": "slow_open", "manifest": {}, "parameters": {}, "nonce": "00"}
+    sweep = {"id": SWEEP, "hosts": list(HOSTS), "builders": [], "window_s": 30, "probes": [probe]}
+    return store.create(tmp_path / "runs", sweep)
+
+
+def play(tmp_path: Path, task: str, *, once: bool = True, **args: object) -> dict[str, dict[str, Any]]:
+    """Run one step of the sweep on three hosts that are this machine; {host: its result}, warnings under ""."""
+    wanted = {
+        "name": "Build | Try",
+        f"fleetdiag.systemtap.{task}": args,
+        "run_once": once,
+        "register": "result",
+        "ignore_errors": True,
+    }
+    path = str(tmp_path / "{{ inventory_hostname }}.json")
+    told = {"ansible.builtin.copy": {"dest": path, "content": "{{ result }}"}}
+    (tmp_path / "play.yml").write_text(
+        json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [wanted, told]}])
+    )
+    inventory = {"all": {"hosts": {host: {"ansible_connection": "local"} for host in HOSTS}}}
+    (tmp_path / "inventory.yml").write_text(json.dumps(inventory))
+    ansible = "from ansible.cli.playbook import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", ansible, "-i", str(tmp_path / "inventory.yml"), str(tmp_path / "play.yml")],
+        env={**os.environ, "HOME": str(tmp_path), "ANSIBLE_PYTHON_INTERPRETER": sys.executable},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    results = {host: json.loads((tmp_path / f"{host}.json").read_text()) for host in HOSTS}
+    return {**results, "": {"warnings": " ".join((done.stdout + done.stderr).split())}}
+
+
+def test_a_plan_leaves_out_the_host_whose_record_breaks_a_rule_and_says_so(tmp_path: Path, run: Path) -> None:
+    for host, change in zip(HOSTS, ({}, {"kernel": "../../evil"}, {}), strict=True):
+        store.write_host(run, host, "preflight", {**FACTS, **change})
+    done = play(tmp_path, "sweep_batches", run_dir=str(run), canary="", batch="1")
+    assert not done["web1"].get("failed")
+    assert [batch["hosts"] for batch in done["web1"]["batches"]] == [["web1"], ["web3"]]
+    assert "web2: is left out" in done[""]["warnings"]
+    (event,) = store.read_events(run)
+    assert (event["host"], event["status"], event["phase"]) == ("web2", "failed", "build")
+    assert "kernel='../../evil'" in event["message"]
+
+
+def test_a_memory_that_breaks_a_rule_costs_no_other_host(tmp_path: Path, run: Path) -> None:
+    for host, change in zip(HOSTS, ({}, {"free_mb": [1]}, {"kernel": 5}), strict=True):
+        host_cache.HostMemory().put(host, {"facts": {**FACTS, **change}})
+    done = play(tmp_path, "sweep_recall", run_dir=str(run))
+    assert (done["web1"].get("failed"), done["web1"]["known"]) == (False, {})
+
+
+def test_an_exception_of_one_host_is_a_sentence_of_that_host(tmp_path: Path, run: Path) -> None:
+    store.write_json(run, "window.json", {"start": "soon", "end": 1})
+    for host in HOSTS:
+        store.write_host(run, host, "arm", {"clock": FACTS["clock"], "verdict": "ok"})
+    done = play(tmp_path, "sweep_go", once=False, run_dir=str(run))
+    assert done["web2"]["failed"] is True
+    assert done["web2"]["msg"].startswith("fleetdiag.systemtap.sweep_go: TypeError: ")
+    assert done["web2"]["msg"].endswith(REPORT_IT)
+
+
+def _try_for_ever() -> None:
+    """As Ansible's connections do: whatever Exception ends it, it is tried again."""
+    while True:
+        with contextlib.suppress(Exception):
+            subprocess.run(["yes"], stdout=subprocess.DEVNULL, check=False)
+
+
+def test_what_never_ends_is_ended_and_the_timeout_of_the_task_goes_on() -> None:
+    signal.alarm(5000)
+    try:
+        with pytest.raises(FleetdiagError, match="too late"), within(1, "too late"):
+            _try_for_ever()
+        assert 1000 < signal.alarm(0) <= 5000
+    finally:
+        signal.alarm(0)
+
+
+def test_what_ends_in_time_is_left_alone() -> None:
+    with within(1000, "too late"):
+        pass
+    assert signal.alarm(0) == 0
+    assert signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
