@@ -25,18 +25,18 @@ from unittest import mock
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "tests/support")]
 
-import noise  # noqa: E402
-import results  # noqa: E402
-from results import Ratio  # noqa: E402
+import noise
+import results
+from results import Ratio
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (
     compare_past,
     figures,
     find,
     outliers,
     robust,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import (  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import (
     Evidence,
 )
 

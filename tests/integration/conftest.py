@@ -14,11 +14,11 @@ from loopback import PROGRAMS, Fleet, fleet, lacking
 from loopsweeps import HOSTS, PROBES, sweep
 from sweeps import MANIFEST, SCRIPTS
 
-from fleetdiag.lab import boot
+from fleetdiag.lab import boot, model
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[boot.Lab]:
+def lab() -> Iterator[model.Lab]:
     """builder, web1, web2 (6.12), web3 (7.x), old1 (Debian 12, cannot be probed) and ghost (answers nobody)."""
     was_running = bool(boot.running().machines)
     machines = boot.up(with_old=True, with_ghost=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
-from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.model import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
 WEB = ("web1", "web2", "web3")

@@ -18,11 +18,12 @@ from typing import Any
 import pytest
 from sweeps import ENVIRONMENT, ROOT, ansible, builder_kernel
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import assignment
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import plan
-from fleetdiag.lab.boot import Lab
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import request
+from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
 
@@ -52,7 +53,7 @@ class Site:
     ) -> tuple[Path, list[str]]:
         """A run directory and the command that has its modules built by these builders, in this order."""
         runs = self.folder / "runs"
-        sweep = plan.new_sweep(
+        sweep = request.new_sweep(
             now=datetime.now(UTC),
             version="0",
             probes=catalog.find(["fresh"], [self.folder / "catalog"]),
@@ -62,11 +63,11 @@ class Site:
             peers={},
             conditions={},
         )
-        run = store.create(
+        run = write.create(
             runs, {**sweep, "catalogs": [str(self.folder / "catalog")], "builders": list(builders)}
         )
         facts = {"host": "target1", "kernel": self.kernel, "verdict": "ok", "staprun": "5.1"}
-        (build,) = plan.builds([facts], list(builders), ["smoke", "fresh"])
+        (build,) = assignment.builds([facts], list(builders), ["smoke", "fresh"])
         inventory = {
             "all": {
                 "hosts": {"target1": {"ansible_port": 9}},

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sweeps import coverage, left_behind, newest, report_of, sweep
 
-from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
 

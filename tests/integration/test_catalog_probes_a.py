@@ -17,7 +17,7 @@ import load_a
 import pytest
 from sweeps import assert_built_from_headers, coverage, left_behind, newest, report_of, rows, sweep
 
-from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
 

@@ -17,7 +17,7 @@ import pytest
 from sweeps import assert_built_from_headers, coverage, newest, report_of, rows, sweep
 
 from fleetdiag.lab import nfs
-from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sweeps import coverage, newest, report_of, rows, sweep
 
-from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.model import Lab
 
 pytestmark = [
     pytest.mark.lab,

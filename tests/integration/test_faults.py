@@ -28,7 +28,7 @@ from sweeps import (
     wait_until,
 )
 
-from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
 

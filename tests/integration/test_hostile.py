@@ -40,7 +40,7 @@ from sweeps import (
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import plain
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_html
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
-from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
 

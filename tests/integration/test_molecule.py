@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sweeps import ROOT
 
-from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.model import Lab
 
 SCENARIOS = sorted(path.parent.name for path in (ROOT / "tests" / "molecule").glob("*/molecule.yml"))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sweeps import fleetdiag, left_behind
 
-from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sweeps import WEB, coverage, report_of, sweep, window_of
 
-from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.model import Lab
 
 pytestmark = [
     pytest.mark.lab,

@@ -15,8 +15,8 @@ import pytest
 from sweeps import coverage, left_behind, newest, report_of, rows
 
 from fleetdiag.lab import boot, machines_data
-from fleetdiag.lab.boot import Lab
 from fleetdiag.lab.demos import site as demo_site
+from fleetdiag.lab.model import Lab
 from fleetdiag.lab.profiles import site
 
 pytestmark = [

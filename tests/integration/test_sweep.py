@@ -23,8 +23,8 @@ from sweeps import (
 )
 
 from fleetdiag.lab import workload
-from fleetdiag.lab.boot import Lab
 from fleetdiag.lab.demos.web import PARAMETERS
+from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
 

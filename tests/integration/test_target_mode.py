@@ -12,7 +12,7 @@ import pytest
 from sweeps import coverage, newest, report_of, sweep
 
 from fleetdiag.lab import boot, mirror
-from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.model import Lab
 
 pytestmark = [
     pytest.mark.lab,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from sweeps import ansible, builder_kernel
 
-from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
 

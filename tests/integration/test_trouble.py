@@ -25,7 +25,7 @@ from sweeps import (
 )
 
 from fleetdiag.lab import backdoor
-from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
 

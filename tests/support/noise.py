@@ -22,6 +22,7 @@ from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet as merge
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Row, Table, Value
 
@@ -155,7 +156,7 @@ def _probe(name: str, hosts: Sequence[str], rng: random.Random, plant: Plant | N
     fleet = merge.FleetMerger(name, table(name))
     for host in hosts:
         what = plant.what if plant and plant.host == host and plant.probe == name else ""
-        merger = merge.HostMerger(table(name))
+        merger = HostMerger(table(name))
         for number, values in enumerate(_MAKERS[name](rng, what), 1):
             merger.add(Row(name, 1000, number, values))
         fleet.add(host, merger, WINDOW_S)

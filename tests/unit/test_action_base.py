@@ -16,7 +16,7 @@ import pytest
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import REPORT_IT, within
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import host_cache
 
 SWEEP = "20261123_071502_1f3a"
@@ -38,7 +38,7 @@ FACTS: dict[str, Any] = {
 def run(tmp_path: Path) -> Path:
     probe = {"name": "slow_open", "manifest": {}, "parameters": {}, "nonce": "00"}
     sweep = {"id": SWEEP, "hosts": list(HOSTS), "builders": [], "window_s": 30, "probes": [probe]}
-    return store.create(tmp_path / "runs", sweep)
+    return write.create(tmp_path / "runs", sweep)
 
 
 def play(tmp_path: Path, task: str, *, once: bool = True, **args: object) -> dict[str, dict[str, Any]]:
@@ -73,12 +73,12 @@ def play(tmp_path: Path, task: str, *, once: bool = True, **args: object) -> dic
 
 def test_a_plan_leaves_out_the_host_whose_record_breaks_a_rule_and_says_so(tmp_path: Path, run: Path) -> None:
     for host, change in zip(HOSTS, ({}, {"kernel": "../../evil"}, {}), strict=True):
-        store.write_host(run, host, "preflight", {**FACTS, **change})
+        write.write_host(run, host, "preflight", {**FACTS, **change})
     done = play(tmp_path, "sweep_batches", run_dir=str(run), canary="", batch="1")
     assert not done["web1"].get("failed")
     assert [batch["hosts"] for batch in done["web1"]["batches"]] == [["web1"], ["web3"]]
     assert "web2: is left out" in done[""]["warnings"]
-    (event,) = store.read_events(run)
+    (event,) = read.read_events(run)
     assert (event["host"], event["status"], event["phase"]) == ("web2", "failed", "build")
     assert "kernel='../../evil'" in event["message"]
 
@@ -91,9 +91,9 @@ def test_a_memory_that_breaks_a_rule_costs_no_other_host(tmp_path: Path, run: Pa
 
 
 def test_an_exception_of_one_host_is_a_sentence_of_that_host(tmp_path: Path, run: Path) -> None:
-    store.write_json(run, "window.json", {"start": "soon", "end": 1})
+    write.write_json(run, "window.json", {"start": "soon", "end": 1})
     for host in HOSTS:
-        store.write_host(run, host, "arm", {"clock": FACTS["clock"], "verdict": "ok"})
+        write.write_host(run, host, "arm", {"clock": FACTS["clock"], "verdict": "ok"})
     done = play(tmp_path, "sweep_go", once=False, run_dir=str(run))
     assert done["web2"]["failed"] is True
     assert done["web2"]["msg"].startswith("fleetdiag.systemtap.sweep_go: TypeError: ")

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import traffic
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import balancers, read, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import balancer_record
 
 
 class ActionModule(FleetdiagAction):
     ARGS: ClassVar = {
         "run_dir": {"type": "str", "required": True},
-        "moment": {"type": "str", "choices": list(traffic.MOMENTS), "required": True},
+        "moment": {"type": "str", "choices": list(balancers.MOMENTS), "required": True},
         "batch": {"type": "int", "default": 0},
         "results": {"type": "dict", "default": {}},
         "weight": {"type": "str", "default": ""},
@@ -27,8 +27,8 @@ class ActionModule(FleetdiagAction):
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run = Path(args["run_dir"])
-        data = traffic.added(
-            store.read_json(run, traffic.FILE),
+        data = balancer_record.added(
+            read.read_json(run, balancers.FILE),
             moment=args["moment"],
             batch=args["batch"],
             now=time.time(),
@@ -38,5 +38,5 @@ class ActionModule(FleetdiagAction):
             ttl_s=args["ttl"],
             probe_unfit=args["probe_unfit"],
         )
-        store.write_json(run, traffic.FILE, data)
+        write.write_json(run, balancers.FILE, data)
         return {"left_out": data.get("left_out", {})}

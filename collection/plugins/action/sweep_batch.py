@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import traffic
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import batches, plan
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import FILE, why_not
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import arming, batches
 
 
 class ActionModule(FleetdiagAction):
@@ -26,21 +26,21 @@ class ActionModule(FleetdiagAction):
     }
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
-        run = store.open_run(Path(args["run_dir"]))
+        run = read.open_run(Path(args["run_dir"]))
         data = run.read_json("window.json") or {}
         why = str(data.get("stopped", ""))
         if not why and args["number"] > 1 and not self._task.check_mode:
             why = self._judged(run, data, args)
             if why:
-                store.write_json(run.path, "window.json", {**data, "stopped": why})
-        arm_timeout = args["arm_timeout"] or plan.arm_timeout_s(sources.probes(run.sweep))
+                write.write_json(run.path, "window.json", {**data, "stopped": why})
+        arm_timeout = args["arm_timeout"] or arming.arm_timeout_s(sources.probes(run.sweep))
         ahead = max(0.0, args["start"] - time.time()) if args["number"] < 2 else 0.0
         return {
             "go": not why,
             "msg": why,
             "servers": self._servers(args["hosts"]),
             "token": f"{run.sweep['id']}_{args['number']}",
-            "ttl_s": int(ahead) + plan.ttl_s(arm_timeout, int(run.sweep["window_s"])),
+            "ttl_s": int(ahead) + arming.ttl_s(arm_timeout, int(run.sweep["window_s"])),
         }
 
     def _servers(self, hosts: list[str]) -> dict[str, str]:
@@ -48,9 +48,9 @@ class ActionModule(FleetdiagAction):
         everything = self.task_vars.get("hostvars", {})
         return {host: str(everything[host].get("drain_server") or host) for host in hosts}
 
-    def _judged(self, run: store.Run, data: dict[str, Any], args: dict[str, Any]) -> str:
+    def _judged(self, run: read.Run, data: dict[str, Any], args: dict[str, Any]) -> str:
         batch = batches.batch(data, args["number"] - 1)
-        balancers = run.read_json(traffic.FILE)
+        balancers = run.read_json(FILE)
 
         def watched(host: str) -> batches.Watched:
             collect = run.read_host(host, "collect")
@@ -62,7 +62,7 @@ class ActionModule(FleetdiagAction):
                 arm=run.read_host(host, "arm"),
                 collect=collect,
                 errors=errors,
-                kept_out=traffic.why_not(balancers, host),
+                kept_out=why_not(balancers, host),
             )
 
         found = self.of_each(run.path, batch.hosts, watched)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction, ready
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import peers
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import batches
 
 
@@ -20,12 +20,12 @@ class ActionModule(FleetdiagAction):
     }
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
-        run = store.open_run(Path(args["run_dir"]))
+        run = read.open_run(Path(args["run_dir"]))
         hosts = list(self.of_each(run.path, run.hosts, lambda host: ready(run.path, host)))
         alike = peers.recorded(run.sweep, run.hosts)
         planned = batches.plan(hosts, alike, canary=args["canary"], batch=args["batch"])
         if planned:
-            store.write_json(run.path, "window.json", batches.planned(planned))
+            write.write_json(run.path, "window.json", batches.planned(planned))
         listed = [
             {"number": number, "hosts": list(batch.hosts), "canary": batch.canary}
             for number, batch in enumerate(planned, 1)

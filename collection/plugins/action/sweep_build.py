@@ -31,7 +31,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.failover
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import Source
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 
 MAX_MODULE_BYTES = 64 << 20
 WAITING = "another sweep compiles the same modules; waiting for it"
@@ -75,19 +75,19 @@ class ActionModule(FleetdiagAction):
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run, build = Path(args["run_dir"]), args["build"]
         untrusted.KERNEL.check(build["kernel"], "a host says that its kernel is")
-        sweep = store.open_run(run).sweep
+        sweep = read.open_run(run).sweep
         turn = self._turn(sweep, args)
-        with store.locked(run):  # another builder may be at work on other modules of this kernel
+        with write.locked(run):  # another builder may be at work on other modules of this kernel
             name = f"builds/{build['kernel']}.json"
             record, following = failover.recorded(
-                store.read_json(run, name),
+                read.read_json(run, name),
                 turn,
                 build["builders"],
                 kernel=build["kernel"],
                 whole=build["whole"],
             )
             record["signer"] = args["signer"]
-            store.write_json(run, name, record)
+            write.write_json(run, name, record)
         if following:
             display.warning(f"kernel {build['kernel']}: {turn.builder}: {turn.why}; {following} takes over")
         counts: dict[str, int] = {}
@@ -108,7 +108,7 @@ class ActionModule(FleetdiagAction):
         sources = sweeprun.sources(
             sweep, stap=stap, kernel=build["kernel"], build_id=build["build_id"], signer=args["signer"]
         )
-        done = (store.read_json(Path(args["run_dir"]), f"builds/{build['kernel']}.json") or {}).get(
+        done = (read.read_json(Path(args["run_dir"]), f"builds/{build['kernel']}.json") or {}).get(
             "probes", {}
         )
         wanted = [source for source in sources if source.name in build["names"] and source.name not in done]

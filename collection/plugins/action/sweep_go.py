@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import batches, plan
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, windows, write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import Clock
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.window import on_host_clock
 
 
 class ActionModule(FleetdiagAction):
@@ -20,18 +20,18 @@ class ActionModule(FleetdiagAction):
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run = Path(args["run_dir"])
-        window = batches.window_of(store.read_json(run, "window.json"), self.host)
+        window = windows.window_of(read.read_json(run, "window.json"), self.host)
         if not window:
             raise FleetdiagError(f"{run}/window.json is missing: the window was not chosen; sweep again")
-        armed = store.read_host(run, self.host, "arm") or {}
+        armed = read.read_host(run, self.host, "arm") or {}
         clock = Clock.stored(armed.get("clock"))
         if clock is None:
             raise FleetdiagError("its arm.json does not say how its clock goes, so it was told no window; sweep again")
         offset = clock.correction_s
-        start, end = (plan.on_host_clock(window[edge], offset) for edge in ("start", "end"))
-        accepted = self.guard().go(store.open_run(run).sweep["id"], start, end)
+        start, end = (on_host_clock(window[edge], offset) for edge in ("start", "end"))
+        accepted = self.guard().go(read.open_run(run).sweep["id"], start, end)
         late = max(0.0, round(time.time() - window["start"], 3))
-        store.write_host(
+        write.write_host(
             run, self.host, "go", {"start_ms": start, "end_ms": end, "late_s": late, "accepted": accepted}
         )
         return {"late_s": late, "accepted": accepted}

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction, ready
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import plan
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import SMOKE
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import assignment, sources
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import SMOKE
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
 
 
 class ActionModule(FleetdiagAction):
@@ -19,14 +18,14 @@ class ActionModule(FleetdiagAction):
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run = Path(args["run_dir"])
-        sweep = store.open_run(run).sweep
+        sweep = read.open_run(run).sweep
         asked = self.of_each(run, sweep["hosts"], lambda host: ready(run, host)).values()
         preflights = [
             facts for facts in asked if not facts.get("remembered")
         ]  # the others have their modules
         probes = sources.probes(sweep)
         names = [SMOKE, *(probe.name for probe in probes)]
-        builds = plan.builds(preflights, sweep["builders"], names)
+        builds = assignment.builds(preflights, sweep["builders"], names)
         return {
             "builds": {build.leader: asdict(build) for build in builds},
             "debuginfo_kernels": [b.kernel for b in builds]

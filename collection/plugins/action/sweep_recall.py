@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import host_cache, preflight
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.host_cache import HostMemory
 
@@ -24,7 +24,7 @@ class ActionModule(FleetdiagAction):
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run = Path(args["run_dir"])
-        sweep = store.open_run(run).sweep
+        sweep = read.open_run(run).sweep
         if self._task.check_mode:  # whoever only looks wants to know how the hosts are now
             return {"known": {}}
         memory = HostMemory()
@@ -40,7 +40,7 @@ class ActionModule(FleetdiagAction):
             if not built[kernel]:
                 return None
             clock = host_cache.clock_now(known, time.time())
-            store.write_host(
+            write.write_host(
                 run, host, "preflight", {**known["facts"], "clock": asdict(clock), "remembered": True}
             )
             return kernel
@@ -55,5 +55,5 @@ def _recall_modules(run: Path, sweep: Mapping[str, Any], known: Mapping[str, Any
     signer = str(known.get("signer", ""))
     record = sources.built_before(sweep, stap=str(stap), facts=facts, signer=signer) if stap else None
     if record is not None:
-        store.write_json(run, f"builds/{facts['kernel']}.json", record)
+        write.write_json(run, f"builds/{facts['kernel']}.json", record)
     return record is not None

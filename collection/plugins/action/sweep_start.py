@@ -25,9 +25,13 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import 
     user_catalogs,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import plain
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import traffic
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, store
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import batches, plan
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import (
+    balancers,
+    history,
+    names,
+    write,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import batches, request, window
 
 CALLBACK = "fleetdiag.systemtap.report"
 
@@ -72,7 +76,7 @@ class ActionModule(FleetdiagAction):
             args["probes"], catalogs, examples=examples, debuginfo=args["examples_debuginfo"]
         )
         window_s = parameters.parse_window(args["window"])
-        plan.check_start(args["start"], time.time())
+        window.check_start(args["start"], time.time())
         parameters.check_names(probes, args["parameters"])
         values = {
             probe.name: parameters.check(probe, parameters.of_probe(probe, args["parameters"]))
@@ -86,7 +90,7 @@ class ActionModule(FleetdiagAction):
         history.check(args["baseline"], "sweep_baseline")
         batches.amount(args["canary"], "sweep_canary")
         batches.amount(args["batch"], "sweep_batch")
-        traffic.check_weight(args["drain"], "sweep_drain")
+        balancers.check_weight(args["drain"], "sweep_drain")
         if args["drain"] and not args["balancers"]:
             raise FleetdiagError(
                 "sweep_drain: the inventory has no load balancer; name them in the group load_balancers"
@@ -97,14 +101,14 @@ class ActionModule(FleetdiagAction):
             raise FleetdiagError(
                 "no host is left to probe: the pattern names builders only; choose targets with -l"
             )
-        sweep = plan.new_sweep(
+        sweep = request.new_sweep(
             now=datetime.now(UTC),
             version=version.version(),
             probes=probes,
             values=values,
             window_s=window_s,
             hosts=hosts,
-            peers=plan.peer_sets(hosts, self._groups(), self._depths(), self._named_peers(hosts)),
+            peers=request.peer_sets(hosts, self._groups(), self._depths(), self._named_peers(hosts)),
             conditions={
                 "ansible": ansible_version,
                 "python": platform.python_version(),
@@ -118,8 +122,8 @@ class ActionModule(FleetdiagAction):
         sweep["retry_crashed"] = args["retry_crashed"]
         sweep["baseline"] = args["baseline"]
         sweep["catalogs"] = [str(path) for path in own]
-        run_dir = store.create(
-            Path(os.path.expanduser(args["runs_dir"])) if args["runs_dir"] else store.default_runs_dir(),
+        run_dir = write.create(
+            Path(os.path.expanduser(args["runs_dir"])) if args["runs_dir"] else names.default_runs_dir(),
             sweep,
         )
         self._say_where(run_dir)

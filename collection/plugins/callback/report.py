@@ -46,7 +46,8 @@ from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError, no_report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import publish
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
 
 NAMESPACE = "fleetdiag.systemtap."
 START = NAMESPACE + "sweep_start"
@@ -82,7 +83,7 @@ class CallbackModule(CallbackBase):
             from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build
 
             made = build.build(self.run_dir)
-            build.write(self.run_dir, made)
+            publish.write(self.run_dir, made)
             shown = (self.run_dir / "report.txt").read_text(encoding="utf-8")
         except Exception as error:  # whatever it is: the hosts were swept, and what they sent is kept
             self._display.warning(printable(no_report(error, [self.run_dir])))
@@ -107,7 +108,7 @@ class CallbackModule(CallbackBase):
             "message": _message(result.result) if status != "ok" else "",
         }
         try:
-            store.append_event(self.run_dir, event, sync=status != "ok")
+            write.append_event(self.run_dir, event, sync=status != "ok")
         except FleetdiagError as error:
             self._display.warning(str(error))
 

@@ -16,7 +16,8 @@ from ansible.utils.display import Display
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.read import read_host
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import preflight
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import Guard
 
@@ -85,7 +86,7 @@ class FleetdiagAction(ActionBase):
         phase, named, _ = self._task.get_name().rpartition(" : ")[2].partition(" | ")
         event = {"t": time.time(), "host": host, "delegated_to": None, "task": self._task.get_name()}
         event.update(phase=phase.lower() if named else "", status="failed", message=why)
-        store.append_event(run, event)
+        write.append_event(run, event)
 
     @property
     def host(self) -> str:
@@ -143,7 +144,7 @@ def within(seconds: int, otherwise: str) -> Iterator[None]:
 
 def ready(run: Path, host: str) -> dict[str, Any] | None:
     """Return the preflight.json of a host that can be probed, else None; FleetdiagError for one that breaks a rule."""
-    facts = store.read_host(run, host, "preflight")
+    facts = read_host(run, host, "preflight")
     if facts is None or facts.get("verdict") != "ok":
         return None
     if wrong := preflight.unusable(facts):

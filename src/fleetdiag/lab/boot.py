@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 from threading import Event
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
@@ -22,14 +19,14 @@ from fleetdiag.lab import (
     machines_data,
     paths,
     requirements,
-    ssh,
 )
 from fleetdiag.lab.images import BuiltImage
 from fleetdiag.lab.keys import Keys
 from fleetdiag.lab.locks import held
 from fleetdiag.lab.log import say
 from fleetdiag.lab.machines_data import Image
-from fleetdiag.lab.processes import Process, State
+from fleetdiag.lab.model import Lab
+from fleetdiag.lab.processes import State
 from fleetdiag.lab.profiles import site
 
 _BOOTS_AT_ONCE = 2
@@ -39,31 +36,6 @@ _IMAGE_GB, _IMAGE_WORK_GB, _BUILDER_GB, _OVERLAY_GB = 0.7, 1.2, 3.0, 0.7
 _EMULATOR_GB = 0.5
 
 
-@dataclass(frozen=True)
-class Lab:
-    """A running lab: `machines` {name: process}, the builder among them."""
-
-    inventory: Path
-    machines: dict[str, Process]
-    keys: Keys
-
-    def ssh(self, name: str, script: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
-        """Run a shell script as root on one machine."""
-        return ssh.run(self.keys, self.port(name), "root", script, timeout_s)
-
-    def ssh_command(self, name: str, words: list[str]) -> list[str]:
-        """The ssh command line to one machine, as root."""
-        return ssh.command(self.keys, self.port(name), "root", words)
-
-    def port(self, name: str, service: str = "ssh") -> int:
-        """The port of 127.0.0.1 behind which `service` ("ssh", "http") of a machine answers."""
-        try:
-            return self.machines[name].ports[service]
-        except KeyError:
-            known = ", ".join(sorted(self.machines)) or "none"
-            raise FleetdiagError(
-                f"no machine {name} with {service} runs in the lab (running: {known})"
-            ) from None
 
 
 def up(

@@ -21,8 +21,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import number
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import number
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
 
 PHASES = ("preflight", "install", "build", "arm", "window", "collect")
 SWEEP_START = "fleetdiag.systemtap.sweep_start"
@@ -149,7 +149,7 @@ def first_line(text: object) -> str:
 
 def _window_end(run_dir: Path) -> float | None:
     """The end that the sweep itself has chosen, once it has."""
-    return number(store.read_json(run_dir, "window.json") or {}, "end")
+    return number(read.read_json(run_dir, "window.json") or {}, "end")
 
 
 class View(Protocol):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fleetdiag.lab import boot, paths, processes
-from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
 

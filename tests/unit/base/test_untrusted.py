@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.fleetdiag.systemtap.plugins.action import sweep_builder
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import hostctl, preflight
 
 SWEEP = "20261123_071502_1f3a"
@@ -93,7 +93,7 @@ def test_a_name_that_is_not_written_is_not_read(tmp_path: Path, kernel: str) -> 
     (run / "builds").mkdir(parents=True)
     (tmp_path / "evil.json").write_text('{"error": "text of a file outside the run directory"}')
     notes: list[str] = []
-    assert store.read_json(run, f"builds/{kernel}.json", notes) is None
+    assert read.read_json(run, f"builds/{kernel}.json", notes) is None
     if len(kernel) <= 100:
         assert "not the name of a file of a run directory" in notes[0]
 

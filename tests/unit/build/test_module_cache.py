@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import files
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import module_cache
 
@@ -108,10 +109,10 @@ def test_verdicts(modules: module_cache.ModuleStore) -> None:
 
 def test_default_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert module_cache.default_dir() == tmp_path / "fleetdiag"
+    assert files.cache_dir() == tmp_path / "fleetdiag"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert module_cache.default_dir() == Path(tmp_path) / ".cache" / "fleetdiag"
+    assert files.cache_dir() == Path(tmp_path) / ".cache" / "fleetdiag"
 
 
 def test_a_place_that_cannot_hold_it(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import client_server, find
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet as merge
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session import parse_session
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
@@ -40,7 +41,7 @@ def evidence(name: str, tables: Mapping[str, Rows]) -> Evidence:
     for table, rows in tables.items():
         fleet = merge.FleetMerger(name, probe.tables[table], 5)
         for host in sorted(rows):
-            merger = merge.HostMerger(probe.tables[table], 5)
+            merger = HostMerger(probe.tables[table], 5)
             for number, values in enumerate(rows[host], 1):
                 merger.add(Row(table, 5000, number, values))
             fleet.add(host, merger, 30.0)
@@ -248,7 +249,7 @@ def test_real_output_of_a_host_that_mounted_its_own() -> None:
 def recorded(probe: Probe) -> Evidence:
     """What the sample of a shipped probe says, as if one host had printed it."""
     assert probe.folder is not None
-    mergers = {name: merge.HostMerger(table, 5) for name, table in probe.tables.items()}
+    mergers = {name: HostMerger(table, 5) for name, table in probe.tables.items()}
     with (probe.folder / "sample.out").open("rb") as stream:
         for row in parse_session(probe, "0123456789abcdef", stream, 1 << 20):
             mergers[row.table].add(row)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Losses, SessionResult
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import coverage
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import (
@@ -356,9 +357,9 @@ def test_a_script_that_could_end_itself_but_did_not() -> None:
     "value", [float("inf"), float("nan"), 10**400, -(10**400), 2**53, -(2**53), 1e308, True, "1", None]
 )
 def test_a_number_that_cannot_be_reckoned_with_is_none(value: object) -> None:
-    assert coverage.number({"n": value}, "n") is None
+    assert untrusted.number({"n": value}, "n") is None
 
 
 @pytest.mark.parametrize("value", [0, -1, 0.5, 2**53 - 1, 1_790_000_000.25])
 def test_a_number_is_kept_as_it_is(value: float) -> None:
-    assert coverage.number({"n": value}, "n") == value
+    assert untrusted.number({"n": value}, "n") == value

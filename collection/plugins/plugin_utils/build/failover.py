@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import diagnosis
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import SMOKE
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import coverage
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import SMOKE
 
 REMEDY = "see to the builder, then sweep again"
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.files import cache_dir
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,10 +38,6 @@ IN_USE_S = 3600.0
 """A module that was used this recently may belong to a sweep that still runs, and is not removed to make room."""
 
 
-def default_dir() -> Path:
-    """`$XDG_CACHE_HOME/fleetdiag`, by default `~/.cache/fleetdiag`."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "fleetdiag"
 
 
 class ModuleStore:
@@ -51,7 +48,7 @@ class ModuleStore:
     """
 
     def __init__(self, directory: Path | None = None, *, limit_mb: int = DEFAULT_LIMIT_MB) -> None:
-        self.directory = Path(directory) if directory is not None else default_dir()
+        self.directory = Path(directory) if directory is not None else cache_dir()
         self.limit_bytes = limit_mb << 20
         self.dropped: list[str] = []
         try:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence, PastFigure
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.fleet import Cells, Key, MergedTable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Cells, Key
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import MergedTable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Check, Column, Severity
 
 Kind = Literal["compare", "check", "baseline", "calls"]

@@ -14,12 +14,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import quantities
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, phrases
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.comparisons import MAX_ROWS
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet as merge
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.fleet import MergedRow, MergedTable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Cells, Key
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import MergedRow, MergedTable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     Column,
     Finding,
@@ -28,7 +31,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
     Table,
     Value,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import plural
 
 MIN_COUNT = 3
 """Requests without which a mean says nothing."""
@@ -314,7 +316,7 @@ def _declared(table: Table, side: OtherSide) -> Table:
 def _table(probe: Evidence, rows: Sequence[_Both], table: Table) -> MergedTable:
     fleet = merge.FleetMerger(probe.name, table)
     for client in sorted({row.client for row in rows}):
-        merger = merge.HostMerger(table)
+        merger = HostMerger(table)
         for number, row in enumerate((row for row in rows if row.client == client), 1):
             values = (row.server, row.key, round(row.count), row.total, *row.parts)
             merger.add(Row(table.name, None, number, values))
@@ -390,7 +392,7 @@ def headline(finding: Finding, more: int) -> str:
 
 def _proof(
     table: MergedTable, server: str, key: Value, clients: Sequence[str]
-) -> Iterator[tuple[str, merge.Key, merge.Cells]]:
+) -> Iterator[tuple[str, Key, Cells]]:
     rows = [row for row in table.rows() if row.key == (server, key) and row.host in clients]
     yield from ((row.host, row.key, row.values) for row in rows[:MAX_ROWS])
 

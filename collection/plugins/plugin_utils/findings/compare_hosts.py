@@ -15,9 +15,9 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.compa
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.figures import Figure
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.fleet import (
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Key
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import (
     HostTable,
-    Key,
     MergedRow,
     MergedTable,
 )

@@ -33,7 +33,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.input
     PastFigure,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.outliers import Judge, Opinion
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.fleet import MergedTable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import MergedTable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column
 
 FORMAT = 1

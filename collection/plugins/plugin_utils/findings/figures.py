@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.aggregates import Parts
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.fleet import (
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import (
     HostTable,
     MergedRow,
     MergedTable,

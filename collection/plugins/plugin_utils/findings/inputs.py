@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.fleet import MergedTable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import MergedTable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import CallTree, Value
 
 

@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping, Sequence
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import quantities
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.quantities import UNITS_PER_SECOND
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.fleet import Key
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.field_values import UNITS_PER_SECOND
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Key
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Table, Value
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import plural
 
 NAMES = 5
 _LONGEST = 100

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import quantities
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, phrases
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import Signal
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.fleet import MergedRow
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.order import sort_measure
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import MergedRow
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import plural
 
 MAX_ALSO = 3
 CALLERS = 4
@@ -132,7 +132,7 @@ def _telling(signal: Signal) -> Column | None:
     assert signal.merged is not None
     table = signal.merged.table
     numbers = [column for column in table.measures if figures.is_figure(column) and column.merge != "records"]
-    place = fleet.sort_measure(table)
+    place = sort_measure(table)
     sorts = table.measures[place] if place is not None else None
     if sorts in numbers:
         return sorts

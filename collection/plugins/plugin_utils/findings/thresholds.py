@@ -16,11 +16,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.compa
     top_rows,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.fleet import (
-    HostTable,
-    Key,
-    MergedTable,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Key
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import HostTable, MergedTable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Check, Column
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import pattern
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.yaml_lines import Place, Source
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.field_values import (
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.quantities import (
     BYTES_PER_UNIT,
     UNITS_PER_SECOND,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.yaml_lines import Place, Source
 
 NUMERIC = ("int", "float", "bytes", "duration")
 MERGES = {

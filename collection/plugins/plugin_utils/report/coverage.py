@@ -12,6 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import (
+    mapping,
+    number,
+    text,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Losses, SessionResult
 
 HostStatus = Literal["probed", "degraded", "refused", "unreachable", "failed", "not probed"]
@@ -20,8 +26,6 @@ SessionStatus = Literal["sampled", "degraded", "failed", "not built", "not armed
 
 MIN_TOLERANCE_S = 0.25
 TOLERANCE_SHARE = 0.01
-MAX_NUMBER = 2**53
-"""Beyond this a float skips whole numbers; no time, size or count of a run directory is as large."""
 
 
 @dataclass(frozen=True)
@@ -394,29 +398,12 @@ def headline(error: str) -> str:
     return next((line for line in lines if "error" in line.lower()), lines[0])[:200]
 
 
-def text(data: Mapping[str, Any], key: str) -> str:
-    """A text, or empty."""
-    value = data.get(key)
-    return value.strip() if isinstance(value, str) else ""
 
 
-def number(data: Mapping[str, Any], key: str) -> float | None:
-    """A number that can be reckoned with, or None: finite, and small enough that a float holds it exactly."""
-    value = data.get(key)
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        return None
-    return value if abs(value) < MAX_NUMBER else None  # NaN is not below it either
 
 
-def mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """An object, or an empty one."""
-    value = data.get(key)
-    return value if isinstance(value, Mapping) else {}
 
 
-def plural(count: int, noun: str) -> str:
-    """`1 host`, `2 hosts`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _worst(seconds: Iterable[float | None]) -> float | None:

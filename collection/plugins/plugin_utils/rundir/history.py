@@ -14,7 +14,8 @@ from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import compare_past
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import is_id
 
 FIGURES = "figures.json"
 BASELINE = "baseline.json"
@@ -33,7 +34,7 @@ def check(most: int, name: str) -> None:
 
 
 def baseline_of(
-    run: store.Run, probes: Mapping[str, Mapping[str, Any]], hosts: Sequence[str]
+    run: read.Run, probes: Mapping[str, Mapping[str, Any]], hosts: Sequence[str]
 ) -> dict[str, Any]:
     """The run's baseline.json: the one it keeps, else made from the runs beside it. Empty if it is to have none.
 
@@ -54,13 +55,13 @@ def _earlier(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Id and figures of the earlier runs, the latest first, until there are `most` of each probe."""
     try:
-        names = sorted(item.name for item in path.absolute().parent.iterdir() if store.is_id(item.name))
+        names = sorted(item.name for item in path.absolute().parent.iterdir() if is_id(item.name))
     except OSError:
         return
     missing = dict.fromkeys(probes, most)
     for name in [name for name in names if name < sweep_id][: -MAX_LOOKED_AT - 1 : -1]:
         try:
-            data = store.read_json(path.absolute().parent / name, FIGURES)
+            data = read.read_json(path.absolute().parent / name, FIGURES)
         except FleetdiagError:
             continue
         found = [probe for probe in missing if data and compare_past.has(data, probe, probes[probe])]
@@ -76,9 +77,9 @@ def _earlier(
 
 def keep(run_path: Path, figures: Mapping[str, Any], taken: Mapping[str, Any]) -> None:
     """Write figures.json, and baseline.json unless the run has one already or is to have none."""
-    store.write_text(run_path, FIGURES, _text(figures))
-    if taken and store.read_json(run_path, BASELINE) is None:
-        store.write_text(run_path, BASELINE, _text(taken))
+    write.write_text(run_path, FIGURES, _text(figures))
+    if taken and read.read_json(run_path, BASELINE) is None:
+        write.write_text(run_path, BASELINE, _text(taken))
 
 
 def _text(data: Mapping[str, Any]) -> str:

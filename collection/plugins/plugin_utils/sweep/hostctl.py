@@ -22,14 +22,13 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import un
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import signing
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import SMOKE
 
 Run = Callable[[str, bytes | None], tuple[int, str, str]]
 """(shell command, standard input) -> (exit code, stdout, stderr), as root on one host."""
 
 FILES = Path(__file__).resolve().parents[3] / "roles" / "sweep" / "files"
 GUARD_DIR = "/var/lib/fleetdiag/guard"
-SMOKE = "smoke"
-"""Name under which the trivial first module of a kernel is built; no probe may have it."""
 
 _STILL_THERE = "it is still on the host, bring it with: fleetdiag collect"
 SESSION_STATES = ("armed", "started", "failed", "late")

@@ -15,7 +15,7 @@ from itertools import islice
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import infer
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session import printed_lines
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Layout, Output, Probe
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
 
 MAX_SAMPLE = 4 * 1024 * 1024
 MAX_HOSTS = 8
@@ -40,7 +40,7 @@ def with_layouts(probe: Probe, output: Output, layouts: Sequence[Layout]) -> Pro
     return replace(probe, output=output, layouts=tuple(layouts), tables=tables)
 
 
-def samples(run: store.Run, probe: str, nonce: str) -> Iterator[Iterator[infer.Line]]:
+def samples(run: read.Run, probe: str, nonce: str) -> Iterator[Iterator[infer.Line]]:
     """What the hosts of one run directory printed, the first MAX_SAMPLE bytes of each that printed anything."""
     run = replace(run, notes=[])  # what cannot be read is noted when it is read for the report
     for host in sorted(run.hosts):

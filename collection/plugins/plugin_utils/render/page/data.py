@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import keys, results
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Comparison, Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import (
     calltrees,
@@ -18,12 +18,12 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page im
     tables,
     values,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import (
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import (
     HostText,
     ProbeReport,
     Report,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.store import host_dir
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import host_dir
 
 ROWS_ROOM = 2_400_000
 VIEWS_ROOM = 1_000_000
@@ -75,7 +75,7 @@ def document(report: Report) -> dict[str, Any]:
     }
 
 
-def _charted(merged: fleet.MergedTable) -> bool:
+def _charted(merged: results.MergedTable) -> bool:
     return merged.table.interval or any(view.kind != "table" for view in merged.table.views)
 
 
@@ -148,7 +148,7 @@ def _line(line: str) -> str:
 # --- findings ---
 
 
-def _proof(report: Report, probe: ProbeReport, merged: fleet.MergedTable) -> set[tuple[str, fleet.Key]]:
+def _proof(report: Report, probe: ProbeReport, merged: results.MergedTable) -> set[tuple[str, keys.Key]]:
     return {
         (host, key)
         for finding in report.findings

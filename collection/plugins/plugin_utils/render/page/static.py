@@ -11,8 +11,9 @@ from itertools import zip_longest
 from statistics import median
 from typing import Any
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import results
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import cost
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     Column,
@@ -22,7 +23,12 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import balancers
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import values as cells
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document import view
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document import grids, view
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document import head as document_head
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document.head import (
+    builds_grid,
+    clock,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import (
     packed,
     tables,
@@ -31,12 +37,11 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page im
     values as figures,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page.data import MAX_FINDINGS
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import ProbeReport, Report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import (
     STATUSES,
     HostCoverage,
-    plural,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import ProbeReport, Report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.traffic import Traffic
 
 TOP = 10
@@ -86,7 +91,7 @@ class Section:
     question: str
     description: str
     facts: list[tuple[str, str]]
-    failures: list[view.Lines]
+    failures: list[grids.Lines]
     warnings: list[str]
     tables: list[tuple[str, str, str, Sheet]]
     calls: Sheet | None
@@ -124,7 +129,7 @@ def chips(report: Report) -> list[tuple[str, str]]:
 
 def no_findings(report: Report) -> str:
     """What it means that there are none."""
-    said = view.no_findings(report).removeprefix("none: ")
+    said = document_head.no_findings(report).removeprefix("none: ")
     return f"{said[:1].upper()}{said[1:]}."
 
 
@@ -256,7 +261,7 @@ def _covered(row: HostCoverage) -> list[str]:
         packed.text(row.host),
         row.status,
         packed.text(row.kernel) or figures.NOTHING,
-        view.clock(row).text,
+        clock(row).text,
         packed.text(row.reason),
         packed.text(row.remedy),
     ]
@@ -325,7 +330,7 @@ def _section(report: Report, number: int, probe: ProbeReport) -> Section:
     )
 
 
-def _top(probe: ProbeReport, merged: fleet.MergedTable) -> Sheet:
+def _top(probe: ProbeReport, merged: results.MergedTable) -> Sheet:
     table = merged.table
     rows = [
         [_host(probe, row.host), *_texts(table.keys, row.key), *_texts(table.measures, row.values)]
@@ -362,7 +367,7 @@ def _marks(probe: ProbeReport, hosts: Iterable[str]) -> list[str]:
     for host in sorted(hosts):
         if probe.mark(host):
             touched.setdefault(probe.mark(host), []).append(host)
-    return [f"* {view.named(names)}: {packed.text(mark)}" for mark, names in touched.items()]
+    return [f"* {grids.named(names)}: {packed.text(mark)}" for mark, names in touched.items()]
 
 
 def _calls(probe: ProbeReport) -> Sheet | None:
@@ -429,7 +434,7 @@ def systems(report: Report) -> Sheet:
         [
             *(packed.text(part) or figures.NOTHING for part in group),
             figures.amount(len(found)),
-            view.named([row.host for row in found]),
+            grids.named([row.host for row in found]),
         ]
         for group, found in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
     ]
@@ -486,7 +491,7 @@ def _cost(probe: ProbeReport) -> list[str]:
 
 def builds(report: Report) -> Sheet | None:
     """The modules that were compiled or taken from the cache."""
-    grid = view.builds_grid(report)
+    grid = builds_grid(report)
     if grid is None:
         return None
     right = tuple(place for place, head in enumerate(grid.heads) if head.numeric)

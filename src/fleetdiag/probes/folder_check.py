@@ -11,11 +11,11 @@ from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import yaml_lines
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.explain import Line, explain
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog, manifest
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe, SessionResult
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import policy
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import plural
 
 SAMPLE = "sample.out"
 NONCE = "0123456789abcdef"

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from manifests import GOOD, make
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import folder_check
+from fleetdiag.probes import folder_check
 
 NONCE = folder_check.NONCE
 ARMED = f"{NONCE}\t1\t@armed\t0\t1700000000000\n"
