@@ -36,7 +36,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts
     examples,
     plain,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import coverage  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import builds  # noqa: E402
 from fleetdiag.lab import boot, model, workload  # noqa: E402
 
 HOST = "web1"
@@ -248,7 +248,7 @@ def _fault(session: Mapping[str, Any]) -> tuple[str, str]:
     if said.startswith("needs debuginfo"):
         source = said.partition(" (")[2].partition("); ")[0]
         return "debuginfo", source
-    why = re.sub(r"^\S+\.stp: ", "", coverage.headline(said)) or session["status"]
+    why = re.sub(r"^\S+\.stp: ", "", builds.headline(said)) or session["status"]
     return ("not built" if session["status"] == "not built" else "failed"), why
 
 

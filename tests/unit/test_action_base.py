@@ -74,7 +74,7 @@ def play(tmp_path: Path, task: str, *, once: bool = True, **args: object) -> dic
 def test_a_plan_leaves_out_the_host_whose_record_breaks_a_rule_and_says_so(tmp_path: Path, run: Path) -> None:
     for host, change in zip(HOSTS, ({}, {"kernel": "../../evil"}, {}), strict=True):
         write.write_host(run, host, "preflight", {**FACTS, **change})
-    done = play(tmp_path, "sweep_batches", run_dir=str(run), canary="", batch="1")
+    done = play(tmp_path, "sweep_plan_batches", run_dir=str(run), canary="", batch="1")
     assert not done["web1"].get("failed")
     assert [batch["hosts"] for batch in done["web1"]["batches"]] == [["web1"], ["web3"]]
     assert "web2: is left out" in done[""]["warnings"]
@@ -86,7 +86,7 @@ def test_a_plan_leaves_out_the_host_whose_record_breaks_a_rule_and_says_so(tmp_p
 def test_a_memory_that_breaks_a_rule_costs_no_other_host(tmp_path: Path, run: Path) -> None:
     for host, change in zip(HOSTS, ({}, {"free_mb": [1]}, {"kernel": 5}), strict=True):
         host_cache.HostMemory().put(host, {"facts": {**FACTS, **change}})
-    done = play(tmp_path, "sweep_recall", run_dir=str(run))
+    done = play(tmp_path, "sweep_use_known_hosts", run_dir=str(run))
     assert (done["web1"].get("failed"), done["web1"]["known"]) == (False, {})
 
 
@@ -94,9 +94,9 @@ def test_an_exception_of_one_host_is_a_sentence_of_that_host(tmp_path: Path, run
     write.write_json(run, "window.json", {"start": "soon", "end": 1})
     for host in HOSTS:
         write.write_host(run, host, "arm", {"clock": FACTS["clock"], "verdict": "ok"})
-    done = play(tmp_path, "sweep_go", once=False, run_dir=str(run))
+    done = play(tmp_path, "sweep_set_window", once=False, run_dir=str(run))
     assert done["web2"]["failed"] is True
-    assert done["web2"]["msg"].startswith("fleetdiag.systemtap.sweep_go: TypeError: ")
+    assert done["web2"]["msg"].startswith("fleetdiag.systemtap.sweep_set_window: TypeError: ")
     assert done["web2"]["msg"].endswith(REPORT_IT)
 
 

@@ -16,7 +16,7 @@ description:
   - Delegate it to the builder.
 options:
   build:
-    description: What is to be built, as M(fleetdiag.systemtap.sweep_plan) decided.
+    description: What is to be built, as M(fleetdiag.systemtap.sweep_assign_builds) decided.
     type: dict
     required: true
     suboptions:
@@ -80,7 +80,7 @@ options:
     type: str
     default: ""
   signer:
-    description: Fingerprint of that certificate, as M(fleetdiag.systemtap.sweep_builder) found it.
+    description: Fingerprint of that certificate, as M(fleetdiag.systemtap.sweep_inspect_builder) found it.
     type: str
     default: ""
   store_mb:

@@ -17,7 +17,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import 
     parameters,
     user_catalogs,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import headline
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import headline
 from fleetdiag import paths
 from fleetdiag.cli import options
 from fleetdiag.run import playbook, progress

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.fleetdiag.systemtap.plugins.action import sweep_builder
+from ansible_collections.fleetdiag.systemtap.plugins.action import sweep_inspect_builder
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
@@ -101,7 +101,7 @@ def test_a_name_that_is_not_written_is_not_read(tmp_path: Path, kernel: str) -> 
 def test_a_kernel_that_says_what_find_does_has_no_effect_on_a_builder(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious\n")
-    command = sweep_builder.LOOK.format(
+    command = sweep_inspect_builder.LOOK.format(
         kernel=f"'x -fprint {victim} -name z'", patterns="ext4", certificate="''"
     )
     subprocess.run(["sh", "-c", command], capture_output=True, check=False)

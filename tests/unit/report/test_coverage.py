@@ -15,6 +15,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverag
     HostRecord,
     SessionOutput,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import headline
 
 START_MS = 1_790_000_000_000
 END_MS = START_MS + 30_000
@@ -315,9 +316,9 @@ def test_wrong_types_never_raise(
 
 def test_a_compilers_message_is_one_line_in_the_coverage_table() -> None:
     said = "line 2: WARNING: x\nsemantic error: no match at broken.stp:2:7\n  source: probe no.such.point\n"
-    assert coverage.headline(said) == "semantic error: no match at broken.stp:2:7"
-    assert coverage.headline("took longer than 1200 s") == "took longer than 1200 s"
-    assert coverage.headline("") == ""
+    assert headline(said) == "semantic error: no match at broken.stp:2:7"
+    assert headline("took longer than 1200 s") == "took longer than 1200 s"
+    assert headline("") == ""
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted
     text,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Losses, SessionResult
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import build_error, headline
 
 HostStatus = Literal["probed", "degraded", "refused", "unreachable", "failed", "not probed"]
 STATUSES: tuple[HostStatus, ...] = ("probed", "degraded", "refused", "unreachable", "failed", "not probed")
@@ -385,17 +386,8 @@ _STATUS_WORDS = {"failed": "nothing sampled", "not built": "not built", "not arm
 # --- reading data that is not trusted ---
 
 
-def build_error(built: Mapping[str, Any]) -> str:
-    """SystemTap's message with its line, of an entry of builds/<kernel>.json."""
-    line = number(built, "line")
-    said = text(built, "error") or "SystemTap gave no reason"
-    return f"line {line:.0f}: {said}" if line is not None else said
 
 
-def headline(error: str) -> str:
-    """The line of a compiler's message that says what is wrong; the whole of it stands in the probe's section."""
-    lines = [line.strip() for line in error.splitlines() if line.strip()] or [""]
-    return next((line for line in lines if "error" in line.lower()), lines[0])[:200]
 
 
 

@@ -22,6 +22,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import Built, RunInfo
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import (
     balancers,
+    builds,
     history,
     read,
 )
@@ -206,7 +207,7 @@ def built_modules(shard: Shard, rows: Mapping[str, coverage.HostCoverage]) -> It
                 probe=probe,
                 status=status,
                 seconds=untrusted.number(entry, "seconds"),
-                error=coverage.build_error(entry) if status == "failed" else "",
+                error=builds.build_error(entry) if status == "failed" else "",
                 hosts=hosts,
             )
 

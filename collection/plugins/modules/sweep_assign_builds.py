@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: sweep_plan
+module: sweep_assign_builds
 short_description: Decide which host compiles for which kernel
 version_added: 0.1.0
 description:
@@ -18,7 +18,7 @@ extends_documentation_fragment:
 
 EXAMPLES = r"""
 - name: Decide which host compiles for which kernel
-  fleetdiag.systemtap.sweep_plan:
+  fleetdiag.systemtap.sweep_assign_builds:
     run_dir: "{{ sweep.run_dir }}"
 """
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: sweep_batch
+module: sweep_check_batch
 short_description: See what became of a batch before the next one begins
 version_added: 0.1.0
 description:
@@ -44,7 +44,7 @@ extends_documentation_fragment:
 
 EXAMPLES = r"""
 - name: Whether to go on
-  fleetdiag.systemtap.sweep_batch:
+  fleetdiag.systemtap.sweep_check_batch:
     run_dir: "{{ sweep.run_dir }}"
     number: 2
 """

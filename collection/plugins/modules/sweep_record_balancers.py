@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: sweep_balancers
+module: sweep_record_balancers
 short_description: Keep what load balancers said in the run directory
 version_added: 0.1.0
 description:
@@ -48,7 +48,7 @@ extends_documentation_fragment:
 
 EXAMPLES = r"""
 - name: Keep what the balancers counted
-  fleetdiag.systemtap.sweep_balancers:
+  fleetdiag.systemtap.sweep_record_balancers:
     run_dir: "{{ sweep.run_dir }}"
     moment: before
     results: "{{ drain_results }}"

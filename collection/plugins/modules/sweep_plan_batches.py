@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: sweep_batches
+module: sweep_plan_batches
 short_description: Decide who is probed when
 version_added: 0.1.0
 description:
@@ -27,7 +27,7 @@ extends_documentation_fragment:
 
 EXAMPLES = r"""
 - name: Decide who is probed when
-  fleetdiag.systemtap.sweep_batches:
+  fleetdiag.systemtap.sweep_plan_batches:
     run_dir: "{{ sweep.run_dir }}"
     canary: "1"
 """

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: sweep_recall
+module: sweep_use_known_hosts
 short_description: Take what is known of the hosts from earlier sweeps
 version_added: 0.1.0
 description:
@@ -24,7 +24,7 @@ extends_documentation_fragment:
 
 EXAMPLES = r"""
 - name: Take what is known of the hosts from earlier sweeps
-  fleetdiag.systemtap.sweep_recall:
+  fleetdiag.systemtap.sweep_use_known_hosts:
     run_dir: "{{ sweep.run_dir }}"
 """
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: sweep_start
+module: sweep_create
 short_description: Check what a sweep asks for and make its run directory
 version_added: 0.1.0
 description:
@@ -86,7 +86,7 @@ options:
     type: bool
     default: true
   examples:
-    description: Folders with SystemTap's examples, from M(fleetdiag.systemtap.sweep_examples). The first counts.
+    description: Folders with SystemTap's examples, from M(fleetdiag.systemtap.sweep_fetch_examples). The first counts.
     type: list
     elements: str
     default: []
@@ -106,7 +106,7 @@ extends_documentation_fragment:
 
 EXAMPLES = r"""
 - name: Check what a sweep asks for and make its run directory
-  fleetdiag.systemtap.sweep_start:
+  fleetdiag.systemtap.sweep_create:
     probes: [slow_open]
     window: 30s
     hosts: "{{ ansible_play_hosts_all }}"

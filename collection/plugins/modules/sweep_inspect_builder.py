@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: sweep_builder
+module: sweep_inspect_builder
 short_description: Say what a builder has for one kernel
 version_added: 0.1.0
 description:
@@ -40,7 +40,7 @@ extends_documentation_fragment:
 
 EXAMPLES = r"""
 - name: Say what a builder has for one kernel
-  fleetdiag.systemtap.sweep_builder:
+  fleetdiag.systemtap.sweep_inspect_builder:
     kernel: 6.12.107+deb13-amd64
 """
 

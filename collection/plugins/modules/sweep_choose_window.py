@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: sweep_window
+module: sweep_choose_window
 short_description: Choose the window of a sweep
 version_added: 0.1.0
 description:
@@ -36,7 +36,7 @@ extends_documentation_fragment:
 
 EXAMPLES = r"""
 - name: Choose the window of a sweep
-  fleetdiag.systemtap.sweep_window:
+  fleetdiag.systemtap.sweep_choose_window:
     run_dir: "{{ sweep.run_dir }}"
 """
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: sweep_examples
+module: sweep_fetch_examples
 short_description: Bring SystemTap's examples from a builder to the controller
 version_added: 0.1.0
 description:
@@ -28,7 +28,7 @@ extends_documentation_fragment:
 
 EXAMPLES = r"""
 - name: Bring the scripts
-  fleetdiag.systemtap.sweep_examples:
+  fleetdiag.systemtap.sweep_fetch_examples:
     probes: ["example:network/nettop"]
     host: builder
   delegate_to: builder

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: sweep_go
+module: sweep_set_window
 short_description: Give one host its window
 version_added: 0.1.0
 description:
@@ -18,7 +18,7 @@ extends_documentation_fragment:
 
 EXAMPLES = r"""
 - name: Give one host its window
-  fleetdiag.systemtap.sweep_go:
+  fleetdiag.systemtap.sweep_set_window:
     run_dir: "{{ sweep.run_dir }}"
 """
 
