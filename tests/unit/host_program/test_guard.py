@@ -165,3 +165,36 @@ def test_what_can_not_be_read_costs_no_other_session(host: GuardHost) -> None:
     collected = host.collect(SWEEP, "nettop", "slow_open")
     assert [session.probe for session in collected.sessions] == ["slow_open"]
     assert any("what nettop printed could not be read" in said for said in collected.kernel)
+
+
+# --- a program that a power cut left empty or half
+
+
+@pytest.mark.parametrize("cut", ["program: empty", "program: half", "rules: half", "words: empty", "signers: empty"])
+def test_a_program_that_is_not_whole_is_stale_and_heals(host: GuardHost, cut: str) -> None:
+    what, how = cut.split(": ")
+    name = host.guard.path.removesuffix("sh") + {"program": "sh", "rules": "sed"}.get(what, what)
+    text = host.path(name).read_bytes()
+    host.path(name).write_bytes(text[: len(text) // 2] if how == "half" else b"")
+    assert host.arm(SWEEP, "nettop").stale == "guard"
+    assert host.loaded() == []
+    host.guard.install_and_preflight()
+    assert host.arm(SWEEP, "nettop").sessions["nettop"][0] == "armed"
+
+
+# --- sweeps that were never collected
+
+
+def test_an_older_sweep_leaves_the_signed_module_of_the_running_one_alone(host: GuardHost) -> None:
+    signed = {"nettop": guardhost.module("nettop", b"\n~Module signature appended~\n")}
+    host.arm(SWEEP, "nettop", modules=signed)
+    host.guard._call(f"stop {SWEEP}", None)
+    assert host.loaded() == []
+    host.arm(LATER, "nettop", modules=signed)
+    running = host.loaded()
+    collected = host.collect(SWEEP, "nettop")
+    host.guard.forget(SWEEP)
+    assert collected.residue == []
+    assert host.loaded() == running == ["fd_00000000_000000_0000_nettop"]
+    host.guard._call(f"stop {LATER}", None)
+    assert host.loaded() == []

@@ -38,6 +38,7 @@ SELF=$0
 RULES=${SELF%.sh}.sed
 WORDS=${SELF%.sh}.words
 SIGNERS=${SELF%.sh}.signers
+SUMS=${SELF%.sh}.sums
 LONGEST_LINE=65537
 NL='
 '
@@ -76,8 +77,12 @@ sessions_of() {  # ID; into $sessions
 install_rules() {  # what stands behind this program in the one file that was sent: whose manifests count, and redact.sed
     sed '1,/^#signers$/d; /^#redact\.sed$/,$d' "$SELF" >"$SIGNERS.$$" && mv "$SIGNERS.$$" "$SIGNERS" \
         && sed '1,/^#redact\.sed$/d' "$SELF" >"$RULES.$$" && mv "$RULES.$$" "$RULES" \
-        && sed -n '/^\/.*\/I!b$/{s/^\///; s/\/I!b$//; s/\\\//\//g; p; q}' "$RULES" >"$WORDS.$$" && mv "$WORDS.$$" "$WORDS"
+        && sed -n '/^\/.*\/I!b$/{s/^\///; s/\/I!b$//; s/\\\//\//g; p; q}' "$RULES" >"$WORDS.$$" && mv "$WORDS.$$" "$WORDS" \
+        && sha256sum "$SELF" "$RULES" "$WORDS" "$SIGNERS" >"$SUMS.$$" && mv "$SUMS.$$" "$SUMS"
 }
+
+# A power cut may leave any of these empty or half, their checksums too: then the last line of these is not there.
+is_whole() { said=$(sha256sum -c "$SUMS" 2>/dev/null) && has_line "$said" "$SIGNERS: OK"; }
 
 redact() {  # a filter; one "r" on standard error for each line it changed. Without its rules nothing passes.
     [ -s "$RULES" ] && nice -n 10 sed -E -f "$RULES"
@@ -566,6 +571,7 @@ arm() {
             module) head -c "${rest#* }" | keep_module "${rest% *}" || exit 1 ;;
         esac
     done
+    is_whole || { echo stale=guard; return 0; }
     is_id "$id" || die "arm: '$id' is not a sweep id"
     if [ -n "$start$end" ]; then
         { is_number "$start" && is_number "$end"; } || die "arm: not a window: '$start' '$end'"
@@ -708,7 +714,8 @@ unload() {  # ID PROBE; as ExecStopPost= it has SERVICE_RESULT and EXIT_STATUS
     cpu=0  # known only to the unit's own last step; whoever else comes here runs in another unit
     [ -z "${SERVICE_RESULT:-}" ] \
         || cpu=$(sed -n 's/^usage_usec //p' "/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)/cpu.stat" 2>/dev/null)
-    unload_modules "$module"
+    residue=''
+    ! is_ours "$1" "$2" || unload_modules "$module"
     note_result "$dir"
     [ -z "$residue" ]
 }
@@ -769,8 +776,18 @@ free_host() {  # ID
 ours_loaded() {  # ID; their names, one in a line
     sed -n "s/^\(fd_$1_[a-z0-9_]*\) .*/\1/p" /proc/modules
     for mark in "$SWEEPS/$1"/signed.*; do
-        [ ! -e "$mark" ] || ! is_loaded "fd_${PLACEHOLDER}_${mark##*/signed.}" || say "fd_${PLACEHOLDER}_${mark##*/signed.}"
+        [ -e "$mark" ] || continue
+        module=fd_${PLACEHOLDER}_${mark##*/signed.}
+        ! is_ours "$1" "${mark##*/signed.}" || ! is_loaded "$module" || say "$module"
     done
+}
+
+# The signed module of a probe has one name in all sweeps: it is of the one that holds the host.
+is_ours() {  # ID PROBE
+    [ -e "$SWEEPS/$1/signed.$2" ] || return 0
+    holder=''
+    { read -r holder _ <"$LOCK"; } 2>/dev/null
+    [ -z "$holder" ] || [ "$holder" = "$1" ] || [ ! -e "$SWEEPS/$holder/signed.$2" ]
 }
 
 # Everybody's sweeps, also those whose spool is gone. What was sampled stays on the host and can still be collected.
