@@ -45,13 +45,15 @@ def host(request: pytest.FixtureRequest, make: Make) -> GuardHost:
 def test_a_kernel_message_is_one_line_of_the_answer(host: GuardHost, said: str) -> None:
     host.arm(SWEEP, "nettop")
     up = float(Path("/proc/uptime").read_text().split()[0]) + 5
-    (host.run / "dmesg").write_text(f"[{up:.6f}] BUG: {said}\n[{up:.6f}] Oops: second\n")
+    (host.run / "dmesg").write_text(
+        f"[{up:.6f}] INFO: task {said}:7 blocked for more than 120 seconds.\n[{up:.6f}] Oops: 0000 [#1]\n"
+    )
     collected = host.collect(SWEEP, "nettop")
     assert [session.probe for session in collected.sessions] == ["nettop"]
     assert collected.residue == []
     first, second = collected.kernel
     assert said in first
-    assert second.rstrip().endswith("Oops: second")
+    assert second.rstrip().endswith("Oops: 0000 [#1]")
 
 
 @pytest.mark.parametrize("said", HOSTILE)

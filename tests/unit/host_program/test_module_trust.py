@@ -60,7 +60,7 @@ def test_a_file_others_can_write(host: Host, mode: int) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o707])
-@pytest.mark.parametrize("folder", ["home", "home/modules"])
+@pytest.mark.parametrize("folder", ["home", "home/modules", "home/sweeps", "home/guard"])
 def test_a_directory_others_can_write(host: Host, tmp_path: Path, folder: str, mode: int) -> None:
     (tmp_path / folder).chmod(mode)
     with pytest.raises(
@@ -70,9 +70,10 @@ def test_a_directory_others_can_write(host: Host, tmp_path: Path, folder: str, m
     assert not host.loaded.exists()
 
 
-def test_a_directory_that_is_a_link(host: Host, tmp_path: Path) -> None:
-    (host.home / "modules").rename(tmp_path / "elsewhere")
-    (host.home / "modules").symlink_to(tmp_path / "elsewhere")
+@pytest.mark.parametrize("folder", ["modules", "sweeps", "guard"])
+def test_a_directory_that_is_a_link(host: Host, tmp_path: Path, folder: str) -> None:
+    (host.home / folder).rename(tmp_path / "elsewhere")
+    (host.home / folder).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(FleetdiagError, match="is no directory that root alone can write"):
         host.arm()
 

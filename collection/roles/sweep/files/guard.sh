@@ -42,6 +42,18 @@ SUMS=${SELF%.sh}.sums
 LONGEST_LINE=65537
 NL='
 '
+# What the kernel says of itself. Any user's process can have a name of 15 characters at the beginning of a line
+# (`BUG: Bad page[42]: segfault at 0`), so each of these goes on behind that many with what no name is followed by.
+KERNEL_TROUBLE="^[[] *[0-9]+[.][0-9]+[]]([[] *[TC][0-9]+[]])? ((NMI )?watchdog: )?(\
+BUG: (kernel NULL pointer |unable to handle |soft lockup - |workqueue lockup|scheduling while atomic|sleeping function called)|\
+BUG: (Bad page (state|map|cache) in |Bad rss-counter state |non-zero pgtables|([A-Za-z0-9#-]+ )?stack guard page was hit)|\
+BUG: ((spin|rw)lock (bad magic|lockup|recursion|wrong |already |cpu )|using (smp_processor_id|__this_cpu))|\
+BUG: K[A-Z]+: [a-z -]+ in [a-z_]|kernel BUG at [^ ]+:[0-9]+!\$|Internal error: [A-Z]|Unable to handle kernel |\
+(Oops: )?(Oops|invalid opcode|divide error|stack segment|double fault): [0-9a-f]{4} [[]#[0-9]+[]]( [A-Z]|\$)|\
+(Oops: )?general protection fault, |Watchdog detected hard LOCKUP|\
+WARNING: (CPU: [0-9]+ PID: [0-9]+ at |[a-zA-Z0-9_/.-]+:[0-9]+ at [^ ]+[+]0x[0-9a-f]+/0x)|\
+WARNING: (possible (circular|recursive|irq) |suspicious RCU |inconsistent lock |bad unlock balance)|\
+(rcu: )?INFO: rcu_[a-z_]+ (self-)?detected |INFO: task .*:[0-9]+ blocked for more than [0-9]+ seconds)"
 
 clean() { redact 2>/dev/null | tr '\n\t' '  ' | tr -cd '\040-\176' | cut -c1-2000; }
 # Whatever is no constant is said by this: the `echo` of dash makes lines of a `\n` that stands in a process name.
@@ -165,10 +177,12 @@ mem_available_mb() {
 }
 first_word_in_brackets() { sed -n 's/.*\[\([a-z]*\)\].*/\1/p' "$1" 2>/dev/null; }
 
+# What a controller that died never came back for.
+remove_old_spools() { find "$SWEEPS" -mindepth 1 -maxdepth 1 -mtime +$KEEP_SPOOL_DAYS -exec rm -rf {} +; }
+
 preflight() {
     mkdir -p "$SWEEPS" "$MODULES" && install_rules || die "cannot write $HOME_DIR: free space or remount it writable"
-    # what a controller that died never came back for
-    find "$SWEEPS" -mindepth 1 -maxdepth 1 -mtime +$KEEP_SPOOL_DAYS -exec rm -rf {} +
+    remove_old_spools
     # shellcheck disable=SC1091
     distribution=$(. /etc/os-release 2>/dev/null; say "${ID:-unknown} ${VERSION_ID:-${VERSION_CODENAME:-}}")
     say "uid=$(id -u)"
@@ -213,6 +227,8 @@ keep_module() {  # SHA256; the module comes on standard input
     mkdir -p "$MODULES"
     new=$(mktemp "$MODULES/.new.XXXXXX") || die "cannot write $MODULES"
     trap 'rm -f "$new"' EXIT
+    trap 'exit 1' HUP INT TERM  # dash runs no EXIT trap for a signal that it does not trap
+    find "$MODULES" -maxdepth 1 -name '.new.*' -mmin +60 -exec rm -f {} +  # of a transfer that was killed
     gzip -dc >"$new" 2>/dev/null || die "module $1 did not arrive whole, or $MODULES has no room"
     sum=$(sha256sum <"$new") && [ "${sum%% *}" = "$1" ] || die "module $1 has another checksum after the transfer: send it again"
     mv "$new" "$MODULES/$1.ko"
@@ -230,14 +246,17 @@ who_am_i() {  # into $me
 # everybody owns only what is his (sticky, as /tmp) is good enough.
 no_trust_in_place() {  # true if there is none; $why says so
     who_am_i
-    for place in "$HOME_DIR" "$MODULES"; do
+    places=''
+    for place in "$HOME_DIR" "$MODULES" "$SWEEPS" "${SELF%/*}"; do
+        [ "$place" != "$SWEEPS" ] || [ -e "$place" ] || [ -L "$place" ] || continue  # it is made by whoever needs it
+        places="$places $place"
         why="$place is no directory that root alone can write"
         [ -d "$place" ] && [ ! -L "$place" ] || return 0
     done
     place=$HOME_DIR above=/.
     while place=${place%/*} && [ -n "$place" ]; do above="$above $place/."; done
     # shellcheck disable=SC2086  # HOME_DIR has no spaces
-    bad=$(find "$HOME_DIR" "$MODULES" $above -prune \( ! \( -user 0 -o -user "$me" \) -o -perm -020 -o -perm -002 \) \
+    bad=$(find $places $above -prune \( ! \( -user 0 -o -user "$me" \) -o -perm -020 -o -perm -002 \) \
         ! \( -path '*/.' -perm -1000 \) -print) || bad=${bad:-/.}
     bad=${bad%%"$NL"*}
     case $bad in
@@ -381,7 +400,7 @@ kernel_since() {  # ID; lines for the controller: booted again, what the kernel 
     read -r taint boot since 2>/dev/null <"$SWEEPS/$1/kernel" || return 0
     read -r booted </proc/sys/kernel/random/boot_id
     [ "$boot" = "$booted" ] || { echo "kernel booted"; return 0; }
-    said=$(dmesg 2>/dev/null | grep -E 'BUG: |WARNING: |Oops|soft lockup|general protection fault|blocked for more than')
+    said=$(dmesg 2>/dev/null | grep -E "$KERNEL_TROUBLE")
     [ -z "$said" ] || say "$said" | awk -v since="$since" '/^\[/ && substr($0, 2) + 0 >= since && n < 3 {print; n++}' \
         | while read -r line; do say "kernel said $(say "$line" | clean)"; done
     say "kernel taint $taint $(cat /proc/sys/kernel/tainted)"
@@ -498,7 +517,8 @@ start_session() {  # PROBE OUTPUT_MB [name=value ...]
         -p StandardInput=null -p StandardOutput="file:$dir/out" -p StandardError="file:$dir/err" \
         staprun -b 4 "$path" $window "$@" 2>"$dir/systemd-run" \
         || { say "session $probe failed 0 $(clean <"$dir/systemd-run")"; return 1; }
-    [ -z "$end" ] || ! has_word "$answering" "$probe" || watch_json "$id" "$probe" "$end"
+    [ -z "$end" ] || ! has_word "$answering" "$probe" || watch_json "$id" "$probe" "$end" 2>"$dir/systemd-run" \
+        || say "its answer will be lost: what keeps it did not start: $(clean <"$dir/systemd-run")" >"$dir/unanswered"
 }
 
 # Asked again and again while modules load, which is when a slow host has nothing to spare: no program is started for it.
@@ -599,6 +619,7 @@ PLAN
     [ -d "$SWEEPS" ] || mkdir -p "$SWEEPS" || die "cannot write $SWEEPS: no room?"
     check_manifest
     take_host || return 0
+    remove_old_spools
     # shellcheck disable=SC2086  # names of directories without spaces
     mkdir -p "$SWEEPS/$id/.modules/copies" $dirs || die "cannot write $SWEEPS: no room?"
     [ "$redaction" != no ] || true >"$SWEEPS/$id/unredacted" || die "cannot write $SWEEPS: no room?"
@@ -643,13 +664,19 @@ $refused
 REFUSED
     while read -r probe sha output_mb values; do
         has_word "$named" "$probe:$sha" || continue
+        set -f  # a value may hold * and is no pattern of names of files here
         # shellcheck disable=SC2086  # the values are words: name=value without spaces
         ! start_session "$probe" "$output_mb" $values || waiting="$waiting $probe"
+        set +f
     done <<PLAN
 $plan
 PLAN
     if [ -n "$window" ]; then  # they know all they need
-        for probe in $waiting; do say "session $probe started 0"; done
+        for probe in $waiting; do
+            why=''
+            [ ! -e "$SWEEPS/$id/$probe/unanswered" ] || read -r why <"$SWEEPS/$id/$probe/unanswered"
+            say "session $probe started 0${why:+ $why}"
+        done
     else
         poll_sessions
         while [ -n "$waiting" ] && [ $((up - began)) -lt "$arm_timeout" ]; do
