@@ -184,7 +184,7 @@ def test_abort_ends_every_sweep_and_leaves_what_was_sampled(lab: Lab, guard: Gua
     lab.ssh(
         HOST,
         f"sed s/fd_00000000_000000_0000_/fd_{OTHER}_/g /var/lib/fleetdiag/modules/{sha256_of(module)}.ko"
-        f" >/run/{other}.ko; staprun -L /run/{other}.ko fd_nonce=00ff00ff00ff00ff fd_ttl_ms=300000; rm /run/{other}.ko",
+        f" >/run/{other}.ko; staprun -L /run/{other}.ko fd_ttl_ms=300000; rm /run/{other}.ko",
     )
     assert loaded(lab, other)
     aborted = guard.install_and_abort()

@@ -200,3 +200,24 @@ def test_an_older_sweep_leaves_the_signed_module_of_the_running_one_alone(host: 
     assert host.loaded() == running == ["fd_00000000_000000_0000_nettop"]
     host.guard._call(f"stop {LATER}", None)
     assert host.loaded() == []
+
+
+# --- what everybody on a host can read
+
+
+@pytest.mark.parametrize("signature", [b"", b"\n~Module signature appended~\n"], ids=["patched", "signed"])
+def test_the_nonce_of_a_session_stands_on_no_command_line(host: GuardHost, signature: bytes) -> None:
+    reply = host.arm(SWEEP, "nettop", modules={"nettop": guardhost.module("nettop", signature)})
+    assert reply.sessions["nettop"][0] == "armed"
+    lines = {name: (host.run / name).read_text() for name in ("staprun", "systemd-run", "sed")}
+    assert all(SWEEP in text for name, text in lines.items() if name != "sed")
+    assert [name for name, text in lines.items() if guardhost.NONCE in text] == []
+    (session,) = host.collect(SWEEP, "nettop").sessions
+    assert gzip.decompress(session.out_gz).startswith(f"{guardhost.NONCE}\t1\t@armed\t".encode())
+    assert host.units() == []
+
+
+def test_every_module_has_the_place_where_its_nonce_goes() -> None:
+    (place,) = re.findall(r"^NONCE_PLACEHOLDER=(.*)$", (FILES / "guard.sh").read_text(), re.MULTILINE)
+    assert (FILES / "tapset" / "fleetdiag.stp").read_text().count(f'"{place}"') == 1
+    assert len(place) == len(guardhost.NONCE)

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 import pytest
-from modulehost import MODULE, PROBE, SHA256, SIGNED, SWEEP, Host
+from modulehost import MODULE, NONCE, PROBE, SHA256, SIGNED, SWEEP, Host
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import signing
@@ -25,7 +25,9 @@ def test_a_module_as_the_controller_signed_it_is_loaded_under_the_name_of_the_sw
     assert (reply.verdict, reply.manifest) == ("ok", "verified")
     assert reply.sessions[PROBE][0] == "armed"
     assert host.loaded.read_text() == f"fd_{SWEEP}_{PROBE}.ko\n"
-    assert host.module.read_bytes() == MODULE.replace(b"00000000_000000_0000", SWEEP.encode())
+    assert host.module.read_bytes() == (
+        MODULE.replace(b"00000000_000000_0000", SWEEP.encode()).replace(b"nonce_of_session", NONCE.encode())
+    )
 
 
 def test_one_byte_changed(host: Host) -> None:

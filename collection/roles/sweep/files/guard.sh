@@ -14,6 +14,7 @@
 #   guard.sh abort                   end and unload everything of every sweep; safe to repeat
 #   guard.sh forget ID               remove the spool of a collected sweep
 #   guard.sh unload ID PROBE         ExecStopPost= of a session: note the result, unload its module
+#   guard.sh nonce ID PROBE          give a session of a signed module its nonce, as soon as it is loaded
 #   guard.sh json ID PROBE           keep what a session serves as data.json, until it ends
 #   guard.sh redact                  a filter: text without secrets, as everything a session printed passes it
 #
@@ -32,6 +33,7 @@ MODULES=$HOME_DIR/modules
 LOCK=/run/fleetdiag.lock
 CRASHES=$HOME_DIR/crashes
 PLACEHOLDER=00000000_000000_0000
+NONCE_PLACEHOLDER=nonce_of_session
 KEEP_MODULES=64
 KEEP_SPOOL_DAYS=7
 SELF=$0
@@ -69,6 +71,7 @@ is_id() {
 }
 is_probe() { case $1 in '' | [!a-z]* | *[!a-z0-9_]*) return 1 ;; esac; }
 is_number() { case $1 in '' | *[!0-9]*) return 1 ;; esac; [ ${#1} -le 15 ]; }
+is_nonce() { case $1 in *[!0-9a-f]*) return 1 ;; esac; [ ${#1} -eq ${#NONCE_PLACEHOLDER} ]; }
 is_sha() { case $1 in *[!0-9a-f]*) return 1 ;; esac; [ ${#1} -eq 64 ]; }
 is_loaded() { [ -d "/proc/systemtap/$1" ] || grep -q "^$1 " /proc/modules; }
 has_line() { case "$NL$1$NL" in *"$NL$2$NL"*) ;; *) return 1 ;; esac; }  # TEXT LINE
@@ -303,7 +306,8 @@ MANIFEST
 }
 
 # The cached module is compiled under a placeholder id; the id of this sweep takes its place, byte for byte as long,
-# so that module, unit and spool of a session carry the same name and the cache is never built twice.
+# so that module, unit and spool of a session carry the same name and the cache is never built twice. So does the nonce
+# of the session, which must stand on no command line, where everybody can read it.
 # What is looked at is a copy that nobody else can reach, so that it is also what is loaded.
 name_modules() {  # PROBE:SHA256 ...; those to load go into $named, "PROBE WHY" lines of the others into $refused
     named='' refused='' answering='' copies="$SWEEPS/$id/.modules/copies" files='' good=''
@@ -344,6 +348,12 @@ name_modules() {  # PROBE:SHA256 ...; those to load go into $named, "PROBE WHY" 
 
 refuse() { refused="$refused$1 $2$NL"; }  # PROBE WHY
 
+nonce_of() {  # PROBE; into $nonce
+    nonce=${nonces#*" $1="}
+    nonce=${nonce%% *}
+    is_nonce "$nonce" || nonce=$NONCE_PLACEHOLDER  # a module that asks for none
+}
+
 path_of() { module_of "$id" "$1" && path="$SWEEPS/$id/.modules/$module.ko"; }  # PROBE; into $path
 
 name_module() {  # PROBE SHA256
@@ -358,7 +368,11 @@ name_module() {  # PROBE SHA256
         true 2>/dev/null >"$SWEEPS/$id/signed.$1" && path_of "$1" && mv "$copy" "$path"
     else
         path_of "$1"
-        sed "s/fd_${PLACEHOLDER}_/fd_${id}_/g" "$copy" >"$path" 2>/dev/null
+        nonce_of "$1"
+        sed -f /dev/fd/3 "$copy" >"$path" 2>/dev/null 3<<NAMES
+s/fd_${PLACEHOLDER}_/fd_${id}_/g
+s/$NONCE_PLACEHOLDER/$nonce/g
+NAMES
     fi || { refuse "$1" "no room for the module"; return 1; }
 }
 
@@ -503,6 +517,10 @@ smoke() {  # SHA256: a trivial module must load and print before anything else i
 start_session() {  # PROBE OUTPUT_MB [name=value ...]
     probe=$1 output_mb=$2
     shift 2
+    for value; do
+        shift
+        [ "${value%%=*}" = fd_nonce ] || set -- "$@" "$value"
+    done
     dir="$SWEEPS/$id/$probe"
     [ ! -e "$SWEEPS/$id/aborted" ] || { say "session $probe failed 0 the sweep was aborted"; return 1; }
     path_of "$probe"
@@ -517,8 +535,25 @@ start_session() {  # PROBE OUTPUT_MB [name=value ...]
         -p StandardInput=null -p StandardOutput="file:$dir/out" -p StandardError="file:$dir/err" \
         staprun -b 4 "$path" $window "$@" 2>"$dir/systemd-run" \
         || { say "session $probe failed 0 $(clean <"$dir/systemd-run")"; return 1; }
+    [ ! -e "$SWEEPS/$id/signed.$probe" ] || give_nonce || return 1
     [ -z "$end" ] || ! has_word "$answering" "$probe" || watch_json "$id" "$probe" "$end" 2>"$dir/systemd-run" \
         || say "its answer will be lost: what keeps it did not start: $(clean <"$dir/systemd-run")" >"$dir/unanswered"
+}
+
+# A signed module cannot have its nonce before it is loaded, which may be a while from now.
+give_nonce() {
+    nonce_of "$probe"
+    say "$nonce" 2>/dev/null >"$dir/nonce" && systemd-run --quiet --no-block --unit="fd-$id-$probe-nonce" \
+        -p RuntimeMaxSec=$((ttl + 15)) -p LimitFSIZE=64K -p UMask=0077 /bin/sh "$SELF" nonce "$id" "$probe" 2>"$dir/systemd-run" \
+        || { say "session $probe failed 0 its nonce cannot be given to it: $(clean <"$dir/systemd-run")"; return 1; }
+}
+
+nonce() {  # ID PROBE
+    { is_id "$1" && is_probe "$2"; } || die "nonce: not a session: '$1' '$2'"
+    dir="$SWEEPS/$1/$2"
+    module_of "$1" "$2"
+    until [ -e "/proc/systemtap/$module/nonce" ] || [ -e "$dir/result" ]; do sleep 0.2; done
+    read -r nonce <"$dir/nonce" && say "$nonce" >"/proc/systemtap/$module/nonce"
 }
 
 # Asked again and again while modules load, which is when a slow host has nothing to spare: no program is started for it.
@@ -603,10 +638,11 @@ arm() {
     # shellcheck disable=SC2086  # pairs of words
     has_still $least || return 0
     ! no_trust_in_place || die "$why: nothing is loaded from there; take that right away (chmod, chown)"
-    missing='' shas=$smoke_sha modules='' dirs='' probes=''
-    while read -r probe sha _; do
+    missing='' shas=$smoke_sha modules='' dirs='' probes='' nonces=' '
+    while read -r probe sha _ values; do
         [ -n "$probe" ] || continue
         is_probe "$probe" || die "arm: '$probe' is not a probe name"
+        case $values in fd_nonce=*) values=${values#*=} nonces="$nonces$probe=${values%% *} " ;; esac
         probes="$probes $probe" shas="$shas $sha" modules="$modules $probe:$sha" dirs="$dirs $SWEEPS/$id/$probe"
     done <<PLAN
 $plan
@@ -777,6 +813,7 @@ finish() {  # ID
         { read -r result _ <"$SWEEPS/$1/$probe/result"; } 2>/dev/null
         [ "$result" = success ] || units="$units fd-$1-$probe.service"
         [ ! -e "$SWEEPS/$1/$probe/json" ] || units="$units fd-$1-$probe-json.service"
+        [ ! -e "$SWEEPS/$1/$probe/nonce" ] || units="$units fd-$1-$probe-nonce.service"
     done
     if [ -n "$units" ]; then
         # shellcheck disable=SC2086  # names of units are words; one that is not there does not keep the others
@@ -907,6 +944,7 @@ case $verb in
     abort) abort ;;
     forget) forget "${1:-}" ;;
     unload) unload "${1:-}" "${2:-}" ;;
+    nonce) nonce "${1:-}" "${2:-}" ;;
     json) json "${1:-}" "${2:-}" ;;
     redact) redact 2>/dev/null ;;
     *) die "guard.sh: unknown verb '$verb'" ;;
