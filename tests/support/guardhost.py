@@ -221,6 +221,13 @@ class GuardHost:
     def collect(self, sweep: str, *probes: str) -> hostctl.Collected:
         return self.guard.collect(sweep, dict.fromkeys(probes, 1 << 22))
 
+    def end_session(self, sweep: str, probe: str) -> None:
+        """Let a session end before its time; return when its unit is gone."""
+        unit = self.run / "units" / f"fd-{sweep}-{probe}"
+        ended = f"[ ! -e /run/units/{unit.name} ] && [ -e {HOME}/sweeps/{sweep}/{probe}/result ]"
+        self.sh(f"pkill -TERM -g {(unit / 'pid').read_text().strip()} -x sleep")
+        self.sh(f"timeout 60 bash -c 'until {ended}; do sleep 0.1; done'")
+
     def close(self) -> None:
         """End its sessions and what is mounted in it."""
         for unit in (self.run / "units").glob("*/pid"):

@@ -221,3 +221,46 @@ def test_every_module_has_the_place_where_its_nonce_goes() -> None:
     (place,) = re.findall(r"^NONCE_PLACEHOLDER=(.*)$", (FILES / "guard.sh").read_text(), re.MULTILINE)
     assert (FILES / "tapset" / "fleetdiag.stp").read_text().count(f'"{place}"') == 1
     assert len(place) == len(guardhost.NONCE)
+
+
+# --- how sessions begin and end
+
+
+def test_nothing_of_the_login_reaches_the_trivial_module(host: GuardHost) -> None:
+    own = {"SYSTEMTAP_STAPRUN": "/tmp/evil", "STAP_FIPS_OVERRIDE": "1", "TMPDIR": "/tmp/evil", "GZIP": "-k"}
+    host.set_environment(**own, LD_PRELOAD="/tmp/evil.so", SYSTEMTAP_REAL_UID="7")
+    assert host.arm(SWEEP, "nettop", smoke=True).smoke == "passed"
+    seen = dict(line.partition("=")[::2] for line in (host.run / "environment.smoke").read_text().splitlines())
+    assert seen.keys() <= {"PATH", "LC_ALL", "PWD", "SHLVL", "OLDPWD", "_"}  # those of the stand-in's own shell, too
+
+
+def test_how_a_session_ended_is_known_though_the_disk_is_full(make: Make) -> None:
+    host = make(place=guardhost.small_tmpfs(1200))
+    host.guard.install_and_preflight()
+    host.arm(SWEEP, "nettop")
+    fill(host)
+    host.end_session(SWEEP, "nettop")
+    (session,) = host.collect(SWEEP, "nettop").sessions
+    assert (session.result, session.status) == ("exit-code", "143")
+
+
+def test_what_cannot_be_unloaded_is_tried_again_by_the_timer(host: GuardHost) -> None:
+    host.arm(SWEEP, "nettop")
+    assert f"--unit=fd-{SWEEP}-reap --on-active=660 --on-unit-active=300 " in (host.run / "systemd-run").read_text()
+    (host.run / "stuck").touch()
+    assert host.collect(SWEEP, "nettop").residue == [f"fd_{SWEEP}_nettop"]
+    host.guard.forget(SWEEP)
+    assert host.units() == [f"fd-{SWEEP}-reap.timer"]
+    (host.run / "stuck").unlink()
+    host.sh(f"/bin/sh {host.guard.path} reap {SWEEP}")
+    assert (host.loaded(), host.units()) == ([], [])
+
+
+def test_an_answer_that_is_kept_cannot_fill_the_disk(host: GuardHost) -> None:
+    host.arm(SWEEP, "nettop")
+    folder = host.run / "proc/systemtap" / f"fd_{SWEEP}_nettop"
+    (folder / "window").touch()
+    (folder / "data.json").touch()
+    assert host.guard.go(SWEEP, 1, 2) == {"nettop": True}
+    (watcher,) = re.findall("^.*-json.*$", (host.run / "systemd-run").read_text(), re.MULTILINE)
+    assert " -p LimitFSIZE=1M " in watcher

@@ -14,7 +14,8 @@ from modulehost import MODULE, PROBE, SHA256, SWEEP, SYSTEMD_RUN, Host
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import FILES, SessionPlan
 
-OLD = time.time() - 30 * 86400
+OLD = time.time() - 40 * 86400
+HOURS_AGO = time.time() - 7200
 KERNEL = """\
 BUG: kernel NULL pointer dereference, address: 0000000000000008
 BUG: unable to handle page fault for address: ffffb0e000000000
@@ -74,6 +75,10 @@ ABOUT = (
 )
 
 
+def sum_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
 @pytest.fixture
 def host(tmp_path: Path) -> Host:
     return Host(tmp_path)
@@ -108,6 +113,55 @@ def test_arm_removes_what_nobody_came_back_for(host: Host) -> None:
     os.utime(spool, (OLD, OLD))
     assert host.arm().verdict == "ok"
     assert not spool.exists()
+
+
+def test_the_oldest_spools_make_room(tmp_path: Path) -> None:
+    host = Host(tmp_path, {"KEEP_SPOOL_MB=4096": "KEEP_SPOOL_MB=4"})
+    spools = [host.home / "sweeps" / f"202611{day}_000000_aaaa" for day in (20, 21, 22, 23)]
+    for spool in spools:
+        (spool / PROBE).mkdir(parents=True)
+        (spool / PROBE / "out").write_bytes(bytes(3 << 19))
+        os.utime(spool, (HOURS_AGO, HOURS_AGO))
+    os.utime(spools[0], None)  # somebody may be about to collect it
+    host.arm()
+    assert [spool.exists() for spool in spools] == [True, False, True, True]
+
+
+def test_programs_that_nothing_uses_any_more_are_removed(host: Host) -> None:
+    ours = sorted((host.home / "guard").iterdir())
+    assert {path.suffix for path in ours} == {".sh", ".sed", ".words", ".signers", ".sums"}
+    other, left = (host.home / "guard" / name for name in ("0123456789abcdef.sh", "0123456789abcdef.sh.42"))
+    for path in (*ours, other, left):
+        path.touch()
+        os.utime(path, (OLD, OLD))
+    host.arm()  # by which ours are used
+    host.run(f"exec /bin/sh {host.guard.path} preflight", None)
+    assert sorted((host.home / "guard").iterdir()) == ours
+
+
+def test_the_module_that_was_not_used_for_longest_makes_room(tmp_path: Path) -> None:
+    host = Host(tmp_path, {"KEEP_MODULES=64": "KEEP_MODULES=2"})
+    older, newer, newest = (host.home / "modules" / f"{sum_of(data)}.ko" for data in (MODULE, b"2", b"3"))
+    host.guard.put(newer.stem, b"2")
+    for age, path in enumerate((newer, older)):
+        os.utime(path, (HOURS_AGO - age, HOURS_AGO - age))
+    host.arm()
+    host.guard.put(newest.stem, b"3")
+    assert [path.exists() for path in (older, newer, newest)] == [True, False, True]
+
+
+@pytest.mark.parametrize(("kernel", "state"), [(os.uname().release, "armed"), ("6.1.0-1-amd64", "failed")])
+def test_a_module_for_another_kernel_is_not_loaded(host: Host, kernel: str, state: str) -> None:
+    module = MODULE + f"\0vermagic={kernel} SMP preempt mod_unload modversions \0".encode()
+    host.guard.put(sum_of(module), module)
+    found, _, said = host.arm(sum_of(module)).sessions[PROBE]
+    assert found == state
+    assert host.loaded.exists() == (state == "armed")
+    assert said == (
+        ""
+        if state == "armed"
+        else f"its module is compiled for kernel {kernel}, and {os.uname().release} runs here: sweep again"
+    )
 
 
 def test_what_a_cut_transfer_left_is_removed_with_the_next(host: Host) -> None:

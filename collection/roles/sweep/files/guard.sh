@@ -25,7 +25,7 @@
 set -u
 umask 077
 export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
-unset SYSTEMTAP_STAPRUN SYSTEMTAP_RUNTIME LD_PRELOAD LD_LIBRARY_PATH
+unset SYSTEMTAP_STAPRUN SYSTEMTAP_RUNTIME LD_PRELOAD LD_LIBRARY_PATH TMPDIR GZIP POSIXLY_CORRECT
 
 HOME_DIR=/var/lib/fleetdiag
 SWEEPS=$HOME_DIR/sweeps
@@ -36,6 +36,8 @@ PLACEHOLDER=00000000_000000_0000
 NONCE_PLACEHOLDER=nonce_of_session
 KEEP_MODULES=64
 KEEP_SPOOL_DAYS=7
+KEEP_SPOOL_MB=4096
+KEEP_GUARD_DAYS=30
 SELF=$0
 RULES=${SELF%.sh}.sed
 WORDS=${SELF%.sh}.words
@@ -180,12 +182,25 @@ mem_available_mb() {
 }
 first_word_in_brackets() { sed -n 's/.*\[\([a-z]*\)\].*/\1/p' "$1" 2>/dev/null; }
 
-# What a controller that died never came back for.
-remove_old_spools() { find "$SWEEPS" -mindepth 1 -maxdepth 1 -mtime +$KEEP_SPOOL_DAYS -exec rm -rf {} +; }
+# What a controller that died never came back for, and, beyond some room, the oldest that is an hour old.
+remove_old_spools() {
+    set -- "$SWEEPS"/*
+    [ "$*" != "$SWEEPS/${id:-}" ] || return 0  # nothing but our own
+    find "$SWEEPS" -mindepth 1 -maxdepth 1 -mtime +$KEEP_SPOOL_DAYS -exec rm -rf {} +
+    holder=''
+    { read -r holder _ <"$LOCK"; } 2>/dev/null
+    total=0
+    find "$SWEEPS" -mindepth 1 -maxdepth 1 -mmin +60 ! -name "${holder:-none}" -exec du -sm {} + | sort -rk 2 \
+        | while read -r mb spool; do
+            total=$((total + mb))
+            [ $total -le $KEEP_SPOOL_MB ] || rm -rf "$spool"
+        done
+}
 
 preflight() {
     mkdir -p "$SWEEPS" "$MODULES" && install_rules || die "cannot write $HOME_DIR: free space or remount it writable"
     remove_old_spools
+    find "$HOME_DIR/guard" -type f -mtime +$KEEP_GUARD_DAYS -exec rm -f {} +  # of other versions and controllers
     # shellcheck disable=SC1091
     distribution=$(. /etc/os-release 2>/dev/null; say "${ID:-unknown} ${VERSION_ID:-${VERSION_CODENAME:-}}")
     say "uid=$(id -u)"
@@ -235,7 +250,7 @@ keep_module() {  # SHA256; the module comes on standard input
     gzip -dc >"$new" 2>/dev/null || die "module $1 did not arrive whole, or $MODULES has no room"
     sum=$(sha256sum <"$new") && [ "${sum%% *}" = "$1" ] || die "module $1 has another checksum after the transfer: send it again"
     mv "$new" "$MODULES/$1.ko"
-    # the oldest modules make room, so that a long-lived host does not collect every probe it ever ran
+    # those that were used longest ago make room, so that a long-lived host does not collect every probe it ever ran
     # shellcheck disable=SC2012
     ls -1t "$MODULES" | sed -n "$((KEEP_MODULES + 1)),\$p" | while read -r old; do rm -f "${MODULES:?}/$old"; done
 }
@@ -337,7 +352,10 @@ name_modules() {  # PROBE:SHA256 ...; those to load go into $named, "PROBE WHY" 
     # shellcheck disable=SC2086
     cp $files "$copies" 2>/dev/null || room=no
     sums=$(cd "$copies" && sha256sum -- *.ko 2>/dev/null)
-    marks=$(cd "$copies" && grep -aoHE 'data\.json|~Module signature appended~$' -- *.ko 2>/dev/null)
+    marks=$(cd "$copies" && grep -aoHE 'data\.json|~Module signature appended~$|vermagic=[!-~]+' -- *.ko 2>/dev/null)
+    read -r release </proc/sys/kernel/osrelease
+    # shellcheck disable=SC2086
+    touch -c $files "$SELF" "$RULES" "$WORDS" "$SIGNERS" "$SUMS" 2>/dev/null  # what is used is not old
     for word in $good; do
         name_module "${word%:*}" "${word#*:}" || continue
         named="$named $word"
@@ -362,6 +380,11 @@ name_module() {  # PROBE SHA256
         [ $room = yes ] || { refuse "$1" "no room for the module"; return 1; }
         rm -f "${MODULES:?}/$2.ko"
         refuse "$1" "the module on the host is damaged: not what its checksum says; removed"
+        return 1
+    fi
+    compiled_for=${marks##*"$2.ko:vermagic="}
+    if [ "$compiled_for" != "$marks" ] && [ "${compiled_for%%"$NL"*}" != "$release" ]; then
+        refuse "$1" "its module is compiled for kernel ${compiled_for%%"$NL"*}, and $release runs here: sweep again"
         return 1
     fi
     if has_line "$marks" "$2.ko:~Module signature appended~"; then
@@ -494,7 +517,7 @@ take_host() {  # two sweeps that come at the same moment must not both find it f
     mkdir -p "$SWEEPS/$id" || die "cannot write $SWEEPS: no room?"
     say "$id $by" >"$LOCK"
     if [ "$fresh" = yes ] || ! systemctl -q is-active "fd-$id-reap.timer"; then
-        systemd-run --quiet --unit="fd-$id-reap" --on-active=$((ttl + 60)) --timer-property=AccuracySec=5s \
+        systemd-run --quiet --unit="fd-$id-reap" --on-active=$((ttl + 60)) --on-unit-active=300 --timer-property=AccuracySec=5s \
             /bin/sh "$SELF" reap "$id" || die "cannot arm the timer that cleans up: is systemd running?"
     fi
     exec 9>&-
@@ -507,7 +530,7 @@ smoke() {  # SHA256: a trivial module must load and print before anything else i
     name_modules "smoke:$1"
     [ -n "$named" ] || { say "${refused#smoke }"; return 1; }
     path_of smoke
-    timeout -k 5 60 staprun "$path" >"$said.out" 2>"$said.err"
+    timeout -k 5 60 env -i PATH="$PATH" LC_ALL=C staprun "$path" >"$said.out" 2>"$said.err"
     ! is_loaded "$module" || staprun -d "$module" 2>/dev/null
     grep -q '^fleetdiag-smoke-ok' "$said.out" && return
     (cat "$said.err"; dmesg 2>/dev/null | tail -n 3) | clean
@@ -524,6 +547,9 @@ start_session() {  # PROBE OUTPUT_MB [name=value ...]
     dir="$SWEEPS/$id/$probe"
     [ ! -e "$SWEEPS/$id/aborted" ] || { say "session $probe failed 0 the sweep was aborted"; return 1; }
     path_of "$probe"
+    # room for how it ends, which a full disk must not take
+    { say "$output_mb" >"$dir/limit" && say "                                                  " >"$dir/ends"; } 2>/dev/null \
+        || { say "session $probe failed 0 no room in $dir"; return 1; }
     # shellcheck disable=SC2086  # the window is two words, or none
     systemd-run --quiet --no-block --unit="fd-$id-$probe.service" \
         -p Description="fleetdiag probe $probe of sweep $id" \
@@ -746,8 +772,9 @@ go() {
 # A script may not print but answer: SystemTap's way is a file that is there as long as the session. Its last answer
 # is kept, and comes behind what the session printed.
 watch_json() {  # ID PROBE END
+    { read -r mb <"$SWEEPS/$1/$2/limit"; } 2>/dev/null || mb=1
     systemd-run --quiet --unit="fd-$1-$2-json" -p RuntimeMaxSec=$(($3 / 1000 - $(date +%s) + 30)) \
-        -p CPUWeight=20 -p IOWeight=20 -p MemoryMax=32M -p UMask=0077 /bin/sh "$SELF" json "$1" "$2"
+        -p LimitFSIZE="${mb}M" -p CPUWeight=20 -p IOWeight=20 -p MemoryMax=32M -p UMask=0077 /bin/sh "$SELF" json "$1" "$2"
 }
 
 json() {  # ID PROBE
@@ -795,7 +822,10 @@ unload_modules() {  # MODULE ...; those that stay are in $residue
     done
 }
 
-note_result() { [ ! -d "$1" ] || [ -e "$1/result" ] || say "${SERVICE_RESULT:-stopped} ${EXIT_STATUS:-0} ${cpu:-0}" >"$1/result"; }  # DIR
+note_result() {  # DIR; written over the room that was kept for it, which needs none on the disk
+    [ ! -d "$1" ] || [ -s "$1/result" ] \
+        || { say "${SERVICE_RESULT:-stopped} ${EXIT_STATUS:-0} ${cpu:-0}" 1<>"$1/ends" && mv "$1/ends" "$1/result"; } 2>/dev/null
+}
 
 # Ends and unloads everything of a sweep; the spool stays. Nothing here needs a disk that can be written: what a session
 # came to is noted last, and where that fails it is only not noted.
@@ -821,11 +851,11 @@ finish() {  # ID
     fi
     # shellcheck disable=SC2046  # names of modules are words
     unload_modules $(ours_loaded "$1")
-    systemctl -q stop "fd-$1-reap.timer" 2>/dev/null
+    [ -n "$residue" ] || systemctl -q stop "fd-$1-reap.timer" 2>/dev/null  # which comes again for what could not be unloaded
     restore_sysctls "$1"
     free_host "$1"
     for module in $residue; do say "residue $module"; done
-    for probe in $sessions; do note_result "$SWEEPS/$1/$probe" 2>/dev/null; done
+    for probe in $sessions; do note_result "$SWEEPS/$1/$probe"; done
     return 0
 }
 
