@@ -7,12 +7,12 @@ import hashlib
 import re
 from pathlib import Path
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.files import state_dir
 
 FORMAT = 1
 PHASES = ("preflight", "arm", "go", "collect")
-ID = re.compile(r"\d{8}_\d{6}_[0-9a-f]{4}")
 PLAIN_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 HASHED_HOST = re.compile(r"h_[0-9a-f]{16}")
 HOST_FILE = re.compile(r"[a-z][a-z0-9_]*\.(out\.gz|err)")
@@ -32,8 +32,8 @@ def host_dir(name: str) -> str:
 
 
 def is_id(name: str) -> bool:
-    """True for the name of a run directory."""
-    return ID.fullmatch(name) is not None
+    """Return whether this is the name of a run directory, which is the id of its sweep."""
+    return untrusted.SWEEP.fits(name)
 
 
 def default_runs_dir() -> Path:

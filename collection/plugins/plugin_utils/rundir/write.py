@@ -26,9 +26,9 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.access 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import (
     FORMAT,
     HOST_FILE,
-    ID,
     check_phase,
     host_dir,
+    is_id,
     run_file,
 )
 
@@ -39,7 +39,7 @@ MAX_EVENTS_BYTES = 32 * 1024 * 1024
 def create(runs_dir: Path, sweep: Mapping[str, Any]) -> Path:
     """Make `runs_dir/<id>` with `sweep.json` in it. Errors: an id that is none, or that is there already."""
     sweep_id = str(sweep.get("id", ""))
-    if not ID.fullmatch(sweep_id):
+    if not is_id(sweep_id):
         raise FleetdiagError(f"sweep id {sweep_id!r} is not YYYYMMDD_HHMMSS_xxxx; let fleetdiag make it")
     path = Path(runs_dir) / sweep_id
     try:
