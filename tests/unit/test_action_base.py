@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,9 @@ def test_an_exception_of_one_host_is_a_sentence_of_that_host(tmp_path: Path, run
     assert done["web2"]["msg"].endswith(REPORT_IT)
 
 
+ROOM: dict[str, Any] = {"most_bytes": 1 << 40, "large": "too large"}
+
+
 def _try_for_ever() -> None:
     """As Ansible's connections do: whatever Exception ends it, it is tried again."""
     while True:
@@ -110,15 +114,46 @@ def _try_for_ever() -> None:
 def test_what_never_ends_is_ended_and_the_timeout_of_the_task_goes_on() -> None:
     signal.alarm(5000)
     try:
-        with pytest.raises(FleetdiagError, match="too late"), within(1, "too late"):
+        with pytest.raises(FleetdiagError, match="too late"), within(1, "too late", **ROOM):
             _try_for_ever()
         assert 1000 < signal.alarm(0) <= 5000
     finally:
         signal.alarm(0)
 
 
+def test_what_fills_the_memory_is_ended() -> None:
+    taken: list[bytes] = []
+
+    def take() -> None:
+        """What is taken beyond the most that this process ever had, at a pace that a busy machine can follow."""
+        while len(taken) < 250:
+            taken.append(b"x" * (4 << 20))
+            threading.Event().wait(0.01)
+
+    with (
+        pytest.raises(FleetdiagError, match="too large"),
+        within(600, "too late", most_bytes=32 << 20, large="too large"),
+    ):
+        take()
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_the_timeout_of_the_task_ends_what_would_have_longer() -> None:
+    def of_the_task(*_: object) -> None:
+        raise TimeoutError("of the task")
+
+    before = signal.signal(signal.SIGALRM, of_the_task)
+    signal.alarm(1)
+    try:
+        with pytest.raises(TimeoutError, match="of the task"), within(600, "too late", **ROOM):
+            threading.Event().wait(60)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_what_ends_in_time_is_left_alone() -> None:
-    with within(1000, "too late"):
+    with within(1000, "too late", **ROOM):
         pass
     assert signal.alarm(0) == 0
     assert signal.getsignal(signal.SIGALRM) == signal.SIG_DFL

@@ -17,7 +17,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
     host_cache,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import window as sweep_window
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.arming import collect_timeout_s
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.arming import (
+    collect_bytes,
+    collect_timeout_s,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.host_cache import HostMemory
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import (
     REDACTION_GROWTH,
@@ -47,8 +50,12 @@ class ActionModule(FleetdiagAction):
         guard = self.guard()
         accepted = {name: REDACTION_GROWTH * limit for name, limit in limits.items()}
         timeout_s = collect_timeout_s(probes)
-        late = f"it has not handed over its output within {timeout_s} s; bring it with: fleetdiag collect {run}"
-        with within(timeout_s, late):  # everybody waits for the report, and an answer without end fills the memory
+        late = (
+            f"it has not handed over its output within {timeout_s} s; bring it with: fleetdiag collect {run}"
+        )
+        large = "it sends more than all its sessions may print, so nothing of that is kept: look what answers so there"
+        # Everybody waits for the report, and an answer without end would fill the memory.
+        with within(timeout_s, late, most_bytes=collect_bytes(probes), large=large):
             try:
                 collected = guard.collect(sweep["id"], accepted)
             except TransferError:  # all is still on the host

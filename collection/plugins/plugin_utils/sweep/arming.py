@@ -17,6 +17,8 @@ FLUSH_S = 1.0  # staprun hands output on every 0.2 s; `end` probes print after t
 TTL_MARGIN_S = 120
 COLLECT_S = 120  # to unload modules on a machine that is busy
 COLLECT_S_PER_MB = 2  # of output that is redacted, packed and sent
+COLLECT_BYTES = 64 << 20
+COLLECT_COPIES = 6  # of what was sent, while it is read and unpacked
 TOLD_TTL_MARGIN_S = 60
 # A script whose lines carry no time is told it between them, so often in a window.
 STAMPS = 3000
@@ -36,6 +38,11 @@ def ttl_s(arm_timeout: int, window_s: int) -> int:
 def collect_timeout_s(probes: Iterable[Probe]) -> int:
     """How long a host may take to hand over its output: as much as its limits allow, whatever the window."""
     return COLLECT_S + COLLECT_S_PER_MB * sum(probe.limits.output_mb for probe in probes)
+
+
+def collect_bytes(probes: Iterable[Probe]) -> int:
+    """Return how much memory an answer with the output of one host may take: packed, it is in several copies."""
+    return COLLECT_BYTES + COLLECT_COPIES * sum(probe.limits.output_mb << 20 for probe in probes)
 
 
 def told_ttl_s(now: float, end: float) -> int:
