@@ -264,3 +264,11 @@ def test_an_answer_that_is_kept_cannot_fill_the_disk(host: GuardHost) -> None:
     assert host.guard.go(SWEEP, 1, 2) == {"nettop": True}
     (watcher,) = re.findall("^.*-json.*$", (host.run / "systemd-run").read_text(), re.MULTILINE)
     assert " -p LimitFSIZE=1M " in watcher
+
+
+def test_nobody_but_root_reads_what_is_kept_on_a_host(host: GuardHost) -> None:
+    (host.run / "prints").write_text("mysqld --password=hunter2\n")
+    host.arm(SWEEP, "nettop", "slow_open")
+    host.collect(SWEEP, "nettop", "slow_open")
+    assert host.sh(f"find {HOME} -type f | wc -l") != "0"
+    assert host.sh(f"find {HOME} -perm /077") == ""
