@@ -32,6 +32,8 @@ Internal error: Oops: 0000000096000004 [#1] SMP
 Unable to handle kernel NULL pointer dereference at virtual address 0000000000000008
 WARNING: CPU: 1 PID: 77 at kernel/rcu/tree.c:12 rcu_x+0x1/0x2
 WARNING: kernel/rcu/tree.c:12 at rcu_x+0x1/0x2, CPU#1: python3/77
+WARNING: CPU: 1 UID: 0 PID: 77 at kernel/rcu/tree.c:12 rcu_x+0x1/0x2
+WARNING: at rcu_x+0x1/0x2, CPU#1: python3/77
 WARNING: possible circular locking dependency detected
 kernel BUG at fs/ext4/inode.c:1234!
 watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [python3:77]
@@ -53,6 +55,7 @@ NAMES = (
     *(
         "WARNING: CPU: 1",
         "WARNING: a.c:12",
+        "WARNING: at a+0",
         "kernel BUG at a",
         "INFO: task a:1",
         "rcu: INFO: rcu_a",

@@ -55,7 +55,7 @@ BUG: ((spin|rw)lock (bad magic|lockup|recursion|wrong |already |cpu )|using (smp
 BUG: K[A-Z]+: [a-z -]+ in [a-z_]|kernel BUG at [^ ]+:[0-9]+!\$|Internal error: [A-Z]|Unable to handle kernel |\
 (Oops: )?(Oops|invalid opcode|divide error|stack segment|double fault): [0-9a-f]{4} [[]#[0-9]+[]]( [A-Z]|\$)|\
 (Oops: )?general protection fault, |Watchdog detected hard LOCKUP|\
-WARNING: (CPU: [0-9]+ PID: [0-9]+ at |[a-zA-Z0-9_/.-]+:[0-9]+ at [^ ]+[+]0x[0-9a-f]+/0x)|\
+WARNING: (CPU: [0-9]+ (UID: [0-9]+ )?PID: [0-9]+ at |([a-zA-Z0-9_/.-]+:[0-9]+ )?at [^ ]+[+]0x[0-9a-f]+/0x)|\
 WARNING: (possible (circular|recursive|irq) |suspicious RCU |inconsistent lock |bad unlock balance)|\
 (rcu: )?INFO: rcu_[a-z_]+ (self-)?detected |INFO: task .*:[0-9]+ blocked for more than [0-9]+ seconds)"
 
