@@ -18,6 +18,12 @@ LAB_PACKAGES := $(filter-out haproxy chromium% systemtap busybox,$(PACKAGES))
 export ANSIBLE_COLLECTIONS_PATH := $(ROOT)/.collections
 export PATH := $(BIN):$(PATH)
 
+# Groups of integration tests that run side by side. 3 take 10 GB of memory; with 1 a machine of 8 GB does.
+WORKERS ?= 3
+INTEGRATION = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations=40
+# The tests have a lab and a memory of hosts that are this checkout's own.
+lab-test test test-all: export XDG_STATE_HOME := $(ROOT)/build/state
+
 PROBES ?= fs_calltrace nettop disktop slow_open
 WINDOW ?= 30s
 
@@ -63,11 +69,15 @@ fuzz: venv  ## Damaged run directories and hostile texts for an hour: [FLEETDIAG
 
 .PHONY: lab-test
 lab-test: venv packages  ## The tests on the embedded lab (minutes)
-	@$(BIN)/python -m pytest -m lab
+	@$(INTEGRATION) -m lab tests/integration
 
 .PHONY: test
 test: lint packages unit  ## Everything: lint, unit tests, then the tests on the embedded lab
-	@$(BIN)/python -m pytest --durations=40 tests/integration
+	@$(INTEGRATION) tests/integration
+
+.PHONY: test-all
+test-all: lint packages unit  ## make test, test-long, test-target-mode and test-site together
+	@FLEETDIAG_TEST_LONG=1 FLEETDIAG_TEST_TARGET_MODE=1 FLEETDIAG_TEST_SITE=1 $(INTEGRATION) tests/integration
 
 .PHONY: test-debuginfo
 test-debuginfo: venv packages  ## The debuginfo path for one kernel: 5 GB on the lab's builder

@@ -13,10 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
+from fleetdiag import paths
 from fleetdiag.lab.model import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
 WEB = ("web1", "web2", "web3")
+# Tests that run side by side have a lab and a memory of its hosts for each process.
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    os.environ["XDG_STATE_HOME"] = str(paths.state_dir() / worker)
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / '.collections'}"}
 
 

@@ -26,6 +26,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import r
 from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
+LAB = ("builder",)
 
 PLAY = """\
 - hosts: target1

@@ -12,6 +12,7 @@ from sweeps import coverage, left_behind, newest, report_of, sweep
 from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
+LAB = ("builder", "web1", "web2")
 
 HOSTS = ("web1", "web2")
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+LAB = ("builder", "web1", "web2")
 ROOT = Path(__file__).resolve().parents[2]
 PROBE = "slow_open"
 
