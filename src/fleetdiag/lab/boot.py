@@ -19,6 +19,7 @@ from fleetdiag.lab import (
     machines_data,
     paths,
     requirements,
+    snapshots,
 )
 from fleetdiag.lab.images import BuiltImage
 from fleetdiag.lab.keys import Keys
@@ -64,8 +65,10 @@ def up(
             with held(cache_dir):
                 cache.drop_unfinished(cache_dir)
                 keys_ = keys.ensure(cache_dir)
-                _boot(missing, _images({*wanted, *state.running()}, keys_), keys_, state)
-                _prune(keys_, state)
+                built = _images({*wanted, *state.running()}, keys_)
+                chosen = accel.choose(cache_dir, next(iter(built.values())))
+                _boot(missing, built, chosen, keys_, state)
+                _prune(built, chosen, keys_, state)
         lab = _write_inventory(state, keys_, with_ghost)
         if not names and profile == "site":
             site.set_up(lab)
@@ -115,7 +118,9 @@ def _wanted(names: Sequence[str], with_old: bool) -> list[str]:
 
 def _kernels_of(names: Iterable[str]) -> list[str]:
     # The builder always has the kernels of the web machines: it need not be made again for each choice.
-    return list(dict.fromkeys([*machines_data.WEB, *(name for name in names if name in machines_data.MACHINES)]))
+    return list(
+        dict.fromkeys([*machines_data.WEB, *(name for name in names if name in machines_data.MACHINES)])
+    )
 
 
 def _images(names: Iterable[str], keys_: Keys) -> dict[Image, BuiltImage]:
@@ -127,16 +132,19 @@ def _images(names: Iterable[str], keys_: Keys) -> dict[Image, BuiltImage]:
         return dict(zip(wanted, pool.map(lambda image: images.ensure(image, keys_), wanted), strict=True))
 
 
-def _boot(missing: list[str], built: dict[Image, BuiltImage], keys_: Keys, state: State) -> None:
-    chosen = accel.choose(paths.cache_dir(), next(iter(built.values())))
+def _boot(missing: list[str], built: dict[Image, BuiltImage], chosen: str, keys_: Keys, state: State) -> None:
     given_up = Event()
     with ThreadPoolExecutor(_BOOTS_AT_ONCE) as boots, ThreadPoolExecutor(1) as beside:
         jobs: list[Future[object]] = [
-            boots.submit(machines.boot, machine, built[machine.image], chosen, state, given_up)
-            for machine in (machines_data.MACHINES[name] for name in reversed(missing) if name != machines_data.BUILDER)
+            boots.submit(machines.start, machine, built[machine.image], chosen, keys_, state, given_up)
+            for machine in (
+                machines_data.MACHINES[name] for name in reversed(missing) if name != machines_data.BUILDER
+            )
         ]
         # The builder waits for the mirror and its disk, the machines for an emulator: do both at once.
-        jobs.append(beside.submit(_builder, machines_data.BUILDER in missing, [*built.values()], keys_, state))
+        jobs.append(
+            beside.submit(_builder, machines_data.BUILDER in missing, [*built.values()], keys_, state)
+        )
         try:
             errors = [error for job in jobs if (error := job.exception())]
         except KeyboardInterrupt:
@@ -163,10 +171,13 @@ def _builder(missing: bool, built: list[BuiltImage], keys_: Keys, state: State) 
         build_host.start(folder, keys_, state)
 
 
-def _prune(keys_: Keys, state: State) -> None:
+def _prune(built: dict[Image, BuiltImage], chosen: str, keys_: Keys, state: State) -> None:
     in_use = {process.image for process in state.running().values()}
     current = {images.name(machine.image, keys_) for machine in machines_data.MACHINES.values()}
     cache.prune(paths.cache_dir(), in_use | current, "image")
+    of_today = [machine for machine in machines_data.MACHINES.values() if machine.image in built]
+    kept = {snapshots.name(machine, built[machine.image], chosen) for machine in of_today}
+    cache.prune(paths.cache_dir(), kept, "snapshot")
     # With and without the old kernel's headers.
     cache.prune(paths.cache_dir(), in_use, "builder", newest=2)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,18 @@ def test_a_builder_that_died_is_started_again(second: Path) -> None:
         assert lab.ssh("builder", "echo here").stdout == "here\n"
     finally:
         boot.down()
+
+
+def test_a_restored_machine_has_the_time_of_now_and_a_boot_of_its_own(second: Path) -> None:
+    asked = "cat /proc/sys/kernel/random/boot_id; date +%s.%N"
+    boots = []
+    try:
+        for _ in range(2):
+            lab = boot.up(["web1"], fresh=True)
+            before = time.time()
+            boot_id, there = lab.ssh("web1", asked).stdout.split()
+            assert before - 1 <= float(there) <= time.time() + 1
+            boots.append(boot_id)
+    finally:
+        boot.down()
+    assert len(set(boots)) == 2
