@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 from loopback import Fleet
-from loopsweeps import HOSTS, PROBES, SWEPT, bring, command, how, sweep
-from sweeps import coverage, fleetdiag, newest, report_of, wait_until, window_of
+from loopsweeps import HOSTS, PROBES, bring, command, how, sweep
+from sweeps import SWEPT, coverage, fleetdiag, newest, report_of, wait_until, window_of
 
 
 @pytest.fixture
