@@ -22,7 +22,7 @@ from fleetdiag.lab import boot, model
 
 FULL, LOOPBACK = "lab", "loopback"
 #: Groups that last longest; they begin first, in this order.
-LONGEST = (FULL, "builder+web1+web2", LOOPBACK, "builder")
+LONGEST = (FULL, "builder+web1+web2", "builder+web2", LOOPBACK, "builder")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -55,6 +55,7 @@ def _lab_as_found() -> Iterator[None]:
     if "PYTEST_XDIST_WORKER" in os.environ and not keep:
         boot.down()  # the lab of this process alone, which a run that was killed has left
     keep = keep or bool(boot.running().machines)
+    boot.prepare(with_old=True)  # the same builder for all labs, also where the cache is empty
     yield
     if not keep:
         boot.down()

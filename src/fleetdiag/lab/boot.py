@@ -63,9 +63,7 @@ def up(
         if missing:
             _preflight(state, missing)
             with held(cache_dir):
-                cache.drop_unfinished(cache_dir)
-                keys_ = keys.ensure(cache_dir)
-                built = _images({*wanted, *state.running()}, keys_)
+                keys_, built = _made({*wanted, *state.running()})
                 chosen = accel.choose(cache_dir, next(iter(built.values())))
                 _boot(missing, built, chosen, keys_, state)
                 _prune(built, chosen, keys_, state)
@@ -74,6 +72,15 @@ def up(
             site.set_up(lab)
     say(f"up: {', '.join(sorted(lab.machines))}; inventory {lab.inventory}")
     return lab
+
+
+def prepare(with_old: bool = False) -> None:
+    """Make the images and the builder's tree of the profile `web` where they are missing; nothing is started."""
+    names = _wanted(machines_data.PROFILES["web"], with_old)
+    _preflight(State(paths.state_dir()), names)
+    with held(paths.cache_dir()):
+        _, built = _made(names)
+        build_host.ensure(built.values())
 
 
 def running() -> Lab:
@@ -121,6 +128,13 @@ def _kernels_of(names: Iterable[str]) -> list[str]:
     return list(
         dict.fromkeys([*machines_data.WEB, *(name for name in names if name in machines_data.MACHINES)])
     )
+
+
+def _made(names: Iterable[str]) -> tuple[Keys, dict[Image, BuiltImage]]:
+    """Return the keys and the images of these machines. The caller holds the lock of the cache."""
+    cache.drop_unfinished(paths.cache_dir())
+    keys_ = keys.ensure(paths.cache_dir())
+    return keys_, _images(names, keys_)
 
 
 def _images(names: Iterable[str], keys_: Keys) -> dict[Image, BuiltImage]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,17 @@ def test_a_builder_that_died_is_started_again(second: Path) -> None:
         lab = boot.up(["builder"])
         assert lab.machines["builder"].pid != first.pid
         assert lab.ssh("builder", "echo here").stdout == "here\n"
+    finally:
+        boot.down()
+
+
+def test_what_the_builder_has_compiled_outlives_the_lab(second: Path) -> None:
+    """Modules are kept by content: a second run of the tests, or of the demo, compiles only what has changed."""
+    kept = f"/var/cache/fleetdiag/{uuid.uuid4()}"
+    try:
+        assert boot.up(["builder"]).ssh("builder", f"touch {kept}").returncode == 0
+        assert boot.down() == ["builder"]
+        assert boot.up(["builder"]).ssh("builder", f"rm {kept}").returncode == 0
     finally:
         boot.down()
 
