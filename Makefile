@@ -76,7 +76,7 @@ test: lint packages unit  ## Everything: lint, unit tests, then the tests on the
 	@$(INTEGRATION) tests/integration
 
 .PHONY: test-all
-test-all: lint packages unit  ## make test, test-long, test-target-mode and test-site together
+test-all: lint packages unit  ## make test with test-long, test-target-mode and test-site: three quarters of an hour more
 	@FLEETDIAG_TEST_LONG=1 FLEETDIAG_TEST_TARGET_MODE=1 FLEETDIAG_TEST_SITE=1 $(INTEGRATION) tests/integration
 
 .PHONY: test-debuginfo
@@ -88,8 +88,8 @@ test-target-mode: venv packages  ## A sweep without a builder: a quarter of an h
 	@FLEETDIAG_TEST_TARGET_MODE=1 $(BIN)/python -m pytest tests/integration/test_target_mode.py
 
 .PHONY: test-long
-test-long: venv packages  ## Weights and shards on the lab's machines: a quarter of an hour
-	@FLEETDIAG_TEST_LONG=1 $(BIN)/python -m pytest tests/integration/test_drain.py tests/integration/test_shards.py
+test-long: venv packages  ## Weights, shards and Molecule's sweep on the lab's machines: a quarter of an hour
+	@FLEETDIAG_TEST_LONG=1 $(BIN)/python -m pytest $(addprefix tests/integration/test_,drain.py shards.py molecule.py)
 
 .PHONY: test-site
 test-site: venv packages  ## The story of the site on four emulated machines: a slow file behind two balancers
