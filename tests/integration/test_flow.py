@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from haproxies import SITE
-from loopback import PROGRAMS, Fleet, lacking
+from loopback import PROGRAMS, Fleet, fleet, lacking
 from loopsweeps import HOSTS, PROBES, bring, command, how, sweep, verbs
 from sweeps import ENVIRONMENT, ROOT, SWEPT, coverage, newest, report_of, wait_until, window_of
 
@@ -107,6 +107,33 @@ def test_two_sweeps_with_one_start_look_at_the_same_time(hosts: Fleet, tmp_path:
     opened = [session.started_at for session in hosts.sessions.sessions[before:]]
     assert len(opened) == 2 * len(PROBES)
     assert all(at is not None and 0 <= at - start < 2 for at in opened)
+
+
+def test_fleets_of_two_checkouts_do_not_meet_on_one_machine(hosts: Fleet, tmp_path: Path) -> None:
+    """Hosts of the same names and addresses: each fleet has its own port, state and locks."""
+    name = hosts.names[0]
+    with fleet(tmp_path / "other", 1) as other:
+        other.build(list(PROBES))
+        for ahead in (45, 135, 405):  # how quick is this machine?
+            start = round(time.time()) + ahead
+            both = [
+                subprocess.Popen(
+                    command(made, tmp_path / made.folder.name, "-l", name, sweep_start=start),
+                    cwd=ROOT,
+                    env={**ENVIRONMENT, **made.environment()},
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+                for made in (hosts, other)
+            ]
+            ended = [one.wait() for one in both]
+            if ended == [0, 0]:
+                break
+        assert ended == [0, 0]
+        for made in (hosts, other):
+            (row,) = report_of(newest(tmp_path / made.folder.name))["coverage"]
+            assert row["status"] in SWEPT, row
+            assert not list(made.folder.glob("hosts/*/lib/sweeps/*"))
 
 
 def test_a_shard_can_run_on_another_controller_that_is_reached_by_ssh(hosts: Fleet, tmp_path: Path) -> None:
