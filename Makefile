@@ -72,11 +72,13 @@ lab-test: venv packages  ## The tests on the embedded lab (minutes)
 	@$(INTEGRATION) -m lab tests/integration
 
 .PHONY: test
-test: lint packages unit  ## Everything: lint, unit tests, then the tests on the embedded lab
+test: venv packages  ## Everything: lint and unit tests, then the tests on the embedded lab
+	@$(MAKE) -j 2 lint unit
 	@$(INTEGRATION) tests/integration
 
 .PHONY: test-all
-test-all: lint packages unit  ## make test with test-long, test-target-mode and test-site: three quarters of an hour more
+test-all: venv packages  ## make test with test-long, test-target-mode and test-site: three quarters of an hour more
+	@$(MAKE) -j 2 lint unit
 	@FLEETDIAG_TEST_LONG=1 FLEETDIAG_TEST_TARGET_MODE=1 FLEETDIAG_TEST_SITE=1 $(INTEGRATION) tests/integration
 
 .PHONY: test-debuginfo
