@@ -351,9 +351,17 @@ def free_mb(path):
 
 def build(module, stap, source, home, kept):
     """Compile into `kept`; the message is empty when that worked."""
-    work = os.path.join(home, "work", f"{source['name']}-{os.getpid()}")
-    remove_abandoned(os.path.dirname(work))
-    shutil.rmtree(work, ignore_errors=True)
+    # SystemTap's cache is not right while somebody compiles: one at a time, whatever container each is in.
+    with alone(os.path.join(home, "stap.lock")):
+        folder = os.path.join(home, "work")
+        shutil.rmtree(folder, ignore_errors=True)  # what a compilation that was killed has left
+        try:
+            return build_alone(module, stap, source, home, kept, os.path.join(folder, source["name"]))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def build_alone(module, stap, source, home, kept, work):
     tapset = os.path.join(work, "tapset")
     temporary = os.path.join(work, "tmp")
     for folder in (tapset, temporary, os.path.join(home, "modules")):
@@ -361,37 +369,20 @@ def build(module, stap, source, home, kept):
     for name, text in dict(module.params["tapset"], **{"../" + source["file"]: source["script"]}).items():
         with open(os.path.join(tapset, name), "w") as stream:
             stream.write(text)
-    try:
-        name = "fd_{}_{}".format(PLACEHOLDER, source["name"])
-        with alone(os.path.join(home, "stap.lock")):  # SystemTap's cache is not right while somebody compiles
-            code, said = run_stap(module, stap, source, name, home, work)
-        if code:
-            return shortened(said) or f"stap ended with exit code {code}"
-        error = forbidden(temporary, name, source["file"])
-        if not error and source["control"]:
-            error = lifeless(temporary, name, source["file"])
-        if error:
-            return error
-        made = os.path.join(work, name + ".ko")
-        error = sign(module, made)
-        if not error:
-            os.replace(made, kept)
+    name = "fd_{}_{}".format(PLACEHOLDER, source["name"])
+    code, said = run_stap(module, stap, source, name, home, work)
+    if code:
+        return shortened(said) or f"stap ended with exit code {code}"
+    error = forbidden(temporary, name, source["file"])
+    if not error and source["control"]:
+        error = lifeless(temporary, name, source["file"])
+    if error:
         return error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def remove_abandoned(folder):
-    """Remove what compilations that were killed have left: folders NAME-PID of processes that are no more."""
-    for path in glob.glob(os.path.join(glob.escape(folder), "*-*")):
-        pid = path.rpartition("-")[2]
-        if pid.isascii() and pid.isdigit():
-            try:
-                os.kill(int(pid), 0)
-            except (ProcessLookupError, OverflowError):
-                shutil.rmtree(path, ignore_errors=True)
-            except PermissionError:
-                pass  # it is somebody's
+    made = os.path.join(work, name + ".ko")
+    error = sign(module, made)
+    if not error:
+        os.replace(made, kept)
+    return error
 
 
 def narrow(module, stap, source, work):

@@ -8,6 +8,9 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +91,11 @@ mkdir -p "$TMPDIR/stapAbC"
 LEAVES_C = 'echo "{text}" >"$TMPDIR/stapAbC/${{name}}_src.c"; echo module >"$name.ko"'
 
 
-def run(folder: Path, behaviour: str, **options: Any) -> dict[str, Any]:
-    """The result of one script, from the module as Ansible starts it, with a stap that behaves like this."""
+def run(folder: Path, behaviour: str, inside: Sequence[str] = (), **options: Any) -> dict[str, Any]:
+    """Return the result of one script, from the module as Ansible starts it, with a stap that behaves like this.
+
+    inside: a command that runs the module's.
+    """
     programs = folder / "programs"
     programs.mkdir(exist_ok=True)
     stap = programs / "stap"
@@ -99,7 +105,12 @@ def run(folder: Path, behaviour: str, **options: Any) -> dict[str, Any]:
     source["key"] = hashlib.sha256(behaviour.encode()).hexdigest()
     wanted = {"kernel": "6.1.0-test", "tapset": {}, "sources": [source], "cache_dir": str(folder / "cache")}
     done = subprocess.run(
-        [sys.executable, "-m", "ansible_collections.fleetdiag.systemtap.plugins.modules.stap_compile"],
+        [
+            *inside,
+            sys.executable,
+            "-m",
+            "ansible_collections.fleetdiag.systemtap.plugins.modules.stap_compile",
+        ],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": {**wanted, "min_free_mb": 0, **options}}),
         env={**os.environ, "PYTHONPATH": ":".join(sys.path), "PATH": f"{programs}:{os.environ['PATH']}"},
         capture_output=True,
@@ -146,9 +157,38 @@ def test_a_compiler_gets_no_more_memory_than_it_may(tmp_path: Path) -> None:
 
 def test_what_a_killed_compilation_left_is_removed_by_the_next(tmp_path: Path) -> None:
     work = tmp_path / "cache" / "6.1.0-test" / "work"
-    gone = subprocess.Popen(["true"])
-    gone.wait()
-    for name in (f"x-{gone.pid}", f"y-{os.getpid()}", "kept"):
-        (work / name / "tmp").mkdir(parents=True)
+    (work / "y" / "tmp").mkdir(parents=True)
     run(tmp_path, LEAVES_C.format(text="int x;"))
-    assert sorted(path.name for path in work.iterdir()) == ["kept", f"y-{os.getpid()}"]
+    assert not work.exists()
+
+
+def waited_for(inode: int) -> bool:
+    """True while a process waits for the lock of this file."""
+    lines = Path("/proc/locks").read_text().splitlines()
+    return any(" -> FLOCK" in line and f":{inode} " in line for line in lines)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a process namespace")
+def test_a_compilation_in_another_container_keeps_its_files(tmp_path: Path) -> None:
+    """Two builders over one cache see no processes of each other."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+        (folder / "cache").symlink_to(tmp_path)
+    # Its process has a number there that nobody has here.
+    unused = next(pid for pid in range(30000, 1, -1) if not Path(f"/proc/{pid}").exists())
+    numbered = f'echo {unused - 1} >/proc/sys/kernel/ns_last_pid; "$@"; exit'
+    container = ("unshare", "--pid", "--fork", "sh", "-c", numbered, "sh")
+    started, go_on = tmp_path / "started", tmp_path / "go_on"
+    waits = f"touch {started}; until [ -e {go_on} ]; do sleep 0.1; done; "
+    with ThreadPoolExecutor() as pool:
+        one = pool.submit(run, first, waits + LEAVES_C.format(text="int x;"), inside=container)
+        while not started.exists() and not one.done():
+            time.sleep(0.05)
+        two = pool.submit(run, second, LEAVES_C.format(text="int y;"))
+        lock = (tmp_path / "6.1.0-test" / "stap.lock").stat().st_ino
+        while not two.done() and not waited_for(lock):
+            time.sleep(0.05)
+        go_on.touch()
+    assert (one.result()["status"], one.result()["error"]) == ("built", "")
+    assert two.result()["status"] == "built"
