@@ -27,7 +27,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings impor
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence, Past
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import detect
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import settle
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.protocol import MAX_LINE
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session import parse_session
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.timestamps import LineClock
@@ -409,9 +409,9 @@ def _settled(shards: Sequence[_Shard], probes: Mapping[str, Probe]) -> dict[str,
             printed = (
                 sample
                 for shard in owners
-                for sample in detect.samples(shard.run, name, coverage.text(shard.entries[name], "nonce"))
+                for sample in settle.samples(shard.run, name, coverage.text(shard.entries[name], "nonce"))
             )
-            settled[name] = detect.settled(probe, coverage.text(owners[0].entries[name], "script"), printed)
+            settled[name] = settle.settled(probe, coverage.text(owners[0].entries[name], "script"), printed)
             for shard in owners:
                 shard.probes[name] = settled[name]
     return settled
