@@ -15,7 +15,7 @@ import heapq
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.aggregates import (
@@ -501,12 +501,18 @@ class HostMerger:
         beyond = rest if late is None else [*rest, late]
         intervals = sorted(self._numbers.items())
         totals = self._by_interval.values([group for _, group in intervals])
+        several = len(named) > 1 or late is not None
+        total = _total(self._whole, sampled_s, len(named), late is not None)
+        other = _total(groups.together(beyond), sampled_s, len(rest), late is not None) if beyond else None
         return HostTable(
             host=host,
             rows=rows,
-            total=_total(self._whole, sampled_s, len(named), late is not None),
-            other=_total(groups.together(beyond), sampled_s, len(rest), late is not None) if beyond else None,
-            intervals=tuple(zip((number for number, _ in intervals), totals, strict=True)),
+            total=_only_folded(self._table, total) if several else total,
+            other=_only_folded(self._table, other) if other else None,
+            intervals=tuple(
+                (number, _without_last(self._table, cells) if several else cells)
+                for (number, _), cells in zip(intervals, totals, strict=True)
+            ),
         )
 
     def _series(self, key: Key) -> tuple[tuple[int, Cells], ...]:
@@ -527,6 +533,19 @@ def _whens(batch: Batch) -> list[tuple[int, int]]:
         pairs = zip(batch.t_ms, batch.interval, strict=True)
         times = (number if t_ms is None and number is not None else t_ms or 0 for t_ms, number in pairs)
     return list(zip(times, batch.seq, strict=True))
+
+
+def _without_last(table: Table, values: Cells) -> Cells:
+    """Return the values of several keys or hosts: of a measure that is shown as it was last, there is none."""
+    return tuple(
+        None if column.merge == "last" else value
+        for column, value in zip(table.measures, values, strict=True)
+    )
+
+
+def _only_folded(table: Table, total: Total) -> Total:
+    """Return the total of several keys or hosts (see _without_last)."""
+    return replace(total, values=_without_last(table, total.values))
 
 
 def _total(groups: _Groups, sampled_s: float | None, keys: int, more: bool) -> Total:
@@ -591,7 +610,13 @@ class FleetMerger:
         named = [(key, number, values) for key, number, values in triples if key is not None]
         named.sort(key=lambda item: rank("", item[0], item[2]))
         merged.keys = [
-            KeyTotal(key, values, self._rates_of(number), self._hosts[number], groups.rows[number])
+            KeyTotal(
+                key,
+                values if self._hosts[number] == 1 else _without_last(self._table, values),
+                self._rates_of(number),
+                self._hosts[number],
+                groups.rows[number],
+            )
             for key, number, values in named
         ]
         late = self._keys.get(None)
@@ -599,7 +624,9 @@ class FleetMerger:
             (values,) = groups.values([late])
             merged.other_keys = Total(values, self._rates_of(late), groups.rows[late], 0, True)
         everything = [number for _, number, _ in named] + ([] if late is None else [late])
-        merged.total = self._sum_up(everything, len(named)) if everything else None
+        total = self._sum_up(everything, len(named)) if everything else None
+        several = len(everything) > 1 or len(merged.hosts) > 1
+        merged.total = _only_folded(self._table, total) if total and several else total
         merged.hosts.sort(key=lambda item: rank(item.host, (), item.total.values))
         return merged
 
