@@ -72,7 +72,7 @@ def test_every_fold() -> None:
     by_key = {total.key: (total.values, total.hosts) for total in merged.keys}
     assert by_key[("x",)] == ((6, 9, 4, 5.0, 3, None), 2)
     assert merged.total is not None
-    assert merged.total.values == (16, 9, 1, 4.0, 4, 1)
+    assert merged.total.values == (16, 9, 1, 4.0, 4, None)
     assert (merged.total.rows, merged.total.keys) == (4, 2)
 
 

@@ -229,3 +229,24 @@ def test_values_below_zero_are_counted() -> None:
     printed = "skew (us):\nvalue |-------- count\n   -1 |@@          2\n    0 |@@@@@       5\n    1 |@@@@        4\n\n"
     fleet = read_fleet({"a": printed})
     assert [row.values[1:] for row in fleet.rows["a"]] == [(-1, 2), (0, 5), (1, 4)]
+
+
+# --- call traces
+
+
+def test_a_blank_behind_the_arrow_is_still_a_call_trace() -> None:
+    """This is how SystemTap's own guide prints them."""
+    fleet = case("09")
+    assert fleet.probe.output == "calltrace"
+    with_blank, without = (fleet.results[host].calltrees for host in ("with_blank", "without_blank"))
+    assert with_blank == without
+    assert sorted(node.path for node in with_blank[0].nodes) == [
+        ("do_brk",),
+        ("handle_fault",),
+        ("handle_fault", "do_wp"),
+    ]
+
+
+def test_a_blank_behind_the_arrow_alone_is_enough() -> None:
+    lines = "     0 ls(77): -> vfs_read\n     9 ls(77): <- vfs_read\n"
+    assert read_fleet({"a": lines}).probe.output == "calltrace"
