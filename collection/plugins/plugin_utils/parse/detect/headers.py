@@ -47,8 +47,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.timestam
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Layout, Row
 
 MAX_CANDIDATES = 60
-"""Lines of words that are tried as headers: those that hosts print most often first."""
-MAX_ROWS_READ = 120_000
+"""Lines of words that are tried as headers: CAPITALS first, and those that hosts print most often."""
+MAX_ROWS_READ = 60_000
+"""Rows that are read to find all headers of an output, each time that one is read in some way."""
+MAX_TABLES = 12
 _MAX_ROWS = 400
 _MAX_TITLES = 6
 _HEADING = re.compile(rb"[#%]?[A-Za-z_(][A-Za-z0-9_.%/#()<>&-]*[:,]?|[#%&/]+")
@@ -65,13 +67,20 @@ def header_tables(samples: Samples, forgets: Forgets) -> list[Layout]:
         for at, line in enumerate(sample):
             if _may_be_header(line.text):
                 places.setdefault(folded_line(line.text), []).append((host, at))
+
+    def rank(prints: Sequence[Place]) -> tuple[bool, int]:
+        host, at = prints[0]
+        return not samples[host][at].text.isupper(), -len(prints)
+
     budget = Budget(MAX_ROWS_READ)
     found: list[Layout] = []
-    for prints in sorted(places.values(), key=lambda prints: -len(prints))[:MAX_CANDIDATES]:
+    for prints in sorted(places.values(), key=rank)[:MAX_CANDIDATES]:
         for title, of_title in _by_title(samples, prints).items():
             layout = _layout(samples, of_title, title, forgets, budget)
             if layout is not None:
                 found.append(layout)
+        if len(found) >= MAX_TABLES:
+            break
     return found
 
 

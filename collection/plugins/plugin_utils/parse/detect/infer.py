@@ -19,6 +19,7 @@ from statistics import median
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.columns import apart
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.globals import printed_globals
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.headers import (
+    MAX_TABLES,
     header_tables,
     rows_of,
 )
@@ -31,7 +32,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.p
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.sample import Samples
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Layout, Output, Row
 
-MAX_TABLES = 12
 _TRACE = re.compile(rb"\s*-?[0-9]{1,18} .{0,150}\([0-9]{1,10}\): *(->|<-)")
 
 
