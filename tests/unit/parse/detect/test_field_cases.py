@@ -250,3 +250,58 @@ def test_a_blank_behind_the_arrow_is_still_a_call_trace() -> None:
 def test_a_blank_behind_the_arrow_alone_is_enough() -> None:
     lines = "     0 ls(77): -> vfs_read\n     9 ls(77): <- vfs_read\n"
     assert read_fleet({"a": lines}).probe.output == "calltrace"
+
+
+# --- other forms of tables
+
+
+@pytest.mark.parametrize("sign", ["\t", ",", ";", ", ", "|"])
+def test_separated_fields_are_a_table(sign: str) -> None:
+    lines = [("process", "reads", "bytes"), ("my app", "5", "100"), ("nginx", "7", "2000")]
+    printed = "".join(sign.join(line) + "\n" for line in lines) + "Done.\n"
+    fleet = read_fleet({"a": printed, "b": printed})
+    assert fleet.table("a") == [("my app", 5, 100), ("nginx", 7, 2000)]
+    assert [(c.name, c.type, c.merge) for c in next(iter(fleet.probe.tables.values())).columns] == [
+        ("process", "string", ""),
+        ("reads", "int", "sum"),
+        ("bytes", "bytes", "sum"),
+    ]
+    assert fleet.results["a"].text_lines == ("Done.",)
+
+
+@pytest.mark.parametrize("sign", ["\t", ",", ";"])
+def test_separated_fields_without_words_above_are_a_list(sign: str) -> None:
+    lines = [("my app", "5"), ("nginx", "7"), ("crond", "9"), ("ls", "1")]
+    printed = "".join(sign.join(line) + "\n" for line in lines)
+    assert read_fleet({"a": printed}).table("a") == [("my app", 5), ("nginx", 7), ("crond", 9), ("ls", 1)]
+
+
+@pytest.mark.parametrize("sign", [": ", " = ", "=", " : ", ":\t"])
+def test_names_with_a_number_behind_a_sign_are_a_list(sign: str) -> None:
+    lines = [("bypass", "12"), ("open files", "7"), ("/etc/passwd", "5")]
+    printed = "Counters\n" + "".join(sign.join(line) + "\n" for line in lines)
+    fleet = read_fleet({"a": printed, "b": printed})
+    assert fleet.table("a") == [("bypass", 12), ("open files", 7), ("/etc/passwd", 5)]
+
+
+def test_pairs_of_key_and_value_are_a_table() -> None:
+    printed = (
+        "proc=nginx reads=5 wait_us=100\nproc=mysqld reads=7 wait_us=2000\nproc=crond reads=9 wait_us=1\n"
+    )
+    fleet = read_fleet({"a": printed, "b": printed + "proc=nginx oops\n"})
+    assert fleet.table("b") == [
+        ("nginx", 5, pytest.approx(100e-6)),
+        ("mysqld", 7, pytest.approx(2000e-6)),
+        ("crond", 9, pytest.approx(1e-6)),
+    ]
+    assert fleet.results["b"].text_lines == ("proc=nginx oops",)
+
+
+@pytest.mark.parametrize("time", ["12:00:0{}", "179000000{}", "{}"])
+def test_rates_with_their_time_are_a_table(time: str) -> None:
+    lines = [f"[{time.format(second)}] {figure} reqs/s\n" for second, figure in enumerate((5, 700, 30))]
+    fleet = read_fleet({"a": "".join(lines)})
+    (table,) = fleet.probe.tables.values()
+    assert [(c.name, c.role, c.merge) for c in table.columns] == [("reqs_s", "measure", "mean")]
+    assert fleet.table("a") == [(5,), (700,), (30,)]
+    assert {row.interval for row in fleet.rows["a"]} == {0, 1, 2}

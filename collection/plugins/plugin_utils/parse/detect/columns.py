@@ -212,7 +212,13 @@ def _merge(said: str, kind: ColumnType) -> Merge:
 
 
 def table_of(
-    name: str, description: str, columns: tuple[Column, ...], *, interval: bool = False, events: bool = False
+    name: str,
+    description: str,
+    columns: tuple[Column, ...],
+    *,
+    interval: bool = False,
+    events: bool = False,
+    ignore: str = "",
 ) -> Table:
     """Return a table sorted by the first amount that adds up; one of events counts them, too."""
     derived: tuple[Column, ...] = ()
@@ -231,6 +237,7 @@ def table_of(
         sort=amounts[0] if amounts else "",
         descending=bool(amounts),
         derived=derived,
+        ignore=ignore,
     )
 
 

@@ -71,8 +71,8 @@ def global_entry(line: bytes) -> tuple[str, list[int | str], dict[str, int | str
     if statistics and b"".join(part[0] for part in statistics) == found[3]:
         return plain(found[1]), keys, {plain(part[1]): _whole(part[2]) for part in statistics}
     value = _PART.fullmatch(found[3][1:]) if found[3].startswith(b"=") else None
-    if value is None or (value[1] is not None and not keys):
-        return None  # name="text" may be anything
+    if value is None or (not keys and not (value[2] or b"").lstrip(b"-").startswith(b"0x")):
+        return None  # name="text" and name=5 may be anything: SystemTap prints numbers as 0x5
     return plain(found[1]), keys, {"value": _part(value)}
 
 

@@ -60,12 +60,16 @@ Place = tuple[int, int]
 """Number of the host and of the line."""
 
 
-def header_tables(samples: Samples, forgets: Forgets) -> list[Layout]:
-    """Return a layout for each line of words over rows, and for each title where the same words stand under several."""
+def header_tables(samples: Samples, known: Sequence[Layout], forgets: Forgets) -> list[Layout]:
+    """Return a layout for each line of words over rows, and for each title where the same words stand under several.
+
+    known: tables that are found already; their headers are none of these.
+    """
+    taken = {folded(" ".join(column.header for column in layout.table.columns)) for layout in known}
     places: dict[str, list[Place]] = {}
     for host, sample in enumerate(samples):
         for at, line in enumerate(sample):
-            if _may_be_header(line.text):
+            if _may_be_header(line.text) and folded_line(line.text) not in taken:
                 places.setdefault(folded_line(line.text), []).append((host, at))
 
     def rank(prints: Sequence[Place]) -> tuple[bool, int]:
@@ -75,7 +79,7 @@ def header_tables(samples: Samples, forgets: Forgets) -> list[Layout]:
     budget = Budget(MAX_ROWS_READ)
     found: list[Layout] = []
     for prints in sorted(places.values(), key=rank)[:MAX_CANDIDATES]:
-        for title, of_title in _by_title(samples, prints).items():
+        for title, of_title in by_title(samples, prints).items():
             layout = _layout(samples, of_title, title, forgets, budget)
             if layout is not None:
                 found.append(layout)
@@ -103,7 +107,7 @@ def _layout(
     return _described(reading, above, samples, prints, title, forgets)
 
 
-def _by_title(samples: Samples, prints: Sequence[Place]) -> dict[str, list[Place]]:
+def by_title(samples: Samples, prints: Sequence[Place]) -> dict[str, list[Place]]:
     """Return the prints by the title above them if one handler prints the same header under several, else all."""
     titles: dict[str, list[Place]] = {}
     at_once: dict[tuple[int, int | None], set[str]] = {}
@@ -157,30 +161,49 @@ def _lines_under(sample: HostSample, at: int) -> list[bytes]:
 def _described(
     reading: Reading, above: bytes, samples: Samples, prints: Sequence[Place], title: str, forgets: Forgets
 ) -> Layout | None:
-    """Return the table, with what only all its prints together tell: whether it comes again, and what its rows are."""
     titles = [column.title for column in reading.columns]
     seen, ignore = _told_apart(reading.columns, above)
-    described = f"What the script prints under: {' '.join((title, *titles)).strip()}."
-    repeated = max(Counter(host for host, _ in prints).values()) > 1
+    trims = tuple(column.trim for column in reading.columns)
+    frame = Layout("header", table_of("table", "", (), ignore=ignore), trims, title)
+    return described(frame, seen, titles, samples, repeated=is_repeated(prints), forgets=forgets)
+
+
+def is_repeated(prints: Sequence[Place]) -> bool:
+    """Return True if a host printed more than one of these."""
+    return max(Counter(host for host, _ in prints).values()) > 1
+
+
+def described(
+    frame: Layout,
+    seen: Sequence[PrintedColumn],
+    titles: Sequence[str],
+    samples: Samples,
+    *,
+    repeated: bool,
+    forgets: Forgets,
+) -> Layout | None:
+    """Return `frame` with its table, and what only all prints together tell: how they add up, and what its rows are.
+
+    None if no host has a row of it. titles: by which the reader knows the columns.
+    """
+    text = f"What the script prints under: {' '.join((frame.of, *titles)).strip()}."
+    name = column_names([frame.of])[0] if frame.of else "table"
 
     def made(*, events: bool, latest: bool) -> Layout:
         columns = columns_of(seen, events=events, latest=latest)
         columns = tuple(replace(column, header=title) for column, title in zip(columns, titles, strict=True))
-        name = column_names([title])[0] if title else "table"
-        table = table_of(name, described, columns, interval=repeated, events=events)
-        trims = tuple(column.trim for column in reading.columns)
-        return Layout("header", replace(table, ignore=ignore), trims, title)
+        table = table_of(name, text, columns, interval=repeated, events=events, ignore=frame.table.ignore)
+        return replace(frame, table=table)
 
     first = made(events=False, latest=False)
     rows = rows_of(first, samples)
-    if not first.table.printed and _all_timed(reading):
+    if not first.table.printed and _all_timed(seen):
         return None  # who did what when: it says most as text, in the order of time
     if not any(rows):
         return None
     events = are_events(rows, first.table.columns)
-    prints_are = prints_of(first, rows, forgets) if repeated and not events else ""
-    layout = made(events=events, latest=prints_are == "unclear")
-    return replace(layout, prints=prints_are)
+    prints = prints_of(first, rows, forgets, each_row=events) if repeated or events else ""
+    return replace(made(events=events, latest=prints == "unclear"), prints=prints)
 
 
 def rows_of(layout: Layout, samples: Samples) -> list[list[Row]]:
@@ -192,8 +215,8 @@ def rows_of(layout: Layout, samples: Samples) -> list[list[Row]]:
     return found
 
 
-def _all_timed(reading: Reading) -> bool:
-    items = reading.columns[0].fields
+def _all_timed(seen: Sequence[PrintedColumn]) -> bool:
+    items = seen[0].fields
     return sum(begins_with_time(plain(restored(item))) for item in items) >= MIN_SHARE * len(items)
 
 

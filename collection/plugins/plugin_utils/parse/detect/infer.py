@@ -28,8 +28,15 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.h
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.json_lines import json_tables
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.lists import listed
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.pairs import (
+    paired_tables,
+    rates,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.prints import Forgets
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.sample import Samples
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.separated import (
+    separated_tables,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Layout, Output, Row
 
 _TRACE = re.compile(rb"\s*-?[0-9]{1,18} .{0,150}\([0-9]{1,10}\): *(->|<-)")
@@ -51,8 +58,11 @@ def infer(samples: Samples, forgets: Forgets) -> Inferred:
         *json_tables(samples),
         *drawn_histograms(samples, forgets),
         *printed_globals(samples),
-        *header_tables(samples, forgets),
+        *separated_tables(samples, forgets),
+        *paired_tables(samples, forgets),
+        *rates(samples),
     ]
+    found += header_tables(samples, found, forgets)
     found += listed(samples, found, forgets)
     if not found:
         return Inferred()

@@ -20,6 +20,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.p
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.reader import LayoutsForm
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.sample import (
     HostSample,
+    SampleLine,
     Samples,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.shapes import (
@@ -38,7 +39,7 @@ _MAX_TITLES = 6
 class _Found:
     """Blocks of lines under one title. again: a host printed more than one of them."""
 
-    blocks: list[list[bytes]] = field(default_factory=list)
+    blocks: list[list[SampleLine]] = field(default_factory=list)
     again: bool = False
 
 
@@ -59,18 +60,19 @@ def listed(samples: Samples, known: Sequence[Layout], forgets: Forgets) -> list[
     return [layout for layout in layouts if layout is not None]
 
 
-def _blocks(sample: HostSample, known: Sequence[Layout]) -> list[tuple[str, list[bytes]]]:
+def _blocks(sample: HostSample, known: Sequence[Layout]) -> list[tuple[str, list[SampleLine]]]:
     """Return (title, lines) of every block of one host that no known table takes."""
     form = LayoutsForm(known) if known else None
-    blocks: list[tuple[str, list[bytes]]] = []
+    blocks: list[tuple[str, list[SampleLine]]] = []
     title, inside = "", False
-    for line, t_ms, raw in sample:
-        if form is not None and form.takes(raw, t_ms):
+    for whole in sample:
+        line = whole.text
+        if form is not None and form.takes(whole.raw, whole.t_ms):
             title, inside = "", False
         elif list_fields(line) is not None:
             if not inside:
                 blocks.append((title, []))
-            blocks[-1][1].append(line)
+            blocks[-1][1].append(whole)
             inside = True
         elif not is_rule(line):
             title, inside = title_of(line), False
@@ -80,7 +82,7 @@ def _blocks(sample: HostSample, known: Sequence[Layout]) -> list[tuple[str, list
 
 
 def _list(title: str, found: _Found, samples: Samples, forgets: Forgets) -> Layout | None:
-    rows = [row for block in found.blocks for line in block if (row := list_fields(line))]
+    rows = [row for block in found.blocks for line in block if (row := list_fields(line.text))]
     count = Counter(len(row) for row in rows).most_common(1)[0][0]
     rows = [row for row in rows if len(row) == count]
     titles = ["name", *(["value"] if count == 2 else [f"value {place}" for place in range(1, count)])]
@@ -97,10 +99,10 @@ def _list(title: str, found: _Found, samples: Samples, forgets: Forgets) -> Layo
     return layout if any(rows_of(layout, samples)) else None
 
 
-def _in_columns(block: Sequence[bytes]) -> bool:
+def _in_columns(block: Sequence[SampleLine]) -> bool:
     """Return True if a sign parts nearly all names and numbers, or the last numbers stand below each other."""
-    if sum(separates(line) for line in block) >= 0.9 * len(block):
+    if sum(separates(line.raw) for line in block) >= 0.9 * len(block):
         return True
-    last = [words(line)[-1] for line in block]
+    last = [words(line.text)[-1] for line in block]
     edges = (Counter(word.end for word in last), Counter(word.start for word in last))
     return any(edge.most_common(1)[0][1] >= 0.9 * len(block) for edge in edges)

@@ -30,14 +30,18 @@ def forgets(text: str) -> Forgets:
     names = {variable.name for variable in script.globals}
     printed: set[str] = set()
     emptied: set[str] = set()
+    touched = prints = False
     for handler in script.handlers:
         body = _with_functions(handler.body, script)
+        mentioned = {word.text for word in body} & names
+        prints |= _prints(body)
+        touched |= _prints(body) and any(_is_changed(script, name) for name in mentioned)
         shown = _printed(body, names)
         printed |= shown
         emptied |= shown & _emptied(body)
     changed = {name for name in printed if _is_changed(script, name)}
     if not changed:
-        return "unknown"
+        return "unknown" if touched or not prints else "all"  # it keeps nothing of what it prints
     if changed <= emptied:
         return "all"
     return "some" if changed & emptied else "none"
@@ -57,9 +61,13 @@ def _with_functions(body: Sequence[Word], script: Script) -> list[Word]:
     return whole
 
 
+def _prints(body: Sequence[Word]) -> bool:
+    return any(True for _ in calls(body, *_PRINTERS))
+
+
 def _printed(body: Sequence[Word], names: set[str]) -> set[str]:
     """Return the globals whose figures are printed, not those by which they are looked up."""
-    if not any(True for _ in calls(body, *_PRINTERS)):
+    if not _prints(body):
         return set()
     found = {word.text for _, given in calls(body, *_PRINTERS) for part in given for word in part}
     found |= {word.text for _, (given, *_rest) in _loops(body) for word in given}
@@ -110,26 +118,35 @@ def _is_changed(script: Script, name: str) -> bool:
 
 
 def prints_of(
-    layout: Layout, hosts: Sequence[Sequence[Row]], script: Forgets
+    layout: Layout, hosts: Sequence[Sequence[Row]], script: Forgets, *, each_row: bool = False
 ) -> Literal["", "total", "unclear"]:
     """Return how the prints of a table stand to each other (see Layout.prints).
 
-    hosts: of each its rows, with the number of the print as interval.
+    hosts: of each its rows, with the number of the print as interval. each_row: each row is a print of its own.
     """
     sums = [place for place, column in enumerate(layout.table.columns) if column.merge == "sum"]
     if not sums or script == "all":
         return ""
     keys = [place for place, column in enumerate(layout.table.columns) if column.is_key]
-    falls = any(_falls(rows, keys, sums) for rows in hosts)
+    if each_row:
+        hosts = [[row._replace(interval=number) for number, row in enumerate(rows)] for rows in hosts]
+    if not any(_has_again(rows, keys) for rows in hosts):
+        return ""  # no name comes twice: nothing is added up
+    falls = any(_falls(rows, keys, sums, counted=not each_row) for rows in hosts)
     if script == "none":
         return "unclear" if falls else "total"
     return "" if falls else "unclear"
 
 
-def _falls(rows: Sequence[Row], keys: Sequence[int], sums: Sequence[int]) -> bool:
+def _has_again(rows: Sequence[Row], keys: Sequence[int]) -> bool:
+    names = {tuple(row.values[place] for place in keys) for row in rows}
+    return len(names) < len(rows)
+
+
+def _falls(rows: Sequence[Row], keys: Sequence[int], sums: Sequence[int], *, counted: bool) -> bool:
     """Return True if a figure is smaller than in an earlier print, or a print has fewer rows than the one before.
 
-    The last print may be cut off by the window's end, so that its rows are not counted.
+    counted: rows are counted; not those of the last print, which may be cut off by the window's end.
     """
     last: dict[tuple[Value, ...], Row] = {}
     lengths: Counter[int] = Counter()
@@ -142,5 +159,5 @@ def _falls(rows: Sequence[Row], keys: Sequence[int], sums: Sequence[int]) -> boo
         if before is not None and any(row.values[place] < before.values[place] for place in sums):  # type: ignore[operator]
             return True
         last[key] = row
-    counted = [length for _, length in sorted(lengths.items())][:-1]
-    return any(later < earlier for earlier, later in pairwise(counted))
+    whole = [length for _, length in sorted(lengths.items())][:-1]
+    return counted and any(later < earlier for earlier, later in pairwise(whole))

@@ -22,7 +22,12 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_
     printed_cell,
     printed_number,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_words import is_rule, words
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_words import (
+    folded,
+    folded_line,
+    is_rule,
+    words,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.protocol import LineError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.table import TableForm, text
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
@@ -35,7 +40,12 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 
 _HISTOGRAM = re.compile(rb"\s*value \|-+ count\s*")
 _BUCKET = re.compile(rb"\s*([<>]?)(-?[0-9]{1,19}) \|@*\s*([0-9]{1,19})\s*|\s*~\s*")
-_NAMED_NUMBER = re.compile(rb"\s*[A-Za-z_/][^:0-9]{0,80}: +\S+\s*")
+_NAMED_NUMBER = re.compile(rb"\s*([A-Za-z_/][^:=]{0,80}?)(?:\s*=\s*|\s*:\s+)(\S+)\s*")
+_PAIR = re.compile(rb"([A-Za-z_][A-Za-z0-9_.-]{0,40})=(\"[^\"]*\"|[^\s=\",]*),?")
+_RATE = re.compile(
+    rb"\s*\[?(?:[0-9]{1,2}:[0-9]{2}:[0-9]{2}|[0-9]{4}-[0-9]{2}-[0-9]{2}[T \x1f][0-9:]{8}|[0-9]+|[A-Z][a-z]{2}\x1f\S+)"
+    rb"(?:\.[0-9]+)?Z?\]?:?\s+(-?[0-9]{1,18}(?:\.[0-9]{1,18})?)\s*([A-Za-z%]{1,20}/s(?:ec(?:ond)?)?)\s*"
+)
 _FIGURE = re.compile(rb"[0-9]")
 _MAX_ABOVE = 4
 MAX_KEYS = 50_000
@@ -141,6 +151,9 @@ def shape(layout: Layout) -> Shape:
         "histogram": HistogramShape,
         "json": JsonShape,
         "global": GlobalShape,
+        "separated": SeparatedShape,
+        "pairs": PairsShape,
+        "rate": RateShape,
     }
     return kinds[layout.kind](layout)
 
@@ -176,7 +189,7 @@ class HeaderShape(Shape):
         if not self._open or is_rule(line):
             return None
         try:
-            row = self._form.row(line, t_ms)
+            row = self._read(line, t_ms)
             self._total = is_total(self._table, row.values)
             if self._total:
                 return None
@@ -185,6 +198,9 @@ class HeaderShape(Shape):
             return None
         self._inside = True
         return [row]
+
+    def _read(self, line: bytes, t_ms: int | None) -> Row:
+        return self._form.row(line, t_ms)
 
     def other(self, line: bytes) -> None:
         if self._total:
@@ -210,6 +226,8 @@ class ListShape(Shape):
 
     def __init__(self, layout: Layout) -> None:
         super().__init__(layout)
+        self.raw = bool(layout.separator)
+        self._separator = layout.separator.encode()
         self._cells = [printed_cell(column, text) for column in layout.table.columns]
         self._interval = -1
         self._inside = False
@@ -219,7 +237,7 @@ class ListShape(Shape):
     def rows(self, line: bytes, t_ms: int | None) -> list[Row] | None:
         if self._title != self._of:
             return None
-        parts = list_fields(line)
+        parts = separated_fields(line, self._separator) if self.raw else list_fields(line)
         if parts is None or len(parts) != len(self._cells):
             return None
         try:
@@ -253,6 +271,40 @@ class ListShape(Shape):
     def restart(self) -> None:
         super().restart()
         self._interval, self._inside = -1, False
+
+
+class SeparatedShape(HeaderShape):
+    """Fields between commas, semicolons, bars or tabs, below a line of their names."""
+
+    raw = True
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__(layout)
+        self._separator = layout.separator.encode()
+        self._names = [folded(column.header) for column in layout.table.columns]
+        self._cells = [printed_cell(column, text) for column in layout.table.columns]
+        self._interval = -1
+
+    def starts(self, line: bytes) -> bool:
+        fields = separated_fields(line, self._separator)
+        if fields is None or [folded_line(field) for field in fields] != self._names:
+            return False
+        if self._of and self._title != self._of:
+            return False
+        self._interval += 1
+        self._open, self._inside, self._title = True, False, ""
+        return True
+
+    def _read(self, line: bytes, t_ms: int | None) -> Row:
+        fields = separated_fields(line, self._separator)
+        if fields is None or len(fields) != len(self._cells):
+            raise LineError("another number of fields")
+        values = tuple(read(field) for read, field in zip(self._cells, fields, strict=True))
+        return Row(self._table.name, t_ms, 0, values, max(0, self._interval))
+
+    def restart(self) -> None:
+        Shape.restart(self)
+        self._interval = -1
 
 
 class HistogramShape(Shape):
@@ -342,8 +394,81 @@ class GlobalShape(Shape):
         return [self._row(values, t_ms)] if fits else None
 
 
+class PairsShape(Shape):
+    """`proc=nginx reads=5`: lines of the same names, each with a value. Lines of one time are one print."""
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__(layout)
+        self._names = [column.header for column in layout.table.columns]
+        self._cells = [printed_cell(column, text) for column in layout.table.columns]
+        self._interval, self._time, self._inside = -1, -1, False
+
+    def rows(self, line: bytes, t_ms: int | None) -> list[Row] | None:
+        found = pairs(line)
+        if found is None or [plain(name) for name, _ in found] != self._names:
+            return None
+        again = not self._inside or (t_ms is not None and t_ms != self._time)
+        try:
+            values = tuple(read(field) for read, (_, field) in zip(self._cells, found, strict=True))
+            row = self._row(values, t_ms, self._interval + again)
+        except LineError:
+            return None
+        self._interval += again
+        self._time, self._inside = -1 if t_ms is None else t_ms, True
+        return [row]
+
+    def other(self, line: bytes) -> None:
+        del line
+        self._inside = False
+
+    def restart(self) -> None:
+        super().restart()
+        self._interval, self._inside = -1, False
+
+
+class RateShape(Shape):
+    """`[12:00:01] 523 reqs/s`: one figure for each time."""
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__(layout)
+        self._cell = cell(layout.table.columns[0])
+
+    def rows(self, line: bytes, t_ms: int | None) -> list[Row] | None:
+        found = rate(line)
+        if found is None or plain(found[1]) != self._of:
+            return None
+        try:
+            return [self._row((self._cell(found[0]),), t_ms, self._number)]
+        except LineError:
+            return None
+
+
+def rate(line: bytes) -> tuple[bytes, bytes] | None:
+    """Return (number, unit) of a line that is a time and a figure per second."""
+    found = _RATE.fullmatch(line)
+    return (found[1], found[2]) if found else None
+
+
+def pairs(line: bytes) -> list[tuple[bytes, bytes]] | None:
+    """Return (name, value) of each part of a line that is nothing but two pairs or more."""
+    parts = line.split()
+    found = list(_PAIR.finditer(line))
+    if len(found) < 2 or b" ".join(pair[0] for pair in found) != b" ".join(parts):
+        return None
+    return [(pair[1], pair[2].strip(b'"')) for pair in found]
+
+
+def separated_fields(line: bytes, separator: bytes) -> tuple[bytes, ...] | None:
+    """Return the fields between the separators of a line; None if it has none."""
+    fields = tuple(field.strip() for field in line.split(separator))
+    return fields if len(fields) > 1 else None
+
+
 def list_fields(line: bytes) -> tuple[bytes, ...] | None:
     """Return (name, number, ...) if a line is a text and then at most four numbers that stand apart from it."""
+    named = _NAMED_NUMBER.fullmatch(line)
+    if named is not None and printed_number(named[2]):
+        return named[1], named[2]
     found = words(line)
     numbers = 0
     while numbers < min(len(found) - 1, 4) and printed_number(found[-1 - numbers].text):
@@ -351,15 +476,15 @@ def list_fields(line: bytes) -> tuple[bytes, ...] | None:
     if not numbers:
         return None
     last = found[-1 - numbers]
-    apart = found[-numbers].start - last.end >= 2 or separates(line)
-    if not apart or printed_number(found[0].text):
+    if found[-numbers].start - last.end < 2 or printed_number(found[0].text):
         return None
     return (line[found[0].start : last.end], *(word.text for word in found[-numbers:]))
 
 
 def separates(line: bytes) -> bool:
-    """Return True if the only number of a line stands behind a colon: `reads: 5`."""
-    return _NAMED_NUMBER.fullmatch(line) is not None
+    """Return True if a sign stands between the name and the only number of a printed line: `reads: 5`."""
+    found = _NAMED_NUMBER.fullmatch(line)
+    return found is not None and printed_number(found[2]) is not None
 
 
 def _of_json(column: Column, value: Any) -> Value | None:
