@@ -17,7 +17,7 @@ from rich.text import Text
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import phrases
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import plain, printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import detect
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import settle
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.explain import Line, explain
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog, parameters
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
@@ -127,7 +127,7 @@ def read(run_dir: Path, host: str) -> Trial:
     made = build.build(run_dir)
     for section in made.probes:
         if probe.output == "auto":  # the report has found out
-            probe = detect.with_layouts(probe, section.output, section.layouts)
+            probe = settle.with_layouts(probe, section.output, section.layouts)
     limit = (probe.limits.output_mb + 1) << 20
     with opened.open_output(host, probe.name, limit) as stream:
         output = None if stream is None else stream.read()

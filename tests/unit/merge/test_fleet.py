@@ -72,9 +72,9 @@ def test_every_fold() -> None:
         ("web2", ("x",), (3, 7, 7, 9.0, 1, 3)),
     ]
     by_key = {total.key: (total.values, total.hosts) for total in merged.keys}
-    assert by_key[("x",)] == ((6, 9, 4, 5.0, 3, 8), 2)
+    assert by_key[("x",)] == ((6, 9, 4, 5.0, 3, None), 2)
     assert merged.total is not None
-    assert merged.total.values == (16, 9, 1, 4.0, 4, 1)
+    assert merged.total.values == (16, 9, 1, 4.0, 4, None)
     assert (merged.total.rows, merged.total.keys) == (4, 2)
 
 
@@ -333,3 +333,27 @@ def test_what_cannot_be_told_from_several_merged_values_is_unknown() -> None:
     assert refold.fold(table, parts).values == (None, None)
     assert not refold.foldable(table)
     assert refold.fold(SIMPLE, []).values == (None,)
+
+
+LAST = Table(
+    "t", "As it was last.", (PROCESS, column("n", fold="last"), column("m", fold="sum")), interval=True
+)
+
+
+def test_what_is_shown_as_it_was_last_has_no_total_and_no_course() -> None:
+    """The last row of several names is that of any of them."""
+    found = rows(("nginx", 660, 1), ("my app", 4, 2))
+    one = folded(LAST, found, interval_s=1).finish("a", 10.0, 10, 10)
+    assert one.total.values == (None, 3)
+    assert [cells for _, cells in one.intervals] == [(None, 1), (None, 2)]
+    assert {row.key: row.values for row in one.rows} == {("nginx",): (660, 1), ("my app",): (4, 2)}
+    merged = fleet(LAST, {"a": found, "b": rows(("nginx", 7, 5))})
+    assert merged.total is not None
+    assert merged.total.values == (None, 8)
+    assert {key.key: key.values for key in merged.keys} == {("nginx",): (None, 6), ("my app",): (4, 2)}
+
+
+def test_what_was_last_of_the_only_name_is_its_total() -> None:
+    one = folded(LAST, rows(("nginx", 660, 1), ("nginx", 4, 2)), interval_s=1).finish("a", 10.0, 10, 10)
+    assert one.total.values == (4, 3)
+    assert [cells for _, cells in one.intervals] == [(660, 1), (4, 2)]

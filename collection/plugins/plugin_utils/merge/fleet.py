@@ -29,6 +29,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.limits i
     MAX_SERIES_PER_HOST,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.order import row_order
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.refold import (
+    only_folded,
+    without_last,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import (
     HostTable,
     KeyTotal,
@@ -143,7 +147,13 @@ class FleetMerger:
         named = [(key, number, values) for key, number, values in triples if key is not None]
         named.sort(key=lambda item: rank("", item[0], item[2]))
         merged.keys = [
-            KeyTotal(key, values, self._rates_of(number), self._hosts[number], groups.rows[number])
+            KeyTotal(
+                key,
+                values if self._hosts[number] == 1 else without_last(self._table, values),
+                self._rates_of(number),
+                self._hosts[number],
+                groups.rows[number],
+            )
             for key, number, values in named
         ]
         late = self._keys.get(None)
@@ -151,7 +161,9 @@ class FleetMerger:
             (values,) = groups.values([late])
             merged.other_keys = Total(values, self._rates_of(late), groups.rows[late], 0, True)
         everything = [number for _, number, _ in named] + ([] if late is None else [late])
-        merged.total = self._sum_up(everything, len(named)) if everything else None
+        total = self._sum_up(everything, len(named)) if everything else None
+        several = len(everything) > 1 or len(merged.hosts) > 1
+        merged.total = only_folded(self._table, total) if total and several else total
         merged.hosts.sort(key=lambda item: rank(item.host, (), item.total.values))
         return merged
 

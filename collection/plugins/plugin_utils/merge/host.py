@@ -27,6 +27,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.limits i
     MAX_TIMES,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.order import row_order
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.refold import (
+    only_folded,
+    without_last,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import (
     HostTable,
     MergedRow,
@@ -181,12 +185,18 @@ class HostMerger:
         beyond = rest if late is None else [*rest, late]
         intervals = sorted(self._numbers.items())
         totals = self._by_interval.values([group for _, group in intervals])
+        several = len(named) > 1 or late is not None
+        total = total_of(self._whole, sampled_s, len(named), late is not None)
+        other = total_of(groups.together(beyond), sampled_s, len(rest), late is not None) if beyond else None
         return HostTable(
             host=host,
             rows=rows,
-            total=total_of(self._whole, sampled_s, len(named), late is not None),
-            other=total_of(groups.together(beyond), sampled_s, len(rest), late is not None) if beyond else None,
-            intervals=tuple(zip((number for number, _ in intervals), totals, strict=True)),
+            total=only_folded(self._table, total) if several else total,
+            other=only_folded(self._table, other) if other else None,
+            intervals=tuple(
+                (number, without_last(self._table, cells) if several else cells)
+                for (number, _), cells in zip(intervals, totals, strict=True)
+            ),
         )
 
     def _series(self, key: Key) -> tuple[tuple[int, Cells], ...]:

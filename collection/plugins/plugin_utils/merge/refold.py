@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.groups import Measures, whole
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Cells, Rates
@@ -53,3 +54,16 @@ def _fold_again(column: Column, values: Sequence[tuple[Value | None, int]]) -> V
 def sum_known(rates: Sequence[float | None]) -> float | None:
     known = [rate for rate in rates if rate is not None]
     return sum(known) if known and len(known) == len(rates) else None
+
+
+def without_last(table: Table, values: Cells) -> Cells:
+    """Return the values of several keys or hosts: of a measure that is shown as it was last, there is none."""
+    return tuple(
+        None if column.merge == "last" else value
+        for column, value in zip(table.measures, values, strict=True)
+    )
+
+
+def only_folded(table: Table, total: Total) -> Total:
+    """Return the total of several keys or hosts (see without_last)."""
+    return replace(total, values=without_last(table, total.values))

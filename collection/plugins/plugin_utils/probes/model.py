@@ -172,20 +172,29 @@ class Table:
         raise KeyError(name)
 
 
+LayoutKind = Literal["header", "list", "histogram", "json", "global", "separated", "pairs", "rate"]
+
+
 @dataclass(frozen=True)
 class Layout:
-    """How one table of a script that was not written for fleetdiag stands in its output (see parse.infer).
+    """How one table of a script that was not written for fleetdiag stands in its output (see parse.detect).
 
     kind: `header` (words above columns), `list` (a name and its numbers), `histogram` (as SystemTap draws them),
-    `json`, `global` (as SystemTap prints a variable that the script itself never prints).
-    trims: of each column, what is cut off the end of its fields ("us", "%", ":"). of: the member of the JSON that holds
-    the rows, or the variable. interval_s: seconds from one print to the next, None if that is not known.
+    `json`, `global` (as SystemTap prints a variable that the script itself never prints), `separated` (fields between
+    commas or tabs), `pairs` (`key=value key=value`), `rate` (`[time] 12 MB/s`).
+    trims: of each column, what is cut off the end of its fields (":", ","). of: the member of the JSON that holds the
+    rows, or the variable, or the title above rows whose form others have too. separator: of `separated`.
+    prints: "" where each print has new figures; `total` where they count up from print to print; `unclear` where that
+    is not known, so that only the last print is shown. interval_s: seconds from one print to the next, None if that
+    is not known.
     """
 
-    kind: Literal["header", "list", "histogram", "json", "global"]
+    kind: LayoutKind
     table: Table
     trims: tuple[str, ...] = ()
     of: str = ""
+    separator: str = ""
+    prints: Literal["", "total", "unclear"] = ""
     interval_s: float | None = None
 
 
@@ -224,7 +233,7 @@ class Probe:
 
     name: safe in file, unit and kernel module names. title: what the user asked for and reads.
     overhead: what it was measured to cost, as the manifest has it. views: of a call trace.
-    output `auto`: what form it has is found out from what it prints; `layouts` is what was found (see parse.infer).
+    output `auto`: what form it has is found out from what it prints; `layouts` is what was found (see parse.detect).
     unmodified: its script was not written for fleetdiag. It samples from the moment it is armed, and prints names
     as they are. exits: it may end by itself. origin: where the script comes from.
     """

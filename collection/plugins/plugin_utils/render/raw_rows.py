@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import detect
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import settle
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session import parse_session
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.timestamps import LineClock
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
@@ -75,7 +75,7 @@ def _places(report: Report, section: ProbeReport) -> Iterator[tuple[str, _Sessio
         except (FleetdiagError, AttributeError):
             continue  # a note of the report says so; another run directory has a manifest that can be read
         if probe.output == "auto":  # the report knows by now
-            probe = detect.with_layouts(probe, section.output, section.layouts)
+            probe = settle.with_layouts(probe, section.output, section.layouts)
         nonce = untrusted.text(entry, "nonce")
         for host in run.hosts:
             yield host, _Session(run, host, probe, nonce, info.window_s * 1000)

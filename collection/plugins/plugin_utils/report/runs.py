@@ -13,7 +13,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (
     peers,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import detect
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import settle
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     Probe,
@@ -124,9 +124,9 @@ def settled(shards: Sequence[Shard], probes: Mapping[str, Probe]) -> dict[str, P
             printed = (
                 sample
                 for shard in owners
-                for sample in detect.samples(shard.run, name, untrusted.text(shard.entries[name], "nonce"))
+                for sample in settle.samples(shard.run, name, untrusted.text(shard.entries[name], "nonce"))
             )
-            settled[name] = detect.settled(probe, untrusted.text(owners[0].entries[name], "script"), printed)
+            settled[name] = settle.settled(probe, untrusted.text(owners[0].entries[name], "script"), printed)
             for shard in owners:
                 shard.probes[name] = settled[name]
     return settled

@@ -1,36 +1,40 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From a probe whose output has an unknown form to one whose form is known, as its run directories tell.
 
-The first host that printed something with a form decides for all of them, so that they can be compared.
+All hosts that are looked at decide together, so that they can be compared.
 """
 
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import infer
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.prints import forgets
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.sample import (
+    MAX_LINES,
+    Line,
+    taken,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session import printed_lines
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Layout, Output, Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
 
 MAX_SAMPLE = 4 * 1024 * 1024
-MAX_HOSTS = 8
-"""Hosts that are looked at before an output is taken for text."""
+MAX_HOSTS = 32
+"""Hosts that are looked at."""
 
 
-def settled(probe: Probe, script: str, samples: Iterable[Iterable[infer.Line]]) -> Probe:
-    """The probe with output form and tables. samples: what it printed, host by host; script: its text, if known."""
-    # A script that never deletes an array prints the same counts again and again, ever higher.
-    resets = not script or re.search(r"\bdelete\b", script) is not None
-    found = infer.Inferred()
-    for sample in islice(samples, MAX_HOSTS):
-        found = infer.infer(sample, resets=resets)
-        if found.output != "text":
-            break
+def settled(probe: Probe, script: str, samples: Iterable[Iterable[Line]]) -> Probe:
+    """Return the probe with output form and tables, as all of its hosts that are looked at print them.
+
+    samples: what it printed, host by host; script: its text, if known.
+    """
+    hosts = list(islice(samples, MAX_HOSTS))
+    looked_at = [sample for host in hosts if (sample := taken(host, MAX_LINES // len(hosts)))]
+    found = infer.infer(looked_at, forgets(script)) if looked_at else infer.Inferred()
     return with_layouts(probe, found.output, found.layouts)
 
 
@@ -40,7 +44,7 @@ def with_layouts(probe: Probe, output: Output, layouts: Sequence[Layout]) -> Pro
     return replace(probe, output=output, layouts=tuple(layouts), tables=tables)
 
 
-def samples(run: read.Run, probe: str, nonce: str) -> Iterator[Iterator[infer.Line]]:
+def samples(run: read.Run, probe: str, nonce: str) -> Iterator[Iterator[Line]]:
     """What the hosts of one run directory printed, the first MAX_SAMPLE bytes of each that printed anything."""
     run = replace(run, notes=[])  # what cannot be read is noted when it is read for the report
     for host in sorted(run.hosts):
@@ -53,6 +57,6 @@ def samples(run: read.Run, probe: str, nonce: str) -> Iterator[Iterator[infer.Li
                     yield _chained(first, lines)
 
 
-def _chained(first: infer.Line, rest: Iterator[infer.Line]) -> Iterator[infer.Line]:
+def _chained(first: Line, rest: Iterator[Line]) -> Iterator[Line]:
     yield first
     yield from rest
