@@ -8,22 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import limits
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence, PastFigure
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.limits import Family
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Cells, Key
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import MergedTable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Check, Column, Severity
 
 Kind = Literal["compare", "check", "baseline", "calls"]
-Family = Literal["host", "key", "calls", "baseline"]
 
 RANK: dict[Severity, int] = {"critical": 0, "warning": 1, "info": 2}
-FAMILIES: dict[Family, float] = {"host": 0.6, "key": 0.2, "calls": 0.1, "baseline": 0.1}
-"""How the one chance of a false finding that a report has is divided among what is looked at: a call trace with
-thousands of functions must not hide what the totals of hosts say."""
-LIMIT = 0.01
-"""Of a hundred reports of hosts that are all alike, one may have a finding."""
-STRONG = 10.0
-"""A figure on its bad side by this factor is critical."""
 
 EvidenceRow = tuple[str, Key, Cells]
 
@@ -101,7 +95,7 @@ def severity(column: Column, up: bool, factor: float, hosts: int) -> Severity:
     bad = {"worse": up, "better": not up}.get(column.more_is)
     if not bad:
         return "info"
-    return "critical" if factor >= STRONG and hosts > 2 else "warning"
+    return "critical" if factor >= limits.CRITICAL_FACTOR and hosts > 2 else "warning"
 
 
 def corrected(unlikely: float, family: Family, tests: int) -> float | None:
@@ -109,5 +103,5 @@ def corrected(unlikely: float, family: Family, tests: int) -> float | None:
 
     None if that is too likely to be spoken of.
     """
-    chance = min(1.0, unlikely * tests / FAMILIES[family])
-    return chance if chance <= LIMIT else None
+    chance = min(1.0, unlikely * tests / limits.FAMILIES[family])
+    return chance if chance <= limits.CHANCE else None

@@ -16,8 +16,7 @@ from dataclasses import dataclass, field
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import quantities
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, phrases
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.comparisons import MAX_ROWS
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, limits, phrases
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet as merge
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
@@ -32,10 +31,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
     Value,
 )
 
-MIN_COUNT = 3
-"""Requests without which a mean says nothing."""
-FILES = 3
-"""Files named in a sentence."""
 _NEAR_TOP = 0.25
 """A file is named beside the first if as much time as this part of the first one's was spent on it."""
 
@@ -336,7 +331,7 @@ def find(joined: Sequence[Joined], evidence: Sequence[Evidence]) -> list[Finding
     for pair in joined:
         causes: dict[tuple[str, int], list[_Both]] = {}
         for row in pair.rows:
-            if row.count >= MIN_COUNT and row.mean >= pair.side.worth:
+            if row.count >= limits.REQUESTS and row.mean >= pair.side.worth:
                 causes.setdefault((row.server, row.cause), []).append(row)
         for (server, cause), rows in causes.items():
             found.append(_finding(pair, by_name[pair.probe], server, cause, rows))
@@ -394,7 +389,7 @@ def _proof(
     table: MergedTable, server: str, key: Value, clients: Sequence[str]
 ) -> Iterator[tuple[str, Key, Cells]]:
     rows = [row for row in table.rows() if row.key == (server, key) and row.host in clients]
-    yield from ((row.host, row.key, row.values) for row in rows[:MAX_ROWS])
+    yield from ((row.host, row.key, row.values) for row in rows[: limits.ROWS])
 
 
 def _files(side: OtherSide, probe: Evidence, clients: Sequence[str]) -> list[str]:
@@ -417,9 +412,10 @@ def _files(side: OtherSide, probe: Evidence, clients: Sequence[str]) -> list[str
         if size > worst.get(path, (-1.0, row))[0]:
             worst[path] = (size, row)
     ranked = sorted(spent, key=lambda path: (-spent[path], str(path)))
-    shown = [path for path in ranked if spent[path] >= _NEAR_TOP * spent[ranked[0]]][:FILES]
+    shown = [path for path in ranked if spent[path] >= _NEAR_TOP * spent[ranked[0]]][: limits.FILES]
     listed = [
-        f"{phrases.key(named.table, worst[path][1].key)} {phrases.figure(column, spent[path])}" for path in shown
+        f"{phrases.key(named.table, worst[path][1].key)} {phrases.figure(column, spent[path])}"
+        for path in shown
     ]
     return [f"{column.words[:1].upper()}{column.words[1:]} there: {', '.join(listed)}"] if listed else []
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, peers
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import Family, Signal
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, limits, peers
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import Signal
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.comparisons import (
     Place,
     Series,
@@ -15,6 +15,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.compa
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.figures import Figure
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.limits import Family
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Key
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import (
     HostTable,
@@ -23,10 +24,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results 
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Comparison
 
-MAX_KEYS = 200
-"""Keys of one table that are compared, those with most in the whole fleet."""
-SHOWN_KEYS = 5
-"""Of these, as many are kept for the map of hosts and measures although nothing was found."""
 SHARED = 0.5
 """A key that at least this share of the hosts have is compared with itself on the others."""
 
@@ -99,10 +96,10 @@ def _of_keys(place: Place, merged: MergedTable) -> Iterable[Series]:
             have.setdefault(row.key, {})[host.host] = row
     shared = {key for key, rows in have.items() if len(rows) >= max(2, SHARED * len(hosts))}
     ordered = [total.key for total in merged.keys if total.key in shared]
-    for number, key in enumerate(ordered[:MAX_KEYS]):
+    for number, key in enumerate(ordered[: limits.KEYS]):
         series = judged(place, _of_key(place, merged, hosts, have[key]))
         if series is not None:
-            series.key, series.shown = key, number < SHOWN_KEYS
+            series.key, series.shown = key, number < limits.SHOWN_KEYS
             yield series
     if figures.adds(place.column):
         yield from _of_own_keys(place, merged, hosts, shared)

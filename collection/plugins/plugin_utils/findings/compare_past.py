@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, limits
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import (
     Signal,
     corrected,
@@ -37,8 +37,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column
 
 FORMAT = 1
-LEAST = 5
-"""Earlier figures of a host without which nothing is said."""
 _NOW = ""
 _NORMAL = 0.05
 """An earlier figure that is no less likely than this, by itself, was normal."""
@@ -218,7 +216,7 @@ def _histories(evidence: Sequence[Evidence], past: Past) -> Iterator[_History]:
                     continue
                 for host, now in figures.of_table(merged, column, probe.sampled_s).items():
                     known = earlier.get(host, ())
-                    if len(known) >= LEAST:
+                    if len(known) >= limits.PAST:
                         yield _History(probe, merged, column, host, now, known)
 
 

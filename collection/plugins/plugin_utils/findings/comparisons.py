@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, limits
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import (
     EvidenceRow,
-    Family,
     Kind,
     Signal,
     corrected,
@@ -19,13 +18,12 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candi
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.figures import Figure
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.limits import Family
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.outliers import Judge, Opinion
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Key
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import MergedTable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Comparison
 
-MAX_ROWS = 5
-"""Rows that prove a finding."""
 MAX_SCORE = 99.0
 
 
@@ -147,7 +145,7 @@ def top_rows(merged: MergedTable, column: Column, host: str, key: Key = ()) -> l
     if key:
         return [(row.host, row.key, row.values) for row in rows if row.key == key]
     ordered = sorted(rows, key=lambda row: -(figures.number(row.values[position]) or 0.0))
-    return [(row.host, row.key, row.values) for row in ordered[:MAX_ROWS]]
+    return [(row.host, row.key, row.values) for row in ordered[: limits.ROWS]]
 
 
 def spread(values: Sequence[float]) -> float:

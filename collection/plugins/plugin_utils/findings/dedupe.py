@@ -6,17 +6,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import sentences
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import limits, sentences
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import (
     RANK,
     EvidenceRow,
     Signal,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.comparisons import MAX_ROWS
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Finding
 
-MANY_HOSTS = 5
-"""As many hosts have a finding of their own for the same thing; of more, the worst speaks for all."""
 _KINDS = {"compare": 0, "calls": 1, "check": 2, "baseline": 3}
 
 
@@ -34,7 +31,7 @@ def gather(signals: Sequence[Signal]) -> tuple[list[Finding], str]:
     first: Signal | None = None
     for group in groups:
         same = alike[_thing(group[0])]
-        many = len(same) > MANY_HOSTS
+        many = len(same) > limits.MANY_HOSTS
         if many and group is not same[0]:
             continue
         first = first or group[0]
@@ -102,7 +99,7 @@ def _rows(group: Sequence[Signal]) -> list[EvidenceRow]:
         for row in signal.rows:
             if row not in seen:
                 seen.append(row)
-    return seen[:MAX_ROWS]
+    return seen[: limits.ROWS]
 
 
 def _headline(signal: Signal | None, findings: Sequence[Finding]) -> str:

@@ -50,7 +50,9 @@ def find(
     return Found(findings, compared.comparisons, headline or _nothing(compared, evidence, peer_of))
 
 
-def _nothing(compared: compare_hosts.Compared, evidence: Sequence[Evidence], peer_of: Mapping[str, str]) -> str:
+def _nothing(
+    compared: compare_hosts.Compared, evidence: Sequence[Evidence], peer_of: Mapping[str, str]
+) -> str:
     """What it means that nothing was found."""
     if not compared.possible:
         return ""
