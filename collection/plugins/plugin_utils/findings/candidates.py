@@ -15,7 +15,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys imp
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import MergedTable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Check, Column, Severity
 
-Kind = Literal["compare", "check", "baseline", "calls"]
+Kind = Literal["compare", "check", "baseline", "calls", "events"]
 
 RANK: dict[Severity, int] = {"critical": 0, "warning": 1, "info": 2}
 
@@ -27,7 +27,8 @@ class Signal:
     """One figure that stands out.
 
     up: it is above what was expected. others: the figures of the hosts it was compared with. chance: see
-    `corrected`. records: behind the figure. elsewhere: most other hosts do not have the key.
+    `corrected`. records: behind the figure. elsewhere: most other hosts do not have the key. counts_events: the
+    figure is a number of events past a threshold of the probe, one at least.
     """
 
     kind: Kind
@@ -50,6 +51,7 @@ class Signal:
     chance: float | None = None
     seconds: float | None = None
     elsewhere: bool = False
+    counts_events: bool = False
     check: Check | None = None
     past: Sequence[PastFigure] = ()
     last_normal: str = ""
@@ -66,9 +68,11 @@ class Signal:
 
     @property
     def strength(self) -> float:
-        """How much it stands out: spreads, or of a threshold the logarithm of the factor."""
+        """How much it stands out: spreads, or of a threshold the logarithm of the factor, or of how many events."""
         if self.score is not None:
             return abs(self.score)
+        if self.kind == "events":
+            return math.log1p(self.value)
         ratio = self.ratio
         return abs(math.log(ratio)) if ratio else abs(self.value)
 
@@ -78,10 +82,9 @@ class Signal:
         return self.host, self.evidence.name, self.table
 
     @property
-    def order(self) -> tuple[int, float, str, str, str, str]:
-        """Worst first, then strongest; names decide the rest, so that the order never varies."""
+    def order(self) -> tuple[float, str, str, str, str]:
+        """Among those that are equally bad: strongest first; names decide the rest, so that the order never varies."""
         return (
-            RANK[self.severity],
             -self.strength,
             self.host,
             self.evidence.name,

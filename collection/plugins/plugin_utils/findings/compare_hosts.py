@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, limits, peers
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import Signal
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import (
+    EvidenceRow,
+    Signal,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.comparisons import (
     Place,
     Series,
@@ -16,13 +20,18 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.compa
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.figures import Figure
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.limits import Family
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.outliers import Judge, Opinion
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Key
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import (
     HostTable,
     MergedRow,
     MergedTable,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Comparison
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
+    Compare,
+    Comparison,
+    Events,
+)
 
 SHARED = 0.5
 """A key that at least this share of the hosts have is compared with itself on the others."""
@@ -40,12 +49,18 @@ class Compared:
 def compare(evidence: Sequence[Evidence], peer_of: Mapping[str, str]) -> Compared:
     """All measures of all tables that may be compared, on all sets of hosts."""
     result = Compared()
-    series: dict[Family, list[Series]] = {"host": [], "key": []}
+    series: dict[Family, list[Series]] = {"host": [], "key": [], "events": []}
     for place, merged in _places(evidence, peer_of):
         result.possible = True
-        if place.column.compare is not None and len(place.hosts) > 1:
-            scope = place.column.compare.scope
-            series[scope].extend(_of_hosts(place, merged) if scope == "host" else _of_keys(place, merged))
+        events = merged.table.events
+        counted = events is not None and events.count == place.column.name
+        scope = place.column.compare.scope if place.column.compare and len(place.hosts) > 1 else None
+        if events is not None and counted:
+            series["events"].append(_of_events(place, merged, events))
+        elif scope == "host":
+            series["host"].extend(_of_hosts(place, merged))
+        if scope == "key":
+            series["key"].extend(_of_keys(place, merged))
     for family, items in series.items():
         conclude(result, items, family)
     return result
@@ -70,8 +85,9 @@ def _places(evidence: Sequence[Evidence], peer_of: Mapping[str, str]) -> Iterabl
     for probe in evidence:
         sets = peers.sets({host: peer_of.get(host, "") for host in probe.sampled_s})
         for merged in probe.tables:
+            events = merged.table.events.count if merged.table.events else ""
             for column in merged.table.measures:
-                if column.compare is not None and figures.is_figure(column):
+                if column.name == events or (column.compare is not None and figures.is_figure(column)):
                     for name, hosts in sets.items() or [("", [])]:
                         yield Place(probe, merged, column, hosts, name, len(sets) > 1), merged
 
@@ -80,6 +96,21 @@ def _of_hosts(place: Place, merged: MergedTable) -> Iterable[Series]:
     series = judged(place, figures.of_table(merged, place.column, place.hosts))
     if series is not None:
         yield series
+
+
+def _of_events(place: Place, merged: MergedTable, events: Events) -> Series:
+    """Every host's number of events, also where there is no other host to compare it with."""
+    found = figures.of_table(merged, place.column, place.hosts, least=0)
+    judge = Judge(place.column, place.column.compare or Compare(), found, place.evidence.sampled_s)
+    opinions = judge.opinions() or {host: Opinion(figure.value, 0.0) for host, figure in found.items()}
+    proof = functools.partial(_worst_events, merged, events)
+    return Series(place, judge, opinions, shown=len(found) > 1, proof=proof, counts_events=True)
+
+
+def _worst_events(merged: MergedTable, events: Events, host: str) -> list[EvidenceRow]:
+    return [
+        (row.host, row.key, row.values) for row in figures.worst_events(merged, events, host)[: limits.ROWS]
+    ]
 
 
 def _of_keys(place: Place, merged: MergedTable) -> Iterable[Series]:

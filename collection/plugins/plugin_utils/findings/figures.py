@@ -14,7 +14,12 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results 
     MergedTable,
     Total,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Table, Value
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
+    Column,
+    Events,
+    Table,
+    Value,
+)
 
 ADDING = ("sum", "count", "records")
 """Measures that are zero on a host where nothing of the kind was seen, and grow with the time it was watched."""
@@ -136,9 +141,15 @@ def _scatter(parts: Parts, rest: float) -> float:
     return math.sqrt(max(0.0, parts.squares - parts.largest**2)) / rest if rest > 0 else 0.0
 
 
-def of_table(merged: MergedTable, column: Column, hosts: Iterable[str]) -> dict[str, Figure]:
-    """The figure of each of these hosts that has one with enough records behind it."""
-    least = column.compare.min_samples if column.compare else 0
+def of_table(
+    merged: MergedTable, column: Column, hosts: Iterable[str], least: int | None = None
+) -> dict[str, Figure]:
+    """The figure of each of these hosts that has one with enough records behind it.
+
+    least: how many are enough; as the manifest says if it is None.
+    """
+    if least is None:
+        least = column.compare.min_samples if column.compare else 0
     wanted = set(hosts)
     figures: dict[str, Figure] = {}
     for host in merged.hosts:
@@ -146,6 +157,15 @@ def of_table(merged: MergedTable, column: Column, hosts: Iterable[str]) -> dict[
         if figure is not None and figure.records >= least:
             figures[host.host] = figure
     return figures
+
+
+def worst_events(merged: MergedTable, events: Events, host: str) -> list[MergedRow]:
+    """Return the host's rows that have any of the table's events, the worst first."""
+    count = place_of(merged.table, events.count)
+    worst = place_of(merged.table, events.worst) if events.worst else count
+    rows = next((found.rows for found in merged.hosts if found.host == host), [])
+    having = [row for row in rows if number(row.values[count])]
+    return sorted(having, key=lambda row: -(number(row.values[worst]) or 0.0))
 
 
 def number(value: Value | None) -> float | None:

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from typing import Literal
 
-Family = Literal["host", "key", "calls", "baseline"]
+Family = Literal["host", "events", "key", "calls", "baseline"]
 
 CHANCE = 0.01
 """Of a hundred reports of hosts that are all alike, one may claim that a host is different."""
-FAMILIES: dict[Family, float] = {"host": 0.6, "key": 0.2, "calls": 0.1, "baseline": 0.1}
+FAMILIES: dict[Family, float] = {"host": 0.4, "events": 0.25, "key": 0.15, "calls": 0.1, "baseline": 0.1}
 """How that chance is divided among what is compared: a call trace with thousands of functions must not hide
-what the totals of hosts say."""
+what the totals of hosts say, and numbers of events past a threshold are what was asked for."""
 CRITICAL_FACTOR = 10.0
 """A figure on its bad side by this factor is critical."""
 
 MANY_HOSTS = 5
 """Hosts with a finding of their own for the same thing; of more, the worst speaks for all."""
+NAMED_EVENTS = 40
+"""Hosts that are named with their number of events where the worst speaks for all."""
 ROWS = 5
 """Rows that prove a finding."""
 

@@ -51,6 +51,20 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Events:
+    """A table whose records are past a threshold of the probe itself, so that each is worth naming.
+
+    count: measure that counts them. worst: measure whose largest value tells the worst of them apart, or empty.
+    what, one: their name after a number, and after 1; parameters in braces, as in Table.what.
+    """
+
+    count: str
+    worst: str = ""
+    what: str = ""
+    one: str = ""
+
+
+@dataclass(frozen=True)
 class Part:
     """One part of what a request takes, as a total of this table (`here`) or of the other side's (`there`)."""
 
@@ -135,6 +149,7 @@ class Table:
     measures, or the number of records. They come after the printed ones in `measures`.
     ignore: for output form `table`, a regular expression of lines that are neither header nor row.
     what: what a record is, in words that follow a number: "files open longer than {threshold_ms} ms".
+    events: set if each host that has any of these records gets a finding.
     """
 
     name: str
@@ -149,6 +164,7 @@ class Table:
     checks: tuple[Check, ...] = ()
     views: tuple[View, ...] = ()
     other_side: OtherSide | None = None
+    events: Events | None = None
 
     @property
     def keys(self) -> tuple[Column, ...]:
@@ -387,7 +403,7 @@ class Finding:
     """
 
     severity: Severity
-    kind: Literal["compare", "check", "baseline", "calls", "sides"]
+    kind: Literal["compare", "check", "baseline", "calls", "sides", "events"]
     host: str
     probe: str
     table: str

@@ -172,6 +172,7 @@ _EXPECTED = {
     "check": "Threshold",
     "baseline": "Before",
     "calls": "Others' median",
+    "events": "Others' median",
 }
 
 
