@@ -6,37 +6,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fleets import FILES, Values, found
+from fleets import ATTEMPTS, EVENTS, Values, found
 
-EVENTS: dict[str, Any] = {
-    **FILES,
-    "events": {"count": "files", "worst": "seconds", "one": "file open longer than {threshold_ms} ms"},
-}
 HOSTS = ["alpha", "beta", "gamma"]
-ATTEMPTS: dict[str, Any] = {
-    "description": "Attempts.",
-    "what": "attempts to connect",
-    "sort": "-longest",
-    "columns": {
-        "to": {"type": "string", "role": "key", "description": "To whom."},
-        "failed": {
-            "type": "int",
-            "role": "measure",
-            "merge": "sum",
-            "more_is": "worse",
-            "description": "Failures.",
-            "compare": {"scope": "host", "min_difference": 5},
-        },
-        "longest": {
-            "type": "duration",
-            "unit": "s",
-            "role": "measure",
-            "merge": "max",
-            "description": "The longest.",
-        },
-    },
-    "events": {"count": "failed", "what": "failed attempts to connect", "one": "failed attempt to connect"},
-}
 
 
 def slow(many: int, longest: float = 2.0) -> list[Values]:

@@ -203,8 +203,7 @@ class _History:
 def compare_past(evidence: Sequence[Evidence], past: Past) -> list[Signal]:
     """Of every host and measure with enough of a past, whether it is still as it was."""
     histories = list(_histories(evidence, past))
-    tests = sum(2 if figures.adds(item.column) else 1 for item in histories)
-    return [signal for item in histories if (signal := _changed(item, tests)) is not None]
+    return [signal for item in histories if (signal := _changed(item, len(histories))) is not None]
 
 
 def _histories(evidence: Sequence[Evidence], past: Past) -> Iterator[_History]:

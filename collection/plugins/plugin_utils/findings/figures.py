@@ -37,7 +37,8 @@ class Figure:
     value: as the report's tables say. rest: the same without the record that has the largest share of it (of a
     number of records: without the key that has most); None if that cannot be said. top: what that record has.
     records: how many are behind it. scatter: how far, relatively, the rest would lie from its mean by chance, on a
-    host whose records are such as these.
+    host whose records are such as these. clump: of a number of events, how many come at a time (the index of
+    dispersion of a sum of such records); None if that is not known.
     """
 
     value: float
@@ -45,6 +46,7 @@ class Figure:
     top: float | None = None
     records: int = 0
     scatter: float = 0.0
+    clump: float | None = None
 
 
 def is_figure(column: Column) -> bool:
@@ -106,7 +108,9 @@ def _sum(value: float, parts: Parts | None, records: int) -> Figure:
     if parts is None:
         return Figure(value, value, 0.0, records)
     rest, top = max(0.0, value - parts.largest), max(0.0, parts.largest)
-    return Figure(value, rest, top, records, _scatter(parts, rest))
+    return Figure(
+        value, rest, top, records, _scatter(parts, rest), parts.squares / value if value > 0 else None
+    )
 
 
 def _mean(value: float, parts: Parts | None, records: int) -> Figure:
