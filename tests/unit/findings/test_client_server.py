@@ -63,7 +63,10 @@ def served(
 
 
 def both(
-    requests: Rows, operations: Rows, files: Rows | None = None, addresses: client_server.Addresses = ADDRESSES
+    requests: Rows,
+    operations: Rows,
+    files: Rows | None = None,
+    addresses: client_server.Addresses = ADDRESSES,
 ) -> tuple[list[client_server.Joined], list[Finding]]:
     known = [
         evidence("nfs_client", {"requests": requests, "files": files or {}}),

@@ -121,16 +121,33 @@ def _mean(value: float, parts: Parts | None, records: int) -> Figure:
 
 
 def _ratio(table: Table, column: Column, group: Total | MergedRow, value: float) -> Figure:
-    """The rest is the quotient without the largest record, where that leaves enough to speak for the whole."""
+    """Return the quotient, and as the rest the same without its largest value.
+
+    Where that value is not known, it is the quotient without the largest record, if that leaves enough of it.
+    """
     assert column.ratio is not None
     above, below = (table.measures[place_of(table, name)] for name in column.ratio)
     over, under = (number(group.values[place_of(table, part.name)]) for part in (above, below))
     most, of = _parts(table, above, group), _parts(table, below, group)
-    if over is None or not under or most is None or of is None or under - of.largest < _REST_SHARE * under:
-        return Figure(value, None, None, group.rows)
+    samples = round(under) if under and is_count(below) else group.rows
+    if over is None or not under:
+        return Figure(value, None, None, samples)
+    if column.largest:
+        return _mean_of(value, over, number(group.values[place_of(table, column.largest)]), most, samples)
+    if most is None or of is None or under - of.largest < _REST_SHARE * under:
+        return Figure(value, None, None, samples)
     left = max(0.0, over - most.largest)
     rest = left / (under - of.largest) * (100 if column.unit == "%" else 1)
-    return Figure(value, rest, None, group.rows, _scatter(most, left))
+    return Figure(value, rest, None, samples, _scatter(most, left))
+
+
+def _mean_of(value: float, total: float, largest: float | None, parts: Parts | None, samples: int) -> Figure:
+    """The mean of so many values, of which the largest is known. Each of them scatters by as much as it is large."""
+    if not largest or largest > total or samples < 2:
+        return Figure(value, None, None, samples)
+    rest = (total - largest) / (samples - 1)
+    scatter = max(1 / math.sqrt(samples - 1), _scatter(parts, total - largest) if parts is not None else 0.0)
+    return Figure(value, rest, None, samples, scatter)
 
 
 def _parts(table: Table, column: Column, group: Total | MergedRow) -> Parts | None:

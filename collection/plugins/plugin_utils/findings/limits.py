@@ -22,6 +22,8 @@ MANY_HOSTS = 5
 """Hosts with a finding of their own for the same thing; of more, the worst speaks for all."""
 NAMED_EVENTS = 40
 """Hosts that are named with their number of events where the worst speaks for all."""
+FEW_SAMPLES = 30
+"""With fewer behind a mean, a ratio or a percentile, the finding says how few."""
 ROWS = 5
 """Rows that prove a finding."""
 

@@ -10,6 +10,7 @@ from the largest records of the others, which on such data scatter widely. (With
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -121,6 +122,9 @@ class Judge:
 
     def _of_part(self, host: str, part: _Part, usual: robust.Scale, worth: int) -> Opinion:
         own = part.values[host]
+        more = self.found[host].scatter ** 2 - part.scatter**2 if part.scatter else 0.0
+        if more > 0:
+            usual = usual.wider(math.sqrt(more))
         score = usual.score(own)
         up = score > 0
         if not worth or up != (worth > 0) or (part.upwards and not up):

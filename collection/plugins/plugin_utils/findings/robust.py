@@ -68,6 +68,12 @@ class Scale:
     below: float
     offset: float
 
+    def wider(self, scatter: float) -> Scale:
+        """Return the same for a host whose own figure lies so far apart besides, by chance."""
+        return Scale(
+            self.middle, math.hypot(self.above, scatter), math.hypot(self.below, scatter), self.offset
+        )
+
     def deviation(self, value: float) -> float:
         """How far a figure lies from the middle; its sign says to which side."""
         return math.log(value + self.offset) - self.middle

@@ -83,6 +83,19 @@ def _events(signal: Signal) -> str:
     )
 
 
+def _few(signal: Signal) -> str:
+    """How many samples a figure has that is no total, where these are few: `(10 attempts to connect only)`."""
+    column = signal.column
+    if signal.kind != "compare" or not 0 < signal.records < limits.FEW_SAMPLES or signal.merged is None:
+        return ""
+    if column.ratio is not None:
+        below = next(item for item in signal.merged.table.measures if item.name == column.ratio[1])
+        return f" ({signal.records} {phrases.name(below)} only)" if figures.is_count(below) else ""
+    return (
+        "" if figures.adds(column) or column.merge in ("max", "min") else f" ({signal.records} records only)"
+    )
+
+
 def _in_time(signal: Signal) -> str:
     """How long the host was watched, where that differs."""
     return "" if signal.seconds is None else f" in {quantities.time(signal.seconds)}"
@@ -103,7 +116,7 @@ def _amount(signal: Signal) -> str:
         text = f"{phrases.name(column)} {value}"
     if signal.key:
         text += f" ({phrases.key(table, signal.key)})" if signal.kind != "check" else ""
-    return text + _in_time(signal)
+    return text + _in_time(signal) + _few(signal)
 
 
 def _expected(signal: Signal) -> str:

@@ -226,6 +226,8 @@ class _Rules:
             self.source.fail(place, what, "say ratio: [measure, measure] or merge: records")
         if "ratio" in column:
             self._ratio(column, place)
+        elif "largest" in column:
+            self.source.fail((*place, "largest"), "only a ratio has it", "take it out")
         elif column["type"] != "int":
             self.source.fail((*place, "type"), "a number of records is an int", "write int")
         if column["type"] in _UNITS:
@@ -252,6 +254,19 @@ class _Rules:
             self.source.fail((*place, "type"), what, f"write {possible[0]}")
         if column.get("rate"):
             self.source.fail((*place, "rate"), "a ratio does not grow with time", "take it out")
+        if "largest" in column:
+            self._largest(column["largest"], over, place)
+
+    def _largest(self, name: str, kind: str, place: Place) -> None:
+        possible = [
+            name
+            for name, column in self.columns.items()
+            if column.get("merge") == "max" and column["type"] == kind
+        ]
+        if name not in possible:
+            what = f"there is no printed measure {name} with merge max and type {kind}"
+            advice = f"it can be {', '.join(possible)}" if possible else "the table has none at all"
+            self.source.fail((*place, "largest"), what, advice)
 
     def _adds(self, name: str) -> bool:
         return self.columns[name].get("merge") in ADDING

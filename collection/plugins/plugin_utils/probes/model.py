@@ -106,7 +106,8 @@ class Column:
     """One column of a table. `unit` is what the script prints; `shown_unit` what the parser yields.
 
     header: for output form `table`, the words the script prints above the column, when they are not its name.
-    label: short words for people. ratio: of a derived measure, the two measures it is the quotient of.
+    label: short words for people. ratio: of a derived measure, the two measures it is the quotient of. largest: of
+    a ratio that is a mean, the measure that has the largest single value of those that were added up.
     """
 
     name: str
@@ -121,6 +122,7 @@ class Column:
     label: str = ""
     compare: Compare | None = None
     ratio: tuple[str, str] | None = None
+    largest: str = ""
 
     @property
     def words(self) -> str:
