@@ -77,6 +77,16 @@ class Signal:
         return abs(math.log(ratio)) if ratio else abs(self.value)
 
     @property
+    def symptom(self) -> int:
+        """What kind of trouble it is, the worst first: 0 for errors, events and waiting, 1 for more of something
+        else that is bad, 2 for what is merely more, or less."""
+        if self.counts_events or self.kind in ("check", "calls"):
+            return 0
+        if self.up != (self.column.more_is == "worse") or self.column.more_is == "neutral":
+            return 2
+        return 0 if self.column.type == "duration" else 1
+
+    @property
     def cause(self) -> tuple[str, str, str]:
         """What stands out on the same host in the same table (or process) is of one cause."""
         return self.host, self.evidence.name, self.table

@@ -46,7 +46,8 @@ def _severity(group: Sequence[Signal]) -> Severity:
 
 
 def _order(group: Sequence[Signal]) -> tuple[Any, ...]:
-    return (RANK[_severity(group)], *group[0].order)
+    """Worst first: by severity, then by what kind of trouble it is, then by how much it stands out."""
+    return (RANK[_severity(group)], min(signal.symptom for signal in group), *group[0].order)
 
 
 def _telling(signal: Signal) -> tuple[bool, int, int, int, float, str, str]:
