@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (
-    client_server,
     compare_calls,
     compare_hosts,
     compare_past,
@@ -19,6 +18,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings impor
     thresholds,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import RANK
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.client_server import (
+    findings as client_server,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.client_server.join import Joined
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence, Past
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Comparison, Finding
 
@@ -35,7 +38,7 @@ def find(
     evidence: Sequence[Evidence],
     peer_of: Mapping[str, str],
     past: Past,
-    joined: Sequence[client_server.Joined] = (),
+    joined: Sequence[Joined] = (),
 ) -> Found:
     """All findings of a report. peer_of: {host: name of the set of hosts it should be like}."""
     compared = compare_hosts.compare(evidence, peer_of)
