@@ -77,6 +77,11 @@ class Signal:
         return abs(math.log(ratio)) if ratio else abs(self.value)
 
     @property
+    def certain(self) -> bool:
+        """True for a fact, and for a difference that is no chance."""
+        return self.chance is None or self.chance <= limits.CHANCE
+
+    @property
     def symptom(self) -> int:
         """What kind of trouble it is, the worst first: 0 for errors, events and waiting, 1 for more of something
         else that is bad, 2 for what is merely more, or less."""
@@ -111,10 +116,10 @@ def severity(column: Column, up: bool, factor: float, hosts: int) -> Severity:
     return "critical" if factor >= limits.CRITICAL_FACTOR and hosts > 2 else "warning"
 
 
-def corrected(unlikely: float, family: Family, tests: int) -> float | None:
+def corrected(unlikely: float, family: Family, tests: int, most: float = limits.CHANCE) -> float | None:
     """The probability that anything of the kind turns up in a report of alike hosts, among so many comparisons.
 
-    None if that is too likely to be spoken of.
+    None if that is more likely than `most`, too likely to be spoken of.
     """
     chance = min(1.0, unlikely * tests / limits.FAMILIES[family])
-    return chance if chance <= limits.CHANCE else None
+    return chance if chance <= most else None

@@ -39,9 +39,14 @@ SHARED = 0.5
 
 @dataclass
 class Compared:
-    """What came of it. possible: there are measures that may be compared, whether or not there were hosts."""
+    """What came of it.
+
+    uncertain: signals that are only worth a look. possible: there are measures that may be compared, whether or not
+    there were hosts.
+    """
 
     signals: list[Signal] = field(default_factory=list)
+    uncertain: list[Signal] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     possible: bool = False
 
@@ -75,8 +80,10 @@ def conclude(
     """Add what a family of series says to the result. worth: whether to speak of a signal."""
     tests = sum(item.judge.tests for item in series)
     for item in series:
-        signals = list(filter(worth, item.signals(family, tests)))
+        told = list(filter(worth, item.signals(family, tests)))
+        signals = [signal for signal in told if signal.certain]
         result.signals.extend(signals)
+        result.uncertain.extend(signal for signal in told if not signal.certain)
         if signals or item.shown:
             result.comparisons.append(item.comparison([signal.host for signal in signals]))
 

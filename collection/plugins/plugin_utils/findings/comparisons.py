@@ -59,14 +59,20 @@ class Series:
     counts_events: bool = False
 
     def signals(self, family: Family, tests: int) -> Iterable[Signal]:
-        """Yield one for each host that differs more than chance explains, in a family of so many comparisons."""
+        """Yield one for each host that differs more than chance explains, in a family of so many comparisons.
+
+        Those that are not certain are only worth a look.
+        """
         for host, opinion in self.opinions.items():
             up = opinion.score > 0
-            chance = None if opinion.unlikely is None else corrected(opinion.unlikely, family, tests)
             events = self.counts_events and self.judge.found[host].value > 0
+            most = limits.CHANCE if events else limits.LOOK_CHANCE
+            chance = None if opinion.unlikely is None else corrected(opinion.unlikely, family, tests, most)
             if chance is not None and self._is_told(host, up):
                 signal = self._signal("calls" if family == "calls" else "compare", host, opinion, up)
                 signal.chance = chance
+                if not signal.certain:
+                    signal.severity = "info"
             elif events:
                 signal = self._signal("events", host, opinion, up)
                 signal.severity, signal.score, signal.spread = "info", None, None

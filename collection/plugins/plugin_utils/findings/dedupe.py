@@ -13,13 +13,14 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candi
     EvidenceRow,
     Signal,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.incidents import Told
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Finding, Severity
 
 _KINDS = {"compare": 0, "events": 0, "calls": 1, "check": 2, "baseline": 3}
 
 
-def gather(signals: Sequence[Signal]) -> tuple[list[Finding], str]:
-    """The findings, worst first, and the first of them in short for the verdict."""
+def gather(signals: Sequence[Signal]) -> list[Told]:
+    """Return the findings, worst first."""
     causes: dict[tuple[str, str, str], list[Signal]] = {}
     for signal in signals:
         causes.setdefault(signal.cause, []).append(signal)
@@ -29,15 +30,14 @@ def gather(signals: Sequence[Signal]) -> tuple[list[Finding], str]:
     for group in groups:
         alike.setdefault(_thing(group), []).append(group)
     findings = []
-    first: Signal | None = None
     for group in groups:
         same = alike[_thing(group)]
         many = len(same) > limits.MANY_HOSTS
         if many and group is not same[0]:
             continue
-        first = first or group[0]
-        findings.append(_finding(group, [other[0] for other in same[1:]] if many else []))
-    return findings, _headline(first, findings)
+        finding = _finding(group, [other[0] for other in same[1:]] if many else [])
+        findings.append(Told(finding, _in_short(group[0])))
+    return findings
 
 
 def _severity(group: Sequence[Signal]) -> Severity:
@@ -116,13 +116,7 @@ def _rows(group: Sequence[Signal]) -> list[EvidenceRow]:
     return seen[: limits.ROWS]
 
 
-def _headline(signal: Signal | None, findings: Sequence[Finding]) -> str:
-    if signal is None:
-        return ""
-    host = printable(signal.host)
-    short = sentences.in_short(signal).replace("; ", ", ")
-    line = f"{host}: {short}" if signal.kind in ("check", "events") else f"{host} is different: {short}"
-    more = len(findings) - 1
-    if more:
-        line += f" (and {more} more finding{'s' if more > 1 else ''})"
-    return line
+def _in_short(signal: Signal) -> str:
+    """The finding for the verdict, without a semicolon, which separates the verdict's parts."""
+    host, short = printable(signal.host), sentences.in_short(signal).replace("; ", ", ")
+    return f"{host}: {short}" if signal.kind in ("check", "events") else f"{host} is different: {short}"

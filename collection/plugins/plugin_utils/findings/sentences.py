@@ -40,6 +40,11 @@ def write(signal: Signal, also: Sequence[Signal] = (), more_hosts: Sequence[Sign
     return ". ".join(part for part in parts if part)
 
 
+def by_chance(chance: float) -> str:
+    """How sure a difference is that is only worth a look."""
+    return f"By chance in {max(1, round(100 * chance))} of 100 reports of hosts that are alike"
+
+
 def in_short(signal: Signal) -> str:
     """The first part: what the host has, and what the others have."""
     if signal.kind == "check":

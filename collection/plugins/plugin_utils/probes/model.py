@@ -402,6 +402,7 @@ class Finding:
     the median of the others, of the host's own past, or the threshold; spread is how far alike hosts lie apart.
     score: robust deviations from `expected`. chance: probability that hosts which are alike would show this
     anywhere in the report. mark: the losses that touch the figure. rows: (host, key, values) of at most 5 rows.
+    symptoms: findings of the same incident, whose cause this one is; they are not in the report's own list.
     """
 
     severity: Severity
@@ -424,6 +425,12 @@ class Finding:
     chance: float | None = None
     mark: str = ""
     rows: tuple[tuple[str, tuple[Value, ...], tuple[Value | None, ...]], ...] = ()
+    symptoms: tuple[Finding, ...] = ()
+
+    @property
+    def told(self) -> tuple[Finding, ...]:
+        """Itself, and its symptoms."""
+        return (self, *self.symptoms)
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,7 @@ def build(
             *(note for pair in joined for note in pair.notes),
         ],
         findings=found.findings,
+        worth_a_look=found.worth_a_look,
         comparisons=found.comparisons,
         peers=peer_of,
         homes={host: run_id(shard.run) for host, shard in homes.items()},

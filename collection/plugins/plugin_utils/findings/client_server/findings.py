@@ -13,10 +13,12 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.clien
     Both,
     Joined,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.incidents import SlowAnswer, Told
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Cells, Key
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import MergedRow, MergedTable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
+    Column,
     Finding,
     OtherSide,
     Table,
@@ -27,8 +29,8 @@ _NEAR_TOP = 0.25
 """A file is named beside the first if as much time as this part of the first one's was spent on it."""
 
 
-def find(joined: Sequence[Joined], evidence: Sequence[Evidence]) -> list[Finding]:
-    """One for each server (or way to it) that makes clients wait, the longest wait first."""
+def find(joined: Sequence[Joined], evidence: Sequence[Evidence]) -> list[SlowAnswer]:
+    """Return one for each server (or way to it) that makes clients wait, the longest wait first."""
     by_name = {probe.name: probe for probe in evidence}
     found = []
     for pair in joined:
@@ -37,8 +39,21 @@ def find(joined: Sequence[Joined], evidence: Sequence[Evidence]) -> list[Finding
             if row.count >= limits.REQUESTS and row.mean >= pair.side.worth:
                 causes.setdefault((row.server, row.cause), []).append(row)
         for (server, cause), rows in causes.items():
-            found.append(_finding(pair, by_name[pair.probe], server, cause, rows))
-    return sorted(found, key=lambda finding: (-finding.value, finding.host))
+            found.append(_slow(pair, by_name[pair.probe], server, cause, rows))
+    return sorted(found, key=lambda item: (-item.told.finding.value, item.told.finding.host))
+
+
+def _slow(pair: Joined, probe: Evidence, server: str, cause: int, rows: Sequence[Both]) -> SlowAnswer:
+    clients = sorted({row.client for row in rows})
+    finding = _finding(pair, probe, server, cause, rows)
+    return SlowAnswer(
+        Told(finding, finding.sentence.split("; ", 1)[0]),
+        server,
+        frozenset(clients),
+        (pair.probe, pair.side.probe),
+        frozenset(str(path) for path, _ in _slowest(pair.side, probe, clients)[1]),
+        below=cause == len(pair.side.parts) - 1,
+    )
 
 
 def _finding(pair: Joined, probe: Evidence, server: str, cause: int, rows: Sequence[Both]) -> Finding:
@@ -82,12 +97,6 @@ def _finding(pair: Joined, probe: Evidence, server: str, cause: int, rows: Seque
     )
 
 
-def headline(finding: Finding, more: int) -> str:
-    """The finding in short, for the verdict. more: how many there are besides."""
-    short = finding.sentence.split("; ", 1)[0]
-    return short + (f" (and {more} more finding{'s' if more > 1 else ''})" if more else "")
-
-
 def _proof(
     table: MergedTable, server: str, key: Value, clients: Sequence[str]
 ) -> Iterator[tuple[str, Key, Cells]]:
@@ -96,14 +105,24 @@ def _proof(
 
 
 def _files(side: OtherSide, probe: Evidence, clients: Sequence[str]) -> list[str]:
-    """What the clients' processes waited for most, each with its slowest kind of call, from the table that names it."""
+    """Return a sentence about what the clients' processes waited for most, if a table names that."""
+    column, slowest = _slowest(side, probe, clients)
+    if column is None or not slowest:
+        return []
+    return [f"{column.words[:1].upper()}{column.words[1:]} there: {', '.join(words for _, words in slowest)}"]
+
+
+def _slowest(
+    side: OtherSide, probe: Evidence, clients: Sequence[str]
+) -> tuple[Column | None, list[tuple[Value, str]]]:
+    """Return the measure of time waited, and each file that took most of it with its slowest kind of call in words."""
     named = next((merged for merged in probe.tables if merged.table.name == side.names), None)
     if named is None:
-        return []
+        return None, []
     place = _spent(named.table)
     paths = [at for at, column in enumerate(named.table.keys) if column.type == "path"]
     if place is None or not paths:
-        return []
+        return None, []
     column = named.table.measures[place]
     spent: dict[Value, float] = {}
     worst: dict[Value, tuple[float, MergedRow]] = {}
@@ -116,11 +135,10 @@ def _files(side: OtherSide, probe: Evidence, clients: Sequence[str]) -> list[str
             worst[path] = (size, row)
     ranked = sorted(spent, key=lambda path: (-spent[path], str(path)))
     shown = [path for path in ranked if spent[path] >= _NEAR_TOP * spent[ranked[0]]][: limits.FILES]
-    listed = [
-        f"{phrases.key(named.table, worst[path][1].key)} {phrases.figure(column, spent[path])}"
+    return column, [
+        (path, f"{phrases.key(named.table, worst[path][1].key)} {phrases.figure(column, spent[path])}")
         for path in shown
     ]
-    return [f"{column.words[:1].upper()}{column.words[1:]} there: {', '.join(listed)}"] if listed else []
 
 
 def _spent(table: Table) -> int | None:

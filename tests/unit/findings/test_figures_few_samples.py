@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import find
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet as merge
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Finding, Row, Value
 
@@ -30,7 +31,7 @@ def attempts(seconds: Sequence[float], a_row: int) -> list[tuple[Value, ...]]:
 def connections(hosts: dict[str, list[tuple[Value, ...]]]) -> Evidence:
     fleet = merge.FleetMerger("tcp_connect", TABLE, 5)
     for host in sorted(hosts):
-        merger = merge.HostMerger(TABLE, 5)
+        merger = HostMerger(TABLE, 5)
         for number, values in enumerate(hosts[host], 1):
             merger.add(Row(TABLE.name, 5000 * number, number, values))
         fleet.add(host, merger, 30.0)
