@@ -47,6 +47,35 @@ FILES: dict[str, Any] = {
     },
 }
 
+EVENTS: dict[str, Any] = {
+    **FILES,
+    "events": {"count": "files", "worst": "seconds", "one": "file open longer than {threshold_ms} ms"},
+}
+ATTEMPTS: dict[str, Any] = {
+    "description": "Attempts.",
+    "what": "attempts to connect",
+    "sort": "-longest",
+    "columns": {
+        "to": {"type": "string", "role": "key", "description": "To whom."},
+        "failed": {
+            "type": "int",
+            "role": "measure",
+            "merge": "sum",
+            "more_is": "worse",
+            "description": "Failures.",
+            "compare": {"scope": "host", "min_difference": 5},
+        },
+        "longest": {
+            "type": "duration",
+            "unit": "s",
+            "role": "measure",
+            "merge": "max",
+            "description": "The longest.",
+        },
+    },
+    "events": {"count": "failed", "what": "failed attempts to connect", "one": "failed attempt to connect"},
+}
+
 
 def measure(merged: str = "sum", kind: str = "int", more_is: str = "worse", **more: Any) -> dict[str, Any]:
     """A measure that is compared, by hosts unless `compare` says otherwise."""

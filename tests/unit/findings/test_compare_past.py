@@ -32,7 +32,9 @@ def changed(
     now: dict[str, list[float]], earlier: list[dict[str, Any]], most: int = 20, **more: Any
 ) -> find.Found:
     """What is found with these figures of earlier sweeps, the oldest first."""
-    kept = compare_past.baseline_of([(sweep(n + 1), data) for n, data in enumerate(earlier)], ASKED, HOSTS, most)
+    kept = compare_past.baseline_of(
+        [(sweep(n + 1), data) for n, data in enumerate(earlier)], ASKED, HOSTS, most
+    )
     past = compare_past.read(json.loads(json.dumps(kept)))
     return find.find([evidence(MANY, sums(**now), **more)], {host: host for host in HOSTS}, past)
 
@@ -90,7 +92,9 @@ def test_a_difference_to_the_others_and_to_the_past_is_one_finding() -> None:
     hosts = [f"web{number}" for number in range(6)]
     rows: dict[str, list[Values]] = {host: [] for host in hosts}
     earlier = [json.loads(json.dumps(compare_past.figures_of([evidence(FILES, rows)])))] * 7
-    kept = compare_past.baseline_of([(sweep(n + 1), data) for n, data in enumerate(earlier)], ASKED, hosts, 20)
+    kept = compare_past.baseline_of(
+        [(sweep(n + 1), data) for n, data in enumerate(earlier)], ASKED, hosts, 20
+    )
     rows["web3"] = [("httpd", number, f"/srv/{number}", 8.47) for number in range(40)]
     (finding,) = find.find([evidence(FILES, rows)], {}, compare_past.read(kept)).findings
     assert finding.kind == "compare"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, limits
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import (
     Signal,
     corrected,
@@ -37,8 +37,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column
 
 FORMAT = 1
-LEAST = 5
-"""Earlier figures of a host without which nothing is said."""
 _NOW = ""
 _NORMAL = 0.05
 """An earlier figure that is no less likely than this, by itself, was normal."""
@@ -205,8 +203,7 @@ class _History:
 def compare_past(evidence: Sequence[Evidence], past: Past) -> list[Signal]:
     """Of every host and measure with enough of a past, whether it is still as it was."""
     histories = list(_histories(evidence, past))
-    tests = sum(2 if figures.adds(item.column) else 1 for item in histories)
-    return [signal for item in histories if (signal := _changed(item, tests)) is not None]
+    return [signal for item in histories if (signal := _changed(item, len(histories))) is not None]
 
 
 def _histories(evidence: Sequence[Evidence], past: Past) -> Iterator[_History]:
@@ -218,7 +215,7 @@ def _histories(evidence: Sequence[Evidence], past: Past) -> Iterator[_History]:
                     continue
                 for host, now in figures.of_table(merged, column, probe.sampled_s).items():
                     known = earlier.get(host, ())
-                    if len(known) >= LEAST:
+                    if len(known) >= limits.PAST:
                         yield _History(probe, merged, column, host, now, known)
 
 

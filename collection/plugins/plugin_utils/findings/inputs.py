@@ -15,7 +15,7 @@ class Evidence:
     """One probe on all hosts.
 
     sampled_s: of the hosts that gave data, the seconds each really sampled, None if that is not known. marks: of
-    those with losses, what was lost. calls: of each host its call trees.
+    those with losses, what was lost. calls: of each host its call trees. topic: what the probe looks at.
     """
 
     name: str
@@ -24,6 +24,7 @@ class Evidence:
     sampled_s: Mapping[str, float | None]
     marks: Mapping[str, str] = field(default_factory=dict)
     calls: Sequence[tuple[str, Sequence[CallTree]]] = ()
+    topic: str = "other"
 
 
 @dataclass(frozen=True)

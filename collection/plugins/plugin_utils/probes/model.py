@@ -51,6 +51,20 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Events:
+    """A table whose records are past a threshold of the probe itself, so that each is worth naming.
+
+    count: measure that counts them. worst: measure whose largest value tells the worst of them apart, or empty.
+    what, one: their name after a number, and after 1; parameters in braces, as in Table.what.
+    """
+
+    count: str
+    worst: str = ""
+    what: str = ""
+    one: str = ""
+
+
+@dataclass(frozen=True)
 class Part:
     """One part of what a request takes, as a total of this table (`here`) or of the other side's (`there`)."""
 
@@ -92,7 +106,8 @@ class Column:
     """One column of a table. `unit` is what the script prints; `shown_unit` what the parser yields.
 
     header: for output form `table`, the words the script prints above the column, when they are not its name.
-    label: short words for people. ratio: of a derived measure, the two measures it is the quotient of.
+    label: short words for people. ratio: of a derived measure, the two measures it is the quotient of. largest: of
+    a ratio that is a mean, the measure that has the largest single value of those that were added up.
     """
 
     name: str
@@ -107,6 +122,7 @@ class Column:
     label: str = ""
     compare: Compare | None = None
     ratio: tuple[str, str] | None = None
+    largest: str = ""
 
     @property
     def words(self) -> str:
@@ -135,6 +151,7 @@ class Table:
     measures, or the number of records. They come after the printed ones in `measures`.
     ignore: for output form `table`, a regular expression of lines that are neither header nor row.
     what: what a record is, in words that follow a number: "files open longer than {threshold_ms} ms".
+    events: set if each host that has any of these records gets a finding.
     """
 
     name: str
@@ -149,6 +166,7 @@ class Table:
     checks: tuple[Check, ...] = ()
     views: tuple[View, ...] = ()
     other_side: OtherSide | None = None
+    events: Events | None = None
 
     @property
     def keys(self) -> tuple[Column, ...]:
@@ -393,10 +411,11 @@ class Finding:
     the median of the others, of the host's own past, or the threshold; spread is how far alike hosts lie apart.
     score: robust deviations from `expected`. chance: probability that hosts which are alike would show this
     anywhere in the report. mark: the losses that touch the figure. rows: (host, key, values) of at most 5 rows.
+    symptoms: findings of the same incident, whose cause this one is; they are not in the report's own list.
     """
 
     severity: Severity
-    kind: Literal["compare", "check", "baseline", "calls", "sides"]
+    kind: Literal["compare", "check", "baseline", "calls", "sides", "events"]
     host: str
     probe: str
     table: str
@@ -415,6 +434,12 @@ class Finding:
     chance: float | None = None
     mark: str = ""
     rows: tuple[tuple[str, tuple[Value, ...], tuple[Value | None, ...]], ...] = ()
+    symptoms: tuple[Finding, ...] = ()
+
+    @property
+    def told(self) -> tuple[Finding, ...]:
+        """Itself, and its symptoms."""
+        return (self, *self.symptoms)
 
 
 @dataclass(frozen=True)

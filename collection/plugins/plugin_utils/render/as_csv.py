@@ -74,7 +74,7 @@ def _findings(report: Report) -> Iterator[Line]:
         ),
         *("spread", "ratio", "score", "chance", "peers", "peer_set", "losses"),
     )
-    for item in report.findings:
+    for item in report.all_findings:
         key = ", ".join(str(value) for value in item.key)
         yield (
             *(item.severity, item.kind, item.host, item.probe, item.table, item.measure, key, item.sentence),

@@ -57,6 +57,7 @@ def render(report: Report) -> str:
         open_findings=static.FINDINGS,
         hidden_findings=len(report.findings) - len(cards),
         no_findings=static.no_findings(report),
+        worth_a_look=[printable(look.sentence) for look in report.worth_a_look],
         coverage=static.coverage(report),
         traffic=[static.traffic(told) for told in report.traffic],
         sections=static.sections(report),

@@ -49,6 +49,7 @@ def document(report: Report) -> dict[str, Any]:
         "verdict": report.verdict,
         "counts": report.counts,
         "findings": [_finding(finding) for finding in report.findings],
+        "worth_a_look": [_finding(finding) for finding in report.worth_a_look],
         "comparisons": [_comparison(item) for item in report.comparisons],
         "peers": report.peers,
         "runs": [_run(asdict(run)) for run in report.runs],
@@ -62,7 +63,7 @@ def document(report: Report) -> dict[str, Any]:
 
 def _finding(finding: Finding) -> dict[str, Any]:
     rows = [{"host": host, "key": key, "values": values} for host, key, values in finding.rows]
-    return {**vars(finding), "rows": rows}
+    return {**vars(finding), "rows": rows, "symptoms": [_finding(under) for under in finding.symptoms]}
 
 
 def _comparison(item: Comparison) -> dict[str, Any]:

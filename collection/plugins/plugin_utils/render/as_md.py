@@ -67,12 +67,17 @@ def _findings(report: Report) -> Iterator[str]:
     hidden = len(report.findings) - MOST.findings
     if hidden > 0:
         yield f"- and {plural(hidden, 'more finding')}"
+    if report.worth_a_look:
+        yield from ("", "### Worth a look", "")
+        yield from (f"- {words(look.sentence)}" for look in report.worth_a_look)
 
 
 def _finding(report: Report, finding: Finding) -> Iterator[str]:
     yield f"- **{finding.severity}** {words(finding.sentence)}"
     for line in proof(report, finding):
         yield f"  - {words(line)}"
+    for under in finding.symptoms:
+        yield f"  - with it: {words(under.sentence)}"
 
 
 def _coverage(report: Report) -> Iterator[str]:

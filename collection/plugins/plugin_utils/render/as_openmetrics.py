@@ -86,7 +86,7 @@ def _sweep(report: Report) -> Iterator[_Family]:
     counts: dict[tuple[str, str], int] = {
         (row.host, severity): 0 for row in report.coverage for severity in SEVERITIES
     }
-    for finding in report.findings:
+    for finding in report.all_findings:
         place = (finding.host, finding.severity)
         counts[place] = counts.get(place, 0) + 1
     by_host.samples = [({"host": host, "severity": level}, count) for (host, level), count in counts.items()]

@@ -163,7 +163,7 @@ def _describe(database: sqlite3.Connection, report: Report) -> None:
 
 
 def _findings(report: Report) -> Iterator[Line]:
-    for item in report.findings:
+    for item in report.all_findings:
         key = json.dumps([_cell(value) for value in item.key], ensure_ascii=False) if item.key else None
         yield (
             *(item.severity, item.kind, item.host, item.probe, item.table, item.measure, key, item.sentence),

@@ -73,12 +73,18 @@ def _findings(report: Report) -> Iterator[str]:
         yield from _wrapped(printable(finding.sentence), f"{finding.severity.upper()}  ", "    ")
         for line in proof(report, finding):
             yield from _wrapped(line, "    ", "      ")
+        for under in finding.symptoms:
+            yield from _wrapped(f"with it: {printable(under.sentence)}", "    ", "      ")
     hidden = report.findings[MOST.findings :]
     if hidden:
         yield ""
         levels = [item.severity for item in hidden]
         said = ", ".join(f"{levels.count(level)} {level}" for level in dict.fromkeys(levels))
         yield from _wrapped(f"and {plural(len(hidden), 'more finding')} ({said}); all are in report.json")
+    if report.worth_a_look:
+        yield from ("", _heading("WORTH A LOOK"))
+        for look in report.worth_a_look:
+            yield from _wrapped(printable(look.sentence), "- ", "    ")
 
 
 def _coverage(report: Report) -> Iterator[str]:

@@ -18,10 +18,10 @@ from typing import Any
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import phrases, untrusted
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (
-    client_server,
     compare_past,
     find,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.client_server.join import join
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Past
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import calltrees, fleet
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
@@ -108,7 +108,7 @@ def build(
     peer_of = {host: name for shard in shards for host, name in shard.peers().items()}
     evidence = [report.evidence for report in reports]
     baselines = [shard.baseline() for shard in shards]
-    joined = client_server.join(evidence, builder.addresses, builder.windows)
+    joined = join(evidence, builder.addresses, builder.windows)
     for pair in joined:
         next(report for report in reports if report.name == pair.probe).tables.append(pair.table)
     found = find.find(evidence, peer_of, _past(baselines), joined)
@@ -128,6 +128,7 @@ def build(
             *(note for pair in joined for note in pair.notes),
         ],
         findings=found.findings,
+        worth_a_look=found.worth_a_look,
         comparisons=found.comparisons,
         peers=peer_of,
         homes={host: run_id(shard.run) for host, shard in homes.items()},

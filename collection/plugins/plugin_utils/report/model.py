@@ -21,7 +21,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import coverage
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.traffic import Traffic
 
-SCHEMA = "fleetdiag.report/2"
+SCHEMA = "fleetdiag.report/3"
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,7 @@ class ProbeReport:
             sampled_s={host: self.sessions[host].sampled_s for host in self.sampled},
             marks={host: mark for host in self.sampled if (mark := self.mark(host))},
             calls=[(calls.host, calls.trees) for calls in self.calls],
+            topic=self.topic,
         )
 
 
@@ -138,11 +139,11 @@ class ProbeReport:
 class Report:
     """Everything a renderer needs. generated: the moment this report was made, the only thing that differs.
 
-    findings: worst first. comparisons: what was compared, found or not. peers: host -> name of the set of
-    hosts it should be like. homes: host -> id of the run it is of. figures, baseline: what later sweeps take from
-    this run, and what it took from earlier ones; see history. traffic: of each run that was to lower weights on load
-    balancers, what became of the requests. baselines: what several runs
-    took from earlier ones, by id.
+    findings: worst first. worth_a_look: a few differences that may be chance. comparisons: what was compared, found
+    or not. peers: host -> name of the set of hosts it should be like. homes: host -> id of the run it is of. figures,
+    baseline: what later sweeps take from this run, and what it took from earlier ones; see history. traffic: of each
+    run that was to lower weights on load balancers, what became of the requests. baselines: what several runs took
+    from earlier ones, by id.
     """
 
     generated: str
@@ -154,6 +155,7 @@ class Report:
     builds: list[Built]
     notes: list[str]
     findings: list[Finding] = field(default_factory=list)
+    worth_a_look: list[Finding] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     peers: dict[str, str] = field(default_factory=dict)
     homes: dict[str, str] = field(default_factory=dict)
@@ -162,3 +164,8 @@ class Report:
     traffic: list[Traffic] = field(default_factory=list)
     baselines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     schema: str = SCHEMA
+
+    @property
+    def all_findings(self) -> list[Finding]:
+        """The findings, each followed by its symptoms."""
+        return [one for finding in self.findings for one in finding.told]

@@ -123,7 +123,7 @@ def _lines(report: Report, probe: ProbeReport, numbers: Mapping[str, int]) -> li
     ]
     most = LINES_ROOM // max(1, len(numbers) * len(report.probes) * _LINE // 2)
     most = max(MIN_LINES, min(MAX_LINES, most))
-    found = {finding.host for finding in report.findings}
+    found = {finding.host for finding in report.all_findings}
     shown: list[dict[str, Any]] = []
     for item in printed:
         kept = max(most, FOUND_LINES) if item.host in found else most
@@ -151,7 +151,7 @@ def _line(line: str) -> str:
 def _proof(report: Report, probe: ProbeReport, merged: results.MergedTable) -> set[tuple[str, keys.Key]]:
     return {
         (host, key)
-        for finding in report.findings
+        for finding in report.all_findings
         if finding.probe == probe.name and finding.table == merged.table.name and finding.kind != "calls"
         for host, key, _ in finding.rows
     }
@@ -160,7 +160,7 @@ def _proof(report: Report, probe: ProbeReport, merged: results.MergedTable) -> s
 def _call_proof(report: Report, probe: ProbeReport) -> set[tuple[str, calltrees.Path]]:
     return {
         (str(finding.key[0]), tuple(map(str, finding.key[1:])))
-        for finding in report.findings
+        for finding in report.all_findings
         if finding.kind == "calls" and finding.probe == probe.name and finding.key
     }
 

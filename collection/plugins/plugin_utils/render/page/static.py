@@ -68,7 +68,7 @@ class Sheet:
 
 @dataclass
 class Card:
-    """One finding. anchor: where its rows are."""
+    """One finding. anchor: where its rows are. symptoms: sentences of the same incident."""
 
     number: int
     severity: str
@@ -79,6 +79,7 @@ class Card:
     anchor: str
     where: str
     proof: Sheet | None
+    symptoms: list[str]
 
 
 @dataclass
@@ -164,6 +165,7 @@ def _card(number: int, finding: Finding, probes: Mapping[str, tuple[int, ProbeRe
         anchor=anchor,
         where=", ".join(words),
         proof=_proof(number, finding, listed[place - 1].table) if place and finding.rows else None,
+        symptoms=[printable(under.sentence) for under in finding.symptoms],
     )
 
 
@@ -172,6 +174,7 @@ _EXPECTED = {
     "check": "Threshold",
     "baseline": "Before",
     "calls": "Others' median",
+    "events": "Others' median",
 }
 
 
@@ -326,7 +329,7 @@ def _section(report: Report, number: int, probe: ProbeReport) -> Section:
         has_lines=any(probe.heads.values())
         or any(calls.lines for calls in probe.calls)
         or any(item.total for item in probe.texts),
-        findings=sum(finding.probe == probe.name for finding in report.findings),
+        findings=sum(finding.probe == probe.name for finding in report.all_findings),
     )
 
 

@@ -3,46 +3,32 @@
 
 A table may declare the table of another probe as its other side (`other_side` in the manifest). Where a client and
 its server were both probed, their rows become rows of a new table, `<table>_by_side`, and the part that takes most of
-a slow answer becomes a finding: is it the file server?
+a slow answer becomes a finding (see findings): is it the file server?
 """
 
 from __future__ import annotations
 
-import ipaddress
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import quantities
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, phrases
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.comparisons import MAX_ROWS
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.client_server.hosts import (
+    Addresses,
+    Hosts,
+    Windows,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet as merge
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Cells, Key
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import MergedRow, MergedTable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import MergedTable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     Column,
-    Finding,
     OtherSide,
     Row,
     Table,
     Value,
 )
-
-MIN_COUNT = 3
-"""Requests without which a mean says nothing."""
-FILES = 3
-"""Files named in a sentence."""
-_NEAR_TOP = 0.25
-"""A file is named beside the first if as much time as this part of the first one's was spent on it."""
-
-Addresses = Mapping[str, Sequence[str]]
-"""Of each host the addresses it has, as it said them."""
-Windows = Mapping[str, tuple[float, float]]
-"""Of each host when it was sampled, seconds since the epoch; of batches each has its own."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +39,12 @@ class Joined:
     probe: str
     table: MergedTable
     side: OtherSide
-    rows: Sequence[_Both]
+    rows: Sequence[Both]
     notes: Sequence[str]
 
 
 @dataclass(frozen=True)
-class _Both:
+class Both:
     """What one client asked of one server. parts: seconds in each, one for each part of the declaration."""
 
     client: str
@@ -96,7 +82,7 @@ def join(evidence: Sequence[Evidence], addresses: Addresses, windows: Windows | 
             )
             if side is None or other is None or not fits(merged.table, other.table, side):
                 continue
-            joined = _join(probe, merged, other, side, _Hosts(addresses, windows or {}))
+            joined = _join(probe, merged, other, side, Hosts(addresses, windows or {}))
             if joined.rows or joined.notes:
                 found.append(joined)
     return found
@@ -116,62 +102,6 @@ def fits(here: Table, there: Table, side: OtherSide) -> bool:
     }
 
 
-# --- who is who ---
-
-
-class _Hosts:
-    """Which host has a name or an address. An address that several hosts have (of containers, say) is nobody's."""
-
-    def __init__(self, addresses: Addresses, windows: Windows) -> None:
-        self._windows = windows
-        owners: dict[str, set[str]] = {}
-        for host, listed in addresses.items():
-            for address in listed:
-                if (plain := normal(address)) and not _is_loopback(plain):
-                    owners.setdefault(plain, set()).add(host)
-        self._by_address = {address: min(hosts) for address, hosts in owners.items() if len(hosts) == 1}
-        self._names = set(addresses)
-        short = Counter(name.partition(".")[0] for name in addresses)
-        self._by_short = {
-            name.partition(".")[0]: name for name in addresses if short[name.partition(".")[0]] == 1
-        }
-
-    def named(self, text: str, said_by: str) -> str | None:
-        """The host that `text` means on the host that said it; None if nobody knows."""
-        address = normal(text)
-        if address:
-            return said_by if _is_loopback(address) else self._by_address.get(address)
-        if text == "localhost":
-            return said_by
-        if text in self._names:
-            return text
-        return self._by_short.get(text.partition(".")[0])
-
-    def together(self, one: str, other: str) -> bool:
-        """True if they were sampled at the same time, for the most part."""
-        if one not in self._windows or other not in self._windows:
-            return True
-        (start, end), (begin, stop) = self._windows[one], self._windows[other]
-        return min(end, stop) - max(start, begin) > min(end - start, stop - begin) / 2
-
-
-def normal(address: str) -> str:
-    """An address in its one spelling, an IPv4 address within IPv6 as itself; empty for what is none."""
-    try:
-        parsed = ipaddress.ip_address(address.strip("[]").partition("%")[0])
-    except ValueError:
-        return ""
-    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
-    return str(mapped or parsed)
-
-
-def _is_loopback(address: str) -> bool:
-    return ipaddress.ip_address(address).is_loopback
-
-
-# --- the join ---
-
-
 @dataclass
 class _Sum:
     count: float = 0.0
@@ -182,7 +112,7 @@ class _Sum:
         self.times = [a + b for a, b in zip(self.times or [0.0] * len(times), times, strict=True)]
 
 
-def _join(probe: Evidence, here: MergedTable, there: MergedTable, side: OtherSide, hosts: _Hosts) -> Joined:
+def _join(probe: Evidence, here: MergedTable, there: MergedTable, side: OtherSide, hosts: Hosts) -> Joined:
     asked = _sums(here, side.host[0], side.key[0], side.count[0], [p.here for p in side.parts if p.here])
     done = _sums(there, side.host[1], side.key[1], side.count[1], [p.there for p in side.parts if p.there])
     served: dict[tuple[str, str, Value], _Sum] = {}
@@ -237,7 +167,7 @@ def _sums(
 
 
 def _servers(
-    asked: Iterable[tuple[str, str, Value]], served: Iterable[tuple[str, str, Value]], hosts: _Hosts
+    asked: Iterable[tuple[str, str, Value]], served: Iterable[tuple[str, str, Value]], hosts: Hosts
 ) -> dict[tuple[str, str], str]:
     """(client, its name for a server): the server. A name that nobody knows means the one server that is left."""
     named = {(client, name) for client, name, _ in asked}
@@ -255,7 +185,7 @@ def _servers(
     return found
 
 
-def _both(place: tuple[str, str, Value], here: _Sum, there: _Sum) -> _Both:
+def _both(place: tuple[str, str, Value], here: _Sum, there: _Sum) -> Both:
     """Means, each within the one before; what is left of each is its own part. Times of the other side count as if it
     had seen the same requests."""
     client, server, key = place
@@ -265,7 +195,7 @@ def _both(place: tuple[str, str, Value], here: _Sum, there: _Sum) -> _Both:
     for layer, inner in zip(layers, within, strict=True):
         smallest = min(smallest, layer)
         parts.append(smallest - min(smallest, inner))
-    return _Both(client, server, key, here.count, layers[0], tuple(parts))
+    return Both(client, server, key, here.count, layers[0], tuple(parts))
 
 
 # --- the table ---
@@ -313,7 +243,7 @@ def _declared(table: Table, side: OtherSide) -> Table:
     )
 
 
-def _table(probe: Evidence, rows: Sequence[_Both], table: Table) -> MergedTable:
+def _table(probe: Evidence, rows: Sequence[Both], table: Table) -> MergedTable:
     fleet = merge.FleetMerger(probe.name, table)
     for client in sorted({row.client for row in rows}):
         merger = HostMerger(table)
@@ -324,113 +254,3 @@ def _table(probe: Evidence, rows: Sequence[_Both], table: Table) -> MergedTable:
     merged = fleet.finish()
     merged.joined = True
     return merged
-
-
-# --- the findings ---
-
-
-def find(joined: Sequence[Joined], evidence: Sequence[Evidence]) -> list[Finding]:
-    """One for each server (or way to it) that makes clients wait, the longest wait first."""
-    by_name = {probe.name: probe for probe in evidence}
-    found = []
-    for pair in joined:
-        causes: dict[tuple[str, int], list[_Both]] = {}
-        for row in pair.rows:
-            if row.count >= MIN_COUNT and row.mean >= pair.side.worth:
-                causes.setdefault((row.server, row.cause), []).append(row)
-        for (server, cause), rows in causes.items():
-            found.append(_finding(pair, by_name[pair.probe], server, cause, rows))
-    return sorted(found, key=lambda finding: (-finding.value, finding.host))
-
-
-def _finding(pair: Joined, probe: Evidence, server: str, cause: int, rows: Sequence[_Both]) -> Finding:
-    by_key: dict[Value, list[_Both]] = {}
-    for row in rows:
-        by_key.setdefault(row.key, []).append(row)
-    order = sorted(by_key, key=lambda key: (-sum(row.total for row in by_key[key]), str(key)))
-    worst = by_key[order[0]]
-    clients = sorted({row.client for row in worst})
-    count, total = sum(row.count for row in worst), sum(row.total for row in worst)
-    parts = [sum(row.parts[place] for row in worst) for place in range(len(pair.side.parts))]
-    there = bool(pair.side.parts[cause].there)
-    who = printable(server) if there else phrases.hosts(clients)
-    whose = f"for {phrases.hosts(clients)}" if there else f"from {printable(server)}"
-    took = f"{printable(str(order[0]))} {whose} takes {quantities.time(total / count)} on average"
-    most = f"{quantities.time(parts[cause] / count)} of it ({parts[cause] / total:.0%}) {pair.side.parts[cause].label}"
-    rest = ", ".join(
-        f"{part.label} {quantities.time(parts[place] / count)}"
-        for place, part in enumerate(pair.side.parts)
-        if place != cause
-    )
-    sentences = [f"{who}: {took} ({plural(round(count), 'request')}), {most}; {rest}"]
-    sentences += _files(pair.side, probe, clients)
-    if order[1:]:
-        sentences.append(f"The same with {phrases.hosts([str(key) for key in order[1:]])}")
-    column = next(c for c in pair.table.table.derived if c.name == f"part{cause + 1}")
-    return Finding(
-        severity="warning",
-        kind="sides",
-        host=server if there else clients[0],
-        probe=pair.probe,
-        table=pair.table.table.name,
-        measure=column.name,
-        sentence=". ".join(sentences),
-        value=parts[cause] / count,
-        key=(server, order[0]),
-        unit=column.shown_unit,
-        type=column.type,
-        mark="; ".join(sorted({probe.marks[client] for client in clients if client in probe.marks})),
-        rows=tuple(_proof(pair.table, server, order[0], clients)),
-    )
-
-
-def headline(finding: Finding, more: int) -> str:
-    """The finding in short, for the verdict. more: how many there are besides."""
-    short = finding.sentence.split("; ", 1)[0]
-    return short + (f" (and {more} more finding{'s' if more > 1 else ''})" if more else "")
-
-
-def _proof(
-    table: MergedTable, server: str, key: Value, clients: Sequence[str]
-) -> Iterator[tuple[str, Key, Cells]]:
-    rows = [row for row in table.rows() if row.key == (server, key) and row.host in clients]
-    yield from ((row.host, row.key, row.values) for row in rows[:MAX_ROWS])
-
-
-def _files(side: OtherSide, probe: Evidence, clients: Sequence[str]) -> list[str]:
-    """What the clients' processes waited for most, each with its slowest kind of call, from the table that names it."""
-    named = next((merged for merged in probe.tables if merged.table.name == side.names), None)
-    if named is None:
-        return []
-    place = _spent(named.table)
-    paths = [at for at, column in enumerate(named.table.keys) if column.type == "path"]
-    if place is None or not paths:
-        return []
-    column = named.table.measures[place]
-    spent: dict[Value, float] = {}
-    worst: dict[Value, tuple[float, MergedRow]] = {}
-    for row in (row for host in named.hosts if host.host in clients for row in host.rows):
-        size, path = figures.number(row.values[place]) or 0.0, row.key[paths[0]]
-        if str(path).startswith("("):
-            continue
-        spent[path] = spent.get(path, 0.0) + size
-        if size > worst.get(path, (-1.0, row))[0]:
-            worst[path] = (size, row)
-    ranked = sorted(spent, key=lambda path: (-spent[path], str(path)))
-    shown = [path for path in ranked if spent[path] >= _NEAR_TOP * spent[ranked[0]]][:FILES]
-    listed = [
-        f"{phrases.key(named.table, worst[path][1].key)} {phrases.figure(column, spent[path])}" for path in shown
-    ]
-    return [f"{column.words[:1].upper()}{column.words[1:]} there: {', '.join(listed)}"] if listed else []
-
-
-def _spent(table: Table) -> int | None:
-    """The measure that adds up time. The slowest single call may be one that only came at a bad moment."""
-    return next(
-        (
-            place
-            for place, column in enumerate(table.measures)
-            if column.type == "duration" and column.merge == "sum"
-        ),
-        None,
-    )

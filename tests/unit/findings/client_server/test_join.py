@@ -3,11 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pytest
+from bothsides import ADDRESSES, CLIENT, FILE, ONCE, OPENED, SERVER, Rows, asked, evidence, served
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import client_server, find
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import find
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.client_server.hosts import (
+    Addresses,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.client_server.join import (
+    Joined,
+    fits,
+    join,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet as merge
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
@@ -16,60 +25,20 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     Finding,
     Probe,
-    Row,
-    Value,
 )
-
-CLIENT, SERVER = catalog.find(["nfs_client", "nfs_server"], [catalog.shipped()])
-ADDRESSES = {
-    # All machines of a lab share the first.
-    "web1": ["10.0.2.15", "10.77.0.11"],
-    "web2": ["10.0.2.15", "10.77.0.12", "fd00:0:0:0::12"],
-    "nfs1": ["10.0.2.15", "10.77.0.21", "fd00::21"],
-}
-FILE = ("read", "apache2", "/var/www/html/archivo/informe_anual.html", 4, 2.0, 1.25, 0)
-# Slower than any call on FILE, but only one.
-ONCE = ("open", "apache2", "/var/www/html/health.html", 1, 1.5, 1.5, 0)
-OPENED = ("open", "apache2", "/var/www/html/archivo/informe_anual.html", 1, 4.0, 0.2, 0)
-Rows = Mapping[str, Sequence[tuple[Value, ...]]]
-
-
-def evidence(name: str, tables: Mapping[str, Rows]) -> Evidence:
-    probe = {"nfs_client": CLIENT, "nfs_server": SERVER}[name]
-    hosts = sorted({host for rows in tables.values() for host in rows})
-    merged = []
-    for table, rows in tables.items():
-        fleet = merge.FleetMerger(name, probe.tables[table], 5)
-        for host in sorted(rows):
-            merger = HostMerger(probe.tables[table], 5)
-            for number, values in enumerate(rows[host], 1):
-                merger.add(Row(table, 5000, number, values))
-            fleet.add(host, merger, 30.0)
-        merged.append(fleet.finish())
-    return Evidence(name, {"threshold_ms": 10}, merged, dict.fromkeys(hosts, 30.0))
-
-
-def asked(
-    server: str, time: float, round_trip: float, count: int = 10, operation: str = "READ"
-) -> tuple[Value, ...]:
-    """A row of the client: seconds of a request on average."""
-    return (server, "nfs4", operation, count, 0, 0.0, round_trip * count, time * count, time)
-
-
-def served(
-    client: str, time: float, below: float, count: int = 10, operation: str = "READ"
-) -> tuple[Value, ...]:
-    return (client, 4, operation, count, time * count, below * count, time)
 
 
 def both(
-    requests: Rows, operations: Rows, files: Rows | None = None, addresses: client_server.Addresses = ADDRESSES
-) -> tuple[list[client_server.Joined], list[Finding]]:
+    requests: Rows,
+    operations: Rows,
+    files: Rows | None = None,
+    addresses: Addresses = ADDRESSES,
+) -> tuple[list[Joined], list[Finding]]:
     known = [
         evidence("nfs_client", {"requests": requests, "files": files or {}}),
         evidence("nfs_server", {"operations": operations}),
     ]
-    joined = client_server.join(known, addresses)
+    joined = join(known, addresses)
     return joined, find.find(known, {}, {}, joined).findings
 
 
@@ -178,20 +147,20 @@ def test_hosts_that_were_probed_one_after_the_other_are_not_joined() -> None:
         evidence("nfs_client", {"requests": {"web1": [asked("nfs1", 0.4, 0.4)]}}),
         evidence("nfs_server", {"operations": {"nfs1": [served("10.77.0.11", 0.4, 0.4)]}}),
     ]
-    (joined,) = client_server.join(known, ADDRESSES, {"web1": (100.0, 130.0), "nfs1": (140.0, 170.0)})
+    (joined,) = join(known, ADDRESSES, {"web1": (100.0, 130.0), "nfs1": (140.0, 170.0)})
     assert joined.rows == []
     (note,) = joined.notes
     assert note == (
         "nfs_client: what web1 asked of nfs1 is not compared with what it did: they were probed one after the other;"
         " probe them in one batch"
     )
-    (joined,) = client_server.join(known, ADDRESSES, {"web1": (100.0, 130.0), "nfs1": (101.5, 130.0)})
+    (joined,) = join(known, ADDRESSES, {"web1": (100.0, 130.0), "nfs1": (101.5, 130.0)})
     assert len(joined.rows) == 1
 
 
 def test_without_the_other_probe_nothing_is_said() -> None:
     alone = [evidence("nfs_client", {"requests": {"web1": [asked("nfs1", 0.4, 0.3)]}})]
-    assert client_server.join(alone, ADDRESSES) == []
+    assert join(alone, ADDRESSES) == []
 
 
 def test_sides_that_saw_different_numbers_are_compared_by_means() -> None:
@@ -221,7 +190,7 @@ def test_headline() -> None:
         evidence("nfs_client", {"requests": {"web1": [asked("nfs1", 0.4, 0.4)]}}),
         evidence("nfs_server", {"operations": {"nfs1": [served("10.77.0.11", 0.4, 0.4)]}}),
     ]
-    said = find.find(known, {}, {}, client_server.join(known, ADDRESSES)).headline
+    said = find.find(known, {}, {}, join(known, ADDRESSES)).headline
     assert said.startswith(
         "nfs1: READ for web1 takes 400 ms on average (10 requests), 400 ms of it (100%) in its file"
     )
@@ -233,14 +202,14 @@ def test_the_shipped_manifests_fit_each_other() -> None:
         for table in probe.tables.values():
             if (side := table.other_side) is not None:
                 (there,) = catalog.find([side.probe], [catalog.shipped()])
-                assert client_server.fits(table, there.tables[side.table], side)
+                assert fits(table, there.tables[side.table], side)
                 assert side.names in ("", *probe.tables)
 
 
 def test_real_output_of_a_host_that_mounted_its_own() -> None:
     """The recorded samples of both probes are of one sweep, with a file on a slow disk and another in memory."""
     known = [recorded(CLIENT), recorded(SERVER)]
-    (joined,) = client_server.join(known, {"nfs": []})
+    (joined,) = join(known, {"nfs": []})
     found = {str(row.key): row for row in joined.rows}
     assert (found["READ_PLUS"].count, found["WRITE"].count) == (34, 2)
     assert found["WRITE"].parts[3] > 0.9 * found["WRITE"].total
