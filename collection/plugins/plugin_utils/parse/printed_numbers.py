@@ -14,9 +14,8 @@ from typing import Literal, NamedTuple
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.quantities import (
     BYTES_PER_UNIT,
     UNITS_PER_SECOND,
-    Cell,
-    cell,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.field_values import Cell, cell
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.protocol import LineError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Value
 
