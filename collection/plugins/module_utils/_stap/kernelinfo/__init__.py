@@ -5,3 +5,8 @@ In: bytes of BTF (/sys/kernel/btf/vmlinux or section .BTF), of /proc/kallsyms an
 module its .ko file. Out: bytes of an ELF file with DWARF that SystemTap takes for the kernel's debuginfo.
 Pure functions: all input is untrusted, and what cannot be used ends in one `KernelInfoError`, whose text is a sentence.
 """
+
+from __future__ import annotations
+
+MAKER = "1"
+"""Version of what is made: modules that were built with a file of another maker are built anew."""

@@ -57,8 +57,10 @@ class Symbols:
             self.places.setdefault(symbol.name, symbol.address)
         self.text = self._range("_stext", "_etext")
         self.init_text = self._range("_sinittext", "_einittext", optional=True)
-        self.end = self.places.get("_end", 0)
         last = max(self.text[1], self.init_text[1])
+        # A kernel that lists no data (no CONFIG_KALLSYMS_ALL) does not say where it ends: with what it lists, then.
+        notes = self.places.get("__start_notes", 0)
+        self.end = self.places.get("_end", 0) or max(last, min(notes, LINK_STEXT + MAX_SPAN) + MAX_NOTES)
         if not last <= self.end <= LINK_STEXT + MAX_SPAN:
             raise KernelInfoError("the host's /proc/kallsyms has no usable _end after its functions")
         if self.init_text[1] and self.init_text[0] < self.text[1]:

@@ -62,3 +62,11 @@ def test_a_file_for_another_machine_is_refused() -> None:
     whole[18] = 183
     with pytest.raises(KernelInfoError, match="machine 183"):
         elf.read_sections(bytes(whole))
+
+
+def test_a_section_beyond_the_file_is_refused() -> None:
+    whole = bytearray(elf.write_elf(elf.RELOCATABLE, [Section(".x", elf.PROGBITS, data=b"x" * 9)], []))
+    at = len(whole) - 2 * elf.SECTION.size + 32  # the size of .x
+    whole[at : at + 8] = (1 << 40).to_bytes(8, "little")
+    with pytest.raises(KernelInfoError, match="cut off"):
+        elf.read_sections(bytes(whole))

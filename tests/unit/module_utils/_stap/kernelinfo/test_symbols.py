@@ -60,7 +60,6 @@ def test_absolute_symbols_stay_where_they_are() -> None:
         pytest.param(b"", "no _stext", id="empty"),
         pytest.param(kallsyms({}).replace(b"_etext", b"_other"), "_etext", id="no-end"),
         pytest.param(kallsyms({}).replace(b"_einittext", b"_x"), "_sinittext", id="half-of-init"),
-        pytest.param(kallsyms({}).replace(b" _end\n", b" _x\n"), "_end", id="no-end-of-all"),
         pytest.param(
             kallsyms({}, more="f" * 17 + " T x\n").replace(b"T _stext", b"T x"), "no _stext", id="other"
         ),
@@ -69,6 +68,12 @@ def test_absolute_symbols_stay_where_they_are() -> None:
 def test_symbols_that_cannot_be_used_are_refused(data: bytes, said: str) -> None:
     with pytest.raises(KernelInfoError, match=said):
         read_kallsyms(data)
+
+
+def test_a_kernel_that_lists_no_data_ends_behind_its_notes() -> None:
+    found = read_kallsyms(kallsyms({}).replace(b" _end\n", b" other\n"))
+    assert found.end > found.init_text[1]
+    assert found.end >= found.places["__start_notes"] + reader.MAX_NOTES
 
 
 def test_there_is_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keep the debuginfo files that a builder made of kernels, and point SystemTap at one of them.
+
+A file lies in <cache>/<kernel>/kernelinfo/<digest>/boot/vmlinux-<kernel>, where SYSTEMTAP_DEBUGINFO_PATH=<...>/<digest>
+finds it; what the distribution installed is not touched. The digest is over all that the file is made from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo import MAKER
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.bundle import (
+    MAX_BYTES,
+    unpack,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.elf import btf_section
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.fault import (
+    KernelInfoError,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.vmlinux import make_vmlinux
+
+PATTERN = os.path.join("kernelinfo", "*", "boot", "vmlinux-*")  # below the folder of a kernel
+HEADERS_VMLINUX = "/lib/modules/{}/build/vmlinux"
+MAX_VMLINUX = 2 << 30
+
+
+def headers_btf(kernel: str) -> bytes:
+    """Return the BTF that the installed headers of a kernel carry (Debian's do), b"" if they have none."""
+    path = HEADERS_VMLINUX.format(kernel)
+    try:
+        if os.path.getsize(path) > MAX_VMLINUX:
+            return b""
+        with open(path, "rb") as stream:
+            return btf_section(stream.read())
+    except (OSError, KernelInfoError):
+        return b""
+
+
+def debuginfo_path(bundle_file: str, home: str, kernel: str, build_id: str) -> str:
+    """Return the folder that SystemTap is to be pointed at; the file in it is made if it is not there.
+
+    bundle_file: what a host of the kernel handed over. home: the kernel's folder in the cache. build_id: that of the
+    kernel that is compiled for; a bundle of another one is refused.
+    """
+    with open(bundle_file, "rb") as stream:
+        packed = stream.read(MAX_BYTES + 1)
+    own = headers_btf(kernel)
+    digest = hashlib.sha256(b"\0".join((MAKER.encode(), hashlib.sha256(own).digest(), packed))).hexdigest()
+    folder = os.path.join(home, "kernelinfo", digest[:32])
+    path = os.path.join(folder, "boot", "vmlinux-" + kernel)
+    if _is_whole(path):
+        os.utime(path)
+        return folder
+    bundle = unpack(packed)
+    if not own and not bundle.btf:
+        raise KernelInfoError("neither the kernel's headers on the builder nor the host have its types (BTF)")
+    try:
+        made = make_vmlinux(own or bundle.btf, bundle.kallsyms, bundle.notes)
+    except MemoryError:
+        raise KernelInfoError(
+            "making the kernel's debuginfo needs more memory than memory_mb allows"
+        ) from None
+    if build_id and made.build_id != build_id:
+        raise KernelInfoError(
+            f"the host handed over symbols of another kernel: build id {made.build_id}, not {build_id}"
+        )
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    _write(path, made.data)
+    return folder
+
+
+def _is_whole(path: str) -> bool:
+    """Return whether a kept file is what was written."""
+    try:
+        with open(path + ".sha256") as stream, open(path, "rb") as kept:
+            return stream.read() == hashlib.sha256(kept.read()).hexdigest()
+    except OSError:
+        return False
+
+
+def _write(path: str, data: bytes) -> None:
+    for target, content in ((path, data), (path + ".sha256", hashlib.sha256(data).hexdigest().encode())):
+        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path))
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(content)
+            os.replace(temporary, target)
+        except BaseException:
+            os.unlink(temporary)
+            raise
