@@ -543,8 +543,16 @@ def run_once(module, stap, source, name, home, work):
 def kernel_debuginfo(module, home):
     """Return the folder with the debuginfo that is made of what a host of the kernel handed over."""
     params = module.params
+
+    def run(command, folder):
+        limited = ["timeout", str(params["timeout"]), *command]
+        code, out, err = module.run_command(limited, cwd=folder, errors="backslashreplace")
+        return code, err + out
+
     with memory_limit(params["memory_mb"]):
-        return kernel_files.debuginfo_path(params["kernel_info"], home, params["kernel"], params["build_id"])
+        return kernel_files.debuginfo_path(
+            params["kernel_info"], home, params["kernel"], params["build_id"], run
+        )
 
 
 @contextlib.contextmanager

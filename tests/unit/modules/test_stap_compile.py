@@ -18,6 +18,7 @@ import pytest
 from kernelinfo_maker import BUILD_ID, BtfMaker, kallsyms, notes
 
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.bundle import Bundle, pack
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.layout import STRUCTURES
 from ansible_collections.fleetdiag.systemtap.plugins.modules.stap_compile import forbidden, lifeless
 
 CONTROL = [
@@ -196,13 +197,19 @@ def test_a_compilation_in_another_container_keeps_its_files(tmp_path: Path) -> N
     assert two.result()["status"] == "built"
 
 
-def kernel_info(folder: Path) -> dict[str, str]:
+def kernel_info(folder: Path, make: str = "") -> dict[str, str]:
     """Return the options for a kernel that has told of itself."""
     types = BtfMaker()
     number = types.integer("int", 4)
     types.function("vfs_read", number, [("count", number)])
+    for name in STRUCTURES:
+        types.struct(name, 8, [("flags", number, 32)])
     told = Bundle(types.bytes(), kallsyms({"vfs_read": 0x100}), notes())
     (folder / "info").write_bytes(pack(told))
+    program = folder / "programs" / "make"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text("#!/bin/sh\n" + make)
+    program.chmod(0o755)
     return {"kernel_info": str(folder / "info"), "build_id": BUILD_ID.hex()}
 
 
@@ -237,6 +244,39 @@ def test_made_debuginfo_is_removed_where_room_is_needed(tmp_path: Path) -> None:
     os.utime(made, (0, 0))
     run(tmp_path, LEAVES_C.format(text="two"), max_mb=0)
     assert not made.exists()
+
+
+COMPARES = """echo "$2 $4" >>MAKES
+grep -q 'sizeof(struct task_struct) == 8' "${3#M=}/layout.c" || exit 1
+grep -q 'offsetof(struct net_device, flags) == 4' "${3#M=}/layout.c" || exit 1
+"""
+
+
+def test_structures_are_compared_with_the_headers_once_for_each_file(tmp_path: Path) -> None:
+    options = kernel_info(tmp_path, COMPARES.replace("MAKES", str(tmp_path / "makes")))
+    for text in ("one", "two"):
+        assert run(tmp_path, LOOKS + LEAVES_C.format(text=text), **options)["status"] == "built"
+    assert (tmp_path / "makes").read_text() == "/lib/modules/6.1.0-test/build layout.o\n"
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (
+            "echo 'layout.c:9:1: error: static assertion failed: \"file.f_pos\"' >&2; exit 2",
+            "file.f_pos differ",
+        ),
+        (
+            "echo 'make: *** no build tree: error' >&2; exit 2",
+            "could not be compared with its headers: make: ***",
+        ),
+    ],
+)
+def test_types_that_are_not_those_of_the_headers_are_refused(tmp_path: Path, make: str, said: str) -> None:
+    entry = run(tmp_path, LOOKS + LEAVES_C.format(text="x"), **kernel_info(tmp_path, make))
+    assert entry["status"] == "failed"
+    assert said in entry["error"]
+    assert not list(tmp_path.glob("cache/*/kernelinfo/*")) + list(tmp_path.glob("cache/*/layout-*"))
 
 
 def test_symbols_of_another_kernel_are_refused(tmp_path: Path) -> None:

@@ -9,9 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+import shutil
 import tempfile
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo import MAKER
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.btf import read_btf
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.bundle import (
     MAX_BYTES,
     unpack,
@@ -20,11 +25,15 @@ from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelin
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.fault import (
     KernelInfoError,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.layout import layout_checks
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.vmlinux import make_vmlinux
 
 PATTERN = os.path.join("kernelinfo", "*", "boot", "vmlinux-*")  # below the folder of a kernel
 HEADERS_VMLINUX = "/lib/modules/{}/build/vmlinux"
 MAX_VMLINUX = 2 << 30
+
+if TYPE_CHECKING:
+    Run = Callable[[list[str], str], tuple[int, str]]
 
 
 def headers_btf(kernel: str) -> bytes:
@@ -39,11 +48,11 @@ def headers_btf(kernel: str) -> bytes:
         return b""
 
 
-def debuginfo_path(bundle_file: str, home: str, kernel: str, build_id: str) -> str:
+def debuginfo_path(bundle_file: str, home: str, kernel: str, build_id: str, run: Run) -> str:
     """Return the folder that SystemTap is to be pointed at; the file in it is made if it is not there.
 
     bundle_file: what a host of the kernel handed over. home: the kernel's folder in the cache. build_id: that of the
-    kernel that is compiled for; a bundle of another one is refused.
+    kernel that is compiled for; a bundle of another one is refused. run: runs a program in a folder, (code, output).
     """
     with open(bundle_file, "rb") as stream:
         packed = stream.read(MAX_BYTES + 1)
@@ -67,9 +76,34 @@ def debuginfo_path(bundle_file: str, home: str, kernel: str, build_id: str) -> s
         raise KernelInfoError(
             f"the host handed over symbols of another kernel: build id {made.build_id}, not {build_id}"
         )
+    _check_layout(own or bundle.btf, home, kernel, run)
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     _write(path, made.data)
     return folder
+
+
+def _check_layout(types: bytes, home: str, kernel: str, run: Run) -> None:
+    """Raise if structures are laid out in another way than in the kernel's headers, by which modules are compiled."""
+    folder = tempfile.mkdtemp(prefix="layout-", dir=home)
+    try:
+        for name, text in (("layout.c", layout_checks(read_btf(types))), ("Makefile", "obj-m := layout.o\n")):
+            with open(os.path.join(folder, name), "w") as stream:
+                stream.write(text)
+        code, said = run(["make", "-C", f"/lib/modules/{kernel}/build", f"M={folder}", "layout.o"], folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    wrong = re.findall(r'static assertion failed: "([^"\n]*)"', said)
+    if wrong:
+        raise KernelInfoError(
+            f"the kernel's types (BTF) are not those of its headers on the builder: {', '.join(wrong[:5])} differ"
+        )
+    if code:
+        last = (
+            [line for line in said.splitlines() if "error" in line.lower()] or said.splitlines()[-1:] or [""]
+        )
+        raise KernelInfoError(
+            f"the kernel's types (BTF) could not be compared with its headers: {last[0][:300]}"
+        )
 
 
 def _is_whole(path: str) -> bool:
