@@ -380,7 +380,7 @@ def alone(path):
 def evict(cache_dir, limit):
     """Remove modules and made debuginfo, first what was not used for the longest time, until the rest fits."""
     kept = []
-    patterns = (os.path.join("modules", "*.ko"), kernel_files.PATTERN)
+    patterns = (os.path.join("modules", "*.ko"), *kernel_files.PATTERNS)
     found = [path for pattern in patterns for path in glob.glob(os.path.join(cache_dir, "*", pattern))]
     for path in [path for path in found if not path.endswith(".sha256")]:
         with contextlib.suppress(OSError):
@@ -522,7 +522,7 @@ def run_once(module, stap, source, name, home, work):
         with open(DEBUGINFOD_URLS) as stream:
             environment["DEBUGINFOD_URLS"] = " ".join(stream.read().split())
     if module.params["kernel_info"]:
-        environment["SYSTEMTAP_DEBUGINFO_PATH"] = kernel_debuginfo(module, home)
+        environment["SYSTEMTAP_DEBUGINFO_PATH"] = kernel_debuginfo(module, source, home)
     began = time.monotonic()
     with memory_limit(module.params["memory_mb"]):
         code, out, err = module.run_command(
@@ -540,7 +540,7 @@ def run_once(module, stap, source, name, home, work):
     return code, err + out if code else ""
 
 
-def kernel_debuginfo(module, home):
+def kernel_debuginfo(module, source, home):
     """Return the folder with the debuginfo that is made of what a host of the kernel handed over."""
     params = module.params
 
@@ -550,9 +550,12 @@ def kernel_debuginfo(module, home):
         return code, err + out
 
     with memory_limit(params["memory_mb"]):
-        return kernel_files.debuginfo_path(
+        folder = kernel_files.debuginfo_path(
             params["kernel_info"], home, params["kernel"], params["build_id"], run
         )
+        names = kernel_files.module_names(source["script"], source["args"])
+        kernel_files.add_modules(folder, params["kernel_info"], params["kernel"], names)
+        return folder
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ finds it; what the distribution installed is not touched. The digest is over all
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import re
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo import MAKER
-from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.btf import read_btf
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.btf import Btf, read_btf
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.bundle import (
     MAX_BYTES,
     unpack,
@@ -25,11 +26,21 @@ from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelin
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.fault import (
     KernelInfoError,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.kmodule import (
+    make_module,
+    module_build_id,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.layout import layout_checks
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.vmlinux import make_vmlinux
 
-PATTERN = os.path.join("kernelinfo", "*", "boot", "vmlinux-*")  # below the folder of a kernel
-HEADERS_VMLINUX = "/lib/modules/{}/build/vmlinux"
+# What is made, below the folder of a kernel in the cache.
+PATTERNS = (
+    os.path.join("kernelinfo", "*", "boot", "vmlinux-*"),
+    os.path.join("kernelinfo", "*", ".build-id", "*", "*.debug"),
+)
+MODULE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+NAMED_MODULE = re.compile(r'\bmodule\s*\(\s*"([^"\n]*)"')
+MODULES = "/lib/modules"
 MAX_VMLINUX = 2 << 30
 
 if TYPE_CHECKING:
@@ -38,7 +49,7 @@ if TYPE_CHECKING:
 
 def headers_btf(kernel: str) -> bytes:
     """Return the BTF that the installed headers of a kernel carry (Debian's do), b"" if they have none."""
-    path = HEADERS_VMLINUX.format(kernel)
+    path = os.path.join(MODULES, kernel, "build", "vmlinux")
     try:
         if os.path.getsize(path) > MAX_VMLINUX:
             return b""
@@ -89,7 +100,7 @@ def _check_layout(types: bytes, home: str, kernel: str, run: Run) -> None:
         for name, text in (("layout.c", layout_checks(read_btf(types))), ("Makefile", "obj-m := layout.o\n")):
             with open(os.path.join(folder, name), "w") as stream:
                 stream.write(text)
-        code, said = run(["make", "-C", f"/lib/modules/{kernel}/build", f"M={folder}", "layout.o"], folder)
+        code, said = run(["make", "-C", f"{MODULES}/{kernel}/build", f"M={folder}", "layout.o"], folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     wrong = re.findall(r'static assertion failed: "([^"\n]*)"', said)
@@ -125,3 +136,44 @@ def _write(path: str, data: bytes) -> None:
         except BaseException:
             os.unlink(temporary)
             raise
+
+
+def module_names(script: str, args: list[str]) -> list[str]:
+    """Return the kernel modules that a script may name, itself or by an argument."""
+    return sorted({name for name in [*NAMED_MODULE.findall(script), *args] if MODULE_NAME.fullmatch(name)})
+
+
+def add_modules(folder: str, bundle_file: str, kernel: str, names: list[str]) -> None:
+    """Make the debuginfo of those modules whose file is on the builder and has types; it is found by its build id."""
+    files = [path for name in names for path in _module_files(kernel, name)]
+    types = None
+    for path in files:
+        with open(path, "rb") as stream:
+            packed = stream.read(MAX_BYTES + 1)
+        try:
+            identity = module_build_id(packed)
+            target = os.path.join(folder, ".build-id", identity[:2], identity[2:] + ".debug")
+            if _is_whole(target):
+                os.utime(target)
+                continue
+            types = types or _kernel_types(bundle_file, kernel)
+            made = make_module(packed, types)
+        except KernelInfoError:
+            continue  # SystemTap then says that it has no debuginfo of this module
+        os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+        _write(target, made.data)
+
+
+def _kernel_types(bundle_file: str, kernel: str) -> Btf:
+    own = headers_btf(kernel)
+    if not own:
+        with open(bundle_file, "rb") as stream:
+            own = unpack(stream.read(MAX_BYTES + 1)).btf
+    return read_btf(own)
+
+
+def _module_files(kernel: str, name: str) -> list[str]:
+    """Return the files of a module; in a file's name `-` and `_` are one."""
+    either = "".join("[-_]" if letter in "-_" else letter for letter in name)
+    tree = os.path.join(MODULES, glob.escape(kernel), "**", either + ".ko")
+    return sorted(path for end in ("", ".xz") for path in glob.glob(tree + end, recursive=True))

@@ -33,7 +33,7 @@ _BEYOND_BTF = (
     ),
     (
         re.compile(r"debuginfo scope not found for module '([^']*)'"),
-        "parameters of functions in module {0} are not made of BTF yet",
+        "the file of module {0} is not on the builder, or has no types",
     ),
     (re.compile(r'source:.*\.(?:function|statement)\s*\(\s*"[^"\n]*@'), "it names a source file or line"),
     (re.compile(r"source:.*\.(statement|label|inline|callees?)\b"), "it asks for .{0}"),

@@ -90,8 +90,11 @@ class Info:
         self._references.append((len(self.out), number))
         self.out += b"\0\0\0\0"
 
-    def begin_unit(self, name: str, low: bytes = b"", size: int = 0) -> int:
-        """Begin a unit; with `low` (an address) one whose functions lie in `size` bytes. Return its offset."""
+    def begin_unit(self, name: str, low: bytes = b"", size: int = 0, owner: int = 0) -> int:
+        """Begin a unit and return its offset.
+
+        low: address of its functions, which lie in `size` bytes. owner: number of the symbol that `low` is relative to.
+        """
         self._unit = len(self.out)
         attributes = [PRODUCER, LANGUAGE, NAME, STMT_LIST]
         body = WORD(self.string(MADE_BY)) + bytes([C99]) + WORD(self.string(name)) + WORD(0)
@@ -100,8 +103,14 @@ class Info:
         code = self.code(COMPILE_UNIT, True, *attributes)
         self.out += struct.pack("<IHIB", 0, 4, 0, 8) + code + body
         if low:
+            self.relocate(owner)
             self.out += low + WORD(size)
         return self._unit
+
+    def relocate(self, owner: int) -> None:
+        """Note that the address which is written next is that of a symbol, if `owner` is one's number."""
+        if owner:
+            self.relocations.append((len(self.out), owner))
 
     def end_unit(self) -> None:
         """End the unit that was begun last."""

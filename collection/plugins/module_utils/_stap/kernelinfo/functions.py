@@ -24,6 +24,7 @@ CLONE = re.compile(r"\.(isra|constprop|part|cold|llvm|lto_priv)\b.*$")
 FRAGMENT = re.compile(r"\.(part|cold)\b")
 MAX_PARAMETERS = 32  # of a function; no kernel has one with more
 FILE = unsigned(1)
+NOT_IN_BTF = "not in BTF"
 
 
 class Function(NamedTuple):
@@ -69,14 +70,26 @@ def prototypes(btf: Btf) -> dict[str, int]:
     return found
 
 
-def choose(known: dict[str, int], symbols: Iterable[Found], refused: frozenset[str] = frozenset()) -> Choice:
-    """Return the functions to offer, of `symbols`; `known` are the prototypes, `refused` cannot be probed."""
+def choose(
+    known: dict[str, int],
+    symbols: Iterable[Found],
+    refused: frozenset[str] = frozenset(),
+    untyped: bool = False,
+) -> Choice:
+    """Return the functions to offer, of `symbols`.
+
+    known: their prototypes. refused: cannot be probed. untyped: offer those that BTF does not know, too; of the kernel
+    itself these are pieces of assembler.
+    """
     by_name: dict[str, list[Found]] = {}
     for symbol in symbols:
-        by_name.setdefault(symbol.name, []).append(symbol)
+        if symbol.name not in refused:
+            by_name.setdefault(symbol.name, []).append(symbol)
     choice = Choice()
     for name, places in by_name.items():
-        label, kind, prototype = _judge(name, len(places), known, by_name, refused)
+        label, kind, prototype = _judge(name, len(places), known, by_name)
+        if kind == NOT_IN_BTF and not untyped:
+            label = ""
         choice.counts[kind] += len(places)
         if label:
             choice.functions += [
@@ -87,20 +100,18 @@ def choose(known: dict[str, int], symbols: Iterable[Found], refused: frozenset[s
 
 
 def _judge(
-    name: str, places: int, known: dict[str, int], present: dict[str, list[Found]], refused: frozenset[str]
+    name: str, places: int, known: dict[str, int], present: dict[str, list[Found]]
 ) -> tuple[str, str, int]:
     """Return (name to offer or "", what it is, prototype or 0) for a name that stands at `places` addresses."""
     clone = CLONE.search(name)
     plain = name[: clone.start()] if clone else name
-    if name in refused:
-        return "", "not to be probed", 0
     if FRAGMENT.search(name):
         return "", "fragment of a function", 0
     if clone:
         # The plain function keeps its name for itself: a script that uses its parameters would else not compile.
         return (name, "clone beside its function", 0) if plain in present else (plain, "clone", 0)
     if name not in known:
-        return "", "not in BTF", 0
+        return name, NOT_IN_BTF, 0
     if places > 1 or not known[name]:
         return name, "several of this name", 0
     return name, "with parameters", known[name]
@@ -122,8 +133,7 @@ def write_function(info: Info, btf: Btf, function: Function, address: bytes) -> 
         attributes.append(dwarf.TYPE_THERE)
     info.out += info.code(dwarf.SUBPROGRAM, bool(parameters), *attributes)
     info.out += WORD(info.string(function.name))
-    if function.owner:
-        info.relocations.append((len(info.out), function.owner))
+    info.relocate(function.owner)
     info.out += address + WORD(function.size) + FILE
     if result:
         info.refer(result)

@@ -18,6 +18,7 @@ MAX_NOTES = 64 << 10
 MAX_SPAN = 1 << 30  # bytes between _stext and _end
 # The line of a symbol of the kernel itself: one of a module has its name after it. Names stand in SystemTap's C source.
 LINE = re.compile(rb"^([0-9a-fA-F]{1,16}) ([A-Za-z?]) ([\w.$]+)$", re.MULTILINE)
+NAME = re.compile(rb"[\w.$]+")
 TEXT_KINDS = frozenset("tTwW")
 ABSOLUTE_KINDS = frozenset("aA")
 # Entries that compilers put before functions, and the kernel's own trampolines: they only end what stands before them.
