@@ -13,6 +13,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelin
     KernelInfoError,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.files import cache_dir
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import module_cache
 
@@ -70,7 +71,7 @@ class Store:
 
     def __init__(self, directory: Path | None = None) -> None:
         """Take a directory of the user's own; by default that of modules."""
-        self.directory = (directory or module_cache.default_dir()) / "kernelinfo"
+        self.directory = (directory or cache_dir()) / "kernelinfo"
 
     def get(self, build_id: str, *, btf: bool) -> Path | None:
         """Return the file of a kernel if there is one that is whole, with its types where `btf` asks for them."""

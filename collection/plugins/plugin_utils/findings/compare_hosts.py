@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, peers
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import Family, Signal
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.comparisons import (
     Place,
@@ -71,7 +71,7 @@ def conclude(
 
 def _places(evidence: Sequence[Evidence], peer_of: Mapping[str, str]) -> Iterable[tuple[Place, MergedTable]]:
     for probe in evidence:
-        sets = peers.sets({host: peer_of.get(host, "") for host in probe.sampled_s})
+        sets = probe.peer_sets(peer_of)
         for merged in probe.tables:
             for column in merged.table.measures:
                 if column.compare is not None and figures.is_figure(column):

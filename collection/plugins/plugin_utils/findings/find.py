@@ -15,7 +15,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings impor
     compare_hosts,
     compare_past,
     dedupe,
-    peers,
     thresholds,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import RANK
@@ -50,12 +49,14 @@ def find(
     return Found(findings, compared.comparisons, headline or _nothing(compared, evidence, peer_of))
 
 
-def _nothing(compared: compare_hosts.Compared, evidence: Sequence[Evidence], peer_of: Mapping[str, str]) -> str:
+def _nothing(
+    compared: compare_hosts.Compared, evidence: Sequence[Evidence], peer_of: Mapping[str, str]
+) -> str:
     """What it means that nothing was found."""
     if not compared.possible:
         return ""
     for probe in evidence:
-        sets = peers.sets({host: peer_of.get(host, "") for host in probe.sampled_s})
+        sets = probe.peer_sets(peer_of)
         if any(len(hosts) > 1 for hosts in sets.values()):
             return "no host is different"
     return "too few hosts to compare"
