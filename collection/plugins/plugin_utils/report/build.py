@@ -32,7 +32,11 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.limits i
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     Probe,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import coverage, kernel_types, traffic
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import (
+    coverage,
+    kernel_types,
+    traffic,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import (
     Built,
     HostCalls,
