@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from modulehost import MODULE, NONCE, PROBE, SHA256, SIGNED, SWEEP, Host
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import signing
 
@@ -125,3 +126,12 @@ def test_a_module_signed_for_the_kernel_keeps_its_name_and_every_byte(host: Host
     assert host.arm(sha256).sessions[PROBE][0] == "armed"
     assert host.loaded.read_text() == f"fd_00000000_000000_0000_{PROBE}.ko\n"
     assert host.module.read_bytes() == SIGNED
+
+
+@pytest.mark.parametrize("there", ["yes", "no"])
+def test_a_preflight_says_whether_the_kernel_tells_its_types(tmp_path: Path, there: str) -> None:
+    types = tmp_path / "vmlinux"
+    if there == "yes":
+        types.touch()
+    host = Host(tmp_path, {"/sys/kernel/btf/vmlinux": str(types)})
+    assert untrusted.facts(host.guard.install_and_preflight(), "web1")["btf"] == there

@@ -18,8 +18,8 @@ from rundirs import Builder, record
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_json, publish
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import model, sessions
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import kernel_types, model, sessions
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 
 WHEN = "2026-11-23T08:01:00+00:00"
 SCHEMA = json.loads((Path(reports.__file__).parent / "report.schema.json").read_text())
@@ -266,6 +266,26 @@ def test_a_kernel_for_which_nothing_can_be_built(tmp_path: Path) -> None:
             made.path, host, "arm", {"verdict": "refused", "reason": "stap 4.8", "remedy": "newer"}
         )
     assert built(made.path).probes[0].not_built == []
+
+
+def test_a_note_says_what_a_probe_leaves_out_that_was_built_with_what_the_kernel_tells(
+    tmp_path: Path,
+) -> None:
+    made = sweep(tmp_path)
+    name = "builds/6.12.90-amd64.json"
+    found = read.read_json(made.path, name)
+    assert found is not None
+    assert not [note for note in built(made.path).notes if "BTF" in note]
+    functions = [f"vfs_{number}" for number in range(kernel_types.NAMED_FUNCTIONS + 3)]
+    found["probes"]["slow_open"].update(types="btf", functions=functions, maker="1")
+    write.write_json(made.path, name, found)
+    (note,) = [note for note in built(made.path).notes if "BTF" in note]
+    assert note.startswith("slow_open on kernel 6.12.90-amd64 was built with what the kernel tells of itself")
+    assert "calls of vfs_0, vfs_1" in note
+    assert "and 3 more that the compiler put inline" in note
+    found["probes"]["slow_open"].update(functions="vfs_read")  # a damaged found
+    write.write_json(made.path, name, found)
+    assert [note for note in built(made.path).notes if "calls that the compiler put inline" in note]
 
 
 def test_intervals_and_rates(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ REQUIRED = {"kernel": KERNEL, "kernel_build_id": BUILD_ID, "staprun": VERSION, "
 """What every sweep step relies on. A build id and a staprun may be empty: not every host has them."""
 WORDS = (
     *("uid", "arch", "addresses", "distribution", "free_mb", "mem_available_mb", "load1", "cpus", "lockdown"),
-    *("sig_enforce", "modules_disabled", "fips", "container", "systemd", "init", "modules_held", "crashed"),
+    *("btf", "sig_enforce", "modules_disabled", "fips", "container", "systemd", "init", "modules_held", "crashed"),
 )
 """What else guard.sh says in a preflight; anything more is not taken."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import limits, peers
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import limits
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import (
     EvidenceRow,
     Signal,
@@ -54,7 +54,7 @@ def compare_calls(result: Compared, evidence: Sequence[Evidence], peer_of: Mappi
         if not probe.calls:
             continue
         result.possible = True
-        sets = peers.sets({host: peer_of.get(host, "") for host in probe.sampled_s})
+        sets = probe.peer_sets(peer_of)
         for name, hosts in sets.items():
             series.extend(_of_set(Place(probe, None, SELF_TIME, hosts, name, len(sets) > 1)))
     conclude(result, series, "calls", _lost_time)

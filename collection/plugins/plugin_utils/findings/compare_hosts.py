@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, limits, peers
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, limits
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import (
     EvidenceRow,
     Signal,
@@ -90,7 +90,7 @@ def conclude(
 
 def _places(evidence: Sequence[Evidence], peer_of: Mapping[str, str]) -> Iterable[tuple[Place, MergedTable]]:
     for probe in evidence:
-        sets = peers.sets({host: peer_of.get(host, "") for host in probe.sampled_s})
+        sets = probe.peer_sets(peer_of)
         for merged in probe.tables:
             events = merged.table.events.count if merged.table.events else ""
             for column in merged.table.measures:

@@ -18,7 +18,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings impor
     dedupe,
     incidents,
     limits,
-    peers,
     sentences,
     thresholds,
 )
@@ -81,7 +80,7 @@ def _nothing(
     if not compared.possible:
         return ""
     for probe in evidence:
-        sets = peers.sets({host: peer_of.get(host, "") for host in probe.sampled_s})
+        sets = probe.peer_sets(peer_of)
         if any(len(hosts) > 1 for hosts in sets.values()):
             return "no host is different"
     return "too few hosts to compare"

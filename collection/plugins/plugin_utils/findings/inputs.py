@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import peers
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import MergedTable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import CallTree, Value
 
@@ -16,6 +17,8 @@ class Evidence:
 
     sampled_s: of the hosts that gave data, the seconds each really sampled, None if that is not known. marks: of
     those with losses, what was lost. calls: of each host its call trees. topic: what the probe looks at.
+    apart: {host: its kernel} of those where the probe misses calls that the compiler put inline, which are others in
+    another kernel.
     """
 
     name: str
@@ -25,6 +28,20 @@ class Evidence:
     marks: Mapping[str, str] = field(default_factory=dict)
     calls: Sequence[tuple[str, Sequence[CallTree]]] = ()
     topic: str = "other"
+    apart: Mapping[str, str] = field(default_factory=dict)
+
+    def peer_sets(self, peer_of: Mapping[str, str]) -> dict[str, list[str]]:
+        """Return {name: hosts} of those that can be compared with each other; both sorted."""
+        several = len({self.apart.get(host, "") for host in self.sampled_s}) > 1
+
+        def name(host: str) -> str:
+            parts = [
+                peer_of.get(host, ""),
+                f"kernel {self.apart[host]}" if several and host in self.apart else "",
+            ]
+            return ", ".join(filter(None, parts))
+
+        return peers.sets({host: name(host) for host in self.sampled_s})
 
 
 @dataclass(frozen=True)

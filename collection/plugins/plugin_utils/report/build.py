@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,11 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.limits i
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     Probe,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import coverage, traffic
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import (
+    coverage,
+    kernel_types,
+    traffic,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import (
     Built,
     HostCalls,
@@ -106,7 +110,7 @@ def build(
     built = together(item for shard in shards for item in built_modules(shard, builder.rows))
     reports = builder.finish(built)
     peer_of = {host: name for shard in shards for host, name in shard.peers().items()}
-    evidence = [report.evidence for report in reports]
+    evidence = [replace(report.evidence, apart=_apart(shards, builder.rows, report.name)) for report in reports]
     baselines = [shard.baseline() for shard in shards]
     joined = join(evidence, builder.addresses, builder.windows)
     for pair in joined:
@@ -168,6 +172,16 @@ def _past(baselines: Sequence[Mapping[str, Any]]) -> Past:
 
 
 # --- the run directories ---
+
+
+def _apart(shards: Sequence[Shard], rows: Mapping[str, coverage.HostCoverage], probe: str) -> dict[str, str]:
+    """Return {host: its kernel} of those whose module of a probe was built with what the kernel tells of itself."""
+    return {
+        host: rows[host].kernel
+        for shard in shards
+        for host in shard.run.hosts
+        if kernel_types.made_of_btf(shard.builds.get(rows[host].kernel) or {}, probe)
+    }
 
 
 

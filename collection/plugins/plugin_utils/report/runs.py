@@ -18,7 +18,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     Probe,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import coverage
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import coverage, kernel_types
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import Built, RunInfo
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import (
     balancers,
@@ -90,7 +90,7 @@ class Shard:
         return history.baseline_of(self.run, asked, self.run.hosts)
 
     def notes(self) -> list[str]:
-        return [self.label + note for note in self.run.notes]
+        return [self.label + note for note in (*self.run.notes, *kernel_types.notes(self.builds))]
 
 
 def run_id(run: read.Run) -> str:

@@ -208,6 +208,7 @@ preflight() {
     say "arch=$(uname -m)"
     say "addresses=$(ip -o address show scope global 2>/dev/null | sed 's/.* inet6* \([^ /]*\).*/\1/' | tr '\n' ' ' | clean)"
     say "kernel_build_id=$(build_id)"
+    if [ -r /sys/kernel/btf/vmlinux ]; then say btf=yes; else say btf=no; fi
     say "distribution=$(say "$distribution" | clean)"
     say "staprun=$(staprun_version)"
     say "boot_id=$(cat /proc/sys/kernel/random/boot_id)"
