@@ -8,7 +8,6 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import version
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
@@ -19,7 +18,7 @@ from fleetdiag.cli import abort, builder, collect, options, report
 from fleetdiag.cli import lab as lab_cli
 from fleetdiag.cli import probes as probes_cli
 from fleetdiag.cli.report import EXIT_CODES
-from fleetdiag.run import shards, sweep
+from fleetdiag.run import login, shards, sweep
 from fleetdiag.run.report import EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
 
 
@@ -49,18 +48,8 @@ def _complain(sentence: str) -> int:
     return EXIT_NOT_STARTED
 
 
-class _Parser(argparse.ArgumentParser):
-    """Complains in one sentence, without the whole usage before it."""
-
-    def __init__(self, **kwargs: object) -> None:
-        super().__init__(**{"allow_abbrev": False, **kwargs})  # type: ignore[arg-type]
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(EXIT_NOT_STARTED, f"fleetdiag: {printable(message)}; see '{self.prog} --help'\n")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = _Parser(
+    parser: argparse.ArgumentParser = options.Parser(
         prog="fleetdiag",
         description="Ask the kernels of a whole server group at once which host is different.",
         epilog=EXIT_CODES,
@@ -88,7 +77,7 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add = parser.add_argument
     options.add_inventory(parser)
-    add("-l", "--limit", default="", metavar="PATTERN", help="hosts or groups to probe (default: all)")
+    add("-l", "--limit", default=None, metavar="PATTERN", help="hosts or groups to probe (default: all)")
     add(
         "--probe",
         action="append",
@@ -143,6 +132,7 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _add_shards(parser)
     report.add_fail_on(parser)
     options.add_ansible(parser)
+    options.add_list_hosts(parser)
     parser.set_defaults(func=_run_sweep)
 
 
@@ -176,6 +166,7 @@ def _add_shards(parser: argparse.ArgumentParser) -> None:
 def _run_sweep(args: argparse.Namespace) -> int:
     return sweep.run(
         sweep.Request(
+            list_hosts=args.list_hosts,
             inventory=args.inventory,
             probes=args.probes,
             window=args.window,
@@ -186,7 +177,7 @@ def _run_sweep(args: argparse.Namespace) -> int:
             baseline=args.baseline,
             forks=args.forks,
             become=args.become,
-            become_password=options.become_password(args),
+            login=login.log_in(args.ansible),
             extra_vars=args.extra_vars,
             verbosity=args.verbose,
             fail_on=args.fail_on,
