@@ -96,7 +96,7 @@ def take(ended: Mapping[str, Ended], event: playbook.Event) -> None:
         return
     kind = event.get("event")
     if kind == "runner_on_unreachable":
-        host.heard, host.trouble = True, f"unreachable: {_said(result)}"
+        host.heard, host.trouble = True, progress.said_of(str(kind), result)
     elif kind == "runner_on_failed":
         _add_trouble(host, _said(result))
         _take_weights(host, result)

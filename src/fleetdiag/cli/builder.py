@@ -168,8 +168,7 @@ def take(warmed: Warmed, event: playbook.Event) -> None:
             kernel = printable(result["__builder_kernel"])
             warmed.kernels.setdefault(host, {})[kernel] = _seconds(result.get("delta"))
     elif kind in ("runner_on_failed", "runner_on_unreachable") and data.get("play") == "Prepare the builders":
-        said = progress.first_line(result.get("msg") or result.get("stderr") or "no message")
-        warmed.trouble.setdefault(host, f"unreachable: {said}" if kind == "runner_on_unreachable" else said)
+        warmed.trouble.setdefault(host, progress.said_of(str(kind), result))
 
 
 def _take_build(warmed: Warmed, result: Mapping[str, Any]) -> None:

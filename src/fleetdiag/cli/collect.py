@@ -119,5 +119,6 @@ def _take(troubles: dict[str, str], event: Mapping[str, object]) -> None:
     data = event.get("event_data")
     if event.get("event") in ("runner_on_unreachable", "runner_on_failed") and isinstance(data, dict):
         result = data.get("res")
-        said = progress.first_line((result if isinstance(result, dict) else {}).get("msg"))
-        troubles[str(data.get("host"))] = said or "it could not be collected from"
+        known = isinstance(result, dict) and result.get("msg")
+        said = progress.said_of(str(event["event"]), result) if known else "it could not be collected from"
+        troubles[str(data.get("host"))] = said

@@ -20,6 +20,7 @@ from rich.live import Live as RichLive
 from rich.table import Table
 from rich.text import Text
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import contact
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import number
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
@@ -118,8 +119,7 @@ class Progress:
             return self._stop(host, f"{result['verdict']}: {reason}", verdict=True)
         if data.get("ignore_errors"):
             return []
-        said = first_line(result.get("msg") or result.get("stderr") or "no message")
-        message = f"unreachable: {said}" if kind == "runner_on_unreachable" else said
+        message = said_of(kind, result)
         self.failures.append(f"{host}: {message}")
         return self._stop(host, message, verdict=False)
 
@@ -137,6 +137,15 @@ class Progress:
         trouble = self.troubles.get(host)
         if trouble is not None and (verdict or not trouble.verdict):
             del self.troubles[host]
+
+
+def said_of(kind: str, result: Mapping[str, Any]) -> str:
+    """Return what a host's failure or unreachability says, in one line, with what to do where that is known."""
+    said = str(result.get("msg") or result.get("stderr") or "no message")
+    if kind != "runner_on_unreachable":
+        return first_line(said)
+    found = contact.obstacle(said)
+    return f"unreachable: {first_line(found.reason)}" + (f" -> {found.remedy}" if found.remedy else "")
 
 
 def first_line(text: object) -> str:

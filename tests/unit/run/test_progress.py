@@ -66,13 +66,16 @@ def test_run_directory_and_process_id_are_noticed(state: Progress) -> None:
     assert state.run_dir == Path("/runs/x")
 
 
+UP = "see that it is up and no firewall is between"
+
+
 def test_hosts_that_stop(state: Progress) -> None:
     state.feed(_task("sweep_preflight"))
-    told = state.feed(_answer("unreachable", "web1", msg="no route\nto host"))
+    told = state.feed(_answer("unreachable", "web1", msg="Authorized use only\r\nssh: No route to host\r\n"))
     told += state.feed(_answer("ok", "web2", verdict="refused", reason="staprun is too old"))
     told += state.feed(_answer("failed", "web3", msg="no sudo"))
     assert told == [
-        News("preflight", "web1", "unreachable: no route"),
+        News("preflight", "web1", f"unreachable: ssh: No route to host -> {UP}"),
         News("preflight", "web2", "refused: staprun is too old"),
         News("preflight", "web3", "no sudo"),
     ]
