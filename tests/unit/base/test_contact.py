@@ -10,7 +10,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import co
 SENT = 'Task failed: Data could not be sent to remote host "127.0.0.1". Make sure this host can be reached over ssh: '
 CHANGED = (
     "Failed to connect to the host via ssh: @@@@@@@@@@@@@@@@@@@@@@@@\r\n@"
-    " WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\r\n@@@@@@@@@@@@@@@@@@@@@@@@\r\nHost key verification failed.\r\n"
+    " WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\r\n@@@@@@@@@@@@\r\nHost key verification failed.\r\n"
 )
 
 
