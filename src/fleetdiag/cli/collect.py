@@ -119,6 +119,7 @@ def _take(troubles: dict[str, str], event: Mapping[str, object]) -> None:
     data = event.get("event_data")
     if event.get("event") in ("runner_on_unreachable", "runner_on_failed") and isinstance(data, dict):
         result = data.get("res")
-        known = isinstance(result, dict) and result.get("msg")
-        said = progress.said_of(str(event["event"]), result) if known else "it could not be collected from"
+        said = "it could not be collected from"
+        if isinstance(result, dict) and result.get("msg"):
+            said = progress.said_of(str(event["event"]), result)
         troubles[str(data.get("host"))] = said
