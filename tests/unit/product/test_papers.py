@@ -52,6 +52,12 @@ def test_every_module_is_in_the_group_for_module_defaults() -> None:
     assert set(ACTIONS) <= set(MODULES)
 
 
+def test_plugins_that_ansible_documents_name_the_licence_as_it_wants_it() -> None:
+    documented = [*(COLLECTION / "plugins/modules").glob("*.py"), *(COLLECTION / "plugins/callback").glob("*.py")]
+    without = [path.name for path in documented if "GNU General Public License v3.0+" not in path.read_text()[:400]]
+    assert without == []
+
+
 def test_an_execution_environment_gets_what_the_collection_declares() -> None:
     declared = yaml.safe_load((COLLECTION / "meta/execution-environment.yml").read_text())["dependencies"]
     python = (COLLECTION / declared["python"]).read_text().split()
