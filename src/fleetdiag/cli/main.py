@@ -14,11 +14,11 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import parameters
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, names
-from fleetdiag.cli import abort, builder, collect, options, report
+from fleetdiag.cli import abort, builder, collect, completion, options, report
 from fleetdiag.cli import lab as lab_cli
 from fleetdiag.cli import probes as probes_cli
 from fleetdiag.cli.report import EXIT_CODES
-from fleetdiag.run import login, shards, sweep
+from fleetdiag.run import login, progress, shards, sweep
 from fleetdiag.run.report import EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
 
 
@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     builder.add_parser(commands)
     probes_cli.add_parser(commands)
     lab_cli.add_parser(commands)
+    completion.add_parser(commands, parser)
     return parser
 
 
@@ -133,6 +134,7 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     report.add_fail_on(parser)
     options.add_ansible(parser)
     options.add_list_hosts(parser)
+    options.add_look(parser)
     parser.set_defaults(func=_run_sweep)
 
 
@@ -167,6 +169,7 @@ def _run_sweep(args: argparse.Namespace) -> int:
     return sweep.run(
         sweep.Request(
             list_hosts=args.list_hosts,
+            look=progress.Look(args.quiet, args.json, args.no_color),
             inventory=args.inventory,
             probes=args.probes,
             window=args.window,

@@ -126,6 +126,18 @@ def add_list_hosts(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_look(parser: argparse.ArgumentParser) -> None:
+    """`--quiet`, `--json`, `--no-color`: how progress is shown on standard error."""
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("-q", "--quiet", action="store_true", help="show no progress, only the report")
+    one.add_argument(
+        "--json", action="store_true", help="show progress as lines of JSON on standard error, for programs"
+    )
+    parser.add_argument(
+        "--no-color", action="store_true", help="show progress without colours (also: variable NO_COLOR)"
+    )
+
+
 def _add_ansibles_own(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("Ansible's own options", "handed on to ansible-playbook as they are")
     for one in login.options():

@@ -7,6 +7,7 @@ from a host passes through `printable()` on its way into the state, so a view ca
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -68,7 +69,9 @@ class Progress:
         data = event.get("event_data") or {}
         if kind in _TASK_STARTS:
             name = str(data.get("task") or data.get("name") or "")
-            return self._task_starts(name, phase_of(str(data.get("task_action")), str(data.get("role") or "")))
+            return self._task_starts(
+                name, phase_of(str(data.get("task_action")), str(data.get("role") or ""))
+            )
         if kind in ("runner_on_ok", "runner_on_failed", "runner_on_unreachable"):
             return self._host_answers(str(kind), data)
         return []
@@ -160,6 +163,15 @@ def _window_end(run_dir: Path) -> float | None:
     return number(read.read_json(run_dir, "window.json") or {}, "end")
 
 
+@dataclass(frozen=True)
+class Look:
+    """How progress is shown: not at all, as JSON lines, in colours where the terminal has some."""
+
+    quiet: bool = False
+    json: bool = False
+    no_color: bool = False
+
+
 class View(Protocol):
     """One way to show a `Progress`."""
 
@@ -168,9 +180,12 @@ class View(Protocol):
 
 
 @contextmanager
-def shown(progress: Progress) -> Iterator[View]:
-    """The view that suits stderr, for as long as the sweep runs."""
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+def shown(progress: Progress, look: Look) -> Iterator[View]:
+    """Yield the view that is asked for, else the one that suits stderr, for as long as the sweep runs."""
+    if look.quiet or look.json:
+        yield JsonLines(progress) if look.json else Quiet()
+        return
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False, no_color=look.no_color or None)
     if not console.is_terminal or console.is_dumb_terminal:
         yield Plain(progress)
         return
@@ -185,10 +200,27 @@ def shown(progress: Progress) -> Iterator[View]:
 
 
 class Quiet:
-    """Tells nothing: the live table shows all of it anyway."""
+    """Tells nothing: the live table shows all of it anyway, or nobody wants to know."""
 
     def tell(self, news: News) -> None:
-        """See the table."""
+        """Do nothing."""
+
+
+class JsonLines:
+    """One object for each phase that begins and for each host that stops, for programs.
+
+    time: seconds since the epoch; hosts, stopped: how many there are, and how many of them have stopped.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def tell(self, news: News) -> None:
+        """Write the line."""
+        counts = {"hosts": len(self._progress.hosts), "stopped": len(self._progress.troubles)}
+        said = {"host": news.host, "message": news.message} if news.host else {}
+        line = {"time": round(time.time(), 3), "phase": news.phase, **said, **counts}
+        print(json.dumps(line), file=sys.stderr, flush=True)
 
 
 class Plain:

@@ -51,7 +51,7 @@ class Request:
     ansible-playbook takes them; baseline: earlier sweeps to compare with; forks: hosts worked on at the same time;
     verbosity: number of v; fail_on: the severity of findings that make the exit code 4; drain, canary, batch: as the
     role's options have them; retry_crashed: probe hosts also with what they went down with; list_hosts: only name
-    them. sharding: how the hosts are dealt out to several workers.
+    them; look: how progress is shown. sharding: how the hosts are dealt out to several workers.
     """
 
     inventory: Sequence[str]
@@ -73,6 +73,7 @@ class Request:
     batch: str = ""
     retry_crashed: bool = False
     list_hosts: bool = False
+    look: progress.Look = field(default_factory=progress.Look)
     sharding: shards.Sharding = field(default_factory=shards.Sharding)
 
 
@@ -112,7 +113,7 @@ def run(request: Request) -> int:
 
 def _run_sharded(request: Request, checked: Checked) -> int:
     """The same by several workers at the same time, each with its share of the hosts."""
-    with _followed(checked) as sweep:
+    with _followed(checked, request.look) as sweep:
         reach = _reach(request, checked)
         found = shards.run(
             PLAYBOOK, reach, checked.hosts, checked.variables, request.sharding, sweep.on_event, sweep.stop
@@ -126,7 +127,7 @@ def _run_sharded(request: Request, checked: Checked) -> int:
 
 def carry_out(request: Request, checked: Checked) -> Outcome:
     """Sweep, and leave the report to the caller. FleetdiagError if the sweep could not start."""
-    with _followed(checked) as sweep:
+    with _followed(checked, request.look) as sweep:
         reach = _reach(request, checked)
         printed = playbook.run(PLAYBOOK, reach, checked.variables, sweep.on_event, sweep.stop)
         run_dir = sweep.state.run_dir
@@ -150,11 +151,11 @@ class _Followed:
 
 
 @contextmanager
-def _followed(checked: Checked) -> Iterator[_Followed]:
+def _followed(checked: Checked, look: progress.Look) -> Iterator[_Followed]:
     """Its progress is shown, and signals stop it in order."""
     state = progress.Progress(hosts=checked.hosts, window_s=checked.window_s)
     stop = playbook.Stop(_STOPPING)
-    with stop.listening(), progress.shown(state) as view:
+    with stop.listening(), progress.shown(state, look) as view:
 
         def on_event(event: playbook.Event) -> None:
             for news in state.feed(event):

@@ -145,3 +145,20 @@ def test_events_of_any_shape_are_taken(state: Progress) -> None:
     ):
         state.feed(event)
     assert not state.troubles
+
+
+def test_progress_for_programs_is_one_object_a_line(capsys: pytest.CaptureFixture[str], state: Progress) -> None:
+    with progress.shown(state, progress.Look(json=True)) as view:
+        for event in (_task("sweep_preflight"), _answer("failed", "web3", msg="no \x1b sudo")):
+            for news in state.feed(event):
+                view.tell(news)
+    first, second = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (first["phase"], first["hosts"], first["stopped"], "host" in first) == ("preflight", 3, 0, False)
+    assert (second["host"], second["message"], second["stopped"]) == ("web3", "no \\x1b sudo", 1)
+
+
+def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str], state: Progress) -> None:
+    with progress.shown(state, progress.Look(quiet=True)) as view:
+        for news in state.feed(_task("sweep_preflight")):
+            view.tell(news)
+    assert capsys.readouterr().err == ""
