@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text
     try:
-        args = _parser().parse_args(arguments)
+        args = parser().parse_args(arguments)
         code: int = args.func(args)
         sys.stdout.flush()
     except FleetdiagError as error:
@@ -48,15 +48,16 @@ def _complain(sentence: str) -> int:
     return EXIT_NOT_STARTED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = options.Parser(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command."""
+    whole: argparse.ArgumentParser = options.Parser(
         prog="fleetdiag",
         description="Ask the kernels of a whole server group at once which host is different.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"fleetdiag {version.version()}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    whole.add_argument("--version", action="version", version=f"fleetdiag {version.version()}")
+    commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_sweep(commands)
     report.add_parser(commands)
     collect.add_parser(commands)
@@ -64,8 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     builder.add_parser(commands)
     probes_cli.add_parser(commands)
     lab_cli.add_parser(commands)
-    completion.add_parser(commands, parser)
-    return parser
+    completion.add_parser(commands, whole)
+    return whole
 
 
 def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
