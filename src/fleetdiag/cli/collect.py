@@ -37,7 +37,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("directory", metavar="DIR", help="run directory of the sweep")
+    options.add_run(parser, "the sweep")
     options.add_inventory(parser)
     parser.add_argument(
         "-l", "--limit", default="", metavar="PATTERN", help="hosts or groups (default: all that lack)"
@@ -50,7 +50,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _run(args: argparse.Namespace) -> int:
     os.umask(0o077)
-    run_dir = playbook.absolute(args.directory)
+    run_dir = options.run_dir(args.run, args)
     absent = still_there(run_dir, time.time())
     playbook.check_forks(args.forks)
     inventory = [playbook.inventory_source(source) for source in args.inventory]

@@ -136,7 +136,14 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=int,
         default=history.DEFAULT,
         metavar="N",
-        help=f"compare each host with N earlier sweeps there (default: {history.DEFAULT}; 0: with none)",
+        help=f"compare each host with N earlier sweeps of this name there (default: {history.DEFAULT}; 0: with none)",
+    )
+    add(
+        "--name",
+        default="",
+        metavar="NAME",
+        help="name of a sweep that is run again and again: its runs are compared with each other, and the report says"
+        " what is new and what is gone",
     )
     options.add_forks(parser)
     _add_shards(parser)
@@ -183,6 +190,7 @@ def _run_sweep(args: argparse.Namespace) -> int:
             catalogs=args.catalogs,
             runs_dir=args.runs_dir,
             baseline=args.baseline,
+            name=args.name,
             forks=args.forks,
             become=args.become,
             become_password=options.become_password(args),

@@ -5,10 +5,14 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import user_catalogs
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
 from fleetdiag.run import playbook
 
 
@@ -68,6 +72,38 @@ def add_ansible(parser: argparse.ArgumentParser) -> None:
         help="more variables, as ansible-playbook takes them",
     )
     add("-v", "--verbose", action="count", default=0, help="show what Ansible says; repeat for more")
+
+
+RUN_HELP = (
+    "an id, the beginning of one, a path, 'latest', the NAME of a sweep, or NAME~2 (two before its latest)"
+)
+
+
+def add_run(parser: argparse.ArgumentParser, about: str, nargs: str | None = None, name: str = "run") -> None:
+    """`RUN` and `--runs-dir DIR`. nargs: as argparse has it; one run without."""
+    more = {} if nargs is None else {"nargs": nargs}
+    parser.add_argument(name, metavar="RUN", help=f"{about}: {RUN_HELP}", **more)  # type: ignore[arg-type]
+    add_runs_dir(parser)
+
+
+def add_runs_dir(parser: argparse.ArgumentParser) -> None:
+    """`--runs-dir DIR`."""
+    parser.add_argument(
+        "--runs-dir",
+        default="",
+        metavar="DIR",
+        help=f"where run directories are (default: {store.default_runs_dir()})",
+    )
+
+
+def runs_dir(args: argparse.Namespace) -> Path:
+    """Return the place of run directories, absolute."""
+    return playbook.absolute(args.runs_dir) if args.runs_dir else store.default_runs_dir()
+
+
+def run_dir(word: str, args: argparse.Namespace) -> Path:
+    """Return the absolute path of the run directory that a RUN names."""
+    return Path(os.path.abspath(references.resolve(word, runs_dir(args))))
 
 
 def become_password(args: argparse.Namespace) -> str | None:

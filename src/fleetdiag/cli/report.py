@@ -12,9 +12,11 @@ from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError, no_report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import registry as renderers
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import Format
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as core_report
+from fleetdiag.cli import options
 
 EXIT_OK = 0
 EXIT_NOT_STARTED = 2
@@ -119,7 +121,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("directories", nargs="+", metavar="DIR", help="run directory of a sweep; several make one report")
+    options.add_run(parser, "a sweep, several make one report", nargs="+", name="runs")
     add(
         "--format",
         action="append",
@@ -143,7 +145,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def made_by_sweep() -> str:
     """A line of help: what every sweep makes."""
     names = ", ".join(item.name for item in renderers.chosen([]))
-    return f"the report is made as {names}; 'fleetdiag report DIR --format' makes others"
+    return f"the report is made as {names}; 'fleetdiag report RUN --format' makes others"
 
 
 def _formats_help() -> str:
@@ -154,7 +156,8 @@ def _formats_help() -> str:
 
 
 def _run(args: argparse.Namespace) -> int:
-    directories = [Path(os.path.expanduser(name)) for name in args.directories]
+    place = options.runs_dir(args)
+    directories = [references.resolve(word, place) for word in args.runs]
     wanted = renderers.chosen([word for words in args.formats for word in re.split(r"[,|]", words)])
     if args.output == STDOUT:
         item = _one_text(wanted, bool(args.formats))

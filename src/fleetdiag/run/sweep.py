@@ -17,6 +17,7 @@ from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import module_cache
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references, settings
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import (
     catalog,
     parameters,
@@ -41,10 +42,10 @@ class Request:
     """What was asked on the command line, not yet checked.
 
     inventory: files, directories or lists with a comma; parameters: `probe.name=value`; extra_vars: as
-    ansible-playbook takes them; baseline: earlier sweeps to compare with; forks: hosts worked on at the same time;
-    verbosity: number of v; fail_on: the severity of findings that make the exit code 4; drain, canary, batch: as the
-    role's options have them; retry_crashed: probe hosts also with what they went down with. sharding: how the hosts
-    are dealt out to several workers.
+    ansible-playbook takes them; baseline: earlier sweeps of the same `name` to compare with; slot, trigger, memory: as
+    the role's options have them; forks: hosts worked on at the same time; verbosity: number of v; fail_on: the severity
+    of findings that make the exit code 4; drain, canary, batch: as the role's options have them; retry_crashed: probe
+    hosts also with what they went down with. sharding: how the hosts are dealt out to several workers.
     """
 
     inventory: Sequence[str]
@@ -55,6 +56,10 @@ class Request:
     catalogs: Sequence[str] = ()
     runs_dir: str = ""
     baseline: int = history.DEFAULT
+    name: str = ""
+    slot: str = ""
+    trigger: str = "hand"
+    memory: Mapping[str, Any] = field(default_factory=dict)
     forks: int = DEFAULT_FORKS
     become: bool = True
     become_password: str | None = field(default=None, repr=False)
@@ -160,12 +165,18 @@ def check(request: Request) -> Checked:
     _check_probes(names, [catalog.shipped(), *catalogs], given)
     window_s = parameters.parse_window(request.window)
     history.check(request.baseline, "--baseline")
+    references.check_name(request.name)
+    settings.parse(request.memory)
     playbook.check_forks(request.forks)
     shards.check(request.sharding)
     if request.sharding.shards > 1 and (request.drain or request.canary or request.batch):
         raise FleetdiagError(
             "--shards: shards know nothing of each other, so weights and batches cannot be kept in step; leave out"
             " --drain, --canary and --batch, or --shards"
+        )
+    if request.sharding.shards > 1 and request.name:
+        raise FleetdiagError(
+            "--shards: a named sweep is one run, which is compared with the one before; leave out --name, or --shards"
         )
     inventory = [playbook.inventory_source(source) for source in request.inventory]
     runs_dir = playbook.absolute(request.runs_dir) if request.runs_dir else store.default_runs_dir()
@@ -182,6 +193,9 @@ def check(request: Request) -> Checked:
             "sweep_catalogs": [str(directory) for directory in catalogs],
             "sweep_runs_dir": str(runs_dir),
             "sweep_baseline": request.baseline,
+            **({"sweep_name": request.name, "sweep_trigger": request.trigger} if request.name else {}),
+            **({"sweep_slot": request.slot} if request.slot else {}),
+            **({"sweep_memory": dict(request.memory)} if request.memory else {}),
             **({"sweep_retry_crashed": True} if request.retry_crashed else {}),
             **_in_turn(request),
         },
