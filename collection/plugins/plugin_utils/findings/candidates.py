@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence, PastFigure
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.fleet import Cells, Key, MergedTable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Check, Column, Severity
 
-Kind = Literal["compare", "check", "baseline", "calls"]
-Family = Literal["host", "key", "calls", "baseline"]
+Kind = Literal["compare", "check", "calls"]
+Family = Literal["host", "key", "calls"]
 
 RANK: dict[Severity, int] = {"critical": 0, "warning": 1, "info": 2}
-FAMILIES: dict[Family, float] = {"host": 0.6, "key": 0.2, "calls": 0.1, "baseline": 0.1}
+FAMILIES: dict[Family, float] = {"host": 0.6, "key": 0.2, "calls": 0.1}
 """How the one chance of a false finding that a report has is divided among what is looked at: a call trace with
 thousands of functions must not hide what the totals of hosts say."""
 LIMIT = 0.01
@@ -56,8 +56,6 @@ class Signal:
     seconds: float | None = None
     elsewhere: bool = False
     check: Check | None = None
-    past: Sequence[PastFigure] = ()
-    last_normal: str = ""
     records: int = 0
     rows: list[EvidenceRow] = field(default_factory=list)
 

@@ -17,7 +17,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 
 MANY_HOSTS = 5
 """As many hosts have a finding of their own for the same thing; of more, the worst speaks for all."""
-_KINDS = {"compare": 0, "calls": 1, "check": 2, "baseline": 3}
+_KINDS = {"compare": 0, "calls": 1, "check": 2}
 
 
 def gather(signals: Sequence[Signal]) -> tuple[list[Finding], str]:
@@ -92,6 +92,7 @@ def _finding(group: Sequence[Signal], more_hosts: Sequence[str]) -> Finding:
         chance=signal.chance,
         mark=signal.evidence.marks.get(signal.host, ""),
         rows=tuple(_rows(group)),
+        hosts=(signal.host, *more_hosts) if more_hosts else (),
     )
 
 

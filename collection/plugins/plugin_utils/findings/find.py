@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From merged data to findings: which host is different, in what, and how sure that is. No files, no network.
 
-evidence + peers + past -> figures -> judge -> signals -> gather -> findings
+evidence + peers -> figures -> judge -> signals -> gather -> findings
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings impor
     client_server,
     compare_calls,
     compare_hosts,
-    compare_past,
     dedupe,
     peers,
     thresholds,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import RANK
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence, Past
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Comparison, Finding
 
 
@@ -34,13 +33,12 @@ class Found(NamedTuple):
 def find(
     evidence: Sequence[Evidence],
     peer_of: Mapping[str, str],
-    past: Past,
     joined: Sequence[client_server.Joined] = (),
 ) -> Found:
     """All findings of a report. peer_of: {host: name of the set of hosts it should be like}."""
     compared = compare_hosts.compare(evidence, peer_of)
     compare_calls.compare_calls(compared, evidence, peer_of)
-    signals = [*compared.signals, *thresholds.check(evidence), *compare_past.compare_past(evidence, past)]
+    signals = [*compared.signals, *thresholds.check(evidence)]
     findings, headline = dedupe.gather(signals)
     both = client_server.find(joined, evidence)
     # Where a slow answer was spent explains what else was found, unless that is worse.
@@ -50,7 +48,9 @@ def find(
     return Found(findings, compared.comparisons, headline or _nothing(compared, evidence, peer_of))
 
 
-def _nothing(compared: compare_hosts.Compared, evidence: Sequence[Evidence], peer_of: Mapping[str, str]) -> str:
+def _nothing(
+    compared: compare_hosts.Compared, evidence: Sequence[Evidence], peer_of: Mapping[str, str]
+) -> str:
     """What it means that nothing was found."""
     if not compared.possible:
         return ""

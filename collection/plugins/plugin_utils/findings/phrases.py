@@ -74,10 +74,8 @@ def hosts(names: Sequence[str]) -> str:
     return shown if len(names) <= NAMES else f"{shown} and {len(names) - NAMES:,} more"
 
 
-def others(count: int, peer_set: str, other_host: str, sweeps: bool = False) -> str:
+def others(count: int, peer_set: str, other_host: str) -> str:
     """Whom a host was compared with: `the other 5 hosts`."""
-    if sweeps:
-        return f"its {plural(count, 'sweep')} before"
     if other_host:
         return printable(other_host)
     return f"the other {plural(count, 'host')}" + (f" of {printable(peer_set)}" if peer_set else "")

@@ -26,9 +26,6 @@ _SMALLEST = {"duration": "Shortest", "bytes": "Smallest"}
 def write(signal: Signal, also: Sequence[Signal] = (), more_hosts: Sequence[str] = ()) -> str:
     """The whole sentence, and those that follow it. also: what else stands out there. more_hosts: that show the same."""
     parts = [f"{printable(signal.host)}: {in_short(signal)}", *_details(signal), *_also(signal, also)]
-    past = next((item for item in (signal, *also) if item.kind == "baseline"), None)
-    if past is not None:
-        parts.append(_since(past))
     if more_hosts:
         count = plural(len(more_hosts), "more host")
         parts.append(f"The same on {count}: {phrases.hosts(more_hosts)}")
@@ -69,14 +66,11 @@ def _expected(signal: Signal) -> str:
         signal.peers,
         signal.peer_set if signal.several_sets else "",
         signal.other_host,
-        sweeps=signal.kind == "baseline",
     )
     if signal.elsewhere and not any(signal.others):
         return f"nothing of the kind on {who}"
     has = phrases.span(column, signal.others, signal.expected, signal.up)
     same = " in the same time" if signal.seconds is not None else ""
-    if signal.kind == "baseline":
-        return f"in {who}: {has}{same}"
     if signal.elsewhere:
         return f"what {who} have of the kind: {has}{same}"
     return f"{who}: {has}{same}"
@@ -161,7 +155,7 @@ def _also(signal: Signal, also: Sequence[Signal]) -> Iterable[str]:
     for item in also:
         if item.kind == "check" and item.column.name == signal.column.name:
             rest.append(_limit(item))
-        elif item.column.name not in seen and item.kind != "baseline":
+        elif item.column.name not in seen:
             seen.add(item.column.name)
             rest.append(_aside(item))
     if rest:
@@ -178,9 +172,3 @@ def _aside(signal: Signal) -> str:
 def _listed(texts: Sequence[str], between: str = ", ") -> str:
     shown = between.join(texts[:MAX_ALSO])
     return shown if len(texts) <= MAX_ALSO else f"{shown} and {len(texts) - MAX_ALSO:,} more"
-
-
-def _since(signal: Signal) -> str:
-    if signal.last_normal:
-        return f"Last normal: {phrases.moment(signal.last_normal)}"
-    return "Never like this before"

@@ -384,10 +384,13 @@ class Finding:
     the median of the others, of the host's own past, or the threshold; spread is how far alike hosts lie apart.
     score: robust deviations from `expected`. chance: probability that hosts which are alike would show this
     anywhere in the report. mark: the losses that touch the figure. rows: (host, key, values) of at most 5 rows.
+    hosts: all that it speaks for, empty if that is the one. What is known of it from sweep to sweep, empty where
+    nothing is: fingerprint, state, the sweep since which it is there and the last one without it, how many sweeps had
+    it, and history: of the last covered ones `1` with it and `0` without.
     """
 
     severity: Severity
-    kind: Literal["compare", "check", "baseline", "calls", "sides"]
+    kind: Literal["compare", "check", "changed", "set", "calls", "sides"]
     host: str
     probe: str
     table: str
@@ -406,6 +409,13 @@ class Finding:
     chance: float | None = None
     mark: str = ""
     rows: tuple[tuple[str, tuple[Value, ...], tuple[Value | None, ...]], ...] = ()
+    hosts: tuple[str, ...] = ()
+    fingerprint: str = ""
+    state: str = ""
+    since: str = ""
+    last_normal: str = ""
+    sweeps: int = 0
+    history: str = ""
 
 
 @dataclass(frozen=True)

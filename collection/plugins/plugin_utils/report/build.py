@@ -23,9 +23,13 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings impor
     client_server,
     compare_past,
     find,
+    past_sentences,
     peers,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence, Past
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import RANK
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import decisions, past, settings
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import news as news_file
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import detect
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.protocol import MAX_LINE
@@ -51,7 +55,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.stderr import read_losses
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import batches
 
-SCHEMA = "fleetdiag.report/2"
+SCHEMA = "fleetdiag.report/3"
 FIRST_LINES = 100
 """Lines of a call trace or a text kept per host; the whole stays in the run directory."""
 HOST_CALL_NODES = 2_000
@@ -74,8 +78,11 @@ _LINE = 4096
 
 @dataclass(frozen=True)
 class RunInfo:
-    """One run directory. start, end: the window by the controller's clock (epoch seconds), None if it never
-    came. batches: how many windows there were one after the other, from `start` to `end`; 0 if one for all."""
+    """One run directory. start, end: the window by the controller's clock (epoch seconds), None if it never came.
+
+    batches: how many windows there were one after the other, from `start` to `end`; 0 if one for all. name: of the
+    sweep. hashes: of its probes, see rundir.series.
+    """
 
     id: str
     path: str
@@ -88,6 +95,8 @@ class RunInfo:
     builders: tuple[str, ...]
     conditions: Mapping[str, Any]
     batches: int = 0
+    name: str = ""
+    hashes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -187,10 +196,9 @@ class Report:
     """Everything a renderer needs. generated: the moment this report was made, the only thing that differs.
 
     findings: worst first. comparisons: what was compared, found or not. peers: host -> name of the set of
-    hosts it should be like. homes: host -> id of the run it is of. figures, baseline: what later sweeps take from
-    this run, and what it took from earlier ones; see history. traffic: of each run that was to lower weights on load
-    balancers, what became of the requests. baselines: what several runs
-    took from earlier ones, by id.
+    hosts it should be like. homes: host -> id of the run it is of. figures: what later sweeps take from
+    this run. news: what became of findings since the sweep before, see memory.news; empty for several runs. traffic: of
+    each run that was to lower weights on load balancers, what became of the requests.
     """
 
     generated: str
@@ -206,9 +214,8 @@ class Report:
     peers: dict[str, str] = field(default_factory=dict)
     homes: dict[str, str] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
-    baseline: Mapping[str, Any] = field(default_factory=dict)
+    news: Mapping[str, Any] = field(default_factory=dict)
     traffic: list[Traffic] = field(default_factory=list)
-    baselines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     schema: str = SCHEMA
 
 
@@ -238,16 +245,23 @@ def build(
     reports = builder.finish(built)
     peer_of = {host: name for shard in shards for host, name in shard.peers().items()}
     evidence = [report.evidence for report in reports]
-    baselines = [shard.baseline() for shard in shards]
     joined = client_server.join(evidence, builder.addresses, builder.windows)
     for pair in joined:
         next(report for report in reports if report.name == pair.probe).tables.append(pair.table)
-    found = find.find(evidence, peer_of, _past(baselines), joined)
+    found = find.find(evidence, peer_of, joined)
+    figures = _figures(shards, evidence, peer_of, builder.rows)
+    news = {} if several else _news(shards[0], figures, evidence, found.findings)
+    changed = news_file.findings_of(news)
+    findings = sorted([*found.findings, *changed], key=lambda finding: RANK[finding.severity])
+    headline = found.headline
+    if changed and findings[0] is changed[0]:
+        headline = past_sentences.headline(changed[0], len(findings) - 1)
+    findings = news_file.remembered(findings, news)
     balanced = [told for shard in shards if (told := traffic.read(shard.balancers)) is not None]
     lowered = "weights on load balancers may still be lowered" if any(t.alarms for t in balanced) else ""
     return Report(
         generated=generated or datetime.now(UTC).isoformat(timespec="seconds"),
-        verdict="; ".join(filter(None, [lowered, found.headline, verdict(counts)])),
+        verdict="; ".join(filter(None, [lowered, headline, verdict(counts)])),
         counts=counts,
         runs=[_info(shard) for shard in shards],
         coverage=rows,
@@ -258,37 +272,39 @@ def build(
             *(note for shard in shards for note in shard.notes()),
             *(note for pair in joined for note in pair.notes),
         ],
-        findings=found.findings,
+        findings=findings,
         comparisons=found.comparisons,
         peers=peer_of,
         homes={host: _id(shard.run) for host, shard in homes.items()},
-        figures=compare_past.figures_of(evidence),
-        baseline={} if several else baselines[0],
+        figures=figures,
+        news=news,
         traffic=balanced,
-        baselines={_id(shard.run): taken for shard, taken in zip(shards, baselines, strict=True)},
     )
 
 
 def write(run_path: Path, report: Report) -> dict[str, list[str]]:
     """Write what every sweep makes into the run directory, each file whole or not at all; their names by format.
 
-    Beside them what later sweeps take from this one, and, once only, what it took from earlier ones (see history).
+    Beside them what later sweeps take from this one, and, once only, what is new since earlier ones (see history).
     """
     # Here and not above: renderers import this module.
     from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import registry
 
     written = registry.write(report, run_path)
-    history.keep(run_path, report.figures, report.baseline)
+    history.keep(run_path, report.figures, report.news)
     return written
 
 
 def keep_figures(report: Report) -> None:
     """What later sweeps take from the runs of this report, each of its own hosts, into their directories."""
     evidence = [probe.evidence for probe in report.probes]
+    kernels = {row.host: row.kernel for row in report.coverage}
     for info in report.runs:
         hosts = [host for host, home in report.homes.items() if home == info.id]
-        figures = compare_past.figures_of(evidence, hosts)
-        history.keep(Path(info.path), figures, report.baselines.get(info.id, {}))
+        figures = compare_past.figures_of(
+            evidence, hosts, peers=report.peers, kernels=kernels, hashes=info.hashes
+        )
+        history.keep(Path(info.path), figures, {})
 
 
 def verdict(counts: Mapping[str, int]) -> str:
@@ -306,13 +322,44 @@ def verdict(counts: Mapping[str, int]) -> str:
     return ", ".join([line, *rest])
 
 
-def _past(baselines: Sequence[Mapping[str, Any]]) -> Past:
-    """The earlier figures of all shards together; a host is in one of them only."""
-    past: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for data in baselines:
-        for measure, hosts in compare_past.read(data).items():
-            past.setdefault(measure, {}).update(hosts)
-    return past
+def _figures(
+    shards: Sequence[_Shard],
+    evidence: Sequence[Evidence],
+    peer_of: Mapping[str, str],
+    rows: Mapping[str, coverage.HostCoverage],
+) -> dict[str, Any]:
+    """Return figures.json of all shards together."""
+    return compare_past.figures_of(
+        evidence,
+        name=coverage.text(shards[0].run.sweep, "name"),
+        peers=peer_of,
+        kernels={host: row.kernel for host, row in rows.items()},
+        hashes={name: value for shard in shards for name, value in shard.hashes.items()},
+    )
+
+
+def _news(
+    shard: _Shard, figures: Mapping[str, Any], evidence: Sequence[Evidence], findings: Sequence[Finding]
+) -> dict[str, Any]:
+    """Return the run's news.json: the one it keeps, else made from the runs beside it. Empty if it is to have none."""
+    run, most = shard.run, history.most_of(shard.run.sweep)
+    kept = news_file.read(run.path)
+    if kept is not None or not most:
+        return kept or {}
+    now = compare_past.read(_id(run), figures)
+    return news_file.make(
+        news_file.Run(
+            figures=now,
+            hosts=run.hosts,
+            findings=findings,
+            columns=compare_past.columns_of(evidence),
+            settings=settings.tolerant(run.sweep.get("memory")),
+            most=most,
+            slot=coverage.text(run.sweep, "slot"),
+            decisions=decisions.read(run.path.absolute().parent),
+        ),
+        past.before(run.path, now.id, now.name, list(now.hashes.values()), most),
+    )
 
 
 # --- the run directories ---
@@ -369,10 +416,11 @@ class _Shard:
         """The set of each host of this shard."""
         return peers.recorded(self.run.sweep, self.run.hosts)
 
-    def baseline(self) -> dict[str, Any]:
-        """What earlier sweeps of the same probes, beside this one, say of its hosts."""
-        asked = {name: dict(coverage.mapping(entry, "parameters")) for name, entry in self.entries.items()}
-        return history.baseline_of(self.run, asked, self.run.hosts)
+    @property
+    def hashes(self) -> dict[str, str]:
+        """Return what makes each probe's figures comparable with those of other sweeps, where that is known."""
+        found = {name: coverage.text(entry, "hash") for name, entry in self.entries.items()}
+        return {name: value for name, value in found.items() if value}
 
     def notes(self) -> list[str]:
         return [self.label + note for note in self.run.notes]
@@ -473,6 +521,8 @@ def _info(shard: _Shard) -> RunInfo:
         builders=tuple(builders),
         conditions=coverage.mapping(sweep, "conditions"),
         batches=batches.reached(window),
+        name=coverage.text(sweep, "name"),
+        hashes=shard.hashes,
     )
 
 

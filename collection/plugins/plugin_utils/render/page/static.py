@@ -165,7 +165,8 @@ def _card(number: int, finding: Finding, probes: Mapping[str, tuple[int, ProbeRe
 _EXPECTED = {
     "compare": "Others' median",
     "check": "Threshold",
-    "baseline": "Before",
+    "changed": "Before",
+    "set": "Before",
     "calls": "Others' median",
 }
 
