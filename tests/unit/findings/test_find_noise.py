@@ -13,7 +13,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings impor
 def test_hosts_that_are_alike_yield_no_finding(hosts: int) -> None:
     for seed in range(3):
         evidence, _ = noise.report(seed, hosts)
-        result = find.find(evidence, {}, {})
+        result = find.find(evidence, {})
         assert [finding.sentence for finding in result.findings] == []
         assert result.headline == "no host is different"
         assert len(result.comparisons) > 15
@@ -23,7 +23,7 @@ def test_hosts_that_are_alike_yield_no_finding(hosts: int) -> None:
 def test_the_planted_host_is_found_and_no_other(seed: int) -> None:
     evidence, plant = noise.report(seed, 20, plant=True)
     assert plant is not None
-    result = find.find(evidence, {}, {})
+    result = find.find(evidence, {})
     assert {(finding.host, finding.probe) for finding in result.findings} == {(plant.host, plant.probe)}
     assert result.headline.startswith(f"{plant.host} is different: ")
 

@@ -41,6 +41,8 @@ SET_FLOOR = 0.05
 SHRINK = 10.0
 """Sweeps that the spread of the other hosts counts for in the spread of one."""
 _MAD = 1.4826
+_OF_MEDIAN = 1.25
+"""Standard error of a median against that of a mean."""
 
 Of = Literal["host", "set"]
 
@@ -464,7 +466,7 @@ class _Set:
         if adds and not up and level is not None and level.marked:
             return  # what was lost explains it, so nothing is known
         result.tested.add(name)
-        spread = math.hypot(usual.spread, self._chance(expected)) * math.sqrt(1 + 1.5 / usual.sweeps)
+        spread = max(usual.spread, self._chance(expected, name.of)) * math.sqrt(1 + 1.5 / usual.sweeps)
         score = (position - usual.middle) / spread
         more, less = max(value, expected), min(value, expected)
         worth = more - less >= self.column.compare.min_difference and more >= least_ratio * less
@@ -478,11 +480,12 @@ class _Set:
             )
         )
 
-    def _chance(self, expected: float) -> float:
-        """Return how far, relatively, a number of events scatters by chance alone."""
+    def _chance(self, expected: float, of: Of) -> float:
+        """Return how far, relatively, a number of events scatters by chance alone; the median of many does less."""
         if not figures.is_count(self.column) or expected > robust.MANY:
             return 0.0
-        return math.sqrt(robust.CLUMP * (expected + 1)) / (expected + self.offset)
+        alone = math.sqrt(expected + 1) / (expected + self.offset)
+        return alone * _OF_MEDIAN / math.sqrt(len(self.hosts)) if of == "set" else alone
 
 
 def _median_without(ordered: Sequence[float], value: float) -> float:

@@ -179,7 +179,7 @@ def step(
         _go_on(result, record, found, covered(record), sweep)
     for item in now.values():
         _begin(result, item, lately.pop(item.fingerprint, None), sweep)
-    result.open = [replace(record, ack=_ack(record, sweep)) for record in result.open]
+    result.open = [replace(_judged_flapping(record), ack=_ack(record, sweep)) for record in result.open]
     again = {record.fingerprint for record in result.open}
     result.closed += [record for record in lately.values() if record.fingerprint not in again]
     return result
@@ -203,7 +203,9 @@ def _begin(result: Outcome, seen: Seen, earlier: Record | None, sweep: Sweep) ->
     )
     record = replace(record, history=history[-HISTORY:], sweeps=1)
     if earlier is not None:
-        record = replace(record, accepted=earlier.accepted, flapping=earlier.flapping)
+        record = replace(
+            record, accepted=earlier.accepted, flapping=earlier.flapping, acks_after=earlier.acks_after
+        )
         if earlier.told:
             _tell(result, record, "regressed", sweep)
             return
@@ -291,25 +293,13 @@ def _confirmed(record: Record) -> bool:
 def _accepts(record: Record, sweep: Sweep) -> bool:
     if record.accepted:
         return False
-    if any(
-        item.what == "accept" and item.fingerprint == record.fingerprint for item in _after(record, sweep)
-    ):
-        return True
-    return (
-        record.kind in ACCEPTED_KINDS
-        and sweep.accept_after_s > 0
-        and _older(record.since, sweep, sweep.accept_after_s)
-    )
-
-
-def _after(record: Record, sweep: Sweep) -> list[Decision]:
-    """Return the decisions that were made while this record was open."""
     begun = _moment(record.since)
-    return [
-        item
-        for item in sweep.decisions
-        if begun is not None and (at := _iso(item.at)) is not None and begun <= at <= sweep.now
-    ]
+    for item in sweep.decisions:
+        at = _iso(item.at) if item.what == "accept" and item.fingerprint == record.fingerprint else None
+        if at is not None and begun is not None and begun <= at <= sweep.now:
+            return True
+    lasts = sweep.accept_after_s > 0 and _older(record.since, sweep, sweep.accept_after_s)
+    return record.kind in ACCEPTED_KINDS and lasts
 
 
 # --- telling ---
@@ -371,18 +361,12 @@ def _judged_flapping(record: Record) -> Record:
 
 
 def _ack(record: Record, sweep: Sweep) -> Mapping[str, str] | None:
-    """Return the acknowledgement that is in force."""
-    for item in reversed(_after(record, sweep)):
-        until = _iso(item.until)
-        over = item.at <= record.acks_after
-        if (
-            item.what == "ack"
-            and item.fingerprint == record.fingerprint
-            and not over
-            and until
-            and until > sweep.now
-        ):
-            return {"until": item.until, "why": item.why, "by": item.by}
+    """Return the acknowledgement that is in force; it outlives a short recovery, but not that it gets worse."""
+    for item in reversed(sweep.decisions):
+        if item.what == "ack" and item.fingerprint == record.fingerprint and item.at > record.acks_after:
+            at, until = _iso(item.at), _iso(item.until)
+            if at is not None and until is not None and at <= sweep.now < until:
+                return {"until": item.until, "why": item.why, "by": item.by}
     return None
 
 

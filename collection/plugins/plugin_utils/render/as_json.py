@@ -75,7 +75,7 @@ def _comparison(item: Comparison) -> dict[str, Any]:
 
 
 def _run(run: dict[str, Any]) -> dict[str, Any]:
-    """Without its path: a run directory that was moved is still the same. Without batches and name where there are none."""
+    """Without its path, as a run directory may be moved; without batches and name where there are none."""
     optional = ("batches", "name")
     return {
         key: value

@@ -231,6 +231,11 @@ def build(
     if not paths:
         raise FleetdiagError("no run directory was named; name one that a sweep has left")
     opened = sorted((store.open_run(Path(path)) for path in paths), key=_id)
+    for run in opened:
+        if not (run.path / "hosts").exists() and (run.path / history.FIGURES).exists():
+            raise FleetdiagError(
+                f"{run.path}: what its hosts sent is not kept any more; the report that was made of it is still there"
+            )
     several = len(opened) > 1
     shards = [_Shard(run, f"{_id(run)}: " if several else "") for run in opened]
     probes = _settled(shards, _probes(shards))

@@ -39,6 +39,8 @@ def most_of(sweep: Mapping[str, Any]) -> int:
 
 def keep(run_path: Path, figures: Mapping[str, Any], news: Mapping[str, Any]) -> None:
     """Write figures.json, and news.json unless the run has one already or is to have none."""
+    if not (run_path / "hosts").is_dir():
+        return  # what the hosts sent is not kept any more: there is nothing to make them of
     store.write_text(run_path, FIGURES, _text(figures))
     if news and store.read_json(run_path, NEWS) is None:
         store.write_text(run_path, NEWS, _text(news))
