@@ -13,7 +13,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text impo
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import traffic
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import plural
 from fleetdiag.cli import options
-from fleetdiag.cli.report import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
+from fleetdiag.cli.exit_codes import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
 from fleetdiag.run import playbook, progress
 
 PLAYBOOK = "fleetdiag.systemtap.abort"

@@ -19,7 +19,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import headline, plural
 from fleetdiag import paths
 from fleetdiag.cli import options
-from fleetdiag.cli.report import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
+from fleetdiag.cli.exit_codes import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
 from fleetdiag.run import playbook, progress
 
 PLAYBOOK = "fleetdiag.systemtap.builder"

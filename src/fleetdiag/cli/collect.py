@@ -20,7 +20,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverag
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import plan
 from fleetdiag.cli import options
-from fleetdiag.cli.report import EXIT_CODES, EXIT_INTERRUPTED, add_fail_on, render
+from fleetdiag.cli.exit_codes import EXIT_INTERRUPTED
+from fleetdiag.cli.report import EXIT_CODES, add_fail_on, render
 from fleetdiag.run import playbook, progress
 
 PLAYBOOK = "fleetdiag.systemtap.collect"

@@ -15,10 +15,11 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import parameters
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, store
-from fleetdiag.cli import abort, builder, collect, options, report
+from fleetdiag.cli import abort, builder, collect, findings, options, report, runs
 from fleetdiag.cli import lab as lab_cli
 from fleetdiag.cli import probes as probes_cli
-from fleetdiag.cli.report import EXIT_CODES, EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
+from fleetdiag.cli.exit_codes import EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
+from fleetdiag.cli.report import EXIT_CODES
 from fleetdiag.run import shards, sweep
 
 
@@ -70,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_sweep(commands)
     report.add_parser(commands)
     collect.add_parser(commands)
+    runs.add_parser(commands)
+    findings.add_parser(commands)
     abort.add_parser(commands)
     builder.add_parser(commands)
     probes_cli.add_parser(commands)

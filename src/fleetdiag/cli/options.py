@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import user_catalogs
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from fleetdiag.cli.exit_codes import EXIT_OK
 from fleetdiag.run import playbook
 
 
@@ -94,6 +96,17 @@ def add_runs_dir(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help=f"where run directories are (default: {store.default_runs_dir()})",
     )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """`--json`."""
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def print_json(value: object) -> int:
+    """Print one JSON document, ASCII only; returns exit code 0."""
+    print(json.dumps(value, indent=1, allow_nan=False, default=str))
+    return EXIT_OK
 
 
 def runs_dir(args: argparse.Namespace) -> Path:

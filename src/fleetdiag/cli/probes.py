@@ -17,7 +17,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import plain
 from fleetdiag.cli import options
-from fleetdiag.cli.report import EXIT_NOT_STARTED, EXIT_OK
+from fleetdiag.cli.exit_codes import EXIT_NOT_STARTED, EXIT_OK
 from fleetdiag.probes import check, dev, listing, scaffold
 
 _EXIT_CODES = """exit codes:

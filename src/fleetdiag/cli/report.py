@@ -12,17 +12,12 @@ from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError, no_report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import index, news, references
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import registry as renderers
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import Format
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as core_report
 from fleetdiag.cli import options
-
-EXIT_OK = 0
-EXIT_NOT_STARTED = 2
-EXIT_INCOMPLETE = 3
-EXIT_FOUND = 4
-EXIT_INTERRUPTED = 130
+from fleetdiag.cli.exit_codes import EXIT_FOUND, EXIT_INCOMPLETE, EXIT_OK
 
 EXIT_CODES = """exit codes:
   0    all hosts were probed, and every weight is known to be given back (else 3)
@@ -88,6 +83,20 @@ def render_together(run_dirs: Sequence[Path], fail_on: str = "") -> int:
     return _write(report, folder, write, run_dirs, fail_on)
 
 
+def sweep_finished(run_dir: Path, report: core_report.Report) -> None:
+    """Do what follows a report that was written: say what is new, and take the run into the index.
+
+    Trouble with the index is one sentence, and no error.
+    """
+    headline = news.headline(report.news) if report.runs and report.runs[0].name else ""
+    if headline:
+        print(f"\nsince the sweep before: {printable(headline)}")
+    trouble = index.refresh(run_dir.absolute().parent)
+    if trouble:
+        sys.stdout.flush()
+        print(f"fleetdiag: {printable(trouble)}", file=sys.stderr)
+
+
 def _write(
     report: core_report.Report,
     folder: Path,
@@ -99,6 +108,7 @@ def _write(
     code = exit_code(report, fail_on)
     try:
         _print_places(folder, write())
+        sweep_finished(run_dirs[0], report)
     except (FleetdiagError, OSError) as error:
         # What was shown comes first where both streams are one file.
         sys.stdout.flush()
@@ -168,6 +178,7 @@ def _run(args: argparse.Namespace) -> int:
     report = core_report.build(directories)
     if not args.formats and not args.output:
         written = core_report.write(folder, report)
+        sweep_finished(directories[0], report)
     else:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         written = renderers.write(report, folder, wanted)

@@ -31,7 +31,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import values as cells
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build, coverage
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
-from fleetdiag.cli.report import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
+from fleetdiag.cli.exit_codes import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
 from fleetdiag.run import sweep
 
 WIDE = 110

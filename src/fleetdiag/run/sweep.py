@@ -27,7 +27,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import traffic
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, store
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import batches
-from fleetdiag.cli.report import EXIT_INTERRUPTED, render, render_together
+from fleetdiag.cli.exit_codes import EXIT_INTERRUPTED
+from fleetdiag.cli.report import render, render_together
 from fleetdiag.run import playbook, progress, shards
 from fleetdiag.run.playbook import DEFAULT_FORKS
 

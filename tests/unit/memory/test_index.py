@@ -44,10 +44,10 @@ def test_what_it_holds(runs: Path) -> None:
         ("nightly", 6, 5, 0, "1 new", 1, 0),
         ("nightly", 6, 6, 0, "", 1, 0),
     ]
-    figures = f"SELECT value FROM figures WHERE run = '{run_id(1)}' AND host = 'web3' AND measure = 'files'"
+    figures = "SELECT max(value) FROM figures WHERE host = 'web3' AND measure = 'files'"
     assert rows(runs, figures) == [(900.0,)]
-    unknown = f"SELECT host FROM coverage_of_hosts WHERE run = '{run_id(1)}' AND NOT covered"
-    assert rows(runs, unknown) == [("web6",)]
+    unknown = "SELECT run, host FROM coverage_of_hosts WHERE NOT covered"
+    assert rows(runs, unknown) == [(run_id(1), "web6")]
     assert rows(runs, "SELECT who, state, transition FROM findings ORDER BY run") == [
         ("web3", "new", "new"),
         ("web3", "same", ""),
@@ -194,7 +194,7 @@ def test_a_full_disk_is_one_sentence_and_the_next_run_takes_it_in(
     monkeypatch.undo()
     assert "full" in said
     assert index.refresh(runs) == ""
-    assert rows(runs, f"SELECT kept FROM runs WHERE id = '{run_id(0)}'") == [(1,)]
+    assert rows(runs, "SELECT id FROM runs WHERE kept") == [(run_id(0),)]
 
 
 def test_a_link_is_refused(runs: Path, tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_a_link_is_refused(runs: Path, tmp_path: Path) -> None:
 
 def test_a_reader_cannot_write(runs: Path) -> None:
     index.refresh(runs)
-    with index.reader(runs) as database, pytest.raises(sqlite3.OperationalError, match="readonly|read-only"):
+    with index.reader(runs) as database, pytest.raises(sqlite3.OperationalError, match="readonly"):
         database.execute("DELETE FROM run")
 
 

@@ -37,7 +37,8 @@ CREATE VIEW runs AS SELECT id, name AS sweep, slot, "trigger", created, window_s
 CREATE VIEW coverage_of_hosts AS SELECT run.id AS run, run.name AS sweep, host.name AS host, "set", kernel,
   coverage.covered AS covered FROM coverage JOIN run ON run.number = coverage.run JOIN host ON host.number = coverage.host;
 CREATE VIEW probes AS SELECT run.id AS run, run.name AS sweep, probe, hash FROM probe JOIN run ON run.number = probe.run;
-CREATE VIEW figures AS SELECT run.id AS run, run.name AS sweep, host.name AS host, probe, "table", measure, value
+CREATE VIEW figures AS SELECT run.id AS run, run.name AS sweep, host.name AS host, probe, "table",
+  measure.measure AS measure, value
   FROM figure JOIN measure ON measure.number = figure.measure JOIN run ON run.number = figure.run
   JOIN host ON host.number = figure.host;
 CREATE VIEW findings AS SELECT run.id AS run, run.name AS sweep, fingerprint, state, transition, severity, kind, who, probe,

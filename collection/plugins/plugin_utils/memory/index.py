@@ -98,17 +98,14 @@ def reader(runs_dir: Path) -> Iterator[sqlite3.Connection]:
     path = runs_dir / FILE
     if not path.is_file():
         raise FleetdiagError(f"{path}: there is no index; {REINDEX}")
-    try:
-        with contextlib.closing(
-            sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=LOCK_S)
-        ) as database:
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=LOCK_S)) as database:
+        try:
             database.execute("PRAGMA query_only = 1")
             _check_version(database, path)
-            yield database
-    except sqlite3.DatabaseError as error:
-        if _is_damage(error) or isinstance(error, sqlite3.OperationalError):
+            database.execute("SELECT 1 FROM runs LIMIT 1")
+        except sqlite3.Error as error:
             raise FleetdiagError(_sentence(runs_dir, error)) from error
-        raise
+        yield database
 
 
 def trouble(runs_dir: Path) -> str:
@@ -123,8 +120,8 @@ def trouble(runs_dir: Path) -> str:
         with reader(runs_dir) as database:
             said = database.execute("PRAGMA quick_check").fetchone()
         return "" if said == ("ok",) else f"{runs_dir / FILE}: is damaged ({said[0]}); {REINDEX}"
-    except FleetdiagError as error:
-        return str(error)
+    except (FleetdiagError, sqlite3.Error) as error:
+        return _sentence(runs_dir, error)
 
 
 def _is_on_network(path: Path) -> bool:

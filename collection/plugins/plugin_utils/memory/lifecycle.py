@@ -179,7 +179,9 @@ def step(
         _go_on(result, record, found, covered(record), sweep)
     for item in now.values():
         _begin(result, item, lately.pop(item.fingerprint, None), sweep)
-    result.open = [replace(_judged_flapping(record), ack=_ack(record, sweep)) for record in result.open]
+    result.open = [
+        replace(_judged_flapping(record), ack=acknowledgement(record, sweep)) for record in result.open
+    ]
     again = {record.fingerprint for record in result.open}
     result.closed += [record for record in lately.values() if record.fingerprint not in again]
     return result
@@ -321,7 +323,7 @@ def _tell(result: Outcome, record: Record, transition: str, sweep: Sweep) -> Non
         told_ratio=record.ratio,
         told_severity=record.severity,
         told_hosts=len(record.hosts),
-        ack=_ack(record, sweep),
+        ack=acknowledgement(record, sweep),
     )
     quiet = _quiet(record, transition)
     result.open.append(record)
@@ -360,7 +362,7 @@ def _judged_flapping(record: Record) -> Record:
     return replace(record, flapping=not calm and (record.flapping or changes >= FLAPS))
 
 
-def _ack(record: Record, sweep: Sweep) -> Mapping[str, str] | None:
+def acknowledgement(record: Record, sweep: Sweep) -> Mapping[str, str] | None:
     """Return the acknowledgement that is in force; it outlives a short recovery, but not that it gets worse."""
     for item in reversed(sweep.decisions):
         if item.what == "ack" and item.fingerprint == record.fingerprint and item.at > record.acks_after:
