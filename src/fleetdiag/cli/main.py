@@ -15,7 +15,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import parameters
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, store
-from fleetdiag.cli import abort, builder, collect, findings, options, report, runs
+from fleetdiag.cli import abort, builder, collect, diff, findings, options, query, report, runs, trend
 from fleetdiag.cli import lab as lab_cli
 from fleetdiag.cli import probes as probes_cli
 from fleetdiag.cli.exit_codes import EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
@@ -73,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     collect.add_parser(commands)
     runs.add_parser(commands)
     findings.add_parser(commands)
+    diff.add_parser(commands)
+    trend.add_parser(commands)
+    query.add_parser(commands)
     abort.add_parser(commands)
     builder.add_parser(commands)
     probes_cli.add_parser(commands)

@@ -54,7 +54,7 @@ def test_a_host_that_changes_is_told_once_named_with_the_last_normal_sweep_and_g
 ) -> None:
     assert told(nine.sweep({"web3": 190})) == []  # nearly twice as much: no finding among the hosts
     (watched,) = nine.sweep({"web3": 190}).news["watched"]
-    assert (watched["who"], watched["marks"]) == ("web3", "uu")
+    assert (watched["who"], len(watched["scores"])) == ("web3", 2)
     report = nine.sweep({"web3": 190})
     assert told(report) == [("new", "web3")]
     (finding,) = report.findings

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,16 @@ def test_findings_of_shards_are_those_of_the_whole(tmp_path: Path) -> None:
     ]
     for order in (halves, halves[::-1]):
         shards = reports.build(list(order))
-        assert shards.findings == whole.findings
+        # Runs that are reported together have no memory of the sweeps before.
+        without: dict[str, Any] = {
+            "fingerprint": "",
+            "state": "",
+            "since": "",
+            "last_normal": "",
+            "sweeps": 0,
+            "history": "",
+        }
+        assert shards.findings == [replace(finding, **without) for finding in whole.findings]
         assert shards.comparisons == whole.comparisons
         assert shards.verdict == whole.verdict
     assert kinds(whole) == [("compare", "web3")]

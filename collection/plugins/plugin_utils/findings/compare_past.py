@@ -19,7 +19,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from statistics import median
+from statistics import NormalDist, median
 from typing import Any, Literal, NamedTuple
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, robust
@@ -31,8 +31,8 @@ FORMAT = 2
 LEARN = 8
 """Sweeps that a series must have behind it before anything is said of it."""
 PEERS = 4
-SUSPECT = 4.0
-"""Spreads from which on a figure is suspected."""
+SUSPECT = 3.0
+"""Spreads from which on a figure is suspected; how many and how strong suspicions count is in memory.persistence."""
 HOST_RATIO = 1.5
 SET_RATIO = 1.25
 HOST_FLOOR = 0.1
@@ -40,6 +40,8 @@ SET_FLOOR = 0.05
 """No series scatters less than this, on the logarithmic scale, however still it was so far."""
 SHRINK = 10.0
 """Sweeps that the spread of the other hosts counts for in the spread of one."""
+LEAVE_OUT = 0.2
+"""Share of the sweeps that may lie far out to one side without widening it."""
 _MAD = 1.4826
 _OF_MEDIAN = 1.25
 """Standard error of a median against that of a mean."""
@@ -234,10 +236,14 @@ def _number(value: Any) -> float | None:
 
 @dataclass(frozen=True)
 class Usual:
-    """The past of a series: middle and spread on the logarithmic scale over `sweeps` sweeps, the last normal one."""
+    """The past of a series on the logarithmic scale, over `sweeps` sweeps. last_normal: the latest of them.
+
+    above, below: how far it scatters to either side of its middle.
+    """
 
     middle: float
-    spread: float
+    above: float
+    below: float
     sweeps: int
     last_normal: str
 
@@ -406,15 +412,17 @@ class _Set:
             host: self._known(SeriesId("host", host, *self.measure), history.get(host, ())) for host in series
         }
         enough = {host: found for host, found in known.items() if len(found) >= LEARN}
-        spreads = {host: _deviation([position for _, position in found]) for host, found in enough.items()}
-        common = median(spreads.values()) if spreads else 0.0
+        sides = {host: _sides([position for _, position in found]) for host, found in enough.items()}
+        common = (
+            _Sides(*(median(side) for side in zip(*sides.values(), strict=True)))
+            if sides
+            else _Sides(0.0, 0.0)
+        )
         for host, position in series.items():
             name = SeriesId("host", host, *self.measure)
             usual = self.memory.frozen.get(name)
             if usual is None and host in enough:
-                usual = _usual(
-                    enough[host], max(_shrunk(spreads[host], common, len(enough[host])), common, HOST_FLOOR)
-                )
+                usual = _usual(enough[host], _shrunk(sides[host], common, len(enough[host])), HOST_FLOOR)
             if usual is None:
                 result.learning += 1
                 continue
@@ -429,7 +437,7 @@ class _Set:
         found = self._known(name, middles)
         usual = self.memory.frozen.get(name)
         if usual is None and len(found) >= LEARN:
-            usual = _usual(found, max(_deviation([position for _, position in found]), SET_FLOOR))
+            usual = _usual(found, _sides([position for _, position in found]), SET_FLOOR)
         if usual is None:
             result.learning += 1
             return
@@ -466,7 +474,8 @@ class _Set:
         if adds and not up and level is not None and level.marked:
             return  # what was lost explains it, so nothing is known
         result.tested.add(name)
-        spread = max(usual.spread, self._chance(expected, name.of)) * math.sqrt(1 + 1.5 / usual.sweeps)
+        side = usual.above if up else usual.below
+        spread = max(side, self._chance(expected, name.of)) * math.sqrt(1 + 1.5 / usual.sweeps)
         score = (position - usual.middle) / spread
         more, less = max(value, expected), min(value, expected)
         worth = more - less >= self.column.compare.min_difference and more >= least_ratio * less
@@ -499,18 +508,36 @@ def _median_without(ordered: Sequence[float], value: float) -> float:
     return at(half) if odd else (at(half - 1) + at(half)) / 2
 
 
-def _usual(found: Sequence[tuple[str, float]], spread: float) -> Usual:
-    return Usual(median(position for _, position in found), spread, len(found), found[-1][0])
+class _Sides(NamedTuple):
+    """How far a series scatters above and below its middle."""
+
+    above: float
+    below: float
 
 
-def _deviation(values: Sequence[float]) -> float:
-    middle = median(values)
-    return _MAD * median([abs(value - middle) for value in values])
+def _usual(found: Sequence[tuple[str, float]], sides: _Sides, floor: float) -> Usual:
+    middle = median(position for _, position in found)
+    return Usual(middle, max(sides.above, floor), max(sides.below, floor), len(found), found[-1][0])
 
 
-def _shrunk(own: float, common: float, sweeps: int) -> float:
-    """Return a host's spread, drawn towards that of the other hosts."""
-    return math.sqrt((sweeps * own**2 + SHRINK * common**2) / (sweeps + SHRINK))
+def _sides(values: Sequence[float]) -> _Sides:
+    """Return the larger of the median absolute deviation and a quantile of the side: some noise is all to one side."""
+    ordered = sorted(values)
+    middle = median(ordered)
+    both = _MAD * median([abs(value - middle) for value in ordered])
+    left_out = max(1, int(LEAVE_OUT * len(ordered)))
+    quantile = NormalDist().inv_cdf((len(ordered) - left_out - 0.5) / len(ordered))
+    above, below = ordered[-left_out - 1] - middle, middle - ordered[left_out]
+    return _Sides(max(both, above / quantile), max(both, below / quantile))
+
+
+def _shrunk(own: _Sides, common: _Sides, sweeps: int) -> _Sides:
+    """Return a host's scatter, drawn towards that of the other hosts, and no smaller than theirs."""
+    drawn = (
+        math.sqrt((sweeps * mine**2 + SHRINK * theirs**2) / (sweeps + SHRINK))
+        for mine, theirs in zip(own, common, strict=True)
+    )
+    return _Sides(*(max(mine, theirs) for mine, theirs in zip(drawn, common, strict=True)))
 
 
 def _same_hour(one: str, other: str) -> bool:

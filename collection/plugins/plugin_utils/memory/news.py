@@ -75,14 +75,12 @@ def make(run: Run, past: Past) -> dict[str, Any]:
         },
         accepted=state.accepted,
     )
-    tests = sum(len(levels) for levels in run.figures.measures.values())
     judged = compare_past.judge(
         run.figures,
         run.columns,
         past.sweeps,
         memory,
         most=run.most,
-        suspect=persistence.spreads(tests, run.settings.per_week, run.settings.alarms_per_week),
         season=run.settings.season,
     )
     known = {series: item for series, item in state.watched.items() if series in memory.frozen}
@@ -125,11 +123,13 @@ def _changed(
         for record in state.open
         if record.told and fingerprint.FAMILIES.get(record.kind, record.kind) in ("differs", "set")
     }
+    wanted = run.settings
+    strict = persistence.strictness(len(judged.tested), wanted.per_week, wanted.alarms_per_week)
     strongest: dict[tuple[str, str, str, str], Suspicion] = {}
     for item in judged.suspicions:
         series = item.series
         cause = (series.of, series.who, series.probe, series.table)
-        if not (watched[series].confirmed("u" if item.up else "d") or cause in is_open):
+        if not (watched[series].confirmed(item.up, strict) or cause in is_open):
             continue
         if cause not in strongest or abs(item.score) > abs(strongest[cause].score):
             strongest[cause] = item
