@@ -100,11 +100,10 @@ def difference(before: _Run, after: _Run) -> Difference:
         if then and now and then != now:
             found.kernels[host] = (then, now)
     for probe in sorted({*before.figures.hashes, *after.figures.hashes}):
-        then, now = before.figures.hashes.get(probe), after.figures.hashes.get(probe)
-        if then != now:
-            found.probes[probe] = (
-                "only before" if now is None else "only after" if then is None else "changed"
-            )
+        hashes = [run.figures.hashes.get(probe) for run in (before, after)]
+        if hashes[0] != hashes[1]:
+            only = "only before" if hashes[1] is None else "only after"
+            found.probes[probe] = only if None in hashes else "changed"
     found.findings = list(_findings(before, after, other))
     found.moved = sorted(_moved(before.figures, after.figures), key=lambda item: -item["factor"])[:MOVED]
     return found

@@ -147,7 +147,7 @@ def test_query(command: Any) -> None:
         ("ATTACH '/tmp/x.db' AS x", "only reading is possible"),
         ("PRAGMA user_version", "only reading is possible"),
         ("SELECT load_extension('x')", "only reading is possible"),
-        ("SELECT * FROM nothing", "no such table"),
+        ("SELECT * FROM missing", "no such table"),
         ("SELECT 1; SELECT 2", "one statement"),
     ],
 )

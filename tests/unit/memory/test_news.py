@@ -10,10 +10,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from nights import FIRST, HOSTS, KERNEL, Nights, run_id, told
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import decisions, news
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_json, registry
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history
 
@@ -267,3 +269,31 @@ def test_the_headline() -> None:
     gone = {**item, "transition": "gone", "severity": "info"}
     assert news.headline({"transitions": [gone, item]}) == "1 gone, 1 new: web3: 14 files"
     assert news.headline({"transitions": [{**item, "tell": False}]}) == ""
+
+
+# --- in the report ---
+
+
+def test_the_report_says_since_when_and_links_the_last_normal_sweep(nine: Nights) -> None:
+    nine.sweep({"web3": 900})
+    report = nine.sweep({"web3": 900})
+    page = registry.chosen(["html"])[0]
+    assert page.text is not None
+    html = page.text(report)
+    assert f'<a href="../{run_id(8)}/report.html">The last normal sweep: 2026-11-09 01:00 UTC</a>' in html
+    assert "2026-11-10 01:00 UTC (2 sweeps)" in html
+    assert "■■" in html
+    text = registry.chosen(["txt"])[0].text
+    assert text is not None
+    shown = " ".join(text(report).split())
+    assert "since 2026-11-10 01:00 UTC (2 sweeps); last normal 2026-11-09 01:00 UTC" in shown
+
+
+def test_the_json_report_has_it_and_keeps_to_its_schema(nine: Nights) -> None:
+    report = nine.sweep({"web3": 900})
+    data = json.loads(as_json.render(report))
+    schema = json.loads(Path(reports.__file__).with_name("report.schema.json").read_text())
+    jsonschema.validate(data, schema)
+    (finding,) = data["findings"]
+    assert (data["schema"], data["runs"][0]["name"]) == ("fleetdiag.report/3", "nightly")
+    assert (finding["state"], finding["since"], finding["last_normal"]) == ("new", run_id(9), run_id(8))

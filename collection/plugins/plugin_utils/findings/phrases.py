@@ -88,6 +88,11 @@ def span(column: Column, values: Sequence[float], middle: float, up: bool) -> st
     return usual if usual == extreme else f"{usual}, {'at most' if up else 'at least'} {extreme}"
 
 
+def strip(history: str) -> str:
+    """Return the last sweeps of a finding, the oldest first: a full square with it, an empty one without."""
+    return "".join("■" if mark == "1" else "□" for mark in history)
+
+
 def moment(sweep: str) -> str:
     """When a sweep was, by its id: `2026-11-23 08:00 UTC`."""
     found = re.fullmatch(r"(\d{4})(\d\d)(\d\d)_(\d\d)(\d\d)\d\d_[0-9a-f]{4}", sweep)

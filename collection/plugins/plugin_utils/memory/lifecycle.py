@@ -14,8 +14,8 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import fingerprint
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory.decisions import Decision
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory.fingerprint import VERSION
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory.references import started
 
 CLEAR = 2
@@ -88,7 +88,7 @@ class Record:
     last_seen: str
     last_normal: str = ""
     hosts: tuple[str, ...] = ()
-    version: int = fingerprint.VERSION
+    version: int = VERSION
     sweeps: int = 1
     absent: int = 0
     history: str = "1"
@@ -168,7 +168,7 @@ def step(
     }
     for record in before:
         found = now.pop(record.fingerprint, None)
-        if record.version != fingerprint.VERSION or (
+        if record.version != VERSION or (
             found is None
             and record.of == "host"
             and len(record.hosts) < 2

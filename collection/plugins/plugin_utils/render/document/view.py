@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import phrases
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet as merge
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import cost
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
@@ -145,6 +146,10 @@ def _figures(report: Report, finding: Finding) -> str:
         said.append(f"{cells.amount(finding.score)} robust deviations")
     if finding.chance is not None:
         said.append(f"chance among alike hosts {finding.chance:.2g}")
+    if finding.since:
+        said.append(f"since {phrases.moment(finding.since)} ({plural(finding.sweeps, 'sweep')})")
+    if finding.last_normal and finding.kind not in ("changed", "set"):  # there the sentence has it
+        said.append(f"last normal {phrases.moment(finding.last_normal)}")
     return "; ".join(said)
 
 

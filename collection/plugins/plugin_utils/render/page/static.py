@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import phrases
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import cost
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
@@ -38,6 +39,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverag
     plural,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.traffic import Traffic
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
 
 TOP = 10
 """Rows of each table that stand in the page itself."""
@@ -63,7 +65,7 @@ class Sheet:
 
 @dataclass
 class Card:
-    """One finding. anchor: where its rows are."""
+    """One finding. anchor: where its rows are. last_normal: address of the last report without it, and its time."""
 
     number: int
     severity: str
@@ -74,6 +76,7 @@ class Card:
     anchor: str
     where: str
     proof: Sheet | None
+    last_normal: tuple[str, str] | None = None
 
 
 @dataclass
@@ -159,7 +162,15 @@ def _card(number: int, finding: Finding, probes: Mapping[str, tuple[int, ProbeRe
         anchor=anchor,
         where=", ".join(words),
         proof=_proof(number, finding, listed[place - 1].table) if place and finding.rows else None,
+        last_normal=_last_normal(finding),
     )
+
+
+def _last_normal(finding: Finding) -> tuple[str, str] | None:
+    """Return where the report of the last normal sweep is, beside this run's directory, and when that was."""
+    if not store.is_id(finding.last_normal):
+        return None
+    return f"../{finding.last_normal}/report.html", phrases.moment(finding.last_normal)
 
 
 _EXPECTED = {
@@ -182,7 +193,9 @@ def _figures(finding: Finding) -> list[tuple[str, str]]:
         shown.append(("Spread", figure(finding.spread)))
     if finding.ratio is not None:
         shown.append(("Factor", f"{TIMES} {figures.amount(finding.ratio)}"))
-    if finding.peers:
+    if finding.peers and finding.kind in ("changed", "set"):
+        shown.append(("Compared with", plural(finding.peers, "normal sweep")))
+    elif finding.peers:
         peers = plural(finding.peers, "host")
         shown.append(
             ("Compared with", f"{peers} of {packed.text(finding.peer_set)}" if finding.peer_set else peers)
@@ -191,6 +204,10 @@ def _figures(finding: Finding) -> list[tuple[str, str]]:
         shown.append(("Deviation", f"{figures.amount(abs(finding.score))} robust deviations"))
     if finding.chance is not None:
         shown.append(("By chance", chance(finding.chance)))
+    if finding.since:
+        shown.append(("Since", f"{phrases.moment(finding.since)} ({plural(finding.sweeps, 'sweep')})"))
+    if len(finding.history) > 1:
+        shown.append(("Last sweeps", phrases.strip(finding.history)))
     return shown
 
 
