@@ -31,7 +31,7 @@ FORMAT = 2
 LEARN = 8
 """Sweeps that a series must have behind it before anything is said of it."""
 PEERS = 4
-SUSPECT = 3.0
+SUSPECT = 2.75
 """Spreads from which on a figure is suspected; how many and how strong suspicions count is in memory.persistence."""
 HOST_RATIO = 1.5
 SET_RATIO = 1.25
@@ -482,6 +482,8 @@ class _Set:
         if abs(score) <= self.suspect or not worth:
             return
         shown = level.value if level is not None else value
+        if value > 0:  # what is shown has its largest record, and its own time
+            expected *= shown / value
         hosts = len(self.hosts)
         result.suspicions.append(
             Suspicion(
