@@ -109,6 +109,10 @@ bench-overhead: venv packages  ## What each probe costs a host of the lab, into 
 bench-findings: venv  ## False findings among alike hosts, and planted ones found: ten minutes
 	@$(BIN)/python tests/bench/bench_findings.py
 
+.PHONY: bench-sweeps
+bench-sweeps: venv  ## Eight simulated weeks of sweeps of one name: false notices, and changes that are told: [ARGS="--cadences nightly"]
+	@$(BIN)/python tests/bench/bench_sweeps.py $(ARGS)
+
 .PHONY: bench-scale
 bench-scale: venv packages  ## 10, 50 and 200 hosts over real ssh to this machine, as root: half an hour [HOSTS="10 50"]
 	@$(BIN)/python tests/bench/bench_scale.py $(if $(HOSTS),--hosts $(HOSTS))

@@ -113,7 +113,7 @@ class Score:
 
     def judge(self, evidence: list[Evidence], plant: noise.Plant | None) -> None:
         """Count what is found in one report."""
-        result = find.find(evidence, {}, {})
+        result = find.find(evidence, {})
         claims = [finding for finding in result.findings if finding.kind != "events"]
         if plant is None:
             self.alike += 1
@@ -179,14 +179,15 @@ def _planted(probe: str, reports: int) -> Score:
 
 
 def _seconds() -> float:
-    """How long it takes to find what there is on 1,000 hosts with 20 earlier sweeps."""
+    """How long it takes to find what there is on 1,000 hosts, also against 20 earlier sweeps."""
     evidence, _ = noise.report(1, FLEET)
-    left = compare_past.figures_of(evidence)
-    earlier = [(f"20261101_{number:06}_abcd", left) for number in range(20)]
-    asked: dict[str, dict[str, Any]] = {probe.name: {} for probe in evidence}
-    kept = compare_past.baseline_of(earlier, asked, left["hosts"], 20)
+    hashes = dict.fromkeys((probe.name for probe in evidence), "0")
+    left = compare_past.figures_of(evidence, hashes=hashes)
     begun = time.process_time()
-    find.find(evidence, {}, compare_past.read(kept))
+    find.find(evidence, {})
+    earlier = [compare_past.read(f"20261101_{number:06}_abcd", left) for number in range(20)]
+    now = compare_past.read("20261102_000000_abcd", left)
+    compare_past.judge(now, compare_past.columns_of(evidence), earlier, compare_past.Memory())
     return time.process_time() - begun
 
 

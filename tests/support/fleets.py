@@ -133,7 +133,7 @@ def found(
     **more: Any,
 ) -> find.Found:
     """What is found among these hosts."""
-    return find.find([evidence(manifest, rows, **more)], peers or {}, {})
+    return find.find([evidence(manifest, rows, **more)], peers or {})
 
 
 def sums(**figures: Sequence[float]) -> dict[str, list[Values]]:

@@ -150,6 +150,7 @@ class Builder:
     sweep_id: str = SWEEP_ID
     window_s: float = WINDOW_S
     manifests: dict[str, Any] = field(default_factory=lambda: dict(MANIFESTS))
+    name: str = ""
     path: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -169,11 +170,13 @@ class Builder:
                         "script_sha256": hashlib.sha256(name.encode()).hexdigest(),
                         "parameters": {"threshold_ms": 1000} if name == "slow_open" else {},
                         "nonce": NONCE,
+                        "hash": hashlib.sha256(name.encode()).hexdigest()[:12],
                     }
                     for name in self.probes
                 ],
                 "builders": ["builder"],
                 "conditions": {},
+                **({"name": self.name, "slot": "", "trigger": "hand", "memory": {}} if self.name else {}),
             },
         )
 

@@ -19,6 +19,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import version
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references, settings
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import (
     catalog,
     parameters,
@@ -52,6 +53,10 @@ class ActionModule(FleetdiagAction):
         "redact": {"type": "bool", "default": True},
         "retry_crashed": {"type": "bool", "default": False},
         "baseline": {"type": "int", "default": history.DEFAULT},
+        "name": {"type": "str", "default": ""},
+        "slot": {"type": "str", "default": ""},
+        "trigger": {"type": "str", "default": "hand", "choices": ["hand", "timer"]},
+        "memory": {"type": "dict", "default": {}},
         "canary": {"type": "str", "default": ""},
         "batch": {"type": "str", "default": ""},
         "drain": {"type": "str", "default": ""},
@@ -88,6 +93,8 @@ class ActionModule(FleetdiagAction):
                 "say 1 to 100, or 0 for what each probe's manifest says"
             )
         history.check(args["baseline"], "sweep_baseline")
+        references.check_name(args["name"])
+        settings.parse(args["memory"])
         batches.amount(args["canary"], "sweep_canary")
         batches.amount(args["batch"], "sweep_batch")
         balancers.check_weight(args["drain"], "sweep_drain")
@@ -121,6 +128,7 @@ class ActionModule(FleetdiagAction):
         sweep["redact"] = args["redact"]
         sweep["retry_crashed"] = args["retry_crashed"]
         sweep["baseline"] = args["baseline"]
+        sweep.update({key: args[key] for key in ("name", "slot", "trigger", "memory")})
         sweep["catalogs"] = [str(path) for path in own]
         run_dir = write.create(
             Path(os.path.expanduser(args["runs_dir"])) if args["runs_dir"] else names.default_runs_dir(),

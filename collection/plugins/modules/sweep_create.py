@@ -78,6 +78,23 @@ options:
     description: Earlier sweeps of the same probes that each host's figures are compared with; 0 for none.
     type: int
     default: 20
+  name:
+    description: Name of a sweep that is run again and again; its runs are compared with each other. None when empty.
+    type: str
+    default: ""
+  slot:
+    description: The moment of the schedule that the run is for; empty for one that was started by hand.
+    type: str
+    default: ""
+  trigger:
+    description: What started the sweep.
+    type: str
+    choices: [hand, timer]
+    default: hand
+  memory:
+    description: How the run is compared with earlier ones of its name.
+    type: dict
+    default: {}
   retry_crashed:
     description: Whether a host may be probed again with the probe with which it went down.
     type: bool

@@ -23,7 +23,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import a
 from fleetdiag.cli import options
 from fleetdiag.cli.report import EXIT_CODES, add_fail_on
 from fleetdiag.run import inventory, playbook, progress
-from fleetdiag.run.report import EXIT_INTERRUPTED, EXIT_OK, render
+from fleetdiag.run.exit_codes import EXIT_INTERRUPTED, EXIT_OK
+from fleetdiag.run.report import render
 
 PLAYBOOK = "fleetdiag.systemtap.collect"
 _STOPPING = "stopping; what is not here yet stays on the hosts"
@@ -39,7 +40,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("directory", metavar="DIR", help="run directory of the sweep")
+    options.add_run(parser, "the sweep")
     options.add_inventory(parser)
     parser.add_argument(
         "-l", "--limit", default=None, metavar="PATTERN", help="hosts or groups (default: all that lack)"
@@ -53,7 +54,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _run(args: argparse.Namespace) -> int:
     os.umask(0o077)
-    run_dir = playbook.absolute(args.directory)
+    run_dir = options.run_dir(args.run, args)
     absent = still_there(run_dir, time.time())
     playbook.check_forks(args.forks)
     if not absent:

@@ -14,12 +14,24 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import parameters
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, names
-from fleetdiag.cli import abort, builder, collect, completion, options, report
+from fleetdiag.cli import (
+    abort,
+    builder,
+    collect,
+    completion,
+    diff,
+    findings,
+    options,
+    query,
+    report,
+    runs,
+    trend,
+)
 from fleetdiag.cli import lab as lab_cli
 from fleetdiag.cli import probes as probes_cli
 from fleetdiag.cli.report import EXIT_CODES
 from fleetdiag.run import login, progress, shards, sweep
-from fleetdiag.run.report import EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
+from fleetdiag.run.exit_codes import EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,6 +75,11 @@ def parser() -> argparse.ArgumentParser:
     collect.add_parser(commands)
     abort.add_parser(commands)
     builder.add_parser(commands)
+    runs.add_parser(commands)
+    findings.add_parser(commands)
+    diff.add_parser(commands)
+    trend.add_parser(commands)
+    query.add_parser(commands)
     probes_cli.add_parser(commands)
     lab_cli.add_parser(commands)
     completion.add_parser(commands, whole)
@@ -128,7 +145,14 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=int,
         default=history.DEFAULT,
         metavar="N",
-        help=f"compare each host with N earlier sweeps there (default: {history.DEFAULT}; 0: with none)",
+        help=f"compare each host with N earlier sweeps of this name there (default: {history.DEFAULT}; 0: with none)",
+    )
+    add(
+        "--name",
+        default="",
+        metavar="NAME",
+        help="name of a sweep that is run again and again: its runs are compared with each other, and the report says"
+        " what is new and what is gone",
     )
     options.add_forks(parser)
     _add_shards(parser)
@@ -179,6 +203,7 @@ def _run_sweep(args: argparse.Namespace) -> int:
             catalogs=args.catalogs,
             runs_dir=args.runs_dir,
             baseline=args.baseline,
+            name=args.name,
             forks=args.forks,
             become=args.become,
             login=login.log_in(args.ansible),

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import publish
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import registry as renderers
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import Format
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as core_report
-from fleetdiag.run.report import SEVERE, exit_code, print_encoded, print_places, print_text
+from fleetdiag.cli import options
+from fleetdiag.run.report import SEVERE, exit_code, print_encoded, print_places, print_text, sweep_finished
 
 EXIT_CODES = """exit codes:
   0    all hosts were probed, and every weight is known to be given back (else 3)
@@ -64,7 +66,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("directories", nargs="+", metavar="DIR", help="run directory of a sweep; several make one report")
+    options.add_run(parser, "a sweep, several make one report", nargs="+", name="runs")
     add(
         "--format",
         action="append",
@@ -88,7 +90,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def made_by_sweep() -> str:
     """A line of help: what every sweep makes."""
     names = ", ".join(item.name for item in renderers.chosen([]))
-    return f"the report is made as {names}; 'fleetdiag report DIR --format' makes others"
+    return f"the report is made as {names}; 'fleetdiag report RUN --format' makes others"
 
 
 def _formats_help() -> str:
@@ -99,7 +101,8 @@ def _formats_help() -> str:
 
 
 def _run(args: argparse.Namespace) -> int:
-    directories = [Path(os.path.expanduser(name)) for name in args.directories]
+    place = options.runs_dir(args)
+    directories = [references.resolve(word, place) for word in args.runs]
     wanted = renderers.chosen([word for words in args.formats for word in re.split(r"[,|]", words)])
     if args.output == STDOUT:
         item = _one_text(wanted, bool(args.formats))
@@ -110,6 +113,7 @@ def _run(args: argparse.Namespace) -> int:
     report = core_report.build(directories)
     if not args.formats and not args.output:
         written = publish.write(folder, report)
+        sweep_finished(directories[0], report)
     else:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         written = renderers.write(report, folder, wanted)

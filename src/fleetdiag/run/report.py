@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError, no_report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import index, news
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import publish
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import registry as renderers
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as core_report
@@ -59,6 +60,20 @@ def render_together(run_dirs: Sequence[Path], fail_on: str = "") -> int:
     return _write(report, folder, write, run_dirs, fail_on)
 
 
+def sweep_finished(run_dir: Path, report: model.Report) -> None:
+    """Do what follows a report that was written: say what is new, and take the run into the index.
+
+    Trouble with the index is one sentence, and no error.
+    """
+    headline = news.headline(report.news) if report.runs and report.runs[0].name else ""
+    if headline:
+        print(f"\nsince the sweep before: {printable(headline)}")
+    trouble = index.refresh(run_dir.absolute().parent)
+    if trouble:
+        sys.stdout.flush()
+        print(f"fleetdiag: {printable(trouble)}", file=sys.stderr)
+
+
 def _write(
     report: model.Report,
     folder: Path,
@@ -70,6 +85,7 @@ def _write(
     code = exit_code(report, fail_on)
     try:
         print_places(folder, write())
+        sweep_finished(run_dirs[0], report)
     except (FleetdiagError, OSError) as error:
         # What was shown comes first where both streams are one file.
         sys.stdout.flush()

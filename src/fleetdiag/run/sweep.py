@@ -18,6 +18,7 @@ from typing import Any
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import files
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references, settings
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import (
     catalog,
     parameters,
@@ -33,9 +34,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import default_runs_dir
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import batches
 from fleetdiag.run import inventory, playbook, progress, shards
+from fleetdiag.run.exit_codes import EXIT_INTERRUPTED, EXIT_OK
 from fleetdiag.run.login import Login
 from fleetdiag.run.playbook import DEFAULT_FORKS
-from fleetdiag.run.report import EXIT_INTERRUPTED, EXIT_OK, render, render_together
+from fleetdiag.run.report import render, render_together
 
 PLAYBOOK = "fleetdiag.systemtap.sweep"
 RESTORE = "fleetdiag.systemtap.restore"
@@ -48,9 +50,10 @@ class Request:
     """What was asked on the command line, not yet checked.
 
     inventory: files, directories or lists with a comma; parameters: `probe.name=value`; extra_vars: as
-    ansible-playbook takes them; baseline: earlier sweeps to compare with; forks: hosts worked on at the same time;
-    verbosity: number of v; fail_on: the severity of findings that make the exit code 4; drain, canary, batch: as the
-    role's options have them; retry_crashed: probe hosts also with what they went down with; list_hosts: only name
+    ansible-playbook takes them; baseline: earlier sweeps of the same `name` to compare with; slot, trigger, memory:
+    as the role's options have them; forks: hosts worked on at the same time; verbosity: number of v;
+    fail_on: the severity of findings that make the exit code 4; drain, canary, batch: as the role's options have them;
+    retry_crashed: probe hosts also with what they went down with; list_hosts: only name
     them; look: how progress is shown. sharding: how the hosts are dealt out to several workers.
     """
 
@@ -62,6 +65,10 @@ class Request:
     catalogs: Sequence[str] = ()
     runs_dir: str = ""
     baseline: int = history.DEFAULT
+    name: str = ""
+    slot: str = ""
+    trigger: str = "hand"
+    memory: Mapping[str, Any] = field(default_factory=dict)
     forks: int = DEFAULT_FORKS
     become: bool = True
     login: Login = field(default_factory=Login)
@@ -172,12 +179,18 @@ def check(request: Request) -> Checked:
     _check_probes(names, [catalog.shipped(), *catalogs], given)
     window_s = parameters.parse_window(request.window)
     history.check(request.baseline, "--baseline")
+    references.check_name(request.name)
+    settings.parse(request.memory)
     playbook.check_forks(request.forks)
     shards.check(request.sharding)
     if request.sharding.shards > 1 and (request.drain or request.canary or request.batch):
         raise FleetdiagError(
             "--shards: shards know nothing of each other, so weights and batches cannot be kept in step; leave out"
             " --drain, --canary and --batch, or --shards"
+        )
+    if request.sharding.shards > 1 and request.name:
+        raise FleetdiagError(
+            "--shards: a named sweep is one run, which is compared with the one before; leave out --name, or --shards"
         )
     sources = inventory.sources(request.inventory)
     limit = inventory.check_limit(request.limit)
@@ -195,6 +208,9 @@ def check(request: Request) -> Checked:
             "sweep_catalogs": [str(directory) for directory in catalogs],
             "sweep_runs_dir": str(runs_dir),
             "sweep_baseline": request.baseline,
+            **({"sweep_name": request.name, "sweep_trigger": request.trigger} if request.name else {}),
+            **({"sweep_slot": request.slot} if request.slot else {}),
+            **({"sweep_memory": dict(request.memory)} if request.memory else {}),
             **({"sweep_retry_crashed": True} if request.retry_crashed else {}),
             **_in_turn(request),
         },

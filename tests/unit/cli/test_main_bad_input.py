@@ -60,7 +60,7 @@ CASES = {
     "missing run directory": (("report", "nowhere"), "nowhere", ""),
     "not a run directory": (("report", "."), "sweep.json", ""),
     "unknown format": (("report", ".", "--format", "docx"), "docx", "it can be csv, html, json"),
-    "several without a place": (("report", "a", "b"), "several run directories", "-o OUT"),
+    "several without a place": (("report", "./a", "./b"), "several run directories", "-o OUT"),
     "a file as the place": (("report", ".", "-o", "hosts.yml"), "hosts.yml", "directory"),
     "several formats on standard output": (
         ("report", ".", "--format", "md,json", "-o", "-"),

@@ -27,7 +27,7 @@ def tree(lookup_us: int, calls: int = 200, unfinished: int = 0) -> CallTree:
 
 def result(**trees: CallTree) -> find.Found:
     calls = [(host, [item]) for host, item in trees.items()]
-    return find.find([Evidence("fs", {}, [], dict.fromkeys(trees, 30.0), calls=calls)], {}, {})
+    return find.find([Evidence("fs", {}, [], dict.fromkeys(trees, 30.0), calls=calls)], {})
 
 
 def test_the_function_that_is_slower_and_not_those_that_call_it() -> None:

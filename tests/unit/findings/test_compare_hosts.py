@@ -282,7 +282,7 @@ def test_the_order_of_hosts_does_not_matter() -> None:
     whole = found(simple(BY_KEY), by_key(**rows))
     one = evidence(simple(BY_KEY), by_key(**rows))
     turned = {host: one.sampled_s[host] for host in reversed(HOSTS)}
-    again = find.find([type(one)(one.name, {}, one.tables, turned)], {}, {})
+    again = find.find([type(one)(one.name, {}, one.tables, turned)], {})
     assert again == whole
 
 

@@ -40,7 +40,7 @@ def test_the_slow_file_comes_before_bytes_sent() -> None:
 
 def test_waiting_comes_before_what_is_only_more_of_something_bad() -> None:
     said = [named("resent", totals("bytes", "worse", 9)), named("waits", totals("duration", "worse", 6))]
-    result = find.find(said, {}, {})
+    result = find.find(said, {})
     assert [(item.probe, item.severity) for item in result.findings] == [
         ("waits", "warning"),
         ("resent", "warning"),
@@ -49,13 +49,13 @@ def test_waiting_comes_before_what_is_only_more_of_something_bad() -> None:
 
 def test_a_critical_one_comes_before_all() -> None:
     said = [named("waits", totals("duration", "worse", 6)), named("resent", totals("bytes", "worse", 5000))]
-    assert [item.probe for item in find.find(said, {}, {}).findings] == ["resent", "waits"]
+    assert [item.probe for item in find.find(said, {}).findings] == ["resent", "waits"]
 
 
 def test_to_be_better_off_is_no_symptom() -> None:
     better = {host: [10.0 / (50 if host == "beta" else 1)] * 20 for host in HOSTS}
     more = evidence(simple(measure("sum", "duration", "worse")), sums(**better))
-    result = find.find([named("fast", more), named("nettop", totals("bytes", "neutral", 5))], {}, {})
+    result = find.find([named("fast", more), named("nettop", totals("bytes", "neutral", 5))], {})
     assert {item.severity for item in result.findings} == {"info"}
     assert len(result.findings) == 2
     assert found(EVENTS, {"alpha": [], "beta": []}).headline == "no host is different"

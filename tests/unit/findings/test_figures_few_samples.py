@@ -40,7 +40,7 @@ def connections(hosts: dict[str, list[tuple[Value, ...]]]) -> Evidence:
 
 def told(hosts: dict[str, list[tuple[Value, ...]]], others: Sequence[Evidence] = ()) -> list[Finding]:
     return [
-        item for item in find.find([connections(hosts), *others], {}, {}).findings if item.kind == "compare"
+        item for item in find.find([connections(hosts), *others], {}).findings if item.kind == "compare"
     ]
 
 

@@ -13,7 +13,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings impor
 def test_hosts_that_are_alike_yield_no_finding(hosts: int) -> None:
     for seed in range(3):
         evidence, _ = noise.report(seed, hosts)
-        result = find.find(evidence, {}, {})
+        result = find.find(evidence, {})
         assert [finding.sentence for finding in result.findings if finding.kind != "events"] == []
         assert {finding.severity for finding in result.findings} <= {"info"}
         assert "is different" not in result.headline.replace("no host is different", "")
@@ -24,7 +24,7 @@ def test_hosts_that_are_alike_yield_no_finding(hosts: int) -> None:
 def test_the_planted_host_is_found_and_no_other(seed: int) -> None:
     evidence, plant = noise.report(seed, 20, plant=True)
     assert plant is not None
-    result = find.find(evidence, {}, {})
+    result = find.find(evidence, {})
     claims = {(finding.host, finding.probe) for finding in result.findings if finding.kind != "events"}
     assert claims == {(plant.host, plant.probe)}
     assert result.headline.startswith(f"{plant.host} is different: ")

@@ -48,7 +48,7 @@ def evidence(probe: Probe, sample: Path, times: dict[str, int]) -> Evidence:
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
 def test_a_fleet_that_prints_the_sample_is_alike(folder: Path) -> None:
     (probe,) = catalog.find([folder.name], [catalog.shipped()])
-    result = find.find([evidence(probe, folder / folder_check.SAMPLE, {})], {}, {})
+    result = find.find([evidence(probe, folder / folder_check.SAMPLE, {})], {})
     assert [finding.sentence for finding in result.findings if finding.kind not in ("check", "events")] == []
     assert {finding.chance for finding in result.findings} <= {None}
     assert result.headline != "too few hosts to compare"
@@ -60,5 +60,5 @@ def test_a_fleet_that_prints_the_sample_is_alike(folder: Path) -> None:
 def test_a_host_that_prints_much_more_of_it_is_not(name: str) -> None:
     (probe,) = catalog.find([name], [catalog.shipped()])
     sample = catalog.shipped() / name / folder_check.SAMPLE
-    result = find.find([evidence(probe, sample, {"web3": 40})], {}, {})
+    result = find.find([evidence(probe, sample, {"web3": 40})], {})
     assert {finding.host for finding in result.findings if finding.kind == "compare"} == {"web3"}

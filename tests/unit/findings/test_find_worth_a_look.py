@@ -28,7 +28,7 @@ def named(name: str, item: Evidence) -> Evidence:
 
 
 def test_a_difference_that_may_be_chance_is_told_with_its_chance() -> None:
-    result = find.find([totals(2.6)], {}, {})
+    result = find.find([totals(2.6)], {})
     assert result.findings == []
     assert result.headline == "no host is different"
     (look,) = result.worth_a_look
@@ -42,13 +42,13 @@ def test_a_difference_that_may_be_chance_is_told_with_its_chance() -> None:
 
 @pytest.mark.parametrize("factor", [1.05, 9.0])
 def test_what_is_certain_and_what_is_small_is_not_among_them(factor: float) -> None:
-    assert find.find([totals(factor)], {}, {}).worth_a_look == []
+    assert find.find([totals(factor)], {}).worth_a_look == []
 
 
 def test_the_three_that_matter_most() -> None:
     items = [named(f"more{n}", totals(2.6 + n / 10, more_is="neutral")) for n in range(4)]
     items += [named(f"wait{n}", totals(3.0, "duration")) for n in range(2)]
-    result = find.find(items, {}, {})
+    result = find.find(items, {})
     assert result.findings == []
     assert [look.probe for look in result.worth_a_look] == ["wait0", "wait1", "more3"]
 

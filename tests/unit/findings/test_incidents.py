@@ -40,7 +40,7 @@ def told(*more: Evidence, took: float = 0.401, below: float = 0.399) -> find.Fou
     }
     answers: dict[str, Rows] = {"operations": {"nfs1": [served("10.77.0.11", took, below)]}}
     known = [nfs("nfs_client", requests), nfs("nfs_server", answers), *more]
-    return find.find(known, {}, {}, join(known, ADDRESSES))
+    return find.find(known, {}, join(known, ADDRESSES))
 
 
 def seen(found: find.Found) -> list[tuple[str, str, list[tuple[str, str]]]]:
@@ -94,7 +94,7 @@ def test_the_same_file_on_the_same_host_is_one_story() -> None:
         return named("slow_fs_ops", evidence(data, rows), "filesystem")
 
     both = [slow_files(alpha="/srv/a", beta="/srv/b"), reads(alpha="/srv/a", beta="/srv/c", gamma="/srv/a")]
-    assert sorted(seen(find.find(both, {}, {}))) == [
+    assert sorted(seen(find.find(both, {}))) == [
         ("slow_fs_ops", "alpha", [("slow_open", "alpha")]),
         ("slow_fs_ops", "beta", []),
         ("slow_fs_ops", "gamma", []),

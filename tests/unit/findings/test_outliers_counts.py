@@ -58,7 +58,7 @@ def test_a_record_that_counts_several_is_a_clump_too() -> None:
 def test_where_nothing_happened_no_difference_could_have_turned_up_by_chance() -> None:
     some, none = evidence(EVENTS, counts(6, 0, 0)), evidence(EVENTS, counts(0, 0, 0))
     quiet = [type(none)(f"quiet{n}", none.parameters, none.tables, none.sampled_s) for n in range(20)]
-    (finding,) = find.find([some, *quiet], {}, {}).findings
+    (finding,) = find.find([some, *quiet], {}).findings
     assert finding.severity == "warning"
     busy = [type(some)(f"busy{n}", some.parameters, some.tables, some.sampled_s) for n in range(20)]
-    assert {item.severity for item in find.find(busy, {}, {}).findings} == {"info"}
+    assert {item.severity for item in find.find(busy, {}).findings} == {"info"}

@@ -88,7 +88,7 @@ def test_the_worst_comes_first() -> None:
     ):
         item = evidence(simple(measure("sum", "float", more_is)), rows(factor))
         items.append(type(item)(name, item.parameters, item.tables, item.sampled_s))
-    result = find.find(items, {}, {})
+    result = find.find(items, {})
     assert [(item.severity, item.probe) for item in result.findings] == [
         ("critical", "c"),
         ("warning", "d"),

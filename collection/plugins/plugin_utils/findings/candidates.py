@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import limits
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence, PastFigure
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.limits import Family
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Cells, Key
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import MergedTable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Check, Column, Severity
 
-Kind = Literal["compare", "check", "baseline", "calls", "events"]
+Kind = Literal["compare", "check", "calls", "events"]
 
 RANK: dict[Severity, int] = {"critical": 0, "warning": 1, "info": 2}
 
@@ -53,8 +53,6 @@ class Signal:
     elsewhere: bool = False
     counts_events: bool = False
     check: Check | None = None
-    past: Sequence[PastFigure] = ()
-    last_normal: str = ""
     records: int = 0
     rows: list[EvidenceRow] = field(default_factory=list)
 

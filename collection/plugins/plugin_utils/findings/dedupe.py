@@ -16,7 +16,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candi
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.incidents import Told
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Finding, Severity
 
-_KINDS = {"compare": 0, "events": 0, "calls": 1, "check": 2, "baseline": 3}
+_KINDS = {"compare": 0, "events": 0, "calls": 1, "check": 2}
 
 
 def gather(signals: Sequence[Signal]) -> list[Told]:
@@ -103,6 +103,7 @@ def _finding(group: Sequence[Signal], more_hosts: Sequence[Signal]) -> Finding:
         chance=signal.chance,
         mark=signal.evidence.marks.get(signal.host, ""),
         rows=tuple(_rows(group)),
+        hosts=(signal.host, *(more.host for more in more_hosts)) if more_hosts else (),
     )
 
 

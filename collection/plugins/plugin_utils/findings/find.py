@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From merged data to findings: which host is different, in what, and how sure that is. No files, no network.
 
-evidence + peers + past -> figures -> judge -> signals -> gather -> findings
+evidence + peers -> figures -> judge -> signals -> gather -> findings
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases i
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (
     compare_calls,
     compare_hosts,
-    compare_past,
     dedupe,
     incidents,
     limits,
@@ -26,7 +25,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.clien
     findings as client_server,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.client_server.join import Joined
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence, Past
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Comparison, Finding
 
 
@@ -45,13 +44,12 @@ class Found(NamedTuple):
 def find(
     evidence: Sequence[Evidence],
     peer_of: Mapping[str, str],
-    past: Past,
     joined: Sequence[Joined] = (),
 ) -> Found:
     """All findings of a report. peer_of: {host: name of the set of hosts it should be like}."""
     compared = compare_hosts.compare(evidence, peer_of)
     compare_calls.compare_calls(compared, evidence, peer_of)
-    signals = [*compared.signals, *thresholds.check(evidence), *compare_past.compare_past(evidence, past)]
+    signals = [*compared.signals, *thresholds.check(evidence)]
     told = incidents.join(dedupe.gather(signals), client_server.find(joined, evidence), evidence)
     headline = _headline(told) if told else _nothing(compared, evidence, peer_of)
     looks = _worth_a_look(compared.uncertain, signals)

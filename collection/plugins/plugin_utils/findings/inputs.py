@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What findings are made of: the merged data of each probe, who should be alike, and what was seen before."""
+"""What findings are made of: the merged data of each probe, who should be alike."""
 
 from __future__ import annotations
 
@@ -44,18 +44,5 @@ class Evidence:
         return peers.sets({host: name(host) for host in self.sampled_s})
 
 
-@dataclass(frozen=True)
-class PastFigure:
-    """One figure of one host in an earlier sweep. rest: see figures.Figure. seconds: sampled then, if known."""
-
-    sweep: str
-    value: float
-    rest: float | None
-    seconds: float | None
-
-
 MeasureId = tuple[str, str, str]
 """Names of probe, table and measure."""
-
-Past = Mapping[MeasureId, Mapping[str, Sequence[PastFigure]]]
-"""The earlier figures of each measure, by host, the oldest first."""

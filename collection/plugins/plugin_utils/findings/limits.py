@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-Family = Literal["host", "events", "key", "calls", "baseline"]
+Family = Literal["host", "events", "key", "calls"]
 
 CHANCE = 0.01
 """Of a hundred reports of hosts that are all alike, one may claim that a host is different."""
@@ -16,7 +16,7 @@ LOOK_CHANCE = 0.5
 """A difference that is more likely than this by chance is not even worth a look."""
 LOOKS = 3
 """Differences that are worth a look, in one report."""
-FAMILIES: dict[Family, float] = {"host": 0.4, "events": 0.25, "key": 0.15, "calls": 0.1, "baseline": 0.1}
+FAMILIES: dict[Family, float] = {"host": 0.4, "events": 0.25, "key": 0.15, "calls": 0.1}
 """How that chance is divided among what is compared: a call trace with thousands of functions must not hide
 what the totals of hosts say, and numbers of events past a threshold are what was asked for."""
 CRITICAL_FACTOR = 10.0

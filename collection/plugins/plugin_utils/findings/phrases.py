@@ -74,10 +74,8 @@ def hosts(names: Sequence[str]) -> str:
     return shown if len(names) <= NAMES else f"{shown} and {len(names) - NAMES:,} more"
 
 
-def others(count: int, peer_set: str, other_host: str, sweeps: bool = False) -> str:
+def others(count: int, peer_set: str, other_host: str) -> str:
     """Whom a host was compared with: `the other 5 hosts`."""
-    if sweeps:
-        return f"its {plural(count, 'sweep')} before"
     if other_host:
         return printable(other_host)
     return f"the other {plural(count, 'host')}" + (f" of {printable(peer_set)}" if peer_set else "")
@@ -88,6 +86,11 @@ def span(column: Column, values: Sequence[float], middle: float, up: bool) -> st
     usual = figure(column, middle)
     extreme = figure(column, max(values) if up else min(values))
     return usual if usual == extreme else f"{usual}, {'at most' if up else 'at least'} {extreme}"
+
+
+def strip(history: str) -> str:
+    """Return the last sweeps of a finding, the oldest first: a full square with it, an empty one without."""
+    return "".join("■" if mark == "1" else "□" for mark in history)
 
 
 def moment(sweep: str) -> str:

@@ -29,11 +29,6 @@ def write(signal: Signal, also: Sequence[Signal] = (), more_hosts: Sequence[Sign
     also: what else stands out there. more_hosts: of each host that shows the same, what it has.
     """
     parts = [f"{printable(signal.host)}: {in_short(signal)}", *_details(signal), *_also(signal, also)]
-    past = next((item for item in (signal, *also) if item.kind == "baseline"), None)
-    if past is not None:
-        if signal.counts_events and past.column is signal.column:
-            parts.append(_expected(past).capitalize())
-        parts.append(_since(past))
     if more_hosts:
         count = plural(len(more_hosts), "more host")
         parts.append(f"The same on {count}: {_named(more_hosts)}")
@@ -131,7 +126,6 @@ def _expected(signal: Signal) -> str:
         signal.peers,
         signal.peer_set if signal.several_sets else "",
         signal.other_host,
-        sweeps=signal.kind == "baseline",
     )
     if signal.elsewhere and not any(signal.others):
         return f"nothing of the kind on {who}"
@@ -139,8 +133,6 @@ def _expected(signal: Signal) -> str:
         return f"{who}: none"
     has = phrases.span(column, signal.others, signal.expected, signal.up or signal.counts_events)
     same = " in the same time" if signal.seconds is not None else ""
-    if signal.kind == "baseline":
-        return f"in {who}: {has}{same}"
     if signal.elsewhere:
         return f"what {who} have of the kind: {has}{same}"
     return f"{who}: {has}{same}"
@@ -230,7 +222,7 @@ def _also(signal: Signal, also: Sequence[Signal]) -> Iterable[str]:
             continue  # the worst of them stands in the sentence already
         if item.kind == "check" and item.column.name == signal.column.name:
             rest.append(_limit(item))
-        elif item.column.name not in seen and item.kind != "baseline":
+        elif item.column.name not in seen:
             seen.add(item.column.name)
             rest.append(_aside(item))
     if rest:
@@ -247,9 +239,3 @@ def _aside(signal: Signal) -> str:
 def _listed(texts: Sequence[str], between: str = ", ", most: int = MAX_ALSO) -> str:
     shown = between.join(texts[:most])
     return shown if len(texts) <= most else f"{shown} and {len(texts) - most:,} more"
-
-
-def _since(signal: Signal) -> str:
-    if signal.last_normal:
-        return f"Last normal: {phrases.moment(signal.last_normal)}"
-    return "Never like this before"

@@ -412,10 +412,13 @@ class Finding:
     score: robust deviations from `expected`. chance: probability that hosts which are alike would show this
     anywhere in the report. mark: the losses that touch the figure. rows: (host, key, values) of at most 5 rows.
     symptoms: findings of the same incident, whose cause this one is; they are not in the report's own list.
+    hosts: all that it speaks for, empty if that is the one. What is known of it from sweep to sweep, empty where
+    nothing is: fingerprint, state, the sweep since which it is there and the last one without it, how many sweeps had
+    it, and history: of the last covered ones `1` with it and `0` without.
     """
 
     severity: Severity
-    kind: Literal["compare", "check", "baseline", "calls", "sides", "events"]
+    kind: Literal["compare", "check", "changed", "set", "calls", "sides", "events"]
     host: str
     probe: str
     table: str
@@ -435,6 +438,13 @@ class Finding:
     mark: str = ""
     rows: tuple[tuple[str, tuple[Value, ...], tuple[Value | None, ...]], ...] = ()
     symptoms: tuple[Finding, ...] = ()
+    hosts: tuple[str, ...] = ()
+    fingerprint: str = ""
+    state: str = ""
+    since: str = ""
+    last_normal: str = ""
+    sweeps: int = 0
+    history: str = ""
 
     @property
     def told(self) -> tuple[Finding, ...]:

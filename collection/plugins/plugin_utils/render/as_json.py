@@ -76,8 +76,13 @@ def _comparison(item: Comparison) -> dict[str, Any]:
 
 
 def _run(run: dict[str, Any]) -> dict[str, Any]:
-    """Without its path: a run directory that was moved is still the same. Without batches where there were none."""
-    return {key: value for key, value in run.items() if key != "path" and (key != "batches" or value)}
+    """Without its path, as a run directory may be moved; without batches and name where there are none."""
+    optional = ("batches", "name")
+    return {
+        key: value
+        for key, value in run.items()
+        if key not in ("path", "hashes") and (key not in optional or value)
+    }
 
 
 def _host(row: HostCoverage) -> dict[str, Any]:

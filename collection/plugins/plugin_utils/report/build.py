@@ -20,9 +20,13 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (
     compare_past,
     find,
+    past_sentences,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import RANK
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.client_server.join import join
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Past
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import decisions, past, settings
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import news as news_file
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import calltrees, fleet
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.limits import (
@@ -30,6 +34,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.limits i
     MAX_SERIES_PER_HOST,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
+    Finding,
     Probe,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import (
@@ -61,7 +66,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.session
     interval_s,
     read_session,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, read
 
 HOST_CALL_NODES = 2_000
 """Nodes of one process's call tree kept per host."""
@@ -97,6 +102,11 @@ def build(
     if not paths:
         raise FleetdiagError("no run directory was named; name one that a sweep has left")
     opened = sorted((read.open_run(Path(path)) for path in paths), key=run_id)
+    for run in opened:
+        if not (run.path / "hosts").exists() and (run.path / history.FIGURES).exists():
+            raise FleetdiagError(
+                f"{run.path}: what its hosts sent is not kept any more; the report that was made of it is still there"
+            )
     several = len(opened) > 1
     shards = [Shard(run, f"{run_id(run)}: " if several else "") for run in opened]
     probes = settled(shards, probes_of(shards))
@@ -111,16 +121,23 @@ def build(
     reports = builder.finish(built)
     peer_of = {host: name for shard in shards for host, name in shard.peers().items()}
     evidence = [replace(report.evidence, apart=_apart(shards, builder.rows, report.name)) for report in reports]
-    baselines = [shard.baseline() for shard in shards]
     joined = join(evidence, builder.addresses, builder.windows)
     for pair in joined:
         next(report for report in reports if report.name == pair.probe).tables.append(pair.table)
-    found = find.find(evidence, peer_of, _past(baselines), joined)
+    found = find.find(evidence, peer_of, joined)
+    figures = _figures(shards, evidence, peer_of, builder.rows)
+    news = {} if several else _news(shards[0], figures, evidence, found.findings)
+    changed = news_file.findings_of(news)
+    findings = sorted([*found.findings, *changed], key=lambda finding: RANK[finding.severity])
+    headline = found.headline
+    if changed and findings[0] is changed[0]:
+        headline = past_sentences.headline(changed[0], len(findings) - 1)
+    findings = news_file.remembered(findings, news)
     balanced = [told for shard in shards if (told := traffic.read(shard.balancers)) is not None]
     lowered = "weights on load balancers may still be lowered" if any(t.alarms for t in balanced) else ""
     return Report(
         generated=generated or datetime.now(UTC).isoformat(timespec="seconds"),
-        verdict="; ".join(filter(None, [lowered, found.headline, verdict(counts)])),
+        verdict="; ".join(filter(None, [lowered, headline, verdict(counts)])),
         counts=counts,
         runs=[run_info(shard) for shard in shards],
         coverage=rows,
@@ -131,15 +148,14 @@ def build(
             *(note for shard in shards for note in shard.notes()),
             *(note for pair in joined for note in pair.notes),
         ],
-        findings=found.findings,
+        findings=findings,
         worth_a_look=found.worth_a_look,
         comparisons=found.comparisons,
         peers=peer_of,
         homes={host: run_id(shard.run) for host, shard in homes.items()},
-        figures=compare_past.figures_of(evidence),
-        baseline={} if several else baselines[0],
+        figures=figures,
+        news=news,
         traffic=balanced,
-        baselines={run_id(shard.run): taken for shard, taken in zip(shards, baselines, strict=True)},
     )
 
 
@@ -162,13 +178,44 @@ def verdict(counts: Mapping[str, int]) -> str:
     return ", ".join([line, *rest])
 
 
-def _past(baselines: Sequence[Mapping[str, Any]]) -> Past:
-    """The earlier figures of all shards together; a host is in one of them only."""
-    past: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for data in baselines:
-        for measure, hosts in compare_past.read(data).items():
-            past.setdefault(measure, {}).update(hosts)
-    return past
+def _figures(
+    shards: Sequence[Shard],
+    evidence: Sequence[Evidence],
+    peer_of: Mapping[str, str],
+    rows: Mapping[str, coverage.HostCoverage],
+) -> dict[str, Any]:
+    """Return figures.json of all shards together."""
+    return compare_past.figures_of(
+        evidence,
+        name=untrusted.text(shards[0].run.sweep, "name"),
+        peers=peer_of,
+        kernels={host: row.kernel for host, row in rows.items()},
+        hashes={name: value for shard in shards for name, value in shard.hashes.items()},
+    )
+
+
+def _news(
+    shard: Shard, figures: Mapping[str, Any], evidence: Sequence[Evidence], findings: Sequence[Finding]
+) -> dict[str, Any]:
+    """Return the run's news.json: the one it keeps, else made from the runs beside it. Empty if it is to have none."""
+    run, most = shard.run, history.most_of(shard.run.sweep)
+    kept = news_file.read(run.path)
+    if kept is not None or not most:
+        return kept or {}
+    now = compare_past.read(run_id(run), figures)
+    return news_file.make(
+        news_file.Run(
+            figures=now,
+            hosts=run.hosts,
+            findings=findings,
+            columns=compare_past.columns_of(evidence),
+            settings=settings.tolerant(run.sweep.get("memory")),
+            most=most,
+            slot=untrusted.text(run.sweep, "slot"),
+            decisions=decisions.read(run.path.absolute().parent),
+        ),
+        past.before(run.path, now.id, now.name, list(now.hashes.values()), most),
+    )
 
 
 # --- the run directories ---

@@ -26,8 +26,11 @@ SCHEMA = "fleetdiag.report/3"
 
 @dataclass(frozen=True)
 class RunInfo:
-    """One run directory. start, end: the window by the controller's clock (epoch seconds), None if it never
-    came. batches: how many windows there were one after the other, from `start` to `end`; 0 if one for all."""
+    """One run directory. start, end: the window by the controller's clock (epoch seconds), None if it never came.
+
+    batches: how many windows there were one after the other, from `start` to `end`; 0 if one for all. name: of the
+    sweep. hashes: of its probes, see rundir.series.
+    """
 
     id: str
     path: str
@@ -40,6 +43,8 @@ class RunInfo:
     builders: tuple[str, ...]
     conditions: Mapping[str, Any]
     batches: int = 0
+    name: str = ""
+    hashes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -140,10 +145,9 @@ class Report:
     """Everything a renderer needs. generated: the moment this report was made, the only thing that differs.
 
     findings: worst first. worth_a_look: a few differences that may be chance. comparisons: what was compared, found
-    or not. peers: host -> name of the set of hosts it should be like. homes: host -> id of the run it is of. figures,
-    baseline: what later sweeps take from this run, and what it took from earlier ones; see history. traffic: of each
-    run that was to lower weights on load balancers, what became of the requests. baselines: what several runs took
-    from earlier ones, by id.
+    or not. peers: host -> name of the set of hosts it should be like. homes: host -> id of the run it is of. figures:
+    what later sweeps take from this run. news: what became of findings since the sweep before, see memory.news; empty
+    for several runs. traffic: of each run that was to lower weights on load balancers, what became of the requests.
     """
 
     generated: str
@@ -160,9 +164,8 @@ class Report:
     peers: dict[str, str] = field(default_factory=dict)
     homes: dict[str, str] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
-    baseline: Mapping[str, Any] = field(default_factory=dict)
+    news: Mapping[str, Any] = field(default_factory=dict)
     traffic: list[Traffic] = field(default_factory=list)
-    baselines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     schema: str = SCHEMA
 
     @property

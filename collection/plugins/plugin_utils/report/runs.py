@@ -23,7 +23,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model i
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import (
     balancers,
     builds,
-    history,
     read,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import (
@@ -84,10 +83,11 @@ class Shard:
         """The set of each host of this shard."""
         return peers.recorded(self.run.sweep, self.run.hosts)
 
-    def baseline(self) -> dict[str, Any]:
-        """What earlier sweeps of the same probes, beside this one, say of its hosts."""
-        asked = {name: dict(untrusted.mapping(entry, "parameters")) for name, entry in self.entries.items()}
-        return history.baseline_of(self.run, asked, self.run.hosts)
+    @property
+    def hashes(self) -> dict[str, str]:
+        """Return what makes each probe's figures comparable with those of other sweeps, where that is known."""
+        found = {name: untrusted.text(entry, "hash") for name, entry in self.entries.items()}
+        return {name: value for name, value in found.items() if value}
 
     def notes(self) -> list[str]:
         return [self.label + note for note in (*self.run.notes, *kernel_types.notes(self.builds))]
@@ -188,6 +188,8 @@ def run_info(shard: Shard) -> RunInfo:
         builders=tuple(builders),
         conditions=untrusted.mapping(sweep, "conditions"),
         batches=reached(window),
+        name=untrusted.text(sweep, "name"),
+        hashes=shard.hashes,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import SMOKE as SMOKE
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import policy
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import series
 
 
 def new_id(now: datetime) -> str:
@@ -34,6 +35,12 @@ def new_sweep(
 
     values: checked parameters per probe; peers: see `peer_sets`.
     """
+    hashes = {
+        probe.name: series.of_probe(
+            policy.text_of(probe.script) if probe.script else "", probe.manifest, values.get(probe.name, {})
+        )
+        for probe in probes
+    }
     return {
         "id": new_id(now),
         "created": now.astimezone(UTC).isoformat(timespec="seconds"),
@@ -47,10 +54,12 @@ def new_sweep(
                 "manifest": dict(probe.manifest),
                 "parameters": dict(values.get(probe.name, {})),
                 "nonce": secrets.token_hex(8),
+                "hash": hashes[probe.name],
                 **({"script": policy.text_of(probe.script)} if probe.unmodified and probe.script else {}),
             }
             for probe in probes
         ],
+        "series": series.of_sweep(hashes.values(), window_s),
         "conditions": dict(conditions),
     }
 

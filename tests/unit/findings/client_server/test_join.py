@@ -39,7 +39,7 @@ def both(
         evidence("nfs_server", {"operations": operations}),
     ]
     joined = join(known, addresses)
-    return joined, find.find(known, {}, {}, joined).findings
+    return joined, find.find(known, {}, joined).findings
 
 
 def only(found: Sequence[Finding]) -> Finding:
@@ -190,7 +190,7 @@ def test_headline() -> None:
         evidence("nfs_client", {"requests": {"web1": [asked("nfs1", 0.4, 0.4)]}}),
         evidence("nfs_server", {"operations": {"nfs1": [served("10.77.0.11", 0.4, 0.4)]}}),
     ]
-    said = find.find(known, {}, {}, join(known, ADDRESSES)).headline
+    said = find.find(known, {}, join(known, ADDRESSES)).headline
     assert said.startswith(
         "nfs1: READ for web1 takes 400 ms on average (10 requests), 400 ms of it (100%) in its file"
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import phrases
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import keys
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     Finding,
@@ -63,7 +64,7 @@ def _figures(report: Report, finding: Finding) -> str:
     measures = {column.name: column.words for column in table.measures} if table else {}
     name = printable(measures.get(finding.measure, finding.measure.replace("_", " ")))
     if finding.expected is not None:
-        against = {"check": "the threshold", "baseline": "its own past"}.get(finding.kind, "")
+        against = {"check": "the threshold", "changed": "its own past", "set": "their own past"}.get(finding.kind, "")
         if not against:
             others = plural(finding.peers, "other") if finding.peers else "the others"
             against = f"the median of {others}" + (
@@ -76,6 +77,10 @@ def _figures(report: Report, finding: Finding) -> str:
         said.append(f"{cells.amount(finding.score)} robust deviations")
     if finding.chance is not None:
         said.append(f"chance among alike hosts {finding.chance:.2g}")
+    if finding.since:
+        said.append(f"since {phrases.moment(finding.since)} ({plural(finding.sweeps, 'sweep')})")
+    if finding.last_normal and finding.kind not in ("changed", "set"):  # there the sentence has it
+        said.append(f"last normal {phrases.moment(finding.last_normal)}")
     return "; ".join(said)
 
 

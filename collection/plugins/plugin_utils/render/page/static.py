@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import phrases
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import results
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import cost
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
@@ -43,6 +44,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverag
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import ProbeReport, Report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.traffic import Traffic
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import is_id
 
 TOP = 10
 """Rows of each table that stand in the page itself."""
@@ -68,7 +70,10 @@ class Sheet:
 
 @dataclass
 class Card:
-    """One finding. anchor: where its rows are. symptoms: sentences of the same incident."""
+    """One finding. anchor: where its rows are. symptoms: sentences of the same incident.
+
+    last_normal: address of the last report without it, and its time.
+    """
 
     number: int
     severity: str
@@ -80,6 +85,7 @@ class Card:
     where: str
     proof: Sheet | None
     symptoms: list[str]
+    last_normal: tuple[str, str] | None = None
 
 
 @dataclass
@@ -166,13 +172,22 @@ def _card(number: int, finding: Finding, probes: Mapping[str, tuple[int, ProbeRe
         where=", ".join(words),
         proof=_proof(number, finding, listed[place - 1].table) if place and finding.rows else None,
         symptoms=[printable(under.sentence) for under in finding.symptoms],
+        last_normal=_last_normal(finding),
     )
+
+
+def _last_normal(finding: Finding) -> tuple[str, str] | None:
+    """Return where the report of the last normal sweep is, beside this run's directory, and when that was."""
+    if not is_id(finding.last_normal):
+        return None
+    return f"../{finding.last_normal}/report.html", phrases.moment(finding.last_normal)
 
 
 _EXPECTED = {
     "compare": "Others' median",
     "check": "Threshold",
-    "baseline": "Before",
+    "changed": "Before",
+    "set": "Before",
     "calls": "Others' median",
     "events": "Others' median",
 }
@@ -189,7 +204,9 @@ def _figures(finding: Finding) -> list[tuple[str, str]]:
         shown.append(("Spread", figure(finding.spread)))
     if finding.ratio is not None:
         shown.append(("Factor", f"{TIMES} {figures.amount(finding.ratio)}"))
-    if finding.peers:
+    if finding.peers and finding.kind in ("changed", "set"):
+        shown.append(("Compared with", plural(finding.peers, "normal sweep")))
+    elif finding.peers:
         peers = plural(finding.peers, "host")
         shown.append(
             ("Compared with", f"{peers} of {packed.text(finding.peer_set)}" if finding.peer_set else peers)
@@ -198,6 +215,10 @@ def _figures(finding: Finding) -> list[tuple[str, str]]:
         shown.append(("Deviation", f"{figures.amount(abs(finding.score))} robust deviations"))
     if finding.chance is not None:
         shown.append(("By chance", chance(finding.chance)))
+    if finding.since:
+        shown.append(("Since", f"{phrases.moment(finding.since)} ({plural(finding.sweeps, 'sweep')})"))
+    if len(finding.history) > 1:
+        shown.append(("Last sweeps", phrases.strip(finding.history)))
     return shown
 
 

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run directories of one sweep, night after night, through the real report; shared by the tests of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import rundirs
+from rundirs import Builder, record
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import model
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, read
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.write import write_json
+
+HOSTS = ["web1", "web2", "web3", "web4", "web5", "web6"]
+FIRST = datetime(2026, 11, 1, 1, 0, tzinfo=UTC)
+KERNEL = "6.12.90-amd64"
+COMPARED: dict[str, Any] = {
+    **rundirs.SLOW_OPEN,
+    "tables": {
+        "slow_files": {
+            **rundirs.SLOW_OPEN["tables"]["slow_files"],
+            "what": "files open longer than {threshold_ms} ms",
+            "derived": {
+                "files": {
+                    "type": "int",
+                    "merge": "records",
+                    "more_is": "worse",
+                    "description": "How many.",
+                    "compare": {"min_difference": 3},
+                }
+            },
+        }
+    },
+}
+MANIFESTS = {**rundirs.MANIFESTS, "slow_open": COMPARED}
+
+
+def run_id(number: int) -> str:
+    """Return the id of the run of a night."""
+    return (FIRST + timedelta(days=number)).strftime("%Y%m%d_%H%M%S_ab12")
+
+
+def usual(number: int = 0) -> dict[str, int]:
+    """Return so many slow files of each host, as every night."""
+    return {host: 100 + 2 * ((3 * number + 2 * place) % 5) for place, host in enumerate(HOSTS)}
+
+
+@dataclass
+class Nights:
+    """One sweep after the other in a directory of runs."""
+
+    runs: Path
+    name: str = "nightly"
+    number: int = 0
+    memory: dict[str, Any] = field(default_factory=dict)
+
+    def sweep(
+        self,
+        files: Mapping[str, int] | None = None,
+        *,
+        unreachable: tuple[str, ...] = (),
+        kernels: Mapping[str, str] | None = None,
+        hosts: list[str] | None = None,
+        write: bool = True,
+        **more: Any,
+    ) -> model.Report:
+        """Sweep a night, report it as the end of a sweep does, and return the report.
+
+        files: slow files of each host, as usual without. write: keep what later sweeps need. more: of sweep.json.
+        """
+        found = {**usual(self.number), **(files or {})}
+        names = hosts or HOSTS
+        made = Builder(self.runs, names, sweep_id=run_id(self.number), manifests=MANIFESTS, name=self.name)
+        if self.memory or more:
+            data = read.read_json(made.path, "sweep.json") or {}
+            write_json(made.path, "sweep.json", {**data, "memory": self.memory, **more})
+        made.window()
+        for kernel in {KERNEL, *(kernels or {}).values()}:
+            made.build(kernel)
+        for host in names:
+            if host in unreachable:
+                continue
+            rows = [
+                record("slow_files", 9, "httpd", f"/srv/{n}", 2_000_000 + n, 1)
+                for n in range(found.get(host, 100))
+            ]
+            made.preflight(host, kernel=(kernels or {}).get(host, KERNEL))
+            made.arm(host)
+            made.go(host)
+            made.collect(host, {"slow_open": made.out(*rows)})
+        report = reports.build(made.path, generated="2026-11-23T08:01:00+00:00")
+        if write:
+            history.keep(made.path, report.figures, report.news)  # all else takes long to write
+        self.number += 1
+        return report
+
+    def usual(self, many: int) -> None:
+        """Sweep some nights of which nothing is to be told."""
+        for _ in range(many):
+            self.sweep()
+
+
+def told(report: model.Report) -> list[tuple[str, str]]:
+    """Return what is told at once, as (transition, host or set)."""
+    return [(item["transition"], item["who"]) for item in report.news["transitions"] if item["tell"]]
