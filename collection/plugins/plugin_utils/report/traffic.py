@@ -355,6 +355,8 @@ class _Story:
         """What else a reader should know of the balancers' figures."""
         for host, why in sorted(self._full_weight.items()):
             yield f"{host} was probed at its full weight: {why}"
+        for balancer, label in dict.fromkeys(self._with_agents()):
+            yield f"{balancer}: {label} says its weight itself (agent-check), so it may not have stayed lowered"
         for moment in self._at("restored"):
             for balancer, said in _answers(moment):
                 for label, why in left(said).items():
@@ -388,6 +390,13 @@ class _Story:
         for (balancer, why), names in found.items():
             when = ", ".join(dict.fromkeys(names))
             yield f"{balancer} did not say what it counts ({when}): {why.removeprefix(f'{balancer}: ')}"
+
+    def _with_agents(self) -> Iterator[tuple[str, str]]:
+        """(balancer, server) of those that were lowered and are asked for their weight all the same."""
+        for moment in self._at("lowered"):
+            for balancer, said in _answers(moment):
+                for label in listing(said, "agents"):
+                    yield balancer, str(label).rpartition(": ")[2]
 
     def _unknown(self) -> list[str]:
         lowered = {name for _, _, _, name in self._lowered}
