@@ -30,19 +30,19 @@ from unittest import mock
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "tests/support")]
 
-import noise  # noqa: E402
-import results  # noqa: E402
-from results import Ratio  # noqa: E402
+import noise
+import results
+from results import Ratio
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import compare_past  # noqa: E402
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import MeasureId  # noqa: E402
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import (  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import compare_past
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import MeasureId
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import (
     news,
     past,
     persistence,
     settings,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column
 
 HOSTS, MEASURES = 100, 17
 FIRST = datetime(2026, 1, 1, 1, 30, tzinfo=UTC)

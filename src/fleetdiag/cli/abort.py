@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import traffic
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import plural
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import balancers
 from fleetdiag.cli import options
-from fleetdiag.cli.exit_codes import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
 from fleetdiag.run import playbook, progress
+from fleetdiag.run.report import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
 
 PLAYBOOK = "fleetdiag.systemtap.abort"
 SESSIONS = "fleetdiag.systemtap.sweep_abort"
@@ -106,7 +106,7 @@ def take(ended: Mapping[str, Ended], event: playbook.Event) -> None:
         said = _mapping(_mapping(result, "ansible_facts"), "drain_said")
         _take_weights(host, said)
         if not said.get("failed"):  # else its message is the trouble, and says the same
-            for one in traffic.owed(said):
+            for one in balancers.owed(said):
                 weight = "" if one.weight is None else f"weight {one.weight:g} "
                 why = f"{one.label}: {weight}is not given back yet: {one.why}"
                 _add_trouble(host, progress.first_line(why))
@@ -124,7 +124,7 @@ def _take_weights(host: Ended, said: Mapping[str, Any]) -> None:
         if isinstance(weight, dict)
     ]
     host.left += [
-        f"{printable(label)}: {progress.first_line(why)}" for label, why in traffic.left(said).items()
+        f"{printable(label)}: {progress.first_line(why)}" for label, why in balancers.left(said).items()
     ]
 
 

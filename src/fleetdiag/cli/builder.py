@@ -10,17 +10,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import (
     catalog,
     parameters,
     user_catalogs,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import headline, plural
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import headline
 from fleetdiag import paths
 from fleetdiag.cli import options
-from fleetdiag.cli.exit_codes import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
 from fleetdiag.run import playbook, progress
+from fleetdiag.run.report import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
 
 PLAYBOOK = "fleetdiag.systemtap.builder"
 BUILD = "fleetdiag.systemtap.sweep_build"

@@ -15,14 +15,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import number, plural
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import plan
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import number
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import arming
 from fleetdiag.cli import options
-from fleetdiag.cli.exit_codes import EXIT_INTERRUPTED
-from fleetdiag.cli.report import EXIT_CODES, add_fail_on, render
+from fleetdiag.cli.report import EXIT_CODES, add_fail_on
 from fleetdiag.run import playbook, progress
+from fleetdiag.run.report import EXIT_INTERRUPTED, render
 
 PLAYBOOK = "fleetdiag.systemtap.collect"
 _STOPPING = "stopping; what is not here yet stays on the hosts"
@@ -76,15 +77,15 @@ def _run(args: argparse.Namespace) -> int:
 
 def still_there(run_dir: Path, now: float) -> list[str]:
     """The hosts on which sessions were started and from which nothing came. FleetdiagError while they still sample."""
-    absent = [host for host in store.open_run(run_dir).hosts if store.is_awaited(run_dir, host)]
-    window = store.read_json(run_dir, "window.json") or {}
+    absent = [host for host in read.open_run(run_dir).hosts if read.is_awaited(run_dir, host)]
+    window = read.read_json(run_dir, "window.json") or {}
     told = number(window, "end")
     if absent and "end" in window and told is None:
         raise FleetdiagError(
             f"{run_dir}/window.json: is damaged, so it is not known whether the hosts still sample;"
             " end them: fleetdiag abort"
         )
-    end = (told or 0.0) + plan.FLUSH_S
+    end = (told or 0.0) + arming.FLUSH_S
     if absent and end > now:
         raise FleetdiagError(
             f"{run_dir}: its window is still open; collect in {end - now:.0f} seconds, or end it now: fleetdiag abort"
@@ -105,7 +106,7 @@ def _bring(
     variables = {"sweep_run_dir": str(run_dir), **({} if args.become else {"ansible_become": False})}
     with stop.listening():
         printed = playbook.run(PLAYBOOK, reach, variables, lambda event: _take(troubles, event), stop)
-    brought = any(not store.is_awaited(run_dir, host) for host in hosts)
+    brought = any(not read.is_awaited(run_dir, host) for host in hosts)
     if not brought and not troubles and not stop.requested:
         raise FleetdiagError(f"nothing was collected: {playbook.reason(printed)}")
     return troubles

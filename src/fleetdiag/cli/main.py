@@ -14,13 +14,13 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import ve
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import parameters
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, names
 from fleetdiag.cli import abort, builder, collect, diff, findings, options, query, report, runs, trend
 from fleetdiag.cli import lab as lab_cli
 from fleetdiag.cli import probes as probes_cli
-from fleetdiag.cli.exit_codes import EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
 from fleetdiag.cli.report import EXIT_CODES
 from fleetdiag.run import shards, sweep
+from fleetdiag.run.report import EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -135,7 +135,7 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--runs-dir",
         default="",
         metavar="DIR",
-        help=f"where run directories go (default: {store.default_runs_dir()})",
+        help=f"where run directories go (default: {names.default_runs_dir()})",
     )
     add(
         "--baseline",

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import user_catalogs
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
-from fleetdiag.cli.exit_codes import EXIT_OK
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import names
 from fleetdiag.run import playbook
+from fleetdiag.run.report import EXIT_OK
 
 
 def add_catalog(parser: argparse.ArgumentParser, dest: str = "catalogs") -> None:
@@ -94,7 +94,7 @@ def add_runs_dir(parser: argparse.ArgumentParser) -> None:
         "--runs-dir",
         default="",
         metavar="DIR",
-        help=f"where run directories are (default: {store.default_runs_dir()})",
+        help=f"where run directories are (default: {names.default_runs_dir()})",
     )
 
 
@@ -111,7 +111,7 @@ def print_json(value: object) -> int:
 
 def runs_dir(args: argparse.Namespace) -> Path:
     """Return the place of run directories, absolute."""
-    return playbook.absolute(args.runs_dir) if args.runs_dir else store.default_runs_dir()
+    return playbook.absolute(args.runs_dir) if args.runs_dir else names.default_runs_dir()
 
 
 def run_dir(word: str, args: argparse.Namespace) -> Path:

@@ -21,11 +21,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import number
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import number
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.phases import PHASES, phase_of
 
-PHASES = ("preflight", "install", "build", "arm", "window", "collect")
-SWEEP_START = "fleetdiag.systemtap.sweep_start"
+SWEEP_START = "fleetdiag.systemtap.sweep_create"
 _TASK_STARTS = ("playbook_on_task_start", "playbook_on_handler_task_start")
 _MAX_MESSAGE = 300
 
@@ -66,7 +66,8 @@ class Progress:
         kind = event.get("event")
         data = event.get("event_data") or {}
         if kind in _TASK_STARTS:
-            return self._task_starts(str(data.get("task") or data.get("name") or ""))
+            name = str(data.get("task") or data.get("name") or "")
+            return self._task_starts(name, phase_of(str(data.get("task_action")), str(data.get("role") or "")))
         if kind in ("runner_on_ok", "runner_on_failed", "runner_on_unreachable"):
             return self._host_answers(str(kind), data)
         return []
@@ -90,16 +91,14 @@ class Progress:
         end = self._window_end or self._phase_began + self.window_s
         return max(0.0, end - time.time())
 
-    def _task_starts(self, name: str) -> list[News]:
-        # "role : Arm | start the sessions" -> phase "arm", task "start the sessions"
-        prefix, bar, rest = name.rpartition(" : ")[2].partition(" | ")
-        phase = prefix.strip().lower()
-        if not bar or phase not in PHASES:
-            self.task = printable(name)
+    def _task_starts(self, name: str, phase: str) -> list[News]:
+        self.task = printable(name.rpartition(" : ")[2].rpartition(" | ")[2])
+        if phase not in PHASES:
             return []
-        self.task = printable(rest)
-        # The order is fixed: asking again after an installation is still part of the installation.
-        if self.phase and PHASES.index(phase) <= PHASES.index(self.phase):
+        # The order is fixed: asking again after an installation is still part of the installation. Only the next
+        # batch begins again, with arming.
+        next_batch = (self.phase, phase) == ("collect", "arm")
+        if self.phase and not next_batch and PHASES.index(phase) <= PHASES.index(self.phase):
             return []
         self.phase, self._phase_began = phase, time.time()
         return [News(phase)]
@@ -149,7 +148,7 @@ def first_line(text: object) -> str:
 
 def _window_end(run_dir: Path) -> float | None:
     """The end that the sweep itself has chosen, once it has."""
-    return number(store.read_json(run_dir, "window.json") or {}, "end")
+    return number(read.read_json(run_dir, "window.json") or {}, "end")
 
 
 class View(Protocol):

@@ -27,7 +27,8 @@ from typing import IO, Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import is_id
 from fleetdiag import paths
 from fleetdiag.run import playbook, progress
 
@@ -135,7 +136,7 @@ def run(
 def learned_lead_s(runs_dir: Path) -> int:
     """Half as much again as the slowest of the last few sweeps there took until all hosts were armed."""
     try:
-        names = sorted(item.name for item in runs_dir.iterdir() if store.is_id(item.name))[-LOOKED_AT:]
+        names = sorted(item.name for item in runs_dir.iterdir() if is_id(item.name))[-LOOKED_AT:]
     except OSError:
         names = []
     took = [seconds for name in names if (seconds := _lead_of(runs_dir / name)) is not None]
@@ -144,8 +145,8 @@ def learned_lead_s(runs_dir: Path) -> int:
 
 def _lead_of(path: Path) -> float | None:
     try:
-        sweep = store.read_json(path, "sweep.json") or {}
-        armed = max(float(event["t"]) for event in store.read_events(path) if event.get("phase") == "arm")
+        sweep = read.read_json(path, "sweep.json") or {}
+        armed = max(float(event["t"]) for event in read.read_events(path) if event.get("phase") == "arm")
         return armed - datetime.fromisoformat(str(sweep["created"])).timestamp()
     except (FleetdiagError, KeyError, TypeError, ValueError):
         return None
@@ -364,7 +365,7 @@ def _gathered(shards: Sequence[Shard], runs_dir: Path, stop: playbook.Stop) -> l
     for shard in came:
         assert shard.run_dir is not None
         found.append(Path(shutil.move(shard.run_dir, _free(runs_dir, shard.run_dir.name))))
-    pattern = store.open_run(found[0]).sweep
+    pattern = read.open_run(found[0]).sweep
     for shard in shards:
         if shard.lost or shard.run_dir is None:
             print(
@@ -375,7 +376,7 @@ def _gathered(shards: Sequence[Shard], runs_dir: Path, stop: playbook.Stop) -> l
             if shard.run_dir is None:
                 found.append(home)
             for host in shard.hosts:
-                store.append_event(home, _lost(host, shard, stop))
+                write.append_event(home, _lost(host, shard, stop))
     return found
 
 
@@ -390,7 +391,7 @@ def _empty(runs_dir: Path, pattern: Mapping[str, Any], shard: Shard) -> Path:
     del sweep["format"]
     while (runs_dir / str(sweep["id"])).exists():
         sweep["id"] = _another(str(pattern["id"]))
-    return store.create(runs_dir, sweep)
+    return write.create(runs_dir, sweep)
 
 
 def _free(runs_dir: Path, name: str) -> Path:

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import files
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import module_cache
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references, settings
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import (
     catalog,
@@ -25,12 +25,16 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import 
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import plain
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import traffic
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import (
+    balancers,
+    history,
+    read,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import default_runs_dir
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import batches
-from fleetdiag.cli.exit_codes import EXIT_INTERRUPTED
-from fleetdiag.cli.report import render, render_together
 from fleetdiag.run import playbook, progress, shards
 from fleetdiag.run.playbook import DEFAULT_FORKS
+from fleetdiag.run.report import EXIT_INTERRUPTED, render, render_together
 
 PLAYBOOK = "fleetdiag.systemtap.sweep"
 RESTORE = "fleetdiag.systemtap.restore"
@@ -180,7 +184,7 @@ def check(request: Request) -> Checked:
             "--shards: a named sweep is one run, which is compared with the one before; leave out --name, or --shards"
         )
     inventory = [playbook.inventory_source(source) for source in request.inventory]
-    runs_dir = playbook.absolute(request.runs_dir) if request.runs_dir else store.default_runs_dir()
+    runs_dir = playbook.absolute(request.runs_dir) if request.runs_dir else default_runs_dir()
     return Checked(
         inventory=inventory,
         hosts=playbook.hosts_of(inventory, request.limit),
@@ -207,7 +211,7 @@ def _in_turn(request: Request) -> dict[str, str]:
     """Variables for what is not done to all hosts at once, or not with all their traffic."""
     batches.amount(request.canary, "--canary")
     batches.amount(request.batch, "--batch")
-    traffic.check_weight(request.drain, "--drain")
+    balancers.check_weight(request.drain, "--drain")
     given = {"sweep_drain": request.drain, "sweep_canary": request.canary, "sweep_batch": request.batch}
     return {name: value for name, value in given.items() if value}
 
@@ -230,7 +234,7 @@ def _check_probes(
     names: Sequence[str], catalogs: Sequence[Path], given: Mapping[str, Mapping[str, str]]
 ) -> None:
     """Probes and their parameters. An example that was never brought here is looked at when a builder sends it."""
-    examples = plain.in_cache(module_cache.default_dir())
+    examples = plain.in_cache(files.cache_dir())
     later = [name for name in names if plain.is_example(name) and not plain.is_in(name, examples)]
     if not later or len(later) < len(names):
         probes = catalog.find([name for name in names if name not in later], catalogs, examples=examples)
@@ -241,7 +245,7 @@ def _check_probes(
 
 def _give_back(request: Request, checked: Checked, run_dir: Path) -> None:
     """Give back the weights that an interrupted playbook has left lowered; the balancers' timers would do it later."""
-    data = store.read_json(run_dir, traffic.FILE)
+    data = read.read_json(run_dir, balancers.FILE)
     for batch in traffic.left_lowered(data):
         print("fleetdiag: giving back the weights on the load balancers", file=sys.stderr)
         variables = {

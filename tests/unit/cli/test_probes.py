@@ -96,7 +96,7 @@ def test_catalogs_of_the_environment_and_the_configuration(home: Path, own: Path
 
 
 def test_the_playbook_knows_the_same_catalogs(home: Path, own: Path) -> None:
-    """Also without the command: sweep_start asks for them itself."""
+    """Also without the command: sweep_create asks for them itself."""
     root = Path(__file__).resolve().parents[3]
     variables = {
         **environment(home),

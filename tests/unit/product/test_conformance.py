@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog, folder_check
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
+from fleetdiag.probes import folder_check
 
 COLLECTION = Path(__file__).parents[3] / "collection"
 LICENCE = "SPDX-License-Identifier: GPL-3.0-or-later"

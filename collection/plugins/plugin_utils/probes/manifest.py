@@ -27,6 +27,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
     Check,
     Column,
     Compare,
+    Events,
     Limits,
     OtherSide,
     Parameter,
@@ -240,7 +241,14 @@ def _table(name: str, data: dict[str, Any]) -> Table:
         checks=tuple(Check(**check) for check in data.get("checks", ())),
         views=tuple(View(**view) for view in data.get("views", ())),
         other_side=_other_side(data["other_side"]) if "other_side" in data else None,
+        events=_events(data["events"], data.get("what", "")) if "events" in data else None,
     )
+
+
+def _events(data: Mapping[str, Any], what: str) -> Events:
+    """Their names are those of the table's records unless the manifest says others."""
+    many = data.get("what", what)
+    return Events(data["count"], data.get("worst", ""), many, data.get("one", many))
 
 
 def _other_side(data: Mapping[str, Any]) -> OtherSide:
