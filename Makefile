@@ -141,6 +141,10 @@ bench: venv packages  ## All benchmarks, one after the other: hours; figures as 
 wheel: venv  ## dist/: the wheel that carries the command and the collection
 	@$(BIN)/python -m hatchling build -t wheel
 
+.PHONY: sanity
+sanity: venv  ## ansible-test sanity on what is shipped: [ARGS="--local --python 3.11"]
+	@tools/sanity.sh $(or $(ARGS),--local)
+
 .PHONY: clean
 clean:  ## Remove what these commands made in this directory (not the lab's cache)
 	@rm -rf .venv build dist .cache .pytest_cache .mypy_cache .ruff_cache .ansible .molecule .hypothesis

@@ -17,6 +17,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import contact
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
@@ -110,7 +111,7 @@ class FleetdiagAction(ActionBase):
             raise _no_root(str(error)) from error
         err = answer["stderr"]
         if answer["rc"] and _is_become_failure(err):
-            raise _no_root(err.strip().splitlines()[-1])
+            raise _no_root(err)
         return int(answer["rc"]), str(answer["stdout"]), str(err)
 
     def read_clock(self) -> str:
@@ -181,5 +182,6 @@ def _is_become_failure(err: str) -> bool:
 
 
 def _no_root(said: str) -> FleetdiagError:
-    advice = "allow the user sudo without a password or use --ask-become-pass"
-    return FleetdiagError(f"cannot become root: {printable(said)}; {advice}")
+    found = contact.obstacle(said)
+    advice = found.remedy or "allow the user sudo without a password or use --ask-become-pass"
+    return FleetdiagError(f"cannot become root: {found.reason}; {advice}")

@@ -13,7 +13,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases i
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import balancers
 from fleetdiag.cli import options
-from fleetdiag.run import playbook, progress
+from fleetdiag.run import inventory, playbook, progress
 from fleetdiag.run.report import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
 
 PLAYBOOK = "fleetdiag.systemtap.abort"
@@ -53,27 +53,29 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "-l",
         "--limit",
-        default="",
+        default=None,
         metavar="PATTERN",
         help="hosts, balancers or groups (default: all); weights are given back on balancers that it names",
     )
     options.add_forks(parser)
     options.add_ansible(parser)
+    options.add_list_hosts(parser)
     parser.set_defaults(func=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
     playbook.check_forks(args.forks)
-    inventory = [playbook.inventory_source(source) for source in args.inventory]
-    hosts = playbook.hosts_of(inventory, args.limit)
-    reach = options.reach(args, inventory, args.limit)
+    reach = options.reach(args, args.limit)
+    hosts = inventory.hosts_of(reach.inventory, reach.limit, reach.login)
+    if options.listed(args, hosts):
+        return EXIT_OK
     ended = {host: Ended() for host in hosts}
     stop = playbook.Stop("stopping; what is still running ends by itself, or with another abort")
     with stop.listening():
         variables = {} if args.become else {"ansible_become": False}
         printed = playbook.run(PLAYBOOK, reach, variables, lambda event: take(ended, event), stop)
     if not any(host.heard for host in ended.values()) and not stop.requested:
-        raise FleetdiagError(f"nothing was ended: {playbook.reason(printed)}")
+        raise FleetdiagError(f"nothing was ended: {playbook.reason(printed, reach.login)}")
     print("\n".join(lines(ended)))
     if stop.requested:
         return EXIT_INTERRUPTED
@@ -94,7 +96,7 @@ def take(ended: Mapping[str, Ended], event: playbook.Event) -> None:
         return
     kind = event.get("event")
     if kind == "runner_on_unreachable":
-        host.heard, host.trouble = True, f"unreachable: {_said(result)}"
+        host.heard, host.trouble = True, progress.said_of(str(kind), result)
     elif kind == "runner_on_failed":
         _add_trouble(host, _said(result))
         _take_weights(host, result)

@@ -18,6 +18,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import plain
 from fleetdiag.cli import options
 from fleetdiag.probes import check, dev, listing, scaffold
+from fleetdiag.run import login
 from fleetdiag.run.report import EXIT_NOT_STARTED, EXIT_OK
 
 _EXIT_CODES = """exit codes:
@@ -162,7 +163,7 @@ def _dev(args: argparse.Namespace) -> int:
             record=args.record,
             runs_dir=args.runs_dir,
             become=args.become,
-            become_password=options.become_password(args),
+            login=login.log_in(args.ansible),
             extra_vars=args.extra_vars,
             verbosity=args.verbose,
         )

@@ -30,6 +30,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.read import open_run
 from fleetdiag.probes import folder_check
 from fleetdiag.run import sweep
+from fleetdiag.run.login import Login
 from fleetdiag.run.report import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
 
 WIDE = 110
@@ -52,7 +53,7 @@ class Wish:
     record: bool = False
     runs_dir: str = ""
     become: bool = True
-    become_password: str | None = field(default=None, repr=False)
+    login: Login = field(default_factory=Login)
     extra_vars: Sequence[str] = ()
     verbosity: int = 0
 
@@ -113,7 +114,7 @@ def request_of(wish: Wish) -> sweep.Request:
         catalogs=catalogs,
         runs_dir=wish.runs_dir,
         become=wish.become,
-        become_password=wish.become_password,
+        login=wish.login,
         extra_vars=wish.extra_vars,
         verbosity=wish.verbosity,
     )

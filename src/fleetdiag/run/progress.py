@@ -7,6 +7,7 @@ from a host passes through `printable()` on its way into the state, so a view ca
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ from rich.live import Live as RichLive
 from rich.table import Table
 from rich.text import Text
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import contact
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import number
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
@@ -67,7 +69,9 @@ class Progress:
         data = event.get("event_data") or {}
         if kind in _TASK_STARTS:
             name = str(data.get("task") or data.get("name") or "")
-            return self._task_starts(name, phase_of(str(data.get("task_action")), str(data.get("role") or "")))
+            return self._task_starts(
+                name, phase_of(str(data.get("task_action")), str(data.get("role") or ""))
+            )
         if kind in ("runner_on_ok", "runner_on_failed", "runner_on_unreachable"):
             return self._host_answers(str(kind), data)
         return []
@@ -118,8 +122,7 @@ class Progress:
             return self._stop(host, f"{result['verdict']}: {reason}", verdict=True)
         if data.get("ignore_errors"):
             return []
-        said = first_line(result.get("msg") or result.get("stderr") or "no message")
-        message = f"unreachable: {said}" if kind == "runner_on_unreachable" else said
+        message = said_of(kind, result)
         self.failures.append(f"{host}: {message}")
         return self._stop(host, message, verdict=False)
 
@@ -139,6 +142,15 @@ class Progress:
             del self.troubles[host]
 
 
+def said_of(kind: str, result: Mapping[str, Any]) -> str:
+    """Return what a host's failure or unreachability says, in one line, with what to do where that is known."""
+    said = str(result.get("msg") or result.get("stderr") or "no message")
+    if kind != "runner_on_unreachable":
+        return first_line(said)
+    found = contact.obstacle(said)
+    return f"unreachable: {first_line(found.reason)}" + (f" -> {found.remedy}" if found.remedy else "")
+
+
 def first_line(text: object) -> str:
     """The first line that says something, safe to show and of bounded length."""
     lines = [line.strip() for line in str(text).splitlines() if line.strip()]
@@ -151,6 +163,15 @@ def _window_end(run_dir: Path) -> float | None:
     return number(read.read_json(run_dir, "window.json") or {}, "end")
 
 
+@dataclass(frozen=True)
+class Look:
+    """How progress is shown: not at all, as JSON lines, in colours where the terminal has some."""
+
+    quiet: bool = False
+    json: bool = False
+    no_color: bool = False
+
+
 class View(Protocol):
     """One way to show a `Progress`."""
 
@@ -159,9 +180,12 @@ class View(Protocol):
 
 
 @contextmanager
-def shown(progress: Progress) -> Iterator[View]:
-    """The view that suits stderr, for as long as the sweep runs."""
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+def shown(progress: Progress, look: Look) -> Iterator[View]:
+    """Yield the view that is asked for, else the one that suits stderr, for as long as the sweep runs."""
+    if look.quiet or look.json:
+        yield JsonLines(progress) if look.json else Quiet()
+        return
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False, no_color=look.no_color or None)
     if not console.is_terminal or console.is_dumb_terminal:
         yield Plain(progress)
         return
@@ -176,10 +200,27 @@ def shown(progress: Progress) -> Iterator[View]:
 
 
 class Quiet:
-    """Tells nothing: the live table shows all of it anyway."""
+    """Tells nothing: the live table shows all of it anyway, or nobody wants to know."""
 
     def tell(self, news: News) -> None:
-        """See the table."""
+        """Do nothing."""
+
+
+class JsonLines:
+    """One object for each phase that begins and for each host that stops, for programs.
+
+    time: seconds since the epoch; hosts, stopped: how many there are, and how many of them have stopped.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def tell(self, news: News) -> None:
+        """Write the line."""
+        counts = {"hosts": len(self._progress.hosts), "stopped": len(self._progress.troubles)}
+        said = {"host": news.host, "message": news.message} if news.host else {}
+        line = {"time": round(time.time(), 3), "phase": news.phase, **said, **counts}
+        print(json.dumps(line), file=sys.stderr, flush=True)
 
 
 class Plain:

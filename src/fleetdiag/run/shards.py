@@ -30,7 +30,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text impo
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import is_id
 from fleetdiag import paths
-from fleetdiag.run import playbook, progress
+from fleetdiag.run import inventory, playbook, progress
 
 MAX_SHARDS = 100
 DEFAULT_LEAD_S = 180
@@ -116,7 +116,7 @@ def run(
     lead_s = sharding.lead_s or learned_lead_s(runs_dir)
     shared = {**variables, "sweep_start": round(time.time() + lead_s)}
     with playbook.private_dir() as private:
-        inventory = _inventory(reach.inventory)
+        exported = inventory.export(reach.inventory, reach.login)
         commands = [_words(command) for command in sharding.workers]
         shards = [
             Shard(
@@ -128,7 +128,7 @@ def run(
             for number, names in enumerate(dealt(hosts, sharding.shards), 1)
         ]
         for shard in shards:
-            _prepare(shard, reach, inventory, shared)
+            _prepare(shard, reach, exported, shared)
         _work(name, shards, reach, on_event, stop)
         return _gathered(shards, runs_dir, stop)
 
@@ -162,21 +162,7 @@ def _words(command: str) -> list[str]:
 # --- what a worker needs ---
 
 
-def _inventory(sources: Sequence[str]) -> str:
-    """All that the inventory says, as Ansible itself exports it: asked once, the same for every shard."""
-    words = [word for source in sources for word in ("-i", source)]
-    command = ["ansible-inventory", "--list", "--yaml", "--export", *words]
-    environment = {**os.environ, **playbook.environment()}
-    done = subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        why = playbook.reason(done.stderr or done.stdout)
-        raise FleetdiagError(f"inventory {' '.join(sources)}: cannot be exported for the shards: {why}")
-    return done.stdout
-
-
-def _prepare(shard: Shard, reach: playbook.Reach, inventory: str, variables: Mapping[str, Any]) -> None:
+def _prepare(shard: Shard, reach: playbook.Reach, exported: str, variables: Mapping[str, Any]) -> None:
     """The private data directory that is transmitted."""
     own = {**variables, "fleetdiag_hosts": shard.hosts, "sweep_runs_dir": f"{_ARTIFACTS}/runs"}
     catalogs = []
@@ -192,18 +178,19 @@ def _prepare(shard: Shard, reach: playbook.Reach, inventory: str, variables: Map
     )
     environment = {
         **{name: value for name, value in playbook.environment().items() if name != "PATH"},
+        **reach.login.environment,
         **playbook.kept_connections(reach.pause_s),
         # Relative to the project, from where ansible-runner starts the playbook.
         "ANSIBLE_COLLECTIONS_PATH": ":".join(["collections", *_ANYWHERE]),
         "ANSIBLE_HOST_KEY_CHECKING": str(playbook.checks_host_keys()),
     }
     texts = {
-        "inventory/hosts.yml": inventory,
+        "inventory/hosts.yml": exported,
         "env/extravars": json.dumps(own),
         "env/envvars": json.dumps(environment),
         "env/settings": json.dumps({"pexpect_timeout": 1}),
         "env/cmdline": shlex.join(playbook.arguments(reach)),
-        "env/passwords": json.dumps(playbook.passwords(reach) or {}),
+        "env/passwords": json.dumps(reach.login.replies),
     }
     for file, text in texts.items():
         path = shard.folder / file

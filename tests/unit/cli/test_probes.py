@@ -324,7 +324,7 @@ DEV = ("probes", "dev", "slow_open", "-i", "hosts.yml", "--host", "web1")
     ("words", "said"),
     [
         (("probes", "dev", "slow_open", "-i", "hosts.yml"), "required: --host"),
-        (("probes", "dev", "slow_open", "--host", "web1"), "required: -i/--inventory"),
+        (("probes", "dev", "slow_open", "--host", "web1"), "no inventory is named: give -i/--inventory INV"),
         (("probes", "dev", "slow_opn", "-i", "hosts.yml", "--host", "web1"), "did you mean slow_open"),
         ((*DEV, "--host", "web9"), "pattern 'web9' matches no host"),
         (

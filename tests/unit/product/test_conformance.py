@@ -95,6 +95,14 @@ def test_playbooks_only_say_which_hosts_get_which_role() -> None:
             )  # or does nothing but learn facts
 
 
+def test_a_play_keeps_its_promises_whatever_ansible_cfg_says() -> None:
+    """One host's failure ends no other's part, no task has a time limit that we did not give it, none waits for keys."""
+    for path in (COLLECTION / "playbooks").glob("*.yml"):
+        for play in read_yaml(path):
+            said = {name: play.get(name) for name in ("strategy", "any_errors_fatal", "timeout")}
+            assert said == {"strategy": "linear", "any_errors_fatal": False, "timeout": 0}, path.name
+
+
 def test_there_are_roles_and_probes() -> None:
     assert {"builder", "install", "sweep"} <= {role.name for role in ROLES}
     assert PROBES

@@ -196,7 +196,7 @@ def test_unreachable_before_and_after_the_window() -> None:
     event = {"status": "unreachable", "phase": "preflight", "message": "No route to host"}
     row = coverage.cover(record(**NOTHING, preflight=None, arm=None, go=None, events=[event]))
     assert (row.status, row.reason) == ("unreachable", "unreachable at preflight: No route to host")
-    assert row.remedy == "see that ssh reaches it, then sweep again"
+    assert row.remedy == "see that it is up and no firewall is between; then sweep again"
     row = coverage.cover(record(**NOTHING, events=[{**event, "phase": "collect"}]))
     assert row.remedy.endswith("bring it with: fleetdiag collect")
 

@@ -66,13 +66,16 @@ def test_run_directory_and_process_id_are_noticed(state: Progress) -> None:
     assert state.run_dir == Path("/runs/x")
 
 
+UP = "see that it is up and no firewall is between"
+
+
 def test_hosts_that_stop(state: Progress) -> None:
     state.feed(_task("sweep_preflight"))
-    told = state.feed(_answer("unreachable", "web1", msg="no route\nto host"))
+    told = state.feed(_answer("unreachable", "web1", msg="Authorized use only\r\nssh: No route to host\r\n"))
     told += state.feed(_answer("ok", "web2", verdict="refused", reason="staprun is too old"))
     told += state.feed(_answer("failed", "web3", msg="no sudo"))
     assert told == [
-        News("preflight", "web1", "unreachable: no route"),
+        News("preflight", "web1", f"unreachable: ssh: No route to host -> {UP}"),
         News("preflight", "web2", "refused: staprun is too old"),
         News("preflight", "web3", "no sudo"),
     ]
@@ -142,3 +145,20 @@ def test_events_of_any_shape_are_taken(state: Progress) -> None:
     ):
         state.feed(event)
     assert not state.troubles
+
+
+def test_progress_for_programs_is_one_object_a_line(capsys: pytest.CaptureFixture[str], state: Progress) -> None:
+    with progress.shown(state, progress.Look(json=True)) as view:
+        for event in (_task("sweep_preflight"), _answer("failed", "web3", msg="no \x1b sudo")):
+            for news in state.feed(event):
+                view.tell(news)
+    first, second = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (first["phase"], first["hosts"], first["stopped"], "host" in first) == ("preflight", 3, 0, False)
+    assert (second["host"], second["message"], second["stopped"]) == ("web3", "no \\x1b sudo", 1)
+
+
+def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str], state: Progress) -> None:
+    with progress.shown(state, progress.Look(quiet=True)) as view:
+        for news in state.feed(_task("sweep_preflight")):
+            view.tell(news)
+    assert capsys.readouterr().err == ""

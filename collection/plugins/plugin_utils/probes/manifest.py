@@ -16,9 +16,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
-
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.yaml_lines import Place, Source
@@ -36,6 +33,14 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
     Table,
     View,
 )
+
+try:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
+except ImportError as error:  # the collection alone, without what its requirements name
+    _LACKS: ImportError | None = error
+else:
+    _LACKS = None
 
 _UNFINISHED = re.compile(r"\b(TODO|FIXME|TBD|XXX)\b")
 _SENTENCES = ("description", "question", "title", "what", "label")
@@ -61,6 +66,11 @@ _TYPE_WORDS = {
 
 @functools.cache
 def _validator() -> Draft202012Validator:
+    if _LACKS is not None:
+        raise FleetdiagError(
+            f"{_LACKS}: checking probes takes the Python package jsonschema beside Ansible on the controller;"
+            " install what meta/requirements.txt of the collection names: pip install jsonschema"
+        )
     schema = json.loads(Path(__file__).with_name("manifest.schema.json").read_text(encoding="utf-8"))
     return Draft202012Validator(schema)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import contact
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import (
     mapping,
@@ -336,8 +337,10 @@ def _by_event(record: HostRecord, event: Mapping[str, Any]) -> tuple[HostStatus,
         reason = f"{other}, which works for it, {_FAULTS[event['status']]} at {phase}"
         return "failed", reason + (f": {said}" if said else ""), f"see to {other}, then sweep again"
     if event.get("status") == "unreachable":
-        reason = f"unreachable at {phase}" + (f": {said}" if said else "")
-        return "unreachable", reason, _still_there(record, "see that ssh reaches it, then sweep again")
+        found = contact.obstacle(said)
+        reason = f"unreachable at {phase}" + (f": {found.reason}" if found.reason else "")
+        advice = found.remedy or "see that ssh reaches it"
+        return "unreachable", reason, _still_there(record, f"{advice}; then sweep again")
     return "failed", f"failed at {phase}" + (f": {said}" if said else ""), _still_there(record, "")
 
 

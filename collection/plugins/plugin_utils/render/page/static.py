@@ -70,7 +70,10 @@ class Sheet:
 
 @dataclass
 class Card:
-    """One finding. anchor: where its rows are. symptoms: sentences of the same incident."""
+    """One finding. anchor: where its rows are. symptoms: sentences of the same incident.
+
+    last_normal: address of the report of the last sweep without it, and when that was.
+    """
 
     number: int
     severity: str
@@ -82,6 +85,7 @@ class Card:
     where: str
     proof: Sheet | None
     symptoms: list[str]
+    last_normal: tuple[str, str] | None = None
 
 
 @dataclass
@@ -168,6 +172,7 @@ def _card(number: int, finding: Finding, probes: Mapping[str, tuple[int, ProbeRe
         where=", ".join(words),
         proof=_proof(number, finding, listed[place - 1].table) if place and finding.rows else None,
         symptoms=[printable(under.sentence) for under in finding.symptoms],
+        last_normal=_last_normal(finding),
     )
 
 
