@@ -174,7 +174,18 @@ def test_a_guard_that_is_empty_is_sent_again(answering: Fleet, tmp_path: Path) -
     swept(made, tmp_path / "empty")
     found = covered(made, tmp_path / "empty")
     assert found[HONEST]["status"] in SWEPT
-    assert "no reason given" not in found[EVIL]["reason"]
-    if found[EVIL]["status"] not in SWEPT:  # then it was forgotten, and is asked everything
-        done = swept(made, tmp_path / "again", cold=True)
-        assert done.returncode == 0, done.stdout + done.stderr
+    assert found[EVIL]["status"] in SWEPT, found[EVIL]["reason"]
+
+
+def test_a_host_that_fails_to_arm_is_asked_everything_by_the_next_sweep(
+    answering: Fleet, tmp_path: Path
+) -> None:
+    made, name = answering, answering.names[EVIL]
+    memory = made.folder / "state" / "fleetdiag" / "hosts" / f"{name}.json"
+    assert swept(made, tmp_path / "well", "-l", name).returncode == 0
+    assert memory.exists()
+    made.answer_by(2, when(ARM, "echo error=it does not want to; exit 1"))
+    swept(made, tmp_path / "ill", "-l", name)
+    row = coverage(report_of(newest(tmp_path / "ill")))[name]
+    assert "it does not want to" in row["reason"]
+    assert not memory.exists()

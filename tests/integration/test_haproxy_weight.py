@@ -50,7 +50,7 @@ backend mixed
     server old1 127.0.0.1:9 weight 10
     server new1 127.0.0.1:9 weight 10
     server new2 127.0.0.1:9 weight 10
-    server new4 127.0.0.1:9 weight 10
+    server new4 127.0.0.1:9 weight 10 agent-check agent-port 9 agent-inter 1h
 """
 )
 
@@ -561,6 +561,19 @@ def test_a_backend_without_weights_costs_no_other_server(
     assert set(given["weights"]) == {f"{balancer.socket}: mixed/new1"}
     assert balancer.weight("new1", "mixed") == 10
     end_timers(tmp_path)
+
+
+def test_a_server_that_is_asked_for_its_weight_is_named(balancer: Balancer, tmp_path: Path) -> None:
+    arguments = {
+        "state": "lowered",
+        "token": "t",
+        "servers": ["new1", "new4"],
+        "backends": ["mixed"],
+        "ttl": 600,
+    }
+    would = run_module(balancer, tmp_path, arguments, "--check")
+    assert len(would["weights"]) == 2
+    assert would["agents"] == [f"{balancer.socket}: mixed/new4"]
 
 
 def test_where_nothing_takes_a_weight_nothing_is_left_behind(balancer: Balancer, tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ class ActionModule(FleetdiagAction):
         try:
             record.update(self._arm(run, args))
         except FleetdiagError as error:
+            HostMemory().forget(self.host)  # what is remembered may be why: the next sweep asks everything
             record.update(
                 verdict="failed", reason=str(error), remedy="put that right on the host and sweep again"
             )

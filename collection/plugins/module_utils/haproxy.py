@@ -54,8 +54,9 @@ class StaticError(HaproxyError):
 class Server:
     """A server as one balancer sees it.
 
-    sessions: current ones. active: it takes its share of new requests. algorithm: that of its backend. lowered_by: the
-    token of the change that has lowered it and not given it back yet.
+    sessions: current ones. active: it takes its share of new requests. algorithm: that of its backend. agent: it is
+    asked for its weight (agent-check). lowered_by: the token of the change that has lowered it and not given it back
+    yet.
     """
 
     socket: str
@@ -66,6 +67,7 @@ class Server:
     sessions: int
     active: bool
     algorithm: str = ""
+    agent: bool = False
     lowered_by: str = ""
 
     @property
@@ -186,6 +188,7 @@ def servers(path):
                 sessions=_count(row, "scur"),
                 active=up and weight > 0 and row.get("act") != "0",
                 algorithm=algorithms.get(row["pxname"], ""),
+                agent=bool(row.get("agent_status")),
             )
         )
     return found

@@ -113,6 +113,11 @@ settled:
   description: Whether the sessions fell to their new share in time.
   type: bool
   returned: when state is lowered
+agents:
+  description: The lowered servers that HAProxy asks for their weight (C(agent-check)), so that it may not stay lowered.
+  type: list
+  elements: str
+  returned: when state is lowered
 unfit:
   description: With O(unfit=leave_out), for each server that is not lowered, why.
   type: dict
@@ -194,7 +199,7 @@ def check(params):
 def lowered(module):
     params = module.params
     record = record_of(params)
-    result = {"changed": False, "sessions": {}, "settled": True, "unfit": {}, "unknown": []}
+    result = {"changed": False, "sessions": {}, "settled": True, "agents": [], "unfit": {}, "unknown": []}
     if os.path.exists(record):
         return {**result, "weights": weights(haproxy.read_record(record))}
     with contextlib.nullcontext() if module.check_mode else haproxy.locked(params["record_dir"]):
@@ -220,7 +225,9 @@ def lower(module, record, result):
                 stop_timer(record)
         result["unfit"].update(static)
         entries = [entry for entry in entries if entry.server not in static]
+    agents = {server.label for server in known if server.agent}
     result.update(changed=bool(entries), weights=weights(entries))
+    result["agents"] = sorted(agents & result["weights"].keys())
     result["diff"] = [
         {"header": entry.label, "before": f"weight {entry.before}\n", "after": f"weight {entry.set}\n"}
         for entry in entries

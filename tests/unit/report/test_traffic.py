@@ -170,6 +170,17 @@ def test_in_an_older_file_the_reason_tells_what_is_owed() -> None:
     ] * 2
 
 
+def test_a_server_that_says_its_weight_itself_is_noted_once_for_each_balancer() -> None:
+    said = {"weights": {LABEL: {"before": 100, "after": 50}}, "agents": [LABEL]}
+    sweep = Sweep().tell("before", counted(50, 50))
+    for batch in (0, 1):
+        sweep.tell("lowered", said, batch=batch, servers={"web1": "web1"})
+    assert [note for note in sweep.read().notes if "agent-check" in note] == [
+        f"{balancer}: web/web1 says its weight itself (agent-check), so it may not have stayed lowered"
+        for balancer in ("lb1", "lb2")
+    ]
+
+
 def test_what_was_left_may_be_a_list_of_sentences() -> None:
     sweep = Sweep().tell("before", counted(50, 50)).lower()
     told = sweep.tell("restored", {"weights": {}, "left": ["web/web1: its weight is 77"]}).read()

@@ -4,6 +4,7 @@ test's own; the controller's list lies in a directory of the test's own."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,18 @@ def test_a_probe_with_which_the_host_went_down_is_not_loaded_again(host: Booted)
     assert "--retry-crashed" in said
     assert not host.loaded.exists()
     assert host.facts() == {PROBE: SWEEP}  # also after the next preflight, which may remove old spools
+
+
+@pytest.mark.parametrize("verb", ["preflight", "arm"])
+def test_a_crash_is_remembered_though_nobody_came_back_for_a_week(host: Booted, verb: str) -> None:
+    host.armed(SWEEP)
+    host.boots(2)
+    spool = host.home / "sweeps" / SWEEP
+    os.utime(spool, (0, 0))
+    if verb == "arm":
+        assert host.armed(LATER).sessions[PROBE][0] == "failed"
+    assert host.facts() == {PROBE: SWEEP}
+    assert not spool.exists()
 
 
 def test_who_collects_hears_of_it_once(host: Booted) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -177,3 +177,9 @@ def mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """An object, or an empty one."""
     value = data.get(key)
     return value if isinstance(value, Mapping) else {}
+
+
+def listing(data: Mapping[str, Any], key: str) -> Sequence[Any]:
+    """Return a list, or an empty one."""
+    value = data.get(key)
+    return value if isinstance(value, list) else []

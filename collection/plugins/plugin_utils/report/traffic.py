@@ -27,7 +27,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import mapping, number, text
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import (
+    listing,
+    mapping,
+    number,
+    text,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import (
     Moment,
     Owed,
@@ -131,8 +136,7 @@ class _Story:
     """The moments of one sweep."""
 
     def __init__(self, data: Mapping[str, Any]) -> None:
-        listed = data.get("moments")
-        self._moments = [m for m in listed if isinstance(m, Mapping)] if isinstance(listed, list) else []
+        self._moments = [m for m in listing(data, "moments") if isinstance(m, Mapping)]
         self._names = {str(host): str(name) for host, name in mapping(data, "servers").items()}
         self._hosts = {name: host for host, name in self._names.items()}
         self._full_weight = {str(host): str(why) for host, why in mapping(data, "full_weight").items()}
@@ -351,12 +355,13 @@ class _Story:
         """What else a reader should know of the balancers' figures."""
         for host, why in sorted(self._full_weight.items()):
             yield f"{host} was probed at its full weight: {why}"
+        for balancer, label in dict.fromkeys(self._with_agents()):
+            yield f"{balancer}: {label} says its weight itself (agent-check), so it may not have stayed lowered"
         for moment in self._at("restored"):
             for balancer, said in _answers(moment):
                 for label, why in left(said).items():
                     yield f"{balancer}: {label.rpartition(': ')[2]} was left alone: {why}"
-                listed = said.get("left")
-                for sentence in listed if isinstance(listed, list) else []:
+                for sentence in listing(said, "left"):
                     yield f"{balancer}: was left alone: {sentence}"
         yield from self._silent()
         unknown = self._unknown()
@@ -386,6 +391,13 @@ class _Story:
             when = ", ".join(dict.fromkeys(names))
             yield f"{balancer} did not say what it counts ({when}): {why.removeprefix(f'{balancer}: ')}"
 
+    def _with_agents(self) -> Iterator[tuple[str, str]]:
+        """(balancer, server) of those that were lowered and are asked for their weight all the same."""
+        for moment in self._at("lowered"):
+            for balancer, said in _answers(moment):
+                for label in listing(said, "agents"):
+                    yield balancer, str(label).rpartition(": ")[2]
+
     def _unknown(self) -> list[str]:
         lowered = {name for _, _, _, name in self._lowered}
         asked = list(self._at("lowered"))
@@ -393,7 +405,7 @@ class _Story:
         named = {
             host
             for moment in asked
-            for host in moment.get("hosts", [])
+            for host in listing(moment, "hosts")
             if isinstance(host, str) and self._names.get(host, host) not in lowered | known
         }
         return sorted(named)
@@ -410,8 +422,7 @@ def _answers(moment: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
 def _counts(moment: Mapping[str, Any]) -> Counts:
     found: dict[tuple[Place, str], Mapping[str, Any]] = {}
     for balancer, said in _answers(moment):
-        listed = said.get("servers")
-        for entry in listed if isinstance(listed, list) else []:
+        for entry in listing(said, "servers"):
             if isinstance(entry, Mapping):
                 place = (balancer, text(entry, "socket"), text(entry, "backend"))
                 found[place, text(entry, "server")] = entry

@@ -71,6 +71,6 @@ def is_of_others(why: object) -> bool:
 Moment = Literal["sweep", "before", "lowered", "start", "end", "restored", "after"]
 MOMENTS: tuple[Moment, ...] = ("sweep", "before", "lowered", "start", "end", "restored", "after")
 KEPT: Mapping[str, tuple[str, ...]] = {
-    "lowered": ("weights", "settled", "unfit", "owed"),
+    "lowered": ("weights", "settled", "unfit", "owed", "agents"),
     "restored": ("weights", "left", "owed"),
 }

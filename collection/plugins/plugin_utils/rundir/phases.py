@@ -13,6 +13,7 @@ _ACTIONS = {
     "preflight": "preflight",
     "assign_builds": "build",
     "inspect_builder": "build",
+    "kernel_info": "build",
     "build": "build",
     "plan_batches": "batches",
     "check_batch": "batches",

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import mapping
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import listing, mapping
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import KEPT as _KEPT
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import Moment
 
@@ -42,7 +42,7 @@ def added(
         if unfit:
             key = "full_weight" if probe_unfit else "left_out"
             known[key] = {**mapping(known, key), **unfit}
-    known["moments"] = [*known.get("moments", []), entry]
+    known["moments"] = [*listing(known, "moments"), entry]
     return known
 
 

@@ -199,6 +199,7 @@ remove_old_spools() {
 
 preflight() {
     mkdir -p "$SWEEPS" "$MODULES" && install_rules || die "cannot write $HOME_DIR: free space or remount it writable"
+    note_crashes  # which needs the spools
     remove_old_spools
     find "$HOME_DIR/guard" -type f -mtime +$KEEP_GUARD_DAYS -exec rm -f {} +  # of other versions and controllers
     # shellcheck disable=SC1091
@@ -223,7 +224,6 @@ preflight() {
     say "container=$(systemd-detect-virt -c 2>/dev/null | sed '/^none$/d')"
     say "systemd=$(systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p')"
     say "init=$(cat /proc/1/comm)"
-    note_crashes
     crashes=''
     read_crashes
     printf 'crashed='
@@ -682,13 +682,13 @@ PLAN
     [ -d "$SWEEPS" ] || mkdir -p "$SWEEPS" || die "cannot write $SWEEPS: no room?"
     check_manifest
     take_host || return 0
+    note_crashes
     remove_old_spools
     # shellcheck disable=SC2086  # names of directories without spaces
     mkdir -p "$SWEEPS/$id/.modules/copies" $dirs || die "cannot write $SWEEPS: no room?"
     [ "$redaction" != no ] || true >"$SWEEPS/$id/unredacted" || die "cannot write $SWEEPS: no room?"
     save_sysctls "$id"
     note_kernel "$id"
-    note_crashes
     if [ "$retry" = yes ]; then
         retry_crashed "$probes"
     else
