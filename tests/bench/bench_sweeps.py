@@ -53,6 +53,7 @@ WEEKS = 8
 MISSING = 0.05
 ALWAYS = ("web000", "web001")
 CADENCES = {"nightly": 7, "6-hourly": 28, "hourly": 168}
+PLANTED = ("disks", "disks", "time")
 FEW = 3
 """Measures of the fleets in which something is planted."""
 LEARN = 24
@@ -117,7 +118,9 @@ class Fleet:
         known = sorted(
             noise_of_the_merger().items(), key=lambda item: (figures.is_count(item[1][0]), item[0])
         )
-        self.known = known[: self.measures]
+        planted = next(item for item in known if item[0] == PLANTED)
+        known.remove(planted)
+        self.known = [known[0], planted, *known[1:]][: self.measures]
         self.columns = {id_: column for id_, (column, _, _) in self.known}
         self.load = 0.0
 
