@@ -14,7 +14,8 @@ from rundirs import Builder, record
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import model
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, read
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.read import read_json
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.write import write_json
 
 HOSTS = ["web1", "web2", "web3", "web4", "web5", "web6"]
@@ -78,7 +79,7 @@ class Nights:
         names = hosts or HOSTS
         made = Builder(self.runs, names, sweep_id=run_id(self.number), manifests=MANIFESTS, name=self.name)
         if self.memory or more:
-            data = read.read_json(made.path, "sweep.json") or {}
+            data = read_json(made.path, "sweep.json") or {}
             write_json(made.path, "sweep.json", {**data, "memory": self.memory, **more})
         made.window()
         for kernel in {KERNEL, *(kernels or {}).values()}:

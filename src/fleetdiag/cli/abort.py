@@ -14,7 +14,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text impo
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import balancers
 from fleetdiag.cli import options
 from fleetdiag.run import inventory, playbook, progress
-from fleetdiag.run.exit_codes import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
+from fleetdiag.run.report import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
 
 PLAYBOOK = "fleetdiag.systemtap.abort"
 SESSIONS = "fleetdiag.systemtap.sweep_abort"

@@ -21,7 +21,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds 
 from fleetdiag import paths
 from fleetdiag.cli import options
 from fleetdiag.run import inventory, playbook, progress
-from fleetdiag.run.exit_codes import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
+from fleetdiag.run.report import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
 
 PLAYBOOK = "fleetdiag.systemtap.builder"
 BUILD = "fleetdiag.systemtap.sweep_build"

@@ -23,8 +23,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import a
 from fleetdiag.cli import options
 from fleetdiag.cli.report import EXIT_CODES, add_fail_on
 from fleetdiag.run import inventory, playbook, progress
-from fleetdiag.run.exit_codes import EXIT_INTERRUPTED, EXIT_OK
-from fleetdiag.run.report import render
+from fleetdiag.run.report import EXIT_INTERRUPTED, EXIT_OK, render
 
 PLAYBOOK = "fleetdiag.systemtap.collect"
 _STOPPING = "stopping; what is not here yet stays on the hosts"

@@ -8,7 +8,7 @@ import argparse
 import shtab
 
 from fleetdiag.cli import options
-from fleetdiag.run.exit_codes import EXIT_OK
+from fleetdiag.run.report import EXIT_OK
 
 
 def add_parser(

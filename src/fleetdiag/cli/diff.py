@@ -16,7 +16,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings impor
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import lifecycle, news
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, read
 from fleetdiag.cli import options
-from fleetdiag.run.exit_codes import EXIT_FOUND, EXIT_OK
+from fleetdiag.run.report import EXIT_FOUND, EXIT_OK
 
 MOVED = 10
 """Measures that are shown, those that moved most."""

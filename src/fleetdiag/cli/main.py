@@ -31,7 +31,7 @@ from fleetdiag.cli import lab as lab_cli
 from fleetdiag.cli import probes as probes_cli
 from fleetdiag.cli.report import EXIT_CODES
 from fleetdiag.run import login, progress, shards, sweep
-from fleetdiag.run.exit_codes import EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
+from fleetdiag.run.report import EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,13 +73,13 @@ def parser() -> argparse.ArgumentParser:
     _add_sweep(commands)
     report.add_parser(commands)
     collect.add_parser(commands)
-    abort.add_parser(commands)
-    builder.add_parser(commands)
     runs.add_parser(commands)
     findings.add_parser(commands)
     diff.add_parser(commands)
     trend.add_parser(commands)
     query.add_parser(commands)
+    abort.add_parser(commands)
+    builder.add_parser(commands)
     probes_cli.add_parser(commands)
     lab_cli.add_parser(commands)
     completion.add_parser(commands, whole)

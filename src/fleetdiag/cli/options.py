@@ -15,7 +15,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import user_catalogs
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import names
 from fleetdiag.run import inventory, login, playbook
-from fleetdiag.run.exit_codes import EXIT_NOT_STARTED, EXIT_OK
+from fleetdiag.run.report import EXIT_NOT_STARTED, EXIT_OK
 
 
 class Parser(argparse.ArgumentParser):
@@ -124,6 +124,49 @@ def add_ansible(parser: argparse.ArgumentParser) -> None:
         _add_ansibles_own(parser)
 
 
+RUN_HELP = (
+    "an id, the beginning of one, a path, 'latest', the NAME of a sweep, or NAME~2 (two before its latest)"
+)
+
+
+def add_run(parser: argparse.ArgumentParser, about: str, nargs: str | None = None, name: str = "run") -> None:
+    """`RUN` and `--runs-dir DIR`. nargs: as argparse has it; one run without."""
+    more = {} if nargs is None else {"nargs": nargs}
+    parser.add_argument(name, metavar="RUN", help=f"{about}: {RUN_HELP}", **more)  # type: ignore[arg-type]
+    add_runs_dir(parser)
+
+
+def add_runs_dir(parser: argparse.ArgumentParser) -> None:
+    """`--runs-dir DIR`."""
+    parser.add_argument(
+        "--runs-dir",
+        default="",
+        metavar="DIR",
+        help=f"where run directories are (default: {names.default_runs_dir()})",
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """`--json`."""
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def print_json(value: object) -> int:
+    """Print one JSON document, ASCII only; returns exit code 0."""
+    print(json.dumps(value, indent=1, allow_nan=False, default=str))
+    return EXIT_OK
+
+
+def runs_dir(args: argparse.Namespace) -> Path:
+    """Return the place of run directories, absolute."""
+    return playbook.absolute(args.runs_dir) if args.runs_dir else names.default_runs_dir()
+
+
+def run_dir(word: str, args: argparse.Namespace) -> Path:
+    """Return the absolute path of the run directory that a RUN names."""
+    return Path(os.path.abspath(references.resolve(word, runs_dir(args))))
+
+
 def add_list_hosts(parser: argparse.ArgumentParser) -> None:
     """`--list-hosts`, for `listed`."""
     parser.add_argument(
@@ -179,46 +222,3 @@ def listed(args: argparse.Namespace, hosts: Sequence[str]) -> bool:
     if args.list_hosts:
         print("\n".join(map(printable, hosts)))
     return bool(args.list_hosts)
-
-
-RUN_HELP = (
-    "an id, the beginning of one, a path, 'latest', the NAME of a sweep, or NAME~2 (two before its latest)"
-)
-
-
-def add_run(parser: argparse.ArgumentParser, about: str, nargs: str | None = None, name: str = "run") -> None:
-    """`RUN` and `--runs-dir DIR`. nargs: as argparse has it; one run without."""
-    more = {} if nargs is None else {"nargs": nargs}
-    parser.add_argument(name, metavar="RUN", help=f"{about}: {RUN_HELP}", **more)  # type: ignore[arg-type]
-    add_runs_dir(parser)
-
-
-def add_runs_dir(parser: argparse.ArgumentParser) -> None:
-    """`--runs-dir DIR`."""
-    parser.add_argument(
-        "--runs-dir",
-        default="",
-        metavar="DIR",
-        help=f"where run directories are (default: {names.default_runs_dir()})",
-    )
-
-
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """`--json`."""
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
-
-
-def print_json(value: object) -> int:
-    """Print one JSON document, ASCII only; returns exit code 0."""
-    print(json.dumps(value, indent=1, allow_nan=False, default=str))
-    return EXIT_OK
-
-
-def runs_dir(args: argparse.Namespace) -> Path:
-    """Return the place of run directories, absolute."""
-    return playbook.absolute(args.runs_dir) if args.runs_dir else names.default_runs_dir()
-
-
-def run_dir(word: str, args: argparse.Namespace) -> Path:
-    """Return the absolute path of the run directory that a RUN names."""
-    return Path(os.path.abspath(references.resolve(word, runs_dir(args))))

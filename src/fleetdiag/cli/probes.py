@@ -19,7 +19,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts
 from fleetdiag.cli import options
 from fleetdiag.probes import check, dev, listing, scaffold
 from fleetdiag.run import login
-from fleetdiag.run.exit_codes import EXIT_NOT_STARTED, EXIT_OK
+from fleetdiag.run.report import EXIT_NOT_STARTED, EXIT_OK
 
 _EXIT_CODES = """exit codes:
   0    no fault

@@ -28,7 +28,6 @@ EXIT_CODES = """exit codes:
 STDOUT = "-"
 
 
-
 # --- what sweep and report share ---
 
 
@@ -42,14 +41,6 @@ def add_fail_on(parser: argparse.ArgumentParser) -> None:
         help="end with exit code 4 if a finding of this severity or worse is in the report: warning or critical"
         " (default: findings do not change the exit code)",
     )
-
-
-
-
-
-
-
-
 
 
 # --- the command ---
@@ -153,9 +144,3 @@ def _folder(directories: Sequence[Path], output: str) -> Path:
 
 
 # --- the terminal ---
-
-
-
-
-
-

@@ -30,8 +30,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.read import open_run
 from fleetdiag.probes import folder_check
 from fleetdiag.run import sweep
-from fleetdiag.run.exit_codes import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
 from fleetdiag.run.login import Login
+from fleetdiag.run.report import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
 
 WIDE = 110
 """Columns from which raw and parsed stand side by side."""

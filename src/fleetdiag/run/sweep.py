@@ -34,10 +34,9 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import default_runs_dir
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import batches
 from fleetdiag.run import inventory, playbook, progress, shards
-from fleetdiag.run.exit_codes import EXIT_INTERRUPTED, EXIT_OK
 from fleetdiag.run.login import Login
 from fleetdiag.run.playbook import DEFAULT_FORKS
-from fleetdiag.run.report import render, render_together
+from fleetdiag.run.report import EXIT_INTERRUPTED, EXIT_OK, render, render_together
 
 PLAYBOOK = "fleetdiag.systemtap.sweep"
 RESTORE = "fleetdiag.systemtap.restore"
@@ -50,11 +49,11 @@ class Request:
     """What was asked on the command line, not yet checked.
 
     inventory: files, directories or lists with a comma; parameters: `probe.name=value`; extra_vars: as
-    ansible-playbook takes them; baseline: earlier sweeps of the same `name` to compare with; slot, trigger, memory:
-    as the role's options have them; forks: hosts worked on at the same time; verbosity: number of v;
-    fail_on: the severity of findings that make the exit code 4; drain, canary, batch: as the role's options have them;
-    retry_crashed: probe hosts also with what they went down with; list_hosts: only name
-    them; look: how progress is shown. sharding: how the hosts are dealt out to several workers.
+    ansible-playbook takes them; baseline: earlier sweeps of the same `name` to compare with; slot, trigger, memory: as
+    the role's options have them; forks: hosts worked on at the same time; verbosity: number of v; fail_on: the severity
+    of findings that make the exit code 4; drain, canary, batch: as the role's options have them; retry_crashed: probe
+    hosts also with what they went down with; list_hosts: only name them; look: how progress is shown. sharding: how the
+    hosts are dealt out to several workers.
     """
 
     inventory: Sequence[str]

@@ -12,6 +12,7 @@ import pytest
 import rundirs
 from rundirs import Builder, record
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import publish
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import model
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import names
@@ -58,6 +59,13 @@ def changed(path: Path, **more: Any) -> None:
     """Put something else into sweep.json."""
     data = json.loads((path / "sweep.json").read_text())
     (path / "sweep.json").write_text(json.dumps({**data, **more}))
+
+
+def reported(path: Path) -> model.Report:
+    """What the end of a sweep does, and `fleetdiag report`."""
+    report = reports.build(path, generated="2026-11-23T08:01:00+00:00")
+    publish.write(path, report)
+    return report
 
 
 def usual(number: int = 0) -> dict[str, int]:

@@ -103,7 +103,7 @@ def _finding(group: Sequence[Signal], more_hosts: Sequence[Signal]) -> Finding:
         chance=signal.chance,
         mark=signal.evidence.marks.get(signal.host, ""),
         rows=tuple(_rows(group)),
-        hosts=(signal.host, *(more.host for more in more_hosts)) if more_hosts else (),
+        hosts=(signal.host, *(other.host for other in more_hosts)) if more_hosts else (),
     )
 
 

@@ -41,8 +41,6 @@ CALL_NODES = 300
 """Functions (each with its callers) of one process name that are compared, those with most time in the fleet."""
 CALL_EXCESS_S = 0.005
 """Seconds that all calls of a function together must lose in a window to be a finding."""
-PAST = 5
-"""Earlier figures of a host without which nothing is said about its past."""
 REQUESTS = 3
 """Requests of a client without which their mean says nothing."""
 FILES = 3

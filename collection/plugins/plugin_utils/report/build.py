@@ -78,18 +78,6 @@ LEAST_ROWS = 10
 """So many rows each host has of each table, however many hosts there are."""
 
 
-
-
-
-
-
-
-
-
-
-
-
-
 def build(
     runs: str | Path | Sequence[str | Path], *, generated: str = "", max_rows: int = MAX_ROWS_PER_HOST
 ) -> Report:
@@ -120,7 +108,9 @@ def build(
     built = together(item for shard in shards for item in built_modules(shard, builder.rows))
     reports = builder.finish(built)
     peer_of = {host: name for shard in shards for host, name in shard.peers().items()}
-    evidence = [replace(report.evidence, apart=_apart(shards, builder.rows, report.name)) for report in reports]
+    evidence = [
+        replace(report.evidence, apart=_apart(shards, builder.rows, report.name)) for report in reports
+    ]
     joined = join(evidence, builder.addresses, builder.windows)
     for pair in joined:
         next(report for report in reports if report.name == pair.probe).tables.append(pair.table)
@@ -157,10 +147,6 @@ def build(
         news=news,
         traffic=balanced,
     )
-
-
-
-
 
 
 def verdict(counts: Mapping[str, int]) -> str:
@@ -231,28 +217,6 @@ def _apart(shards: Sequence[Shard], rows: Mapping[str, coverage.HostCoverage], p
     }
 
 
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 # --- the sessions ---
 
 
@@ -304,9 +268,7 @@ class _Builder:
             report = self._report(name, shard.entries[name])
             with self._note_trouble(shard, host, name):
                 mergers = {
-                    table.name: HostMerger(
-                        table, interval_s(shard.entries[name], shard.probes[name], table)
-                    )
+                    table.name: HostMerger(table, interval_s(shard.entries[name], shard.probes[name], table))
                     for table in shard.probes[name].tables.values()
                 }
                 output = read_session(shard, host, name, record, mergers)
@@ -388,7 +350,9 @@ class _Builder:
             if report is None:
                 continue
             report.tables = [merger.finish() for merger in self._tables[name].values()]
-            report.fleet_calls = calltrees.merge_calltrees((calls.host, calls.trees) for calls in report.calls)
+            report.fleet_calls = calltrees.merge_calltrees(
+                (calls.host, calls.trees) for calls in report.calls
+            )
             report.not_built = [
                 item
                 for item in built
@@ -400,18 +364,6 @@ class _Builder:
         return reports
 
 
-
-
-
-
-
-
-
-
 def _addresses(preflight: Mapping[str, Any] | None) -> list[str]:
     listed = (preflight or {}).get("addresses")
     return [address for address in listed if isinstance(address, str)] if isinstance(listed, list) else []
-
-
-
-

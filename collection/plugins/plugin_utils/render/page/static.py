@@ -44,7 +44,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverag
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import ProbeReport, Report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.traffic import Traffic
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import is_id
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import names
 
 TOP = 10
 """Rows of each table that stand in the page itself."""
@@ -72,7 +72,7 @@ class Sheet:
 class Card:
     """One finding. anchor: where its rows are. symptoms: sentences of the same incident.
 
-    last_normal: address of the last report without it, and its time.
+    last_normal: address of the report of the last sweep without it, and when that was.
     """
 
     number: int
@@ -178,7 +178,7 @@ def _card(number: int, finding: Finding, probes: Mapping[str, tuple[int, ProbeRe
 
 def _last_normal(finding: Finding) -> tuple[str, str] | None:
     """Return where the report of the last normal sweep is, beside this run's directory, and when that was."""
-    if not is_id(finding.last_normal):
+    if not names.is_id(finding.last_normal):
         return None
     return f"../{finding.last_normal}/report.html", phrases.moment(finding.last_normal)
 
