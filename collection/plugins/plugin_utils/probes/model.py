@@ -41,13 +41,17 @@ class Compare:
 
 @dataclass(frozen=True)
 class Check:
-    """A figure that is bad by itself: above or below a threshold, in the measure's shown unit."""
+    """A figure that is bad by itself: above or below a threshold, in the measure's shown unit.
+
+    overload: a host that breaks it has more work than processors.
+    """
 
     measure: str
     severity: Severity
     above: float | None = None
     below: float | None = None
     scope: Scope = "host"
+    overload: bool = False
 
 
 @dataclass(frozen=True)

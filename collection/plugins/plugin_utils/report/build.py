@@ -23,6 +23,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings impor
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.client_server.join import join
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Past
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.overload import Load
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import calltrees, fleet
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.limits import (
@@ -115,12 +116,12 @@ def build(
     joined = join(evidence, builder.addresses, builder.windows)
     for pair in joined:
         next(report for report in reports if report.name == pair.probe).tables.append(pair.table)
-    found = find.find(evidence, peer_of, _past(baselines), joined)
+    found = find.find(evidence, peer_of, _past(baselines), joined, builder.load)
     balanced = [told for shard in shards if (told := traffic.read(shard.balancers)) is not None]
     lowered = "weights on load balancers may still be lowered" if any(t.alarms for t in balanced) else ""
     return Report(
         generated=generated or datetime.now(UTC).isoformat(timespec="seconds"),
-        verdict="; ".join(filter(None, [lowered, found.headline, verdict(counts)])),
+        verdict="; ".join(filter(None, [lowered, found.headline, found.overload, verdict(counts)])),
         counts=counts,
         runs=[run_info(shard) for shard in shards],
         coverage=rows,
@@ -238,6 +239,7 @@ class _Builder:
     def __init__(self, probes: Mapping[str, Probe], room: _Room) -> None:
         self.rows: dict[str, coverage.HostCoverage] = {}
         self.addresses: dict[str, list[str]] = {}
+        self.load: dict[str, Load] = {}
         self.windows: dict[str, tuple[float, float]] = {}
         self._probes = probes
         self._room = room
@@ -248,6 +250,9 @@ class _Builder:
         """Read everything of one host. Hosts must come in the order of their names."""
         record = shard.record(host)
         self.addresses[host] = _addresses(record.preflight)
+        load1, cpus = (untrusted.number(record.preflight or {}, name) for name in ("load1", "cpus"))
+        if load1 is not None and cpus is not None:
+            self.load[host] = Load(load1, int(cpus))
         start, end = (untrusted.number(record.window or {}, name) for name in ("start", "end"))
         if start is not None and end is not None:
             self.windows[host] = (start, end)
