@@ -195,7 +195,8 @@ class Judge:
         if not known or len(known) < len(having):
             return robust.CLUMP
         mean = sum(clump * value for clump, value in known) / sum(value for _, value in known)
-        return min(robust.CLUMP, max(1.0, mean))
+        least = robust.LEAST_CLUMP if len(self.found) >= robust.MANY_HOSTS else 1.0
+        return min(robust.CLUMP, max(least, mean))
 
     @cached_property
     def _cap(self) -> float:
