@@ -64,6 +64,14 @@ def needs_symbols(said: str) -> bool:
     return bool(_WANTED.search(said) or (_POINT.search(said) and _NOTHING.search(said)))
 
 
+def wants_more(said: str) -> bool:
+    """Return whether a script may do with more than the kernel's headers: it failed, or has nothing left that is live.
+
+    Points that are optional vanish without a word where headers do not do.
+    """
+    return needs_symbols(said) or "no live probe point" in said
+
+
 def beyond_btf(said: str) -> str:
     """Return in one sentence what a script asks that a kernel does not tell of itself, or "" for another fault.
 
