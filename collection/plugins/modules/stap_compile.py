@@ -209,6 +209,7 @@ EMPTY_TALK = re.compile(
 # A probe point in SystemTap's C source: what it was resolved to, and file:line:column.
 POINT = re.compile(r'STAP_PROBE_INIT\(\d+, &\w+, "((?:[^"\\]|\\.)*)", "(?:[^"\\]|\\.)*", "((?:[^"\\]|\\.)*)"')
 FUNCTION = re.compile(r'(?:kernel|module\(\\"[^"\\]*\\"\))\.function\(\\"([\w.]+)(?:@|\\")')
+MAX_MORE_MODULES = 6
 MAX_FUNCTIONS = 100  # that are named; a pattern may match thousands
 # How a module asks stapio to run a command, or anything else that is not the runtime's own business; and what can do
 # without it: see the functions of SystemTap's tapset that need guru mode.
@@ -492,9 +493,13 @@ def run_stap(module, stap, source, name, home, work):
             os.remove(narrowed)
             tracepoints.forget_empty(cache)
             code, said = run_once(module, stap, source, name, home, work)
-        lacking = kernel_files.lacking_modules(said) if code and module.params["kernel_info"] else []
-        if lacking:  # the tapset names them, not the script
-            code, said = run_once(module, stap, source, name, home, work, lacking)
+        more = []  # modules that the tapset names, not the script, and those that these need
+        while code and module.params["kernel_info"] and len(more) < MAX_MORE_MODULES:
+            lacking = [word for word in kernel_files.lacking_modules(said) if word not in more]
+            if not lacking:
+                break
+            more += lacking
+            code, said = run_once(module, stap, source, name, home, work, more)
     finally:
         tracepoints.forget_empty(cache)
     return code, said

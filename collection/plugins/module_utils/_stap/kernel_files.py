@@ -41,7 +41,9 @@ PATTERNS = (
 MODULE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 PLACED = re.compile(r'"(\w{1,200})@([\w./-]{1,200}\.c)"', re.ASCII)
 BY_FILE = re.compile(r'"?([^"\s(]*[*?\[][^"\s(]*@[^"\s)]*)')
-NO_DEBUGINFO = re.compile(r"cannot find module ([\w-]+) debuginfo")
+NO_DEBUGINFO = re.compile(
+    r"cannot find module ([\w-]+) debuginfo|debuginfo scope not found for module '([\w-]+)'"
+)
 NAMED_MODULE = re.compile(r'\bmodule\s*\(\s*"([^"\n]*)"')
 MODULES = "/lib/modules"
 MAX_VMLINUX = 2 << 30
@@ -170,7 +172,7 @@ def refused_pattern(script: str, args: Iterable[str]) -> str:
 
 def lacking_modules(said: str) -> list[str]:
     """Return the modules of which SystemTap says that it has no debuginfo."""
-    return sorted(set(NO_DEBUGINFO.findall(said)) - {"kernel"})
+    return sorted({name for pair in NO_DEBUGINFO.findall(said) for name in pair} - {"kernel", ""})
 
 
 def module_names(script: str, args: list[str]) -> list[str]:
