@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from loopback import PROGRAMS, Fleet, lacking
-from loopsweeps import SWEPT, command, how
-from sweeps import coverage, newest, report_of
+from loopsweeps import command, how
+from sweeps import SWEPT, coverage, newest, report_of
 
 pytestmark = pytest.mark.skipif(bool(lacking()), reason=f"needs root and {', '.join(PROGRAMS)}")
 

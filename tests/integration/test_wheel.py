@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from sweeps import SWEPT
 
-LAB = ("builder", "web1", "web2")
 ROOT = Path(__file__).resolve().parents[2]
 PROBE = "slow_open"
 
