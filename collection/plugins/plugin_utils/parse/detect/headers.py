@@ -44,7 +44,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_
     words,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.timestamps import begins_with_time
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Layout, Row
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Layout, Row
 
 MAX_CANDIDATES = 60
 """Lines of words that are tried as headers: CAPITALS first, and those that hosts print most often."""
@@ -122,6 +122,8 @@ def by_title(samples: Samples, prints: Sequence[Place]) -> dict[str, list[Place]
 def title_above(sample: HostSample, at: int) -> str:
     """Return the title in the nearest line of text above this line; "" if rows or nothing stand there."""
     for line in reversed(sample[max(0, at - 3) : at]):
+        if line.t_ms != sample[at].t_ms:
+            return ""
         if not is_rule(line.text):
             found = words(line.text)
             return "" if any(printed_number(word.text) for word in found[1:]) else title_of(line.text)
@@ -203,7 +205,14 @@ def described(
         return None
     events = are_events(rows, first.table.columns)
     prints = prints_of(first, rows, forgets, each_row=events) if repeated or events else ""
-    return replace(made(events=events, latest=prints == "unclear"), prints=prints)
+    layout = made(events=events, latest=prints == "unclear")
+    if prints == "total":  # an average over all of them is that of the last print
+        layout = replace(layout, table=replace(layout.table, columns=_means_last(layout.table.columns)))
+    return replace(layout, prints=prints)
+
+
+def _means_last(columns: Sequence[Column]) -> tuple[Column, ...]:
+    return tuple(replace(column, merge="last") if column.merge == "mean" else column for column in columns)
 
 
 def rows_of(layout: Layout, samples: Samples) -> list[list[Row]]:

@@ -65,8 +65,12 @@ def _blocks(sample: HostSample, known: Sequence[Layout]) -> list[tuple[str, list
     form = LayoutsForm(known) if known else None
     blocks: list[tuple[str, list[SampleLine]]] = []
     title, inside = "", False
+    t_ms: int | None = None
     for whole in sample:
         line = whole.text
+        if whole.t_ms != t_ms and not inside:
+            title = ""
+        t_ms = whole.t_ms
         if form is not None and form.takes(whole.raw, whole.t_ms):
             title, inside = "", False
         elif list_fields(line) is not None:

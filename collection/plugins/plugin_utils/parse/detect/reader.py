@@ -31,6 +31,7 @@ class LayoutsForm:
         self._current = self._shapes[0]
         self._counts = any(not layout.table.derived for layout in layouts)  # and not only lists events
         self._text = TextForm()
+        self._t_ms: int | None = None
         self._held: tuple[bytes, int | None] | None = (
             None  # it may be the title of what begins with the next line
         )
@@ -44,6 +45,10 @@ class LayoutsForm:
 
     def _read(self, line: bytes, t_ms: int | None) -> list[Row] | None:
         """Return the rows that a line holds; None if it is text."""
+        if t_ms != self._t_ms:
+            self._t_ms = t_ms
+            for candidate in self._shapes:
+                candidate.later()
         seen, raw = cleaned(line), without_colours(line)
         for candidate in self._shapes:
             if candidate.starts(raw if candidate.raw else seen):

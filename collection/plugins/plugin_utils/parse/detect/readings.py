@@ -32,6 +32,13 @@ class Reading:
     exact: bool
 
     @property
+    def is_plain(self) -> bool:
+        """Return True for a name and then numbers, in every line: such columns need not stand below their words."""
+        numbers = [column.content != "text" for column in self.columns]
+        words_ = any(" " in title.replace(" (", "(") for title in (column.title for column in self.columns))
+        return self.fits == 1 and not words_ and sum(numbers) == len(numbers) - 1 and (not numbers[0] or not numbers[-1])
+
+    @property
     def rank(self) -> tuple[float, int, float, int]:
         numbers = sum(1 for column in self.columns if column.content != "text")
         return round(self.fits, 1), numbers, round(self.aligned, 1), len(self.columns)
@@ -48,7 +55,7 @@ def best_reading(header: bytes, below: Sequence[bytes], budget: Budget) -> Readi
     def good(one: Reading | None) -> bool:
         if one is None or one.fits < MIN_SHARE or not one.rank[1]:
             return False
-        return one.aligned >= MIN_SHARE or (capitals and one.exact)
+        return one.aligned >= MIN_SHARE or (capitals and one.exact) or (len(rows) >= 3 and one.is_plain)
 
     sieve = rows[:_SIEVE]
     found: list[Reading] = []

@@ -118,7 +118,11 @@ def _unnamed(samples: Samples, forgets: Forgets) -> list[Layout]:
 
 def _blocks(sample: HostSample, separator: bytes) -> Iterator[tuple[str, list[Fields]]]:
     title, rows = "", list[Fields]()
+    t_ms: int | None = None
     for line in sample:
+        if line.t_ms != t_ms and not rows:
+            title = ""
+        t_ms = line.t_ms
         fields = separated_fields(line.raw, separator)
         if fields is not None and len(fields) <= 5 and all(map(printed_number, fields[1:])):
             rows.append(fields)

@@ -40,7 +40,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 
 _HISTOGRAM = re.compile(rb"\s*value \|-+ count\s*")
 _BUCKET = re.compile(rb"\s*([<>]?)(-?[0-9]{1,19}) \|@*\s*([0-9]{1,19})\s*|\s*~\s*")
-_NAMED_NUMBER = re.compile(rb"\s*([A-Za-z_/][^:=]{0,80}?)(?:\s*=\s*|\s*:\s+)(\S+)\s*")
+_NAMED_NUMBER = re.compile(rb"\s*(\S[^=]{0,120}?)(?:\s*=\s*|\s*:\s+)(\S+)\s*")
 _PAIR = re.compile(rb"([A-Za-z_][A-Za-z0-9_.-]{0,40})=(\"[^\"]*\"|[^\s=\",]*),?")
 _RATE = re.compile(
     rb"\s*\[?(?:[0-9]{1,2}:[0-9]{2}:[0-9]{2}|[0-9]{4}-[0-9]{2}-[0-9]{2}[T \x1f][0-9:]{8}|[0-9]+|[A-Z][a-z]{2}\x1f\S+)"
@@ -103,6 +103,9 @@ class Shape:
 
     def leave(self) -> None:
         """A line that another table took."""
+
+    def later(self) -> None:
+        """Time has passed since the last line: text before that is no title of what comes now."""
 
     def restart(self) -> None:
         """What came until now was before the window."""
@@ -216,6 +219,9 @@ class HeaderShape(Shape):
     def leave(self) -> None:
         self._open, self._title = False, ""
 
+    def later(self) -> None:
+        self._title = ""
+
     def restart(self) -> None:
         super().restart()
         self._form.restart()
@@ -267,6 +273,10 @@ class ListShape(Shape):
 
     def leave(self) -> None:
         self._title, self._inside = "", False
+
+    def later(self) -> None:
+        if not self._inside:
+            self._title = ""
 
     def restart(self) -> None:
         super().restart()
@@ -355,6 +365,9 @@ class HistogramShape(Shape):
 
     def leave(self) -> None:
         self._open = False
+        self._above.clear()
+
+    def later(self) -> None:
         self._above.clear()
 
     def restart(self) -> None:
@@ -467,7 +480,7 @@ def separated_fields(line: bytes, separator: bytes) -> tuple[bytes, ...] | None:
 def list_fields(line: bytes) -> tuple[bytes, ...] | None:
     """Return (name, number, ...) if a line is a text and then at most four numbers that stand apart from it."""
     named = _NAMED_NUMBER.fullmatch(line)
-    if named is not None and printed_number(named[2]):
+    if named is not None and printed_number(named[2]) and not printed_number(named[1].split()[0]):
         return named[1], named[2]
     found = words(line)
     numbers = 0
