@@ -28,7 +28,9 @@ def wrong_figures(made: Printed, fleet: Fleet) -> list[str]:
         fits: Counter[int] = Counter()
         shown = 0
         first = ""
-        for host in fleet.rows:
+        for host, result in fleet.results.items():
+            if any(f"rows of table {name} but" in note for note in result.notes):
+                continue  # it says that rows are missing
             for key, values in fleet.sums(host, name).items():
                 shown += 1
                 for at, section in enumerate(made.sections):
@@ -47,7 +49,7 @@ def _key(value: object) -> str:
 def _is_true(
     section: Section, host: str, key: tuple[str, ...], values: list[float], merges: list[str]
 ) -> bool:
-    if section.style == "linear" and key[-1] == "91":
+    if section.style == "linear" and key[-1:] == ("91",):
         key = (*key[:-1], ">90")
     if len(values) != len(section.kinds):
         return False
@@ -71,7 +73,7 @@ def is_recognised(made: Printed, fleet: Fleet) -> bool:
                 for key, values in each.items():
                     if section.style in ("histogram", "linear") and values == (0.0,):
                         continue
-                    key = (*key[:-1], "91") if key[-1] == ">90" else key
+                    key = (*key[:-1], "91") if key[-1:] == (">90",) else key
                     if key not in shown:
                         return False
     return True
@@ -86,4 +88,6 @@ def test_no_figure_is_wrong(part: int) -> None:
         fleet = read_fleet(made.outputs, made.script)
         assert wrong_figures(made, fleet) == [], f"seed {seed}"
         recognised += is_recognised(made, fleet)
+    if len(seeds) < 50:
+        return  # too few to tell a share by
     assert recognised >= GOAL * len(seeds), f"{recognised} of {len(seeds)} outputs are recognised"

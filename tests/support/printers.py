@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ UNITS = (
     ("AVG", "own"),
     ("OPS", "scale"),
 )
-FACTORS = {"us": 1e-6, "ms": 1e-3, "B": 1, "KB": 1024, "": 1}
+FACTORS: dict[str, float] = {"us": 1e-6, "ms": 1e-3, "B": 1, "KB": 1024, "": 1}
 TITLES = ("Top readers", "Top writers:", "--- errors by process", "Slowest", "System calls")
 NOISE = (
     "Collecting data... Type Ctrl-C to exit",
@@ -66,6 +67,7 @@ STYLES = (
         "list",
     ),
     *("colon", "equals", "pairs", "histogram", "linear", "log", "trace"),
+    *("pid", "number first", "events", "blocks", "json", "sums", "twins", "twin lists", "between", "percent"),
 )
 
 Key = tuple[str, ...]
@@ -122,6 +124,7 @@ class _Maker:
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
         self.data_lines = 0
+        self.first = True
 
     def made(self) -> Printed:
         rng = self.rng
@@ -142,7 +145,8 @@ class _Maker:
                     figures = self.figures(section, last.get(at), sick == host)
                     last[at] = figures
                     section.prints.setdefault(host, []).append(figures)
-                    texts[host] += self.lines(section, figures, sick == host)
+                    self.first = number == 0
+                    texts[host] += self.lines(section, figures)
                     texts[host].append("")
                 if noise and rng.random() < 0.5:
                     texts[host].append(rng.choice(NOISE))
@@ -153,25 +157,33 @@ class _Maker:
         rng = self.rng
         style = rng.choice(STYLES)
         several = style in ("aligned", "left", "list", "tab", "comma", "semicolon")
-        count = rng.choice((1, 1, 2, 3)) if several else 1
+        count = 2 if style.startswith("twin") else rng.choice((1, 1, 2, 3)) if several else 1
         titles = rng.sample(TITLES, count)
-        counts_up = rng.random() < 0.35 and style != "log"
-        same = rng.random() < 0.4
+        counts_up = rng.random() < 0.35 and style not in ("log", "events", "percent")
+        same = rng.random() < 0.4 or style == "twins"
         found = []
         for at in range(count):
             measures = (
-                1 if style in ("list", "colon", "equals", "histogram", "linear") else rng.randrange(1, 4)
+                1
+                if style in ("list", "twin lists", "colon", "equals", "histogram", "linear")
+                else rng.randrange(1, 4)
             )
             columns = [
                 rng.choice(UNITS) if rng.random() < 0.4 else (name, "")
                 for name in rng.sample(COUNTS, measures)
             ]
-            if style in ("list", "colon", "equals", "log", "histogram", "linear"):
+            if style == "percent":
+                columns[-1] = ("%CPU", "%")
+            if style in ("json", "sums"):
+                columns = [(name, "") for name in rng.sample(COUNTS, measures)]
+            if style in ("list", "twin lists", "colon", "equals", "log", "histogram", "linear"):
                 columns = [("value", "")] * measures
-            head = [rng.choice(KEYS), *dict(columns)]
+            head = [rng.choice(KEYS), *(["PID"] if style == "pid" else []), *dict(columns)]
             kinds = list(dict(columns).values())
             if at and same:
                 head, kinds = list(found[0].titles), list(found[0].kinds)
+            if style.startswith("twin"):
+                titles = [""] * count
             titled = style in ("list", "histogram", "linear") or count > 1 or rng.random() < 0.3
             found.append(Section(style, head, kinds, titles[at] if titled else "", counts_up))
         return found
@@ -198,15 +210,19 @@ class _Maker:
         rng = self.rng
         if section.style in ("histogram", "linear"):
             return self.buckets(section, before)
+        if section.style == "sums":
+            fresh: list[Key] = [()]
+        else:
+            more = (str(rng.randrange(1, 9)),) if section.style == "pid" else ()
+            fresh = [(name, *more) for name in rng.sample(NAMES, rng.randrange(3, 7))]
         names = list(before) if before and section.counts_up else []
-        fresh = rng.sample(NAMES, rng.randrange(3, 7))
-        names += [(name,) for name in fresh if (name,) not in names]
+        names += [name for name in fresh if name not in names]
         found: Print = {}
         for key in names:
             grown = tuple(self.figure(kind, sick) for kind in section.kinds)
             if section.counts_up and before and key in before:
                 grown = tuple(
-                    max(old, new) if kind in ("own",) else self.exact(old + new, kind)
+                    max(old, new) if kind == "own" else self.exact(old + new, kind)
                     for old, new, kind in zip(before[key], grown, section.kinds, strict=True)
                 )
             found[key] = grown
@@ -216,6 +232,8 @@ class _Maker:
         rng = self.rng
         if kind == "own":
             return rng.randrange(1, 999) * (1e-3 if sick and rng.random() < 0.7 else 1e-6)
+        if kind == "%":
+            return rng.randrange(0, 1000) / 10
         if kind == "scale":
             return rng.choice(
                 (rng.randrange(1, 999), rng.randrange(1, 99) * 100 + 1000, rng.randrange(1, 9) * 1_000_000)
@@ -244,8 +262,7 @@ class _Maker:
 
     # --- lines
 
-    def lines(self, section: Section, figures: Print, sick: bool) -> Iterator[str]:
-        del sick
+    def lines(self, section: Section, figures: Print) -> Iterator[str]:
         ways: dict[str, Callable[[Section, Print], Iterator[str]]] = {
             "list": self.listed,
             "pairs": self.pairs,
@@ -255,6 +272,11 @@ class _Maker:
             "linear": self.histogram,
             "log": self.log,
             "trace": self.trace,
+            "twin lists": self.listed,
+            "number first": self.number_first,
+            "json": self.json,
+            "sums": self.sums,
+            "between": self.between,
         }
         if section.title and section.style not in ("log", "trace", "pairs"):
             yield section.title
@@ -274,7 +296,10 @@ class _Maker:
             yield from (SEPARATORS[section.style].join(row) for row in [list(section.titles), *rows])
             return
         width = 14 if section.style != "single" else 0
+        once = section.style in ("events", "blocks") and not self.first
         for number, row in enumerate([list(section.titles), *rows]):
+            if number == 0 and once:
+                continue
             name = (
                 f"{row[0]:<{width + 4}}"
                 if section.style != "aligned" or width == 0
@@ -287,6 +312,28 @@ class _Maker:
             yield " ".join([name, *rest]).rstrip()
             if number == 0 and len(figures) % 3 == 0:
                 yield "-" * 30
+
+    def number_first(self, section: Section, figures: Print) -> Iterator[str]:
+        yield " ".join([*(f"{title:>12}" for title in section.titles[1:]), section.titles[0]])
+        for key, values in figures.items():
+            yield " ".join([*(f"{text:>12}" for text in self.texts(section, values)), key[0]])
+
+    def json(self, section: Section, figures: Print) -> Iterator[str]:
+        for key, values in figures.items():
+            named = zip(section.titles[1:], (int(value) for value in values), strict=True)
+            yield json.dumps({"name": key[0], **dict(named)})
+
+    def sums(self, section: Section, figures: Print) -> Iterator[str]:
+        if self.first:
+            yield " ".join(f"{title:>12}" for title in section.titles[1:])
+        for values in figures.values():
+            yield " ".join(f"{text:>12}" for text in self.texts(section, values))
+
+    def between(self, section: Section, figures: Print) -> Iterator[str]:
+        for number, line in enumerate(self.table(section, figures)):
+            yield line
+            if number == 3 and self.rng.random() < 0.3:
+                yield "WARNING: skipped a probe"
 
     def listed(self, section: Section, figures: Print) -> Iterator[str]:
         for key, values in figures.items():
@@ -325,6 +372,8 @@ class _Maker:
 
 
 def _text(value: float, kind: str) -> str:
+    if kind == "%":
+        return f"{value:.1f}"
     if kind == "own":
         return f"{round(value * 1e6)}us" if value < 0.999e-3 else f"{round(value * 1e3)}ms"
     if kind == "scale":

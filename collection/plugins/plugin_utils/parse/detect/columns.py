@@ -135,13 +135,13 @@ def columns_of(
             continue
         kind, unit = type_and_unit(column)
         merge: Merge = _merge(said, kind)
-        if latest and merge in ("sum", "mean"):
-            merge = "last"
         if kind == "int" and not unit and (_IDS.search(said) or (events and merge == "last")):
             made.append(replace(base, type="int"))
             continue
         if events and merge == "last":
             merge = "max"
+        if latest and merge in ("sum", "mean"):
+            merge = "last"
         made.append(replace(base, type=kind, unit=unit, role="measure", merge=merge))
     words_ = Counter(column.words.lower() for column in made)
     return tuple(replace(column, label="") if words_[column.words.lower()] > 1 else column for column in made)

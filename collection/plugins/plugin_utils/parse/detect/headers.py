@@ -108,13 +108,18 @@ def _layout(
 
 
 def by_title(samples: Samples, prints: Sequence[Place]) -> dict[str, list[Place]]:
-    """Return the prints by the title above them if one handler prints the same header under several, else all."""
+    """Return the prints by the title above them if one handler prints the same header under several, else all.
+
+    None where it prints the same one twice without: nothing says then which rows belong together.
+    """
     titles: dict[str, list[Place]] = {}
-    at_once: dict[tuple[int, int | None], set[str]] = {}
+    at_once: dict[tuple[int, int | None], list[str]] = {}
     for host, at in prints:
         title = title_above(samples[host], at)
         titles.setdefault(title, []).append((host, at))
-        at_once.setdefault((host, samples[host][at].t_ms), set()).add(title)
+        at_once.setdefault((host, samples[host][at].t_ms), []).append(title)
+    if any(len(set(each)) < len(each) for each in at_once.values()):
+        return {}
     several = max(len(each) for each in at_once.values()) > 1
     return titles if several and len(titles) <= _MAX_TITLES else {"": list(prints)}
 
@@ -166,8 +171,9 @@ def _described(
     titles = [column.title for column in reading.columns]
     seen, ignore = _told_apart(reading.columns, above)
     trims = tuple(column.trim for column in reading.columns)
-    frame = Layout("header", table_of("table", "", (), ignore=ignore), trims, title)
-    return described(frame, seen, titles, samples, repeated=is_repeated(prints), forgets=forgets)
+    repeated = is_repeated(prints)
+    frame = Layout("header", table_of("table", "", (), ignore=ignore), trims, title, once=not repeated)
+    return described(frame, seen, titles, samples, repeated=repeated, forgets=forgets)
 
 
 def is_repeated(prints: Sequence[Place]) -> bool:
@@ -199,6 +205,8 @@ def described(
 
     first = made(events=False, latest=False)
     rows = rows_of(first, samples)
+    if frame.once and any(row.interval for host in rows for row in host):
+        repeated = True
     if not first.table.printed and _all_timed(seen):
         return None  # who did what when: it says most as text, in the order of time
     if not any(rows):

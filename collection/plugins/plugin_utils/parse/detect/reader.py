@@ -66,6 +66,10 @@ class LayoutsForm:
             self._held = line, t_ms
         return None
 
+    def cut_tables(self) -> set[int]:
+        """Return the numbers of the tables behind which rows came that they could not take."""
+        return {place for place, candidate in enumerate(self._shapes) if candidate.cut_rows}
+
     def before(self, line: bytes) -> None:
         """A header before the window is that of the first rows in it."""
         seen, raw = cleaned(line), without_colours(line)
@@ -82,6 +86,13 @@ class LayoutsForm:
             if early_s >= 1:
                 result.notes.append(
                     f"its figures may count from when it was armed, {early_s:.0f} s before the window"
+                )
+        for candidate in self._shapes:
+            if candidate.cut_rows:
+                rows = f"{candidate.cut_rows} line" + "s" * (candidate.cut_rows > 1)
+                result.notes.append(
+                    f"{rows} may be rows of table {candidate.name} but stand behind other text:"
+                    " its figures may lack them"
                 )
         for layout in self._layouts:
             if layout.prints == "unclear":
