@@ -67,7 +67,9 @@ STYLES = (
         "list",
     ),
     *("colon", "equals", "pairs", "histogram", "linear", "log", "trace"),
-    *("pid", "number first", "events", "blocks", "json", "sums", "twins", "twin lists", "between", "percent"),
+    # Not yet without wrong figures (14 of 2,000 outputs): "events", "blocks" (a header printed once), "twins",
+    # "between" (text between rows).
+    *("pid", "number first", "json", "sums", "twin lists", "percent"),
 )
 
 Key = tuple[str, ...]
@@ -174,7 +176,7 @@ class _Maker:
             ]
             if style == "percent":
                 columns[-1] = ("%CPU", "%")
-            if style in ("json", "sums"):
+            if style in ("json", "sums", "between"):
                 columns = [(name, "") for name in rng.sample(COUNTS, measures)]
             if style in ("list", "twin lists", "colon", "equals", "log", "histogram", "linear"):
                 columns = [("value", "")] * measures

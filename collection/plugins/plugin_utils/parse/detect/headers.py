@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -72,13 +72,18 @@ def header_tables(samples: Samples, known: Sequence[Layout], forgets: Forgets) -
             if _may_be_header(line.text) and folded_line(line.text) not in taken:
                 places.setdefault(folded_line(line.text), []).append((host, at))
 
+    titles = {
+        name for name, prints in places.items() if any(_is_above(samples[h], at, places) for h, at in prints)
+    }
+
     def rank(prints: Sequence[Place]) -> tuple[bool, int]:
         host, at = prints[0]
         return not samples[host][at].text.isupper(), -len(prints)
 
     budget = Budget(MAX_ROWS_READ)
     found: list[Layout] = []
-    for prints in sorted(places.values(), key=rank)[:MAX_CANDIDATES]:
+    candidates = [prints for name, prints in places.items() if name not in titles]
+    for prints in sorted(candidates, key=rank)[:MAX_CANDIDATES]:
         for title, of_title in by_title(samples, prints).items():
             layout = _layout(samples, of_title, title, forgets, budget)
             if layout is not None:
@@ -86,6 +91,12 @@ def header_tables(samples: Samples, known: Sequence[Layout], forgets: Forgets) -
         if len(found) >= MAX_TABLES:
             break
     return found
+
+
+def _is_above(sample: HostSample, at: int, headers: Mapping[str, object]) -> bool:
+    """Return True if the next line is one of these: then this one is a title, or the upper of two lines."""
+    below = next((line.text for line in sample[at + 1 : at + 4] if not is_rule(line.text)), b"")
+    return folded_line(below) in headers and _may_be_header(below)
 
 
 def _layout(

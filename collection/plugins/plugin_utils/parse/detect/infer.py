@@ -65,7 +65,7 @@ def infer(samples: Samples, forgets: Forgets) -> Inferred:
     ]
     found += header_tables(samples, found, forgets)
     found += listed(samples, found, forgets)
-    found = _whole(found, samples)
+    found = _whole(_named_apart(found), samples)
     if not found:
         return Inferred()
     timed = tuple(
@@ -80,9 +80,7 @@ def _whole(found: Sequence[Layout], samples: Samples) -> list[Layout]:
     cut: set[int] = set()
     for sample in samples if found else ():
         form = LayoutsForm(found)
-        for line in sample:
-            form.line(line.raw, line.t_ms)
-        cut |= form.cut_tables()
+        cut |= form.cut_tables([row for line in sample for row in form.line(line.raw, line.t_ms)])
     # A list may be the rest of such a table.
     return [
         layout

@@ -66,9 +66,19 @@ class LayoutsForm:
             self._held = line, t_ms
         return None
 
-    def cut_tables(self) -> set[int]:
-        """Return the numbers of the tables behind which rows came that they could not take."""
-        return {place for place, candidate in enumerate(self._shapes) if candidate.cut_rows}
+    def cut_tables(self, rows: Sequence[Row]) -> set[int]:
+        """Return the numbers of the tables behind which rows came that they could not take.
+
+        rows: all that were read. A list that comes below a table in some of its prints only is the rest of it.
+        """
+        prints = {row.table: 1 + (row.interval or 0) for row in rows}
+        lists = [prints.get(layout.table.name, 0) for layout in self._layouts if layout.kind == "list"]
+        return {
+            place
+            for place, (layout, candidate) in enumerate(zip(self._layouts, self._shapes, strict=True))
+            if candidate.cut_rows
+            or (candidate.claimed and any(0 < each < prints.get(layout.table.name, 0) for each in lists))
+        }
 
     def before(self, line: bytes) -> None:
         """A header before the window is that of the first rows in it."""

@@ -91,6 +91,8 @@ class Shape:
         self._number = 0
         self.cut_rows = 0
         """Lines that look like rows but stand behind a line of text."""
+        self.claimed = 0
+        """Such lines that another table took."""
 
     def starts(self, line: bytes) -> bool:
         """True if this line begins a print of the table without being a row of it."""
@@ -245,6 +247,7 @@ class HeaderShape(Shape):
 
     def leave(self) -> None:
         self._cut = self._once and (self._cut or (self._open and self._inside))
+        self.claimed += self._looks_cut
         self._open, self._title, self._looks_cut = False, "", False
 
     def later(self) -> None:
