@@ -34,7 +34,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.s
     HostSample,
     Samples,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.titles import title_of
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.titles import (
+    is_total_name,
+    title_of,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_numbers import printed_number
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_words import (
     folded,
@@ -168,7 +171,10 @@ def _lines_under(sample: HostSample, at: int) -> list[bytes]:
             continue
         if folded_line(line) == header or (not below and _may_be_header(line)):
             break
-        numbers = any(printed_number(word.text) for word in words(line))
+        found = words(line)
+        if is_total_name(plain(found[0].text)):
+            continue
+        numbers = any(printed_number(word.text) for word in found)
         if below and not numbers and numbered:
             break  # a title
         numbered = numbers
