@@ -64,7 +64,8 @@ unit: venv  ## The tests that need no machines (minutes)
 
 .PHONY: fuzz
 fuzz: venv  ## Damaged run directories and hostile texts for an hour: [FLEETDIAG_FUZZ_SEED=N]
-	@FLEETDIAG_FUZZ_EXAMPLES=$${FLEETDIAG_FUZZ_EXAMPLES:-20000} FLEETDIAG_FUZZ_SEED=$${FLEETDIAG_FUZZ_SEED:-$$(date +%s)} \
+	@FLEETDIAG_FUZZ_OUTPUTS=$${FLEETDIAG_FUZZ_OUTPUTS:-10000} \
+	  FLEETDIAG_FUZZ_EXAMPLES=$${FLEETDIAG_FUZZ_EXAMPLES:-20000} FLEETDIAG_FUZZ_SEED=$${FLEETDIAG_FUZZ_SEED:-$$(date +%s)} \
 	  $(BIN)/python -m pytest -n auto tests/fuzz
 
 .PHONY: lab-test

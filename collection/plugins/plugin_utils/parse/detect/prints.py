@@ -125,7 +125,8 @@ def prints_of(
     hosts: of each its rows, with the number of the print as interval. each_row: each row is a print of its own.
     """
     sums = [place for place, column in enumerate(layout.table.columns) if column.merge == "sum"]
-    if not sums or script == "all":
+    means = any(column.merge == "mean" for column in layout.table.columns)
+    if not (sums or means) or script == "all":
         return ""
     keys = [place for place, column in enumerate(layout.table.columns) if column.is_key]
     if each_row:

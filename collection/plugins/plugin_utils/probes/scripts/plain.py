@@ -44,7 +44,8 @@ _SLUG = 30
 _TOPICS = ("io", "memory", "network", "process")
 
 # A script may cost more than a probe that was made to run on a machine in trouble, and nobody has measured it.
-_LIMITS = {"output_mb": 32, "overload_percent": 30}
+# Its texts are as long as SystemTap itself lets them be: 511 bytes and the end.
+_LIMITS = {"output_mb": 32, "overload_percent": 30, "string_length": 512}
 
 
 def is_script(name: str) -> bool:
