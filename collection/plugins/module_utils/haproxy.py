@@ -411,10 +411,14 @@ def read_record(record):
         ) from error
 
 
+def _is_whole(number):
+    return isinstance(number, int) and not isinstance(number, bool)
+
+
 def _entry(data):
     entry = Entry(**data)
     names, numbers = (entry.socket, entry.backend, entry.server), (entry.before, entry.set)
-    if not all(isinstance(name, str) for name in names) or not all(type(number) is int for number in numbers):
+    if not all(isinstance(name, str) for name in names) or not all(map(_is_whole, numbers)):
         raise ValueError(f"not an entry: {data}")
     return entry
 
@@ -538,4 +542,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    raise SystemExit(main(sys.argv[1:]))

@@ -194,17 +194,3 @@ class FleetMerger:
 
 
 # --- call trees ---
-
-
-
-
-
-
-
-
-
-
-
-
-
-

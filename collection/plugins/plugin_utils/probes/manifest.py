@@ -323,7 +323,8 @@ def _check_parameter(name: str, data: Mapping[str, Any], source: Source) -> None
 
 def _check_default(parameter: Parameter, place: Place, source: Source) -> None:
     kinds: dict[str, type] = {"int": int, "bool": bool, "string": str, "words": str}
-    if type(parameter.default) is not kinds[parameter.type]:
+    is_flag = isinstance(parameter.default, bool)  # which Python takes for a number too
+    if not isinstance(parameter.default, kinds[parameter.type]) or is_flag != (parameter.type == "bool"):
         source.fail(place, f"is not of type {parameter.type}", "make type and default agree")
     if parameter.type == "words" and not parameter.default:
         return  # they have to be given

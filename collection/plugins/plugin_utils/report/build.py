@@ -364,7 +364,3 @@ class _Builder:
 def _addresses(preflight: Mapping[str, Any] | None) -> list[str]:
     listed = (preflight or {}).get("addresses")
     return [address for address in listed if isinstance(address, str)] if isinstance(listed, list) else []
-
-
-
-

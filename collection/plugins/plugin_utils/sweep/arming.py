@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import SMOKE as SMOKE
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import parameters
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import SessionPlan

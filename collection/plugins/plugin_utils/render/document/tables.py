@@ -212,7 +212,7 @@ def _spread_grids(probe: ProbeReport, merged: results.MergedTable, asked: View, 
     keys = [column for column in table.keys if column is not bucket]
     bounds = sorted({bound for spread in by_key for bound in spread.counts})
     bucket = replace(bucket, role="measure")  # its values are amounts here, not names
-    measure = next(column for column in table.measures if column.name == asked.measure)
+    (measure,) = (column for column in table.measures if column.name == asked.measure)
 
     def row(spread: sparkline.Spread) -> list[Cell]:
         reached = (spread.reached(0.5), spread.reached(0.99), spread.largest)

@@ -172,21 +172,3 @@ def failures(probe: ProbeReport) -> list[Lines]:
 
 
 # --- call trees and texts ---
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
