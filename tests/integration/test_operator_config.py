@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from loopback import PROGRAMS, Fleet, lacking
-from loopsweeps import SWEPT, command, how, verbs
-from sweeps import coverage, newest, report_of
+from loopsweeps import command, how, verbs
+from sweeps import SWEPT, coverage, newest, report_of
 
 pytestmark = pytest.mark.skipif(bool(lacking()), reason=f"needs root and {', '.join(PROGRAMS)}")
 
@@ -58,7 +58,9 @@ def test_a_dry_run_only_asks(hosts: Fleet, tmp_path: Path) -> None:
     done = swept(hosts, tmp_path, "--dry-run")
     assert done.returncode == 0, done.stderr
     said = done.stdout.splitlines()
-    assert [line.partition(",")[0] for line in said[:3]] == [f"{name}  would be probed" for name in hosts.names]
+    assert [line.partition(",")[0] for line in said[:3]] == [
+        f"{name}  would be probed" for name in hosts.names
+    ]
     assert any("compiled by" in line for line in said)
     for number in range(1, len(hosts.names) + 1):
         assert not {"arm", "go", "collect"} & set(verbs(hosts, number))

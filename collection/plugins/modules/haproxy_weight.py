@@ -311,13 +311,13 @@ def set_timer(record, ttl):
         )
         return
     # No systemd (a container): a process of its own session, which finds the record gone if it was given back.
-    subprocess.Popen(
+    os.chdir("/")
+    os.posix_spawn(
+        sys.executable,
         [sys.executable, program, str(ttl), record],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        cwd="/",
+        os.environ,
+        file_actions=[(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)],
+        setsid=True,
     )
 
 

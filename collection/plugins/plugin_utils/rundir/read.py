@@ -78,8 +78,8 @@ class Run:
     def open_output(self, host: str, probe: str, limit: int) -> Iterator[Output | None]:
         """The uncompressed output of a session as a bounded stream, or None when there is none."""
         folders = ["hosts", host_dir(host)]
+        # pylint: disable-next=contextmanager-generator-missing-cleanup # its caller closes it
         with read_only(self.path, folders, host_file_name(probe, "out.gz"), self.notes) as handle:
-            # pylint: disable=contextmanager-generator-missing-cleanup # what it opens closes itself
             yield None if handle is None else Output(handle, limit)
 
 

@@ -82,6 +82,7 @@ def locked(run_path: Path) -> Iterator[None]:
 def filled(run_path: Path, name: str) -> Iterator[Path]:
     """A path of a new, empty file to fill; without an exception it becomes `name`, whole, in the end."""
     folder, file_name = run_file(name)
+    # pylint: disable-next=contextmanager-generator-missing-cleanup # its caller closes it
     with (
         open_folder(run_path, folder, make=True) as fd,
         _temporary(fd, run_path / name, file_name) as (new, temporary),
