@@ -158,7 +158,7 @@ def write_weight(path, backend, server, weight):
                 f"{path}: {backend}/{server}: {answer}; use a dynamic algorithm such as roundrobin"
             )
         raise HaproxyError(f"{path}: {backend}/{server}: {answer}; nothing was changed")
-    now, _ = read_weight(path, backend, server)
+    now, _unused = read_weight(path, backend, server)
     if now != weight:
         raise HaproxyError(f"{path}: {backend}/{server}: the weight is {now} after it was set to {weight}")
 
@@ -385,7 +385,7 @@ def give_back(entries):
     given = Given()
     for entry in entries:
         try:
-            now, _ = read_weight(entry.socket, entry.backend, entry.server)
+            now, _unused = read_weight(entry.socket, entry.backend, entry.server)
             if now != entry.set:
                 given.left[entry.label] = f"its weight is {now}, not the {entry.set} we had set"
                 continue

@@ -262,7 +262,7 @@ def _events(data: Mapping[str, Any], what: str) -> Events:
 
 
 def _other_side(data: Mapping[str, Any]) -> OtherSide:
-    probe, _, table = data["table"].partition(".")
+    probe, _unused, table = data["table"].partition(".")
     pairs = {name: (data[name]["here"], data[name]["there"]) for name in ("host", "key", "count")}
     parts = tuple(Part(**part) for part in data["parts"])
     return OtherSide(probe, table, parts=parts, worth=data["worth"], names=data.get("names", ""), **pairs)
@@ -331,7 +331,7 @@ def _check_default(parameter: Parameter, place: Place, source: Source) -> None:
     try:
         parameters.coerce(parameter, parameter.default, "default")
     except FleetdiagError as error:
-        what, _, advice = str(error).removeprefix("default: ").rpartition("; ")
+        what, _unused, advice = str(error).removeprefix("default: ").rpartition("; ")
         source.fail(place, what, advice)
 
 

@@ -103,30 +103,6 @@ def read(data: Mapping[str, Any] | None) -> Traffic | None:
     )
 
 
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 class _Story:
     """The moments of one sweep."""
 
@@ -150,7 +126,7 @@ class _Story:
 
     def _batches(self) -> list[int]:
         """Those in which weights were lowered."""
-        return sorted({batch for batch, _, _, _ in self._lowered})
+        return sorted({batch for batch, _unused, _unused2, _unused3 in self._lowered})
 
     def _lowered_weights(self) -> dict[tuple[int, str, str, str], tuple[float | None, float | None]]:
         """{(batch, balancer, label, server): (before, set)}"""
@@ -168,7 +144,7 @@ class _Story:
         return found
 
     def _batch_of(self, server: str) -> int | None:
-        return next((batch for batch, _, _, name in self._lowered if name == server), None)
+        return next((batch for batch, _unused, _unused2, name in self._lowered if name == server), None)
 
     # --- counts ---
 
@@ -192,7 +168,10 @@ class _Story:
     def served(self) -> Iterator[Served]:
         """Every server of the backends in which a weight was lowered."""
         before = self._counts("before") or self._counts("start") or {}
-        backends = {label.rpartition("/")[0].rpartition(": ")[2] for _, _, label, _ in self._lowered}
+        backends = {
+            label.rpartition("/")[0].rpartition(": ")[2]
+            for _unused, _unused2, label, _unused3 in self._lowered
+        }
         known = sorted({(place[2], server) for place, server in before if server and place[2] in backends})
         for backend, server in known:
             shares = [self._share(backend, server, spans) for spans in self._spans(server)]
@@ -242,7 +221,7 @@ class _Story:
         if batch is None:
             return None, None
         label = f"{place[1]}: {place[2]}/{server}"
-        _, lowered = self._lowered.get((batch, place[0], label, server), (None, None))
+        _unused, lowered = self._lowered.get((batch, place[0], label, server), (None, None))
         for moment in self._at("restored", batch):
             weights = mapping(mapping(mapping(moment, "balancers"), place[0]), "weights")
             if label in weights:
@@ -291,7 +270,7 @@ class _Story:
     def alarms(self) -> Iterator[str]:
         """Weights that are still lowered, or of which nobody knows that they were given back."""
         owing = self._owing()
-        for (_, balancer), listed in owing.items():
+        for (_unused, balancer), listed in owing.items():
             yield from (self._still_lowered(balancer, one) for one in listed)
         for batch in self._batches():
             for balancer, said in self._lowered_in(batch):
@@ -301,7 +280,9 @@ class _Story:
                 if (batch, balancer) in owing or any(map(gave_back, answers)):
                     continue
                 trouble = next((text(answer, "trouble") for answer in answers), "")
-                servers = sorted({name for b, lb, _, name in self._lowered if (b, lb) == (batch, balancer)})
+                servers = sorted(
+                    {name for b, lb, _unused2, name in self._lowered if (b, lb) == (batch, balancer)}
+                )
                 why = f" ({trouble})" if trouble else ""
                 until = number(said, "until")
                 timer = f"; the balancer's own timer does at {_clock(until)}" if until else ""
@@ -327,7 +308,9 @@ class _Story:
 
     def _still_lowered(self, balancer: str, one: Owed) -> str:
         before = (
-            b for (_, lb, label, _), (b, _) in self._lowered.items() if (lb, label) == (balancer, one.label)
+            b
+            for (_unused, lb, label, _unused2), (b, _unused3) in self._lowered.items()
+            if (lb, label) == (balancer, one.label)
         )
         weight = next(before, None) if one.weight is None else one.weight
         return (
@@ -338,7 +321,7 @@ class _Story:
 
     def left_lowered(self) -> list[int]:
         """The batches of which nobody has asked the weights back."""
-        owing = {batch for batch, _ in self._owing()}
+        owing = {batch for batch, _unused in self._owing()}
         return [batch for batch in sorted({*self._batches(), *owing}) if not any(self._at("restored", batch))]
 
     def _lowered_in(self, batch: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -387,9 +370,9 @@ class _Story:
             yield f"{balancer} did not say what it counts ({when}): {why.removeprefix(f'{balancer}: ')}"
 
     def _unknown(self) -> list[str]:
-        lowered = {name for _, _, _, name in self._lowered}
+        lowered = {name for _unused, _unused2, _unused3, name in self._lowered}
         asked = list(self._at("lowered"))
-        known = {name for counts in map(_counts, self._moments) for _, name in counts}
+        known = {name for counts in map(_counts, self._moments) for _unused4, name in counts}
         named = {
             host
             for moment in asked
@@ -449,7 +432,7 @@ def _sum(values: Iterable[int | None]) -> int | None:
 
 def _got(item: Served, named: bool) -> str:
     where = f" of {item.backend}" if named else ""
-    before, during, _ = item.shares
+    before, during, _unused = item.shares
     if item.sessions[1] is None:
         return f"got less{where}, but was not probed to the end"
     if during is None:
@@ -471,7 +454,6 @@ def _clock(epoch_s: float) -> str:
         return f"{datetime.fromtimestamp(epoch_s, UTC):%H:%M:%S} UTC"
     except (ValueError, OverflowError, OSError):
         return f"{epoch_s:g}"
-
 
 
 def left_lowered(data: Mapping[str, Any] | None) -> list[int]:

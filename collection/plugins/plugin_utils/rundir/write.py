@@ -140,15 +140,9 @@ def _write_host_file(run_path: Path, host: str, name: str, data: bytes) -> None:
         _replace(fd, run_path / "hosts" / directory / name, name, data)
 
 
-
-
-
-
-
-
 def _replace(folder: int, path: Path, name: str, data: bytes) -> None:
     """Put `data` under `name` in the open directory, whole or not at all."""
-    with _temporary(folder, path, name) as (fd, _):
+    with _temporary(folder, path, name) as (fd, _unused):
         try:
             _write_all(fd, data)
             os.fsync(fd)

@@ -41,7 +41,7 @@ def _json_table(name: str, records: Sequence[Mapping[str, Any]]) -> Layout:
     alike = [record for record, form in zip(records, forms, strict=True) if form == usual]
     seen = [
         PrintedColumn(key.strip("_"), [json.dumps(record[key]).encode() for record in alike])
-        for key, _ in usual
+        for key, _unused in usual
     ]
 
     def made(*, events: bool) -> tuple[Column, ...]:

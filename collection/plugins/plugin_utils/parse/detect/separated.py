@@ -95,9 +95,9 @@ def _unnamed(samples: Samples, forgets: Forgets) -> list[Layout]:
         hosts = [list(_blocks(sample, separator.encode())) for sample in samples]
         again = max(map(len, hosts)) > 1 and forgets != "none"
         blocks = [block for host in hosts for block in host if len(block[1]) >= _MIN_LINES]
-        if not blocks or len({title for title, _ in blocks}) > 1:
+        if not blocks or len({title for title, _unused in blocks}) > 1:
             continue
-        rows = [row for _, lines in blocks for row in lines]
+        rows = [row for _unused2, lines in blocks for row in lines]
         if len({len(row) for row in rows}) > 1:
             continue
         titles = [
