@@ -221,7 +221,8 @@ def _histories(evidence: Sequence[Evidence], past: Past) -> Iterator[_History]:
 
 def _changed(item: _History, tests: int) -> Signal | None:
     column, probe, now = item.column, item.probe, item.now
-    assert column.compare is not None
+    if column.compare is None:
+        raise AssertionError
     found = {_NOW: now, **{earlier.sweep: _figure(earlier) for earlier in item.known}}
     seconds = {_NOW: probe.sampled_s.get(item.host), **{then.sweep: then.seconds for then in item.known}}
     judge = Judge(column, column.compare, found, seconds)

@@ -73,7 +73,7 @@ def _worth_a_look(uncertain: Sequence[Signal], certain: Sequence[Signal]) -> lis
     told = dedupe.gather([signal for signal in uncertain if signal.cause not in known])
     return [
         replace(finding, sentence=f"{finding.sentence}. {sentences.by_chance(finding.chance or 0.0)}")
-        for finding, _ in told[: limits.LOOKS]
+        for finding, _unused in told[: limits.LOOKS]
     ]
 
 

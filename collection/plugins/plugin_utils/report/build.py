@@ -74,18 +74,6 @@ LEAST_ROWS = 10
 """So many rows each host has of each table, however many hosts there are."""
 
 
-
-
-
-
-
-
-
-
-
-
-
-
 def build(
     runs: str | Path | Sequence[str | Path], *, generated: str = "", max_rows: int = MAX_ROWS_PER_HOST
 ) -> Report:
@@ -111,7 +99,9 @@ def build(
     built = together(item for shard in shards for item in built_modules(shard, builder.rows))
     reports = builder.finish(built)
     peer_of = {host: name for shard in shards for host, name in shard.peers().items()}
-    evidence = [replace(report.evidence, apart=_apart(shards, builder.rows, report.name)) for report in reports]
+    evidence = [
+        replace(report.evidence, apart=_apart(shards, builder.rows, report.name)) for report in reports
+    ]
     baselines = [shard.baseline() for shard in shards]
     joined = join(evidence, builder.addresses, builder.windows)
     for pair in joined:
@@ -142,10 +132,6 @@ def build(
         traffic=balanced,
         baselines={run_id(shard.run): taken for shard, taken in zip(shards, baselines, strict=True)},
     )
-
-
-
-
 
 
 def verdict(counts: Mapping[str, int]) -> str:
@@ -183,28 +169,6 @@ def _apart(shards: Sequence[Shard], rows: Mapping[str, coverage.HostCoverage], p
         for host in shard.run.hosts
         if kernel_types.made_of_btf(shard.builds.get(rows[host].kernel) or {}, probe)
     }
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 
 
 # --- the sessions ---
@@ -262,9 +226,7 @@ class _Builder:
             report = self._report(name, shard.entries[name])
             with self._note_trouble(shard, host, name):
                 mergers = {
-                    table.name: HostMerger(
-                        table, interval_s(shard.entries[name], shard.probes[name], table)
-                    )
+                    table.name: HostMerger(table, interval_s(shard.entries[name], shard.probes[name], table))
                     for table in shard.probes[name].tables.values()
                 }
                 output = read_session(shard, host, name, record, mergers)
@@ -326,7 +288,7 @@ class _Builder:
             cut = [calltrees.cut_tree(tree, HOST_CALL_NODES) for tree in output.result.calltrees]
             lines = first_lines(shard, host, report.name)
             report.calls.append(
-                HostCalls(host, [tree for tree, _ in cut], sum(more for _, more in cut), lines)
+                HostCalls(host, [tree for tree, _unused in cut], sum(more for _unused2, more in cut), lines)
             )
         else:
             report.heads[host] = list(output.head)
@@ -346,7 +308,9 @@ class _Builder:
             if report is None:
                 continue
             report.tables = [merger.finish() for merger in self._tables[name].values()]
-            report.fleet_calls = calltrees.merge_calltrees((calls.host, calls.trees) for calls in report.calls)
+            report.fleet_calls = calltrees.merge_calltrees(
+                (calls.host, calls.trees) for calls in report.calls
+            )
             report.not_built = [
                 item
                 for item in built
@@ -358,18 +322,6 @@ class _Builder:
         return reports
 
 
-
-
-
-
-
-
-
-
 def _addresses(preflight: Mapping[str, Any] | None) -> list[str]:
     listed = (preflight or {}).get("addresses")
     return [address for address in listed if isinstance(address, str)] if isinstance(listed, list) else []
-
-
-
-

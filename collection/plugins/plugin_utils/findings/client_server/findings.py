@@ -84,7 +84,7 @@ def _slow(pair: Joined, probe: Evidence, server: str, cause: int, rows: Sequence
         server,
         frozenset(clients),
         (pair.probe, pair.side.probe),
-        frozenset(str(path) for path, _ in _slowest(pair.side, probe, clients)[1]),
+        frozenset(str(path) for path, _unused in _slowest(pair.side, probe, clients)[1]),
         below=cause == len(pair.side.parts) - 1,
     )
 
@@ -142,7 +142,9 @@ def _files(side: OtherSide, probe: Evidence, clients: Sequence[str]) -> list[str
     column, slowest = _slowest(side, probe, clients)
     if column is None or not slowest:
         return []
-    return [f"{column.words[:1].upper()}{column.words[1:]} there: {', '.join(words for _, words in slowest)}"]
+    return [
+        f"{column.words[:1].upper()}{column.words[1:]} there: {', '.join(words for _unused, words in slowest)}"
+    ]
 
 
 def _slowest(

@@ -164,7 +164,7 @@ def _lines_under(sample: HostSample, at: int) -> list[bytes]:
     header = folded_line(sample[at].text)
     below: list[bytes] = []
     numbered = False
-    for line, _, _ in sample[at + 1 : at + 1 + _MAX_ROWS]:
+    for line, _unused, _unused2 in sample[at + 1 : at + 1 + _MAX_ROWS]:
         if is_rule(line):
             if below:
                 break
@@ -195,7 +195,7 @@ def _described(
 
 def is_repeated(prints: Sequence[Place]) -> bool:
     """Return True if a host printed more than one of these."""
-    return max(Counter(host for host, _ in prints).values()) > 1
+    return max(Counter(host for host, _unused in prints).values()) > 1
 
 
 def described(

@@ -50,7 +50,7 @@ def _json_table(name: str, found: Sequence[tuple[int, Record]], forgets: Forgets
     alike = [record for record, form in zip(records, forms, strict=True) if form == usual]
     seen = [
         PrintedColumn(key.strip("_"), [json.dumps(record[key]).encode() for record in alike])
-        for key, _ in usual
+        for key, _unused in usual
     ]
 
     def made(*, events: bool, latest: bool) -> tuple[Column, ...]:

@@ -97,12 +97,12 @@ def _unnamed(samples: Samples, forgets: Forgets) -> list[Layout]:
     for separator in _SEPARATORS:
         hosts = [list(_blocks(sample, separator.encode())) for sample in samples]
         again = max(map(len, hosts)) > 1 and forgets != "none"
-        if any(len({(title, t_ms) for title, t_ms, _ in host}) < len(host) for host in hosts):
+        if any(len({(title, t_ms) for title, t_ms, _unused in host}) < len(host) for host in hosts):
             continue  # nothing says which lines of one print belong together
-        blocks = [(title, rows) for host in hosts for title, _, rows in host if len(rows) >= _MIN_LINES]
-        if not blocks or len({title for title, _ in blocks}) > 1:
+        blocks = [(title, rows) for host in hosts for title, _unused, rows in host if len(rows) >= _MIN_LINES]
+        if not blocks or len({title for title, _unused in blocks}) > 1:
             continue
-        rows = [row for _, lines in blocks for row in lines]
+        rows = [row for _unused2, lines in blocks for row in lines]
         if len({len(row) for row in rows}) > 1:
             continue
         titles = [

@@ -451,11 +451,11 @@ class PairsShape(Shape):
 
     def rows(self, line: bytes, t_ms: int | None) -> list[Row] | None:
         found = pairs(line)
-        if found is None or [plain(name) for name, _ in found] != self._names:
+        if found is None or [plain(name) for name, _unused in found] != self._names:
             return None
         again = not self._inside or (t_ms is not None and t_ms != self._time)
         try:
-            values = tuple(read(field) for read, (_, field) in zip(self._cells, found, strict=True))
+            values = tuple(read(field) for read, (_unused2, field) in zip(self._cells, found, strict=True))
             row = self._row(values, t_ms, self._interval + again)
         except LineError:
             return None

@@ -167,7 +167,7 @@ def _probe(title: str, path: Path, data: dict[str, Any], meta: Mapping[str, str]
         "limits": _LIMITS,
     }
     data["parameters"] = _parameters(script, check_arguments(path.name, meta), meta)
-    if any(True for body in script.bodies for _ in calls(body, "exit")):
+    if any(True for body in script.bodies for _unused in calls(body, "exit")):
         data["exits"] = True
     if debuginfo:
         data["requires"] = {"debuginfo": True}
