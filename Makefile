@@ -20,7 +20,7 @@ export PATH := $(BIN):$(PATH)
 
 # Groups of integration tests that run side by side. 3 take 10 GB of memory; with 1 a machine of 8 GB does.
 WORKERS ?= 3
-INTEGRATION = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations=40
+INTEGRATION = $(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder --durations=40
 # The tests have a lab and a memory of hosts that are this checkout's own.
 lab-test test test-all: export XDG_STATE_HOME := $(ROOT)/build/state
 
@@ -64,7 +64,8 @@ unit: venv  ## The tests that need no machines (minutes)
 
 .PHONY: fuzz
 fuzz: venv  ## Damaged run directories and hostile texts for an hour: [FLEETDIAG_FUZZ_SEED=N]
-	@FLEETDIAG_FUZZ_EXAMPLES=$${FLEETDIAG_FUZZ_EXAMPLES:-20000} FLEETDIAG_FUZZ_SEED=$${FLEETDIAG_FUZZ_SEED:-$$(date +%s)} \
+	@FLEETDIAG_FUZZ_OUTPUTS=$${FLEETDIAG_FUZZ_OUTPUTS:-10000} \
+	  FLEETDIAG_FUZZ_EXAMPLES=$${FLEETDIAG_FUZZ_EXAMPLES:-20000} FLEETDIAG_FUZZ_SEED=$${FLEETDIAG_FUZZ_SEED:-$$(date +%s)} \
 	  $(BIN)/python -m pytest -n auto tests/fuzz
 
 .PHONY: lab-test

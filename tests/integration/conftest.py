@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fixtures of the integration tests, and which of these tests may run side by side.
 
-Tests of one group run one after the other in one process; `pytest -n 3 --dist loadgroup` runs groups side by side.
+Tests of one group run one after the other in one process; `pytest -n 3 --no-loadscope-reorder` runs groups side by side.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import groups
 import pytest
 from loopback import PROGRAMS, Fleet, fleet, lacking
 from loopsweeps import HOSTS, PROBES, sweep
@@ -20,32 +21,16 @@ from sweeps import MANIFEST, SCRIPTS
 
 from fleetdiag.lab import boot, model
 
-FULL, LOOPBACK = "lab", "loopback"
-#: Groups that last longest; they begin first, in this order.
-LONGEST = (FULL, "builder+web1+web2", "builder+web2", LOOPBACK, "builder")
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> groups.Scheduling:
+    """Let groups of files run side by side."""
+    return groups.Scheduling(config, log)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of one file, one lab or one fleet into one group, and the longest groups first."""
-    files = defaultdict(list)
-    for item in items:
-        files[item.path].append(item)
-    for path, tests in files.items():
-        fixtures = {name for test in tests for name in getattr(test, "fixturenames", ())}
-        group = path.stem
-        if "lab" in fixtures:
-            group = "+".join(getattr(getattr(tests[0], "module", None), "LAB", [FULL]))
-        elif "hosts" in fixtures:
-            group = LOOPBACK
-        for test in tests:
-            test.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: _turn(item.get_closest_marker("xdist_group")))
-
-
-def _turn(mark: pytest.Mark | None) -> int:
-    group = mark.args[0] if mark else ""
-    return LONGEST.index(group) if group in LONGEST else len(LONGEST)
+    """Begin with the group that lasts longest."""
+    items.sort(key=lambda item: groups.turn(item.path))
 
 
 @pytest.fixture(scope="session")
@@ -63,12 +48,12 @@ def _lab_as_found() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def lab(request: pytest.FixtureRequest, _lab_as_found: None) -> model.Lab:
-    """Return the lab with the machines that the module names in LAB; those that run are kept.
+    """Return the lab with the machines that this file needs; those that run are kept.
 
-    Without LAB: builder, web1, web2 (6.12), web3 (7.x), old1 (Debian 12, cannot be probed) and ghost (answers nobody).
+    All of them: builder, web1, web2 (6.12), web3 (7.x), old1 (Debian 12, cannot be probed) and ghost (answers nobody).
     """
-    names = getattr(request.module, "LAB", None)
-    return boot.up(names, with_old=not names, with_ghost=not names)
+    names = groups.machines(request.path)
+    return boot.up(names or None, with_old=not names, with_ghost=not names)
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import r
 from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
-LAB = ("builder",)
 
 PLAY = """\
 - hosts: target1

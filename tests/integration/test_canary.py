@@ -12,7 +12,6 @@ from sweeps import SWEPT, assert_on_time_or_said, coverage, left_behind, newest,
 from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
-LAB = ("builder", "web1", "web2")
 
 HOSTS = ("web1", "web2")
 

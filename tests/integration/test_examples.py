@@ -17,7 +17,6 @@ from sweeps import coverage, left_behind, newest, report_of, sweep
 from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
-LAB = ("builder", "web1", "web2")
 
 HOST = "web1"
 UNIT = "fleetdiag-test-examples"
@@ -32,9 +31,10 @@ PROGRAMS = "example:lwtools/execsnoop-nd"
 SIZES = "example:lwtools/bitesize-nd"
 SIGNALS = "example:process/sigmon"
 TIMES = "example:process/schedtimes"
-DEBUGINFO = "example:io/slowvfs"
+FUNCTIONS = "example:io/slowvfs"  # wants more than headers have
+DEBUGINFO = "example:memory/hugepage_split"  # and this more than the kernel tells of itself
 COUNTS = "example:general/eventcount"
-EXAMPLES = (CALLS, PACKETS, PROGRAMS, SIZES, COUNTS, TIMES, DEBUGINFO)
+EXAMPLES = (CALLS, PACKETS, PROGRAMS, SIZES, COUNTS, TIMES, FUNCTIONS, DEBUGINFO)
 
 # As an administrator has them.
 OPENS = """\
@@ -108,11 +108,17 @@ def test_what_cannot_run_costs_the_others_nothing(swept: Swept, own: dict[str, s
 
 
 def test_each_fault_says_what_is_wrong(swept: Swept, own: dict[str, str]) -> None:
-    assert swept.session(DEBUGINFO)["error"].startswith("needs debuginfo: ")
-    assert "sweep_examples_debuginfo=true" in swept.session(DEBUGINFO)["error"]
+    assert "no function of that name" in swept.session(DEBUGINFO)["error"]
     assert "no live probe point" in swept.session(own["idle"])["error"]
     assert "nothing_of_the_kind" in swept.session(own["wrong"])["error"]
-    assert "needs debuginfo" in (swept.run / "report.txt").read_text()
+    assert "no function of that name" in (swept.run / "report.txt").read_text()
+
+
+def test_a_script_that_wants_more_than_headers_says_what_it_leaves_out(swept: Swept) -> None:
+    name = swept.probes[FUNCTIONS]["name"]
+    (note,) = [note for note in swept.report["notes"] if note.startswith(f"{name} on kernel ")]
+    assert "was built with what the kernel tells of itself (BTF)" in note
+    assert "vfs_open" in note
 
 
 def test_tables_become_tables(swept: Swept, own: dict[str, str]) -> None:

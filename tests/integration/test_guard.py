@@ -21,7 +21,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl 
 from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
-LAB = ("builder", "web2")
 
 HOST = "web2"
 SWEEP = "20261123_071502_1f3a"

@@ -44,7 +44,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import 
 from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
-LAB = ("builder", "web1", "web2")
 
 HOST = "web1"
 PLACE = "/srv/hostile"

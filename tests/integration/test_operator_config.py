@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from loopback import PROGRAMS, Fleet, lacking
-from loopsweeps import SWEPT, command, how
-from sweeps import coverage, newest, report_of
+from loopsweeps import command, how, verbs
+from sweeps import SWEPT, coverage, newest, report_of
 
 pytestmark = pytest.mark.skipif(bool(lacking()), reason=f"needs root and {', '.join(PROGRAMS)}")
 
@@ -51,3 +51,17 @@ def test_no_setting_of_the_operators_ends_a_sweep(hosts: Fleet, tmp_path: Path) 
     assert done.returncode == 3
     assert "matches no host" not in done.stderr
     assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_a_dry_run_only_asks(hosts: Fleet, tmp_path: Path) -> None:
+    hosts.forget_commands()
+    done = swept(hosts, tmp_path, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
+    assert [line.partition(",")[0] for line in said[:3]] == [
+        f"{name}  would be probed" for name in hosts.names
+    ]
+    assert any("compiled by" in line for line in said)
+    for number in range(1, len(hosts.names) + 1):
+        assert not {"arm", "go", "collect"} & set(verbs(hosts, number))
+    assert list(tmp_path.iterdir()) == []

@@ -14,7 +14,6 @@ from sweeps import fleetdiag, left_behind
 from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
-LAB = ("builder", "web1", "web2")
 
 UNIT = "fleetdiag-test-dev"
 CALLER = "while :; do sleep 0.2; done"

@@ -29,7 +29,6 @@ from fleetdiag.lab import backdoor
 from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
-LAB = ("builder", "web1", "web2")
 
 WELL, ILL = "web1", "web2"
 BOTH = (WELL, ILL)

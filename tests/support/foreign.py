@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import settle
@@ -39,6 +39,15 @@ def session(printed: str) -> bytes:
     return (head + body + f"{NONCE}\t{number + 1}\t@end\t30000\t1790000034000\twindow\n").encode()
 
 
+_MERGED: dict[str, Callable[[Sequence[float]], float]] = {
+    "sum": sum,
+    "max": max,
+    "min": min,
+    "last": lambda values: values[-1],
+    "mean": lambda values: sum(values) / len(values),
+}
+
+
 @dataclass
 class Fleet:
     """What was read: the probe with its form, and for each host rows and result."""
@@ -53,20 +62,22 @@ class Fleet:
 
     def sums(self, host: str, name: str = "") -> dict[tuple[object, ...], list[float]]:
         """Return by key what all rows of a host come to, measure by measure, merged as the columns say."""
-        merged: dict[tuple[object, ...], list[float]] = {}
+        found: dict[tuple[object, ...], list[list[float]]] = {}
+        merges: list[str] = []
         for row in self.rows[host]:
             if name not in ("", row.table):
                 continue
             columns = self.probe.tables[row.table].columns
             key = tuple(v for v, c in zip(row.values, columns, strict=True) if c.is_key)
-            values = [v for v, c in zip(row.values, columns, strict=True) if not c.is_key]
+            values = [float(v) for v, c in zip(row.values, columns, strict=True) if not c.is_key]
             merges = [c.merge for c in columns if not c.is_key]
-            before = merged.get(key)
-            merged[key] = [
-                value if before is None or merge != "sum" else before[place] + value  # type: ignore[misc, operator]
-                for place, (value, merge) in enumerate(zip(values, merges, strict=True))
+            found.setdefault(key, []).append(values)
+        return {
+            key: [
+                _MERGED[merge](column) for merge, column in zip(merges, zip(*rows, strict=True), strict=True)
             ]
-        return merged
+            for key, rows in found.items()
+        }
 
     def layout(self, name: str) -> Layout:
         """Return how the table of this name stands in the output."""

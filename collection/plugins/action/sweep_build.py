@@ -280,7 +280,7 @@ def _explain(entry: dict[str, Any], probe: Probe, kernel_info: str, trouble: str
         known = diagnosis.explain(said, debuginfo=probe.requires_debuginfo, unmodified=probe.unmodified)
         if known and trouble:
             known = f"{known}. Without it: {trouble}"
-        entry["wanting"] = bool(known)
+        entry["wanting"] = not probe.requires_debuginfo and diagnosis.wants_more(said)
     if known:
         entry.update(said=said, error=printable(known), line=None)
 

@@ -40,7 +40,7 @@ class ActionModule(FleetdiagAction):
         sweep = read.open_run(run).sweep
         now, batch = time.time(), args["batch"]
         known = read.read_json(run, "window.json") if batch else None
-        hosts, _ = batches.part(known, batch, sweep["hosts"])
+        hosts, _unused = batches.part(known, batch, sweep["hosts"])
         if args["start"] and batch < 2:
             window = given_window(args["start"], sweep["window_s"], now)
         elif args["armed"] and (armed := [host for host in read.armed_hosts(run) if host in hosts]):
@@ -52,7 +52,11 @@ class ActionModule(FleetdiagAction):
         elif not args["armed"] and (armings := self._armings(run, hosts, args["forks"])):
             probes = sources.probes(sweep)
             window = foreseen_window(
-                now, sweep["window_s"], **armings, forks=args["forks"], arm_timeout=arming.arm_timeout_s(probes)
+                now,
+                sweep["window_s"],
+                **armings,
+                forks=args["forks"],
+                arm_timeout=arming.arm_timeout_s(probes),
             )
         else:
             window = None

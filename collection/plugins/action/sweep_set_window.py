@@ -26,7 +26,9 @@ class ActionModule(FleetdiagAction):
         armed = read.read_host(run, self.host, "arm") or {}
         clock = Clock.stored(armed.get("clock"))
         if clock is None:
-            raise FleetdiagError("its arm.json does not say how its clock goes, so it was told no window; sweep again")
+            raise FleetdiagError(
+                "its arm.json does not say how its clock goes, so it was told no window; sweep again"
+            )
         offset = clock.correction_s
         start, end = (on_host_clock(window[edge], offset) for edge in ("start", "end"))
         accepted = self.guard().go(read.open_run(run).sweep["id"], start, end)

@@ -160,7 +160,7 @@ def write_weight(path, backend, server, weight):
                 f"{path}: {backend}/{server}: {answer}; use a dynamic algorithm such as roundrobin"
             )
         raise HaproxyError(f"{path}: {backend}/{server}: {answer}; nothing was changed")
-    now, _ = read_weight(path, backend, server)
+    now, _unused = read_weight(path, backend, server)
     if now != weight:
         raise HaproxyError(f"{path}: {backend}/{server}: the weight is {now} after it was set to {weight}")
 
@@ -388,7 +388,7 @@ def give_back(entries):
     given = Given()
     for entry in entries:
         try:
-            now, _ = read_weight(entry.socket, entry.backend, entry.server)
+            now, _unused = read_weight(entry.socket, entry.backend, entry.server)
             if now != entry.set:
                 given.left[entry.label] = f"its weight is {now}, not the {entry.set} we had set"
                 continue
@@ -414,10 +414,14 @@ def read_record(record):
         ) from error
 
 
+def _is_whole(number):
+    return isinstance(number, int) and not isinstance(number, bool)
+
+
 def _entry(data):
     entry = Entry(**data)
     names, numbers = (entry.socket, entry.backend, entry.server), (entry.before, entry.set)
-    if not all(isinstance(name, str) for name in names) or not all(type(number) is int for number in numbers):
+    if not all(isinstance(name, str) for name in names) or not all(map(_is_whole, numbers)):
         raise ValueError(f"not an entry: {data}")
     return entry
 
@@ -541,4 +545,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    raise SystemExit(main(sys.argv[1:]))

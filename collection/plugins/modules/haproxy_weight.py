@@ -242,14 +242,14 @@ def planned(params, known, result):
     names = dict.fromkeys(here, params["servers"])
     if params["unfit"] == "leave_out":
         parted = {path: haproxy.sort_out(own, params["servers"], *wanted) for path, own in here.items()}
-        for _, unfit, _ in parted.values():
+        for _unused, unfit, _unused2 in parted.values():
             result["unfit"].update(unfit)
         result["unknown"] = [
-            name for name in params["servers"] if all(name in unknown for _, _, unknown in parted.values())
+            name for name in params["servers"] if all(name in unknown for _unused3, _unused4, unknown in parted.values())
         ]
         names = {
             path: [name for name in fit if name not in result["unfit"]]
-            for path, (fit, _, _) in parted.items()
+            for path, (fit, _unused5, _unused6) in parted.items()
         }
     return [entry for path, own in here.items() for entry in haproxy.plan(own, names[path], *wanted)]
 
@@ -318,13 +318,13 @@ def set_timer(record, ttl):
         )
         return
     # No systemd (a container): a process of its own session, which finds the record gone if it was given back.
-    subprocess.Popen(
+    os.chdir("/")
+    os.posix_spawn(
+        sys.executable,
         [sys.executable, program, str(ttl), record],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        cwd="/",
+        os.environ,
+        file_actions=[(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)],
+        setsid=True,
     )
 
 

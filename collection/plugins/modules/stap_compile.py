@@ -209,6 +209,7 @@ EMPTY_TALK = re.compile(
 # A probe point in SystemTap's C source: what it was resolved to, and file:line:column.
 POINT = re.compile(r'STAP_PROBE_INIT\(\d+, &\w+, "((?:[^"\\]|\\.)*)", "(?:[^"\\]|\\.)*", "((?:[^"\\]|\\.)*)"')
 FUNCTION = re.compile(r'(?:kernel|module\(\\"[^"\\]*\\"\))\.function\(\\"([\w.]+)(?:@|\\")')
+MAX_MORE_MODULES = 6
 MAX_FUNCTIONS = 100  # that are named; a pattern may match thousands
 # How a module asks stapio to run a command, or anything else that is not the runtime's own business; and what can do
 # without it: see the functions of SystemTap's tapset that need guru mode.
@@ -432,6 +433,12 @@ def build_alone(module, stap, source, home, kept, work):
         with open(os.path.join(tapset, name), "w") as stream:
             stream.write(text)
     name = "fd_{}_{}".format(PLACEHOLDER, source["name"])
+    pattern = kernel_files.refused_pattern(source["script"], source["args"])
+    if module.params["kernel_info"] and pattern:
+        return (
+            "{}: {} asks for functions by source file, which the kernel does not tell of itself (BTF): it would match"
+            " few and leave out the rest; only the distribution's debuginfo has them (docs/kernel_info.md)"
+        ).format(source["file"], pattern)
     code, said = run_stap(module, stap, source, name, home, work)
     if code:
         return shortened(said) or f"stap ended with exit code {code}"
@@ -486,12 +493,19 @@ def run_stap(module, stap, source, name, home, work):
             os.remove(narrowed)
             tracepoints.forget_empty(cache)
             code, said = run_once(module, stap, source, name, home, work)
+        more = []  # modules that the tapset names, not the script, and those that these need
+        while code and module.params["kernel_info"] and len(more) < MAX_MORE_MODULES:
+            lacking = [word for word in kernel_files.lacking_modules(said) if word not in more]
+            if not lacking:
+                break
+            more += lacking
+            code, said = run_once(module, stap, source, name, home, work, more)
     finally:
         tracepoints.forget_empty(cache)
     return code, said
 
 
-def run_once(module, stap, source, name, home, work):
+def run_once(module, stap, source, name, home, work, more=()):
     """stap may clean up when its time is over, and is killed if it does not. -g is never given: no embedded C.
 
     With -k the C source stays, which says what every probe point was resolved to.
@@ -523,7 +537,7 @@ def run_once(module, stap, source, name, home, work):
         with open(DEBUGINFOD_URLS) as stream:
             environment["DEBUGINFOD_URLS"] = " ".join(stream.read().split())
     if module.params["kernel_info"]:
-        environment["SYSTEMTAP_DEBUGINFO_PATH"] = kernel_debuginfo(module, source, home)
+        environment["SYSTEMTAP_DEBUGINFO_PATH"] = kernel_debuginfo(module, stap, source, home, list(more))
     began = time.monotonic()
     with memory_limit(module.params["memory_mb"]):
         code, out, err = module.run_command(
@@ -541,9 +555,13 @@ def run_once(module, stap, source, name, home, work):
     return code, err + out if code else ""
 
 
-def kernel_debuginfo(module, source, home):
-    """Return the folder with the debuginfo that is made of what a host of the kernel handed over."""
+def kernel_debuginfo(module, stap, source, home, more):
+    """Return the folder with the debuginfo that is made of what a host of the kernel handed over.
+
+    more: modules that are wanted beside those that the script names.
+    """
     params = module.params
+    files = kernel_files.placed_functions(tracepoints.installed_tapset(stap))
 
     def run(command, folder):
         limited = ["timeout", str(params["timeout"]), *command]
@@ -552,10 +570,10 @@ def kernel_debuginfo(module, source, home):
 
     with memory_limit(params["memory_mb"]):
         folder = kernel_files.debuginfo_path(
-            params["kernel_info"], home, params["kernel"], params["build_id"], run
+            params["kernel_info"], home, params["kernel"], params["build_id"], run, files
         )
         names = kernel_files.module_names(source["script"], source["args"])
-        kernel_files.add_modules(folder, params["kernel_info"], params["kernel"], names)
+        kernel_files.add_modules(folder, params["kernel_info"], params["kernel"], names + more)
         return folder
 
 

@@ -22,5 +22,13 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-# A short summary for the next steps of the role; the data are in the run directory.
+sweeps:
+  description: Names of the sweeps that were ended on this host.
+  type: list
+  elements: str
+  returned: always
+modules:
+  description: How many modules were unloaded.
+  type: int
+  returned: always
 """

@@ -35,5 +35,33 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-# A short summary for the next steps of the role; the data are in the run directory.
+armed:
+  description: Names of the probes whose sessions wait for the window.
+  type: list
+  elements: str
+  returned: when nothing failed
+failed_sessions:
+  description: By probe, why its session could not be started.
+  type: dict
+  returned: when nothing failed
+verdict:
+  description: V(ok), V(refused) or V(failed).
+  type: str
+  returned: when nothing failed
+reason:
+  description: Why the host is not armed; empty if it is.
+  type: str
+  returned: when nothing failed
+remedy:
+  description: What would change that.
+  type: str
+  returned: when nothing failed
+pushed:
+  description: How many modules were sent to the host.
+  type: int
+  returned: when nothing failed
+smoke:
+  description: What became of the trivial module that is tried first.
+  type: str
+  returned: when nothing failed
 """

@@ -24,5 +24,18 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-# A short summary for the next steps of the role; the data are in the run directory.
+builds:
+  description: By the host that leads it, what is compiled for which kernel, and the builders to ask.
+  type: dict
+  returned: always
+debuginfo_kernels:
+  description: Kernels whose debuginfo is wanted.
+  type: list
+  elements: str
+  returned: always
+module_files:
+  description: Modules of the kernel whose files the builders need.
+  type: list
+  elements: str
+  returned: always
 """

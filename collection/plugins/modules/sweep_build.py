@@ -139,6 +139,10 @@ btf:
   description: Whether the kernel's headers on the builder carry its types (BTF).
   type: bool
   returned: always
+kernel:
+  description: Release of the kernel that it was for.
+  type: str
+  returned: always
 errors:
   description: What was said of those that failed.
   type: dict

@@ -42,5 +42,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-# A short summary for the next steps of the role; the data are in the run directory.
+start:
+  description: Its beginning in seconds since the epoch, on the controller's clock.
+  type: float
+  returned: when a window was chosen
+end:
+  description: Its end.
+  type: float
+  returned: when a window was chosen
 """

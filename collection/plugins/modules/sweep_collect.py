@@ -26,5 +26,20 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-# A short summary for the next steps of the role; the data are in the run directory.
+collected_bytes:
+  description: By probe, the compressed size of what was brought.
+  type: dict
+  returned: when something was armed here
+results:
+  description: By probe, how its session ended.
+  type: dict
+  returned: when something was armed here
+skipped:
+  description: Always true.
+  type: bool
+  returned: when nothing was armed here, or its output is here
+skip_reason:
+  description: Which of the two.
+  type: str
+  returned: when nothing was armed here, or its output is here
 """

@@ -131,5 +131,24 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-# A short summary for the next steps of the role; the data are in the run directory.
+run_dir:
+  description: The run directory that was made.
+  type: str
+  returned: always
+sweep:
+  description: Name of the sweep, which is that of its directory.
+  type: str
+  returned: always
+window_s:
+  description: Length of the window in seconds.
+  type: int
+  returned: always
+in_batches:
+  description: Whether the hosts are probed one batch after the other.
+  type: bool
+  returned: always
+at_once:
+  description: Whether all hosts are probed in one window. Neither, where probes are only compiled ahead.
+  type: bool
+  returned: always
 """

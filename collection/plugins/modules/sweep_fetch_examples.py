@@ -36,5 +36,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-# A short summary for the next steps of the role; the scripts are in the controller's cache.
+folder:
+  description: Where the scripts are on the controller; empty if this host has none.
+  type: str
+  returned: always
+stap:
+  description: The version of SystemTap that they belong to.
+  type: str
+  returned: always
 """

@@ -46,5 +46,20 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-# A short summary for the next steps of the role; the data are in the run directory.
+wanted:
+  description: Whether there is anything to compile that is not kept from before.
+  type: bool
+  returned: always
+stap:
+  description: Version of SystemTap on the builder; empty if it has none.
+  type: str
+  returned: always
+signer:
+  description: Who signs modules there, for kernels that want it; empty if nobody.
+  type: str
+  returned: always
+complete:
+  description: Whether the builder has all that this kernel takes.
+  type: bool
+  returned: always
 """

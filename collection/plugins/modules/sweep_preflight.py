@@ -33,5 +33,28 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-# A short summary for the next steps of the role; the data are in the run directory.
+verdict:
+  description: V(ok), or V(refused).
+  type: str
+  returned: always
+reason:
+  description: Why the host is refused; empty if it is not.
+  type: str
+  returned: always
+remedy:
+  description: What would change that.
+  type: str
+  returned: always
+kernel:
+  description: Release of the kernel that runs.
+  type: str
+  returned: always
+runtime_missing:
+  description: Whether SystemTap's runtime is missing.
+  type: bool
+  returned: always
+clock_offset_s:
+  description: How far the host's clock is ahead of the controller's, in seconds.
+  type: float
+  returned: always
 """

@@ -24,5 +24,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-# A short summary for the next steps of the role; the data are in the run directory.
+late_s:
+  description: By how many seconds the host was told after the beginning of the window.
+  type: float
+  returned: always
+accepted:
+  description: By probe, whether its session took the window.
+  type: dict
+  returned: always
 """

@@ -31,7 +31,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 known:
-  description: Hosts that need not be asked.
+  description: Hosts that need not be asked, with the kernel of each.
   returned: always
-  type: list
+  type: dict
 """

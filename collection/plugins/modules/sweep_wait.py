@@ -29,5 +29,8 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-# A short summary for the next steps of the role; the data are in the run directory.
+end:
+  description: End of the window in seconds since the epoch.
+  type: float
+  returned: when a host is armed
 """

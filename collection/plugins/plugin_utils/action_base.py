@@ -60,7 +60,11 @@ class FleetdiagAction(ActionBase):
         except AnsibleError:
             raise
         except Exception as error:
-            return {**result, "failed": True, "msg": f"{self._task.action}: {_unforeseen(error)}; {REPORT_IT}"}
+            return {
+                **result,
+                "failed": True,
+                "msg": f"{self._task.action}: {_unforeseen(error)}; {REPORT_IT}",
+            }
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         """Do the work of this action; the dict is the task's result."""
@@ -89,7 +93,7 @@ class FleetdiagAction(ActionBase):
 
     def _leave_out(self, run: Path, host: str, why: str) -> None:
         display.warning(f"{printable(host)}: is left out: {why}")
-        phase, named, _ = self._task.get_name().rpartition(" : ")[2].partition(" | ")
+        phase, named, _unused = self._task.get_name().rpartition(" : ")[2].partition(" | ")
         event = {"t": time.time(), "host": host, "delegated_to": None, "task": self._task.get_name()}
         event.update(phase=phase.lower() if named else "", status="failed", message=why)
         write.append_event(run, event)

@@ -159,6 +159,14 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     report.add_fail_on(parser)
     options.add_ansible(parser)
     options.add_list_hosts(parser)
+    add(
+        "-C",
+        "--check",
+        "--dry-run",
+        action="store_true",
+        dest="dry_run",
+        help="only ask the hosts, and say which would be probed, and what would be compiled where",
+    )
     options.add_look(parser)
     parser.set_defaults(func=_run_sweep)
 
@@ -194,6 +202,7 @@ def _run_sweep(args: argparse.Namespace) -> int:
     return sweep.run(
         sweep.Request(
             list_hosts=args.list_hosts,
+            dry_run=args.dry_run,
             look=progress.Look(args.quiet, args.json, args.no_color),
             inventory=args.inventory,
             probes=args.probes,

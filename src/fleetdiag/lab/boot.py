@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
+from typing import TypeVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from fleetdiag.lab import (
@@ -29,14 +30,15 @@ from fleetdiag.lab.machines_data import Image
 from fleetdiag.lab.model import Lab
 from fleetdiag.lab.processes import State
 from fleetdiag.lab.profiles import site
+from fleetdiag.lab.snapshots import Snapshot
+
+Result = TypeVar("Result")
 
 _BOOTS_AT_ONCE = 2
 # Measured sizes, rounded up, in GB.
 _IMAGE_GB, _IMAGE_WORK_GB, _BUILDER_GB, _OVERLAY_GB = 0.7, 1.2, 3.0, 0.7
 # Beside the memory of its guest: translated code, devices.
 _EMULATOR_GB = 0.5
-
-
 
 
 def up(
@@ -65,8 +67,9 @@ def up(
             with held(cache_dir):
                 keys_, built = _made({*wanted, *state.running()})
                 chosen = accel.choose(cache_dir, next(iter(built.values())))
-                _boot(missing, built, chosen, keys_, state)
+                kept = _snapshots(missing, built, chosen, keys_, state)
                 _prune(built, chosen, keys_, state)
+            _start(kept, built, chosen, keys_, state)
         lab = _write_inventory(state, keys_, with_ghost)
         if not names and profile == "site":
             site.set_up(lab)
@@ -146,28 +149,49 @@ def _images(names: Iterable[str], keys_: Keys) -> dict[Image, BuiltImage]:
         return dict(zip(wanted, pool.map(lambda image: images.ensure(image, keys_), wanted), strict=True))
 
 
-def _boot(missing: list[str], built: dict[Image, BuiltImage], chosen: str, keys_: Keys, state: State) -> None:
-    given_up = Event()
-    with ThreadPoolExecutor(_BOOTS_AT_ONCE) as boots, ThreadPoolExecutor(1) as beside:
-        jobs: list[Future[object]] = [
-            boots.submit(machines.start, machine, built[machine.image], chosen, keys_, state, given_up)
-            for machine in (
-                machines_data.MACHINES[name] for name in reversed(missing) if name != machines_data.BUILDER
-            )
-        ]
+def _snapshots(
+    missing: list[str], built: dict[Image, BuiltImage], chosen: str, keys_: Keys, state: State
+) -> dict[str, Snapshot]:
+    """Return the snapshots of the missing machines, by name, booting those that have none; start the builder beside."""
+
+    def snapshot(name: str, given_up: Event) -> Snapshot:
+        machine = machines_data.MACHINES[name]
+        return snapshots.ensure(machine, built[machine.image], chosen, keys_, given_up)
+
+    names = [name for name in reversed(missing) if name != machines_data.BUILDER]
+    with ThreadPoolExecutor(1) as beside:
         # The builder waits for the mirror and its disk, the machines for an emulator: do both at once.
-        jobs.append(
-            beside.submit(_builder, machines_data.BUILDER in missing, [*built.values()], keys_, state)
-        )
+        job = beside.submit(_builder, machines_data.BUILDER in missing, [*built.values()], keys_, state)
+        kept = _at_once(snapshot, names)
+        job.result()
+    return kept
+
+
+def _start(
+    kept: dict[str, Snapshot], built: dict[Image, BuiltImage], chosen: str, keys_: Keys, state: State
+) -> None:
+    def start(name: str, given_up: Event) -> object:
+        machine = machines_data.MACHINES[name]
+        return machines.start(machine, built[machine.image], chosen, kept[name], keys_, state, given_up)
+
+    _at_once(start, kept)
+
+
+def _at_once(task: Callable[[str, Event], Result], names: Iterable[str]) -> dict[str, Result]:
+    """Return what the task gives for each name, two at once; when interrupted, those that run see their event."""
+    given_up = Event()
+    with ThreadPoolExecutor(_BOOTS_AT_ONCE) as boots:
+        jobs = {name: boots.submit(task, name, given_up) for name in names}
         try:
-            errors = [error for job in jobs if (error := job.exception())]
+            errors = [error for job in jobs.values() if (error := job.exception())]
         except KeyboardInterrupt:
             given_up.set()
-            for job in jobs:
+            for job in jobs.values():
                 job.cancel()
             raise
     if errors:
         raise errors[0]
+    return {name: job.result() for name, job in jobs.items()}
 
 
 def _builder(missing: bool, built: list[BuiltImage], keys_: Keys, state: State) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Event
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from fleetdiag.lab import cache, commands, qemu, snapshots, ssh
+from fleetdiag.lab import cache, commands, qemu, ssh
 from fleetdiag.lab.images import BuiltImage
 from fleetdiag.lab.keys import Keys
 from fleetdiag.lab.log import step
@@ -22,7 +22,7 @@ from fleetdiag.lab.processes import Process, State, alive
 from fleetdiag.lab.snapshots import Snapshot
 
 # Seconds on an idle machine; minutes when its cores are busy with other things.
-_ANSWERS_S = 300.0
+_ANSWERS_S = 600.0
 # What a machine must not have from its snapshot: the time, and the name of its boot. The time comes when the guest asks
 # for it, so that a slow login does not make it late.
 _RENEW = """
@@ -34,16 +34,21 @@ mount --bind /run/lab-boot-id /proc/sys/kernel/random/boot_id
 
 
 def start(
-    machine: Machine, image: BuiltImage, accel: str, keys: Keys, state: State, given_up: Event
+    machine: Machine,
+    image: BuiltImage,
+    accel: str,
+    snapshot: Snapshot,
+    keys: Keys,
+    state: State,
+    given_up: Event,
 ) -> Process:
-    """Restore `machine` as it was after its first boot and login; without a snapshot it is booted to make one.
+    """Restore `machine` as it was after its first boot and login, and wait until it can be logged in to.
 
     Ends the machine again when `given_up` is set meanwhile.
     """
     folder = state.folder / "machines" / machine.name
-    for _attempt in range(2):
-        snapshot = snapshots.ensure(machine, image, accel, keys, given_up)
-        with step(f"{machine.name}: restore ({image.release})"):
+    with step(f"{machine.name}: restore ({image.release})"):
+        for _attempt in range(2):
             process = _start(machine, image, accel, snapshot, state, folder)
             wanted = partial(_wanted, process, given_up)
             if ssh.wait_for_banner(process.ports["ssh"], _ANSWERS_S, wanted):
@@ -51,14 +56,15 @@ def start(
                 process = replace(process, ready=True)
                 state.record(machine.name, process)
                 return process
-        state.stop(machine.name)
-        if given_up.is_set():
-            raise FleetdiagError(f"{machine.name}: start given up")
-        # Between choosing a port and using it somebody else may have taken it.
-        if "Could not set up host forwarding" not in commands.tail(folder / "qemu.log"):
-            cache.remove(snapshot.folder)
+            state.stop(machine.name)
+            if given_up.is_set():
+                raise FleetdiagError(f"{machine.name}: start given up")
+            # Between choosing a port and using it somebody else may have taken it.
+            if "Could not set up host forwarding" not in commands.tail(folder / "qemu.log"):
+                break
+    cache.remove(snapshot.folder)
     raise FleetdiagError(
-        f"{machine.name} did not answer within {_ANSWERS_S:.0f} s; "
+        f"{machine.name} did not answer within {_ANSWERS_S:.0f} s; its snapshot is removed, the next start boots it; "
         f"QEMU said:\n{commands.tail(folder / 'qemu.log', 5)}\n"
         f"the end of its console ({folder / 'console.log'}):\n{commands.tail(folder / 'console.log', 25)}"
     )

@@ -8,6 +8,7 @@ playbook ended well, badly, or was interrupted: build the report from what is th
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import 
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import default_runs_dir
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import batches
-from fleetdiag.run import inventory, playbook, progress, shards
+from fleetdiag.run import dry_run, inventory, playbook, progress, shards
 from fleetdiag.run.login import Login
 from fleetdiag.run.playbook import DEFAULT_FORKS
 from fleetdiag.run.report import EXIT_INTERRUPTED, EXIT_OK, render, render_together
@@ -52,8 +53,8 @@ class Request:
     ansible-playbook takes them; baseline: earlier sweeps of the same `name` to compare with; slot, trigger, memory: as
     the role's options have them; forks: hosts worked on at the same time; verbosity: number of v; fail_on: the severity
     of findings that make the exit code 4; drain, canary, batch: as the role's options have them; retry_crashed: probe
-    hosts also with what they went down with; list_hosts: only name them; look: how progress is shown. sharding: how the
-    hosts are dealt out to several workers.
+    hosts also with what they went down with; list_hosts: only name them; dry_run: only ask them; look: how progress is
+    shown. sharding: how the hosts are dealt out to several workers.
     """
 
     inventory: Sequence[str]
@@ -79,6 +80,7 @@ class Request:
     batch: str = ""
     retry_crashed: bool = False
     list_hosts: bool = False
+    dry_run: bool = False
     look: progress.Look = field(default_factory=progress.Look)
     sharding: shards.Sharding = field(default_factory=shards.Sharding)
 
@@ -113,8 +115,20 @@ def run(request: Request) -> int:
     outcome = carry_out(request, checked)
     if outcome.run_dir is None:
         return EXIT_INTERRUPTED
+    if request.dry_run:
+        return _said_dry(outcome)
     code = render(outcome.run_dir, request.fail_on)
     return EXIT_INTERRUPTED if outcome.interrupted else code
+
+
+def _said_dry(outcome: Outcome) -> int:
+    """Print what a sweep would do; its run directory, which holds no sweep, does not stay."""
+    assert outcome.run_dir is not None
+    try:
+        print("\n".join(dry_run.lines(outcome.run_dir)))
+    finally:
+        shutil.rmtree(outcome.run_dir, ignore_errors=True)
+    return EXIT_INTERRUPTED if outcome.interrupted else EXIT_OK
 
 
 def _run_sharded(request: Request, checked: Checked) -> int:
@@ -190,6 +204,10 @@ def check(request: Request) -> Checked:
     if request.sharding.shards > 1 and request.name:
         raise FleetdiagError(
             "--shards: a named sweep is one run, which is compared with the one before; leave out --name, or --shards"
+        )
+    if request.dry_run and (request.sharding.shards > 1 or request.sharding.workers):
+        raise FleetdiagError(
+            "--dry-run: hosts are only asked, which takes no shards; leave out --shards and --worker"
         )
     sources = inventory.sources(request.inventory)
     limit = inventory.check_limit(request.limit)
@@ -272,7 +290,7 @@ def _reach(request: Request, checked: Checked) -> playbook.Reach:
         inventory=checked.inventory,
         limit=request.limit or "",
         forks=request.forks,
-        login=request.login,
+        login=replace(request.login, words=[*request.login.words, *(["--check"] if request.dry_run else [])]),
         extra_vars=request.extra_vars,
         verbosity=request.verbosity,
         pause_s=checked.window_s,

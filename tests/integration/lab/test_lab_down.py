@@ -14,7 +14,6 @@ from fleetdiag.lab import boot, paths, processes
 from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
-LAB = ("builder",)
 
 
 @pytest.fixture

@@ -18,12 +18,14 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import 
 ROLE = Path(__file__).resolve().parents[3] / "collection" / "roles" / "sweep"
 OWN_BTF = Path("/sys/kernel/btf/vmlinux")
 KERNEL = "6.1.0-test"
+NAMES = ("plain", "wants", "optional")
 STAP = """#!/bin/sh
 case $1 in -V) echo "Systemtap translator/driver (version 5.6)"; exit 0 ;; esac
 echo "$*" >>CALLS
+point='kernel.function(\\"vfs_read@btf\\")'
 while [ "$1" != -m ]; do shift; done
 name=$2
-case $name in *_wants)
+case $name in *_optional) [ -n "${SYSTEMTAP_DEBUGINFO_PATH:-}" ] || point=begin ;; *_wants)
     if ! [ -s "${SYSTEMTAP_DEBUGINFO_PATH:-/nowhere}/boot/vmlinux-KERNEL" ]; then
         echo "WARNING: cannot find module kernel debuginfo: No DWARF information found [man warning::debuginfo]" >&2
         echo "semantic error: while resolving probe point: identifier 'kernel' at <input>:1:7" >&2
@@ -32,9 +34,7 @@ case $name in *_wants)
     fi
 esac
 mkdir -p "$TMPDIR/stapAbC"
-cat >"$TMPDIR/stapAbC/${name}_src.c" <<'C'
-STAP_PROBE_INIT(0, &p, "kernel.function(\\"vfs_read@btf\\")", "a", "x.stp:1:1"),
-C
+echo 'STAP_PROBE_INIT(0, &p, "'"$point"'", "a", "x.stp:1:1"),' >"$TMPDIR/stapAbC/${name}_src.c"
 echo module >"$name.ko"
 """
 MANIFEST: dict[str, Any] = {
@@ -66,7 +66,7 @@ def build(folder: Path, build_id: str) -> dict[str, Any]:
         program.chmod(0o755)
     probes = [
         {"name": name, "manifest": MANIFEST, "parameters": {}, "nonce": "00", "script": "probe begin {}"}
-        for name in ("plain", "wants")
+        for name in NAMES
     ]
     sweep = {
         "id": "20261123_071502_1f3a",
@@ -81,7 +81,7 @@ def build(folder: Path, build_id: str) -> dict[str, Any]:
         "build_id": build_id,
         "builders": ["web1"],
         "leader": "web1",
-        "names": ["plain", "wants"],
+        "names": list(NAMES),
         "whole": True,
         "stapruns": ["5.6"],
     }
@@ -128,6 +128,7 @@ def test_a_script_that_wants_more_than_headers_is_built_with_what_the_kernel_tel
     assert (entries["plain"]["status"], entries["plain"].get("types")) == ("built", None)
     assert (entries["wants"]["status"], entries["wants"]["error"]) == ("built", "")
     assert (entries["wants"]["types"], entries["wants"]["functions"]) == ("btf", ["vfs_read"])
+    assert (entries["optional"]["status"], entries["optional"].get("types")) == ("built", "btf")
     calls = (tmp_path / "calls").read_text()
     again = build(tmp_path, own_build_id())
     assert (again["wants"]["status"], again["wants"]["functions"]) == ("cached", ["vfs_read"])

@@ -10,6 +10,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.diagnosi
     explain,
     needs_symbols,
     of_script,
+    wants_more,
 )
 
 NO_TABLE = "WARNING: Kernel function symbol table missing [man warning::symbols]\n"
@@ -124,6 +125,7 @@ SIMILAR = " (similar functions: vfs_read, vcs_read)"
         (POINT.format('kernel.function("vfs_read").inline', SIMILAR), "it asks for .inline"),
         (POINT.format('kernel.function("sys_open")', SIMILAR), "no function of that name"),
         (SCOPE, "module ext4"),
+        (RESOLVING.format("kprobe", "no match"), "kernel.function with the same name"),
     ],
 )
 def test_what_btf_does_not_know_is_said_in_one_sentence(said: str, reason: str) -> None:
@@ -142,3 +144,6 @@ def test_only_what_lacks_symbols_is_tried_with_what_the_kernel_tells() -> None:
     assert needs_symbols(BOTH + RESOLVING.format("kernel", "no match"))
     assert not needs_symbols(RESOLVING.format("kernel", "no match"))
     assert not needs_symbols("parse error: expected statement")
+    assert not wants_more("parse error: expected statement")
+    assert wants_more(BOTH + RESOLVING.format("kernel", "no match"))
+    assert wants_more("x.stp: no live probe point: of all that the script probes only begin is left for this kernel")

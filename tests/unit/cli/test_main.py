@@ -46,7 +46,7 @@ def test_a_host_that_does_not_answer_is_in_the_report(fleetdiag: Callable[..., A
     assert "web1" in result.stdout
     assert "unreachable" in result.stdout
     assert "preflight: web1: unreachable" in result.stderr
-    (run_dir,) = (home / "state" / "fleetdiag" / "runs").iterdir()
+    (run_dir,) = (home / "state" / "fleetdiag" / "runs").glob("*_*")
     assert str(run_dir / "report.html") in result.stdout
     assert json.loads((run_dir / "report.json").read_text(encoding="utf-8"))
     assert json.loads((run_dir / "sweep.json").read_text(encoding="utf-8"))["baseline"] == 7
@@ -91,5 +91,5 @@ def test_interrupt_still_makes_the_report(home: Path) -> None:
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     assert "web1" in output
-    (run_dir,) = (home / "state" / "fleetdiag" / "runs").iterdir()
+    (run_dir,) = (home / "state" / "fleetdiag" / "runs").glob("*_*")
     assert (run_dir / "report.html").is_file()

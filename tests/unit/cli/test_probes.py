@@ -113,7 +113,7 @@ def test_the_playbook_knows_the_same_catalogs(home: Path, own: Path) -> None:
         '{"probes": ["my_calls"], "window": 1}',
     ]
     done = subprocess.run(words, cwd=home, env=variables, capture_output=True, text=True, check=False)
-    (run_dir,) = (home / "state" / "fleetdiag" / "runs").iterdir()
+    (run_dir,) = (home / "state" / "fleetdiag" / "runs").glob("*_*")
     sweep = json.loads((run_dir / "sweep.json").read_text())
     assert [probe["name"] for probe in sweep["probes"]] == ["my_calls"], done.stdout
     assert sweep["catalogs"] == [str(own.parent)]
@@ -352,7 +352,7 @@ def test_dev_of_a_host_that_does_not_answer(fleetdiag: FleetDiag, home: Path, ow
     result = fleetdiag("probes", "dev", "./mine/my_calls", "-i", "hosts.yml", "--host", "web1", "--record")
     assert result.returncode == 3, result.stderr
     assert "my_calls: gave nothing on web1: unreachable" in result.stdout
-    (run_dir,) = (home / "state" / "fleetdiag" / "runs").iterdir()
+    (run_dir,) = (home / "state" / "fleetdiag" / "runs").glob("*_*")
     assert f"run directory: {run_dir}\n" in result.stdout
     assert "Traceback" not in result.stderr
 
@@ -362,7 +362,7 @@ def test_a_sweep_takes_a_probe_by_its_folder(fleetdiag: FleetDiag, home: Path, o
         "sweep", "-i", "hosts.yml", "--probe", "./mine/my_calls", "--probe", "nettop", "--window", "1s"
     )
     assert result.returncode == 3, result.stderr
-    (run_dir,) = (home / "state" / "fleetdiag" / "runs").iterdir()
+    (run_dir,) = (home / "state" / "fleetdiag" / "runs").glob("*_*")
     sweep = json.loads((run_dir / "sweep.json").read_text())
     assert [probe["name"] for probe in sweep["probes"]] == ["my_calls", "nettop"]
     assert sweep["catalogs"] == [str(own.parent)]

@@ -290,3 +290,22 @@ def test_what_a_host_handed_over_damaged_is_refused_in_a_sentence(tmp_path: Path
     entry = run(tmp_path, LOOKS, **options)
     assert entry["status"] == "failed"
     assert entry["error"].startswith("what the host handed over of its kernel is ")
+
+
+def test_functions_by_source_file_are_refused_and_not_matched_by_accident(tmp_path: Path) -> None:
+    script = 'probe kernel.function("*@fs/*.c") {}'
+    source = {"name": "x", "file": "x.stp", "script": script, "key": "0" * 64}
+    leaves = LEAVES_C.format(text="x")
+    entry = run(tmp_path, leaves, sources=[source], **kernel_info(tmp_path))
+    assert entry["status"] == "failed"
+    assert "*@fs/*.c asks for functions by source file" in entry["error"]
+    assert run(tmp_path, leaves, sources=[source])["status"] == "built"  # with what is installed
+
+
+def test_modules_that_only_the_tapset_names_are_tried_once_more(tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    warns = "WARNING: cannot find module nfsd debuginfo: No DWARF information found"
+    scope = "semantic error: debuginfo scope not found for module '\"'\"'sunrpc'\"'\"', cannot resolve"
+    says = f"grep -q call {calls} && echo '{scope}' >&2; echo call >>{calls}; echo '{warns}' >&2; exit 1"
+    run(tmp_path, says, **kernel_info(tmp_path))
+    assert calls.read_text() == "call\n" * 3  # the second time sunrpc is lacking, too; the third is the last

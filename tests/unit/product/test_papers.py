@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import subprocess
 import sys
@@ -46,6 +47,39 @@ def test_the_options_of_an_action_are_documented_as_they_are(name: str) -> None:
     assert told(action.ARGS) == told(documented(name))
 
 
+def returned(name: str) -> set[str]:
+    """Return the keys of what `work()` of an action returns, where it writes them down."""
+    tree = ast.parse((COLLECTION / "plugins/action" / f"{name}.py").read_text())
+    (work,) = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "work")
+    inner = {
+        id(one)
+        for node in ast.walk(work)
+        if isinstance(node, ast.FunctionDef) and node is not work
+        for one in ast.walk(node)
+    }
+    keys: set[str] = set()
+    for node in ast.walk(work):
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict) and id(node) not in inner:
+            for key, value in zip(node.value.keys, node.value.values, strict=True):
+                spread = [key] if key is not None else list(ast.walk(value))
+                keys |= {
+                    one.value
+                    for one in spread
+                    if isinstance(one, ast.Constant) and isinstance(one.value, str)
+                }
+    return keys
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_what_an_action_returns_is_documented(name: str) -> None:
+    stated = yaml.safe_load(importlib.import_module(f"{NAME}.modules.{name}").RETURN)
+    assert all(one["description"] and one["type"] and one["returned"] for one in stated.values())
+    if name == "sweep_choose_window":  # the window itself, which its own tests look at
+        assert {"start", "end"} == set(stated)
+    else:
+        assert set(stated) - {"skipped"} == returned(name) - {"changed", "msg", "skipped"}  # Ansible's own
+
+
 def test_every_module_is_in_the_group_for_module_defaults() -> None:
     runtime = yaml.safe_load((COLLECTION / "meta/runtime.yml").read_text())
     assert sorted(runtime["action_groups"]["systemtap"]) == MODULES
@@ -53,8 +87,13 @@ def test_every_module_is_in_the_group_for_module_defaults() -> None:
 
 
 def test_plugins_that_ansible_documents_name_the_licence_as_it_wants_it() -> None:
-    documented = [*(COLLECTION / "plugins/modules").glob("*.py"), *(COLLECTION / "plugins/callback").glob("*.py")]
-    without = [path.name for path in documented if "GNU General Public License v3.0+" not in path.read_text()[:400]]
+    documented = [
+        *(COLLECTION / "plugins/modules").glob("*.py"),
+        *(COLLECTION / "plugins/callback").glob("*.py"),
+    ]
+    without = [
+        path.name for path in documented if "GNU General Public License v3.0+" not in path.read_text()[:400]
+    ]
     assert without == []
 
 

@@ -127,7 +127,7 @@ def test_findings_of_shards_are_those_of_the_whole(tmp_path: Path) -> None:
         assert shards.findings == [replace(finding, **without) for finding in whole.findings]
         assert shards.comparisons == whole.comparisons
         assert shards.verdict == whole.verdict
-    assert kinds(whole) == [("compare", "web3")]
+    assert kinds(whole) == [("compare", "web3"), ("compare", "web5")]
 
 
 def test_names_of_run_directories() -> None:

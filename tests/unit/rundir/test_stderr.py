@@ -81,3 +81,18 @@ def test_no_text_breaks_it(said: str) -> None:
 
 def test_absurd_numbers_are_no_numbers() -> None:
     assert read_losses(f"WARNING: Number of errors: {'9' * 5000}, skipped probes: 1").skipped == 0
+
+
+def test_points_of_another_build_of_a_program_are_not_placed() -> None:
+    text = 'WARNING: Build-id mismatch [man warning::buildid]: "/usr/sbin/nginx" byte 0 (0xaa vs 0xbb)\n'
+    assert read_losses(text).dead_probes == 1
+    text = "WARNING: u*probe failed nginx[812] 'process(\"/usr/sbin/nginx\").function(\"f\")' addr 0x1 rc -524\n"
+    assert read_losses(text).dead_probes == 1
+
+
+def test_skipped_probes_are_counted_once() -> None:
+    text = "ERROR: Skipped too many probes, check MAXSKIPPED or try again with stap -t for more details.\n"
+    assert read_losses(text).skipped == 1
+    counted = "WARNING: Number of errors: 0, skipped probes: 101\n"
+    assert read_losses(text + counted).skipped == 101
+    assert read_losses(counted + text).skipped == 101

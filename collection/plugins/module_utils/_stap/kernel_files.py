@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo import MAKER
@@ -39,6 +39,11 @@ PATTERNS = (
     os.path.join("kernelinfo", "*", ".build-id", "*", "*.debug"),
 )
 MODULE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+PLACED = re.compile(r'"(\w{1,200})@([\w./-]{1,200}\.c)"', re.ASCII)
+BY_FILE = re.compile(r'"?([^"\s(]*[*?\[][^"\s(]*@[^"\s)]*)')
+NO_DEBUGINFO = re.compile(
+    r"cannot find module ([\w-]+) debuginfo|debuginfo scope not found for module '([\w-]+)'"
+)
 NAMED_MODULE = re.compile(r'\bmodule\s*\(\s*"([^"\n]*)"')
 MODULES = "/lib/modules"
 MAX_VMLINUX = 2 << 30
@@ -59,16 +64,20 @@ def headers_btf(kernel: str) -> bytes:
         return b""
 
 
-def debuginfo_path(bundle_file: str, home: str, kernel: str, build_id: str, run: Run) -> str:
+def debuginfo_path(
+    bundle_file: str, home: str, kernel: str, build_id: str, run: Run, files: Mapping[str, str]
+) -> str:
     """Return the folder that SystemTap is to be pointed at; the file in it is made if it is not there.
 
     bundle_file: what a host of the kernel handed over. home: the kernel's folder in the cache. build_id: that of the
     kernel that is compiled for; a bundle of another one is refused. run: runs a program in a folder, (code, output).
+    files: {function: source file}, as the installed tapset says it.
     """
     with open(bundle_file, "rb") as stream:
         packed = stream.read(MAX_BYTES + 1)
     own = headers_btf(kernel)
-    digest = hashlib.sha256(b"\0".join((MAKER.encode(), hashlib.sha256(own).digest(), packed))).hexdigest()
+    made_from = (MAKER.encode(), repr(sorted(files.items())).encode(), hashlib.sha256(own).digest(), packed)
+    digest = hashlib.sha256(b"\0".join(made_from)).hexdigest()
     folder = os.path.join(home, "kernelinfo", digest[:32])
     path = os.path.join(folder, "boot", "vmlinux-" + kernel)
     if _is_whole(path):
@@ -78,7 +87,7 @@ def debuginfo_path(bundle_file: str, home: str, kernel: str, build_id: str, run:
     if not own and not bundle.btf:
         raise KernelInfoError("neither the kernel's headers on the builder nor the host have its types (BTF)")
     try:
-        made = make_vmlinux(own or bundle.btf, bundle.kallsyms, bundle.notes)
+        made = make_vmlinux(own or bundle.btf, bundle.kallsyms, bundle.notes, files)
     except MemoryError:
         raise KernelInfoError(
             "making the kernel's debuginfo needs more memory than memory_mb allows"
@@ -136,6 +145,34 @@ def _write(path: str, data: bytes) -> None:
         except BaseException:
             os.unlink(temporary)
             raise
+
+
+def placed_functions(tapset: Iterable[str]) -> dict[str, str]:
+    """Return {function: source file} as the texts of the installed tapset have it, where they agree.
+
+    What a script says itself is not taken: it may mean another function of that name, which BTF cannot tell apart.
+    """
+    found: dict[str, str] = {}
+    for name, path in (pair for text in tapset for pair in PLACED.findall(text)):
+        found[name] = path if found.get(name, path) == path else ""
+    return {name: path for name, path in found.items() if path}
+
+
+def refused_pattern(script: str, args: Iterable[str]) -> str:
+    """Return the first pattern by which a script asks for the functions of source files, else "".
+
+    Only the files of a few functions are known, so that it would match these and leave out the rest without a word.
+    """
+    for text in (script, *args):
+        found = BY_FILE.search(text)
+        if found:
+            return found.group(1)
+    return ""
+
+
+def lacking_modules(said: str) -> list[str]:
+    """Return the modules of which SystemTap says that it has no debuginfo."""
+    return sorted({name for pair in NO_DEBUGINFO.findall(said) for name in pair} - {"kernel", ""})
 
 
 def module_names(script: str, args: list[str]) -> list[str]:

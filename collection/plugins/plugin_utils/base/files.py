@@ -13,7 +13,6 @@ def cache_dir() -> Path:
     return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "fleetdiag"
 
 
-
 def state_dir() -> Path:
     """`$XDG_STATE_HOME/fleetdiag`, by default `~/.local/state/fleetdiag`."""
     base = os.environ.get("XDG_STATE_HOME", "")

@@ -45,7 +45,11 @@ class _TooManyError(Exception):
 
 def _is_anchored(tree: Iterable[Any]) -> bool:
     first = next(iter(tree), None)
-    return first is not None and str(first[0]) == "AT" and str(first[1]) in ("AT_BEGINNING", "AT_BEGINNING_STRING")
+    return (
+        first is not None
+        and str(first[0]) == "AT"
+        and str(first[1]) in ("AT_BEGINNING", "AT_BEGINNING_STRING")
+    )
 
 
 def _bits(tree: Iterable[Any]) -> float:

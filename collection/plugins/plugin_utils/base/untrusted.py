@@ -62,7 +62,17 @@ REQUIRED = {"kernel": KERNEL, "kernel_build_id": BUILD_ID, "staprun": VERSION, "
 """What every sweep step relies on. A build id and a staprun may be empty: not every host has them."""
 WORDS = (
     *("uid", "arch", "addresses", "distribution", "free_mb", "mem_available_mb", "load1", "cpus", "lockdown"),
-    *("btf", "sig_enforce", "modules_disabled", "fips", "container", "systemd", "init", "modules_held", "crashed"),
+    *(
+        "btf",
+        "sig_enforce",
+        "modules_disabled",
+        "fips",
+        "container",
+        "systemd",
+        "init",
+        "modules_held",
+        "crashed",
+    ),
 )
 """What else guard.sh says in a preflight; anything more is not taken."""
 
@@ -109,7 +119,9 @@ def lines(text: str) -> list[str]:
 def facts(said: Mapping[str, str], host: str) -> dict[str, str]:
     """Return what a host said in a preflight: all that a sweep relies on, and nothing that guard.sh does not say."""
     if wrong := unfit(said):
-        raise FleetdiagError(f"{host}: {wrong}; it is not probed: look what answers so there, then sweep again")
+        raise FleetdiagError(
+            f"{host}: {wrong}; it is not probed: look what answers so there, then sweep again"
+        )
     taken = {key: value[:MAX_TEXT] for key in WORDS if isinstance(value := said.get(key), str)}
     for key, rule, most in (("addresses", ADDRESS, 64), ("modules_held", SHA256, MAX_HELD)):
         words = [word for word in str(said.get(key, "")).split() if rule.fits(word)]
@@ -154,6 +166,7 @@ def residue(name: str) -> str:
 def sound(value: float) -> float:
     """Return a duration that was measured: never below zero, and 0 for what is no finite number."""
     return value if math.isfinite(value) and value > 0 else 0.0
+
 
 MAX_NUMBER = 2**53
 """Beyond this a float skips whole numbers; no time, size or count of a run directory is as large."""

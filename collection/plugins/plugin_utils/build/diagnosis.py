@@ -38,6 +38,10 @@ _BEYOND_BTF = (
     (re.compile(r'source:.*\.(?:function|statement)\s*\(\s*"[^"\n]*@'), "it names a source file or line"),
     (re.compile(r"source:.*\.(statement|label|inline|callees?)\b"), "it asks for .{0}"),
     (
+        re.compile(r"identifier 'kprobe'"),
+        "it asks for kprobe.function; kernel.function with the same name can be had",
+    ),
+    (
         re.compile(r"semantic error: no match"),
         "this kernel has no function of that name, or only inside of others (inlined) or as a changed copy",
     ),
@@ -58,6 +62,14 @@ def needs_symbols(said: str) -> bool:
     if not _NO_KERNEL_SYMBOLS.search(said):
         return False
     return bool(_WANTED.search(said) or (_POINT.search(said) and _NOTHING.search(said)))
+
+
+def wants_more(said: str) -> bool:
+    """Return whether a script may do with more than the kernel's headers: it failed, or has nothing left that is live.
+
+    Points that are optional vanish without a word where headers do not do.
+    """
+    return needs_symbols(said) or "no live probe point" in said
 
 
 def beyond_btf(said: str) -> str:

@@ -138,7 +138,7 @@ class ModuleStore:
             with contextlib.suppress(OSError):
                 status = path.lstat()
                 files.append((status.st_mtime, status.st_size, path))
-        total, gone = sum(size for _, size, _ in files), 0
+        total, gone = sum(size for _unused, size, _unused2 in files), 0
         for used, size, path in sorted(files):
             if total <= limit_bytes or used > time.time() - IN_USE_S:
                 break

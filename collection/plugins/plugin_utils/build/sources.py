@@ -53,7 +53,8 @@ def _with_scripts(sweep: Mapping[str, Any]) -> list[tuple[Probe, str, str]]:
             found.append((probe, f"{probe.name}.stp", str(entry["script"])))
         else:
             probe = catalog.find([entry["name"]], catalogs)[0]
-            assert probe.script is not None  # catalog.find gives probes with files
+            if probe.script is None:
+                raise AssertionError
             found.append((probe, probe.script.name, probe.script.read_text()))
     return found
 

@@ -345,7 +345,7 @@ class _Set:
         """Add what is to be said of the set and its hosts."""
         current = self._values(self.now)
         before = [(sweep.id, self._values(sweep)) for sweep in self.earlier]
-        self.offset = self._offset([current, *(values for _, values in before)])
+        self.offset = self._offset([current, *(values for _unused, values in before)])
         self.relative = len(current) > PEERS
         logs = self._logs(current)
         series = self._positions(logs)
@@ -385,7 +385,8 @@ class _Set:
 
     def _offset(self, sweeps: Sequence[Mapping[str, float]]) -> float:
         """Return what is added to all figures: differences of half the least one that counts shall count little."""
-        assert self.column.compare is not None
+        if self.column.compare is None:
+            raise AssertionError
         least = 1.0 if figures.is_count(self.column) else 0.0
         middle = median(median(values.values()) for values in sweeps if values)
         return max(least, self.column.compare.min_difference / 2, 0.02 * middle, 1e-12)
@@ -412,7 +413,7 @@ class _Set:
             host: self._known(SeriesId("host", host, *self.measure), history.get(host, ())) for host in series
         }
         enough = {host: found for host, found in known.items() if len(found) >= LEARN}
-        sides = {host: _sides([position for _, position in found]) for host, found in enough.items()}
+        sides = {host: _sides([position for _unused, position in found]) for host, found in enough.items()}
         common = (
             _Sides(*(median(side) for side in zip(*sides.values(), strict=True)))
             if sides
@@ -437,7 +438,7 @@ class _Set:
         found = self._known(name, middles)
         usual = self.memory.frozen.get(name)
         if usual is None and len(found) >= LEARN:
-            usual = _usual(found, _sides([position for _, position in found]), SET_FLOOR)
+            usual = _usual(found, _sides([position for _unused, position in found]), SET_FLOOR)
         if usual is None:
             result.learning += 1
             return
@@ -466,7 +467,8 @@ class _Set:
         least_ratio: float,
     ) -> None:
         """Suspect the series if it lies far from what is usual, by chance and by what is worth a word."""
-        assert self.column.compare is not None
+        if self.column.compare is None:
+            raise AssertionError
         adds = figures.adds(self.column)
         expected = max(0.0, math.exp(min(usual.middle + beside, 300.0)) - self.offset)
         up = position > usual.middle
@@ -518,7 +520,7 @@ class _Sides(NamedTuple):
 
 
 def _usual(found: Sequence[tuple[str, float]], sides: _Sides, floor: float) -> Usual:
-    middle = median(position for _, position in found)
+    middle = median(position for _unused, position in found)
     return Usual(middle, max(sides.above, floor), max(sides.below, floor), len(found), found[-1][0])
 
 

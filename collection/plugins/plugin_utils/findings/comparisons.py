@@ -93,7 +93,8 @@ class Series:
     def _rows(self, host: str) -> list[EvidenceRow]:
         if self.proof is not None:
             return self.proof(host)
-        assert self.place.merged is not None
+        if self.place.merged is None:
+            raise AssertionError
         return top_rows(self.place.merged, self.place.column, host, self.keys.get(host, self.key))
 
     def _signal(self, kind: Kind, host: str, opinion: Opinion, up: bool) -> Signal:

@@ -125,7 +125,8 @@ def _ratio(table: Table, column: Column, group: Total | MergedRow, value: float)
 
     Where that value is not known, it is the quotient without the largest record, if that leaves enough of it.
     """
-    assert column.ratio is not None
+    if column.ratio is None:
+        raise AssertionError
     above, below = (table.measures[place_of(table, name)] for name in column.ratio)
     over, under = (number(group.values[place_of(table, part.name)]) for part in (above, below))
     most, of = _parts(table, above, group), _parts(table, below, group)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
@@ -17,6 +18,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings impor
     dedupe,
     incidents,
     limits,
+    overload,
     sentences,
     thresholds,
 )
@@ -32,28 +34,35 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 class Found(NamedTuple):
     """findings: worst first. headline: which host is different in what, or why that cannot be said; may be empty.
 
-    worth_a_look: the few largest differences that are not certain, as findings with their chance.
+    worth_a_look: the few largest differences that are not certain, as findings with their chance. overload: which
+    hosts had too much work for their times to say much; may be empty.
     """
 
     findings: list[Finding]
     comparisons: list[Comparison]
     headline: str
     worth_a_look: list[Finding]
+    overload: str = ""
 
 
 def find(
     evidence: Sequence[Evidence],
     peer_of: Mapping[str, str],
     joined: Sequence[Joined] = (),
+    load: Mapping[str, overload.Load] = MappingProxyType({}),
 ) -> Found:
-    """All findings of a report. peer_of: {host: name of the set of hosts it should be like}."""
+    """All findings of a report. peer_of: {host: name of the set of hosts it should be like}. load: as far as known."""
     compared = compare_hosts.compare(evidence, peer_of)
     compare_calls.compare_calls(compared, evidence, peer_of)
     signals = [*compared.signals, *thresholds.check(evidence)]
-    told = incidents.join(dedupe.gather(signals), client_server.find(joined, evidence), evidence)
+    busy = overload.overloaded(load, signals)
+    slow = client_server.find(joined, evidence, busy)
+    told = overload.weaken(incidents.join(dedupe.gather(signals), slow, evidence), busy, evidence)
     headline = _headline(told) if told else _nothing(compared, evidence, peer_of)
     looks = _worth_a_look(compared.uncertain, signals)
-    return Found([item.finding for item in told], compared.comparisons, headline, looks)
+    return Found(
+        [item.finding for item in told], compared.comparisons, headline, looks, overload.sentence(busy, told)
+    )
 
 
 def _worth_a_look(uncertain: Sequence[Signal], certain: Sequence[Signal]) -> list[Finding]:
@@ -62,7 +71,7 @@ def _worth_a_look(uncertain: Sequence[Signal], certain: Sequence[Signal]) -> lis
     told = dedupe.gather([signal for signal in uncertain if signal.cause not in known])
     return [
         replace(finding, sentence=f"{finding.sentence}. {sentences.by_chance(finding.chance or 0.0)}")
-        for finding, _ in told[: limits.LOOKS]
+        for finding, _unused in told[: limits.LOOKS]
     ]
 
 

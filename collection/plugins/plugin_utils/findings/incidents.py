@@ -99,7 +99,7 @@ class _Known:
     def _paths(self, finding: Finding) -> list[str]:
         table = self._tables.get((finding.probe, finding.table))
         places = [at for at, column in enumerate(table.keys) if column.type == "path"] if table else []
-        paths = [str(key[at]) for _, key, _ in finding.rows for at in places]
+        paths = [str(key[at]) for _unused, key, _unused2 in finding.rows for at in places]
         return [path for path in paths if path and not path.startswith("(")]
 
     def _is_waiting(self, finding: Finding) -> bool:

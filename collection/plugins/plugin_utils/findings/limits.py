@@ -22,6 +22,9 @@ what the totals of hosts say, and numbers of events past a threshold are what wa
 CRITICAL_FACTOR = 10.0
 """A figure on its bad side by this factor is critical."""
 
+OVERLOAD = 4.0
+"""A host whose load average is this many times the number of its processors is overloaded."""
+
 MANY_HOSTS = 5
 """Hosts with a finding of their own for the same thing; of more, the worst speaks for all."""
 NAMED_EVENTS = 40

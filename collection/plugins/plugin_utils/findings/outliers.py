@@ -194,8 +194,9 @@ class Judge:
         known = [(figure.clump, figure.value) for figure in having if figure.clump is not None]
         if not known or len(known) < len(having):
             return robust.CLUMP
-        mean = sum(clump * value for clump, value in known) / sum(value for _, value in known)
-        return min(robust.CLUMP, max(1.0, mean))
+        mean = sum(clump * value for clump, value in known) / sum(value for _unused, value in known)
+        least = robust.LEAST_CLUMP if len(self.found) >= robust.MANY_HOSTS else 1.0
+        return min(robust.CLUMP, max(least, mean))
 
     @cached_property
     def _cap(self) -> float:

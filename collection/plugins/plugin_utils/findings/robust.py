@@ -33,6 +33,10 @@ from statistics import NormalDist, median
 LEAVE_OUT = 0.2
 """Share of the hosts that may differ without hiding each other."""
 CLUMP = 2.0
+LEAST_CLUMP = 1.25
+"""Alike hosts are never equally busy: among MANY_HOSTS and more, some have more events than chance alone makes of them.
+Fewer could not tell six against none from it."""
+MANY_HOSTS = 5
 MANY = 10_000
 """Numbers of events beyond this do not scatter by chance as far as hosts do anyhow."""
 _MAD = 1.4826

@@ -59,9 +59,11 @@ def _named(signals: Sequence[Signal]) -> str:
 
 def _events(signal: Signal) -> str:
     """`6 files open longer than 1 s, the longest 3.2 s: /srv/informe anual.csv (python3)`."""
-    assert signal.merged is not None
+    if signal.merged is None:
+        raise AssertionError
     table = signal.merged.table
-    assert table.events is not None
+    if table.events is None:
+        raise AssertionError
     events = table.events
     phrase = phrases.what(events.one if signal.value == 1 else events.what, signal.evidence.parameters)
     text = f"{quantities.amount(signal.value)} {phrase}{_in_time(signal)}"
@@ -107,7 +109,8 @@ def _amount(signal: Signal) -> str:
     if signal.kind == "calls":
         calls = f"{signal.records:,} calls of {printable(str(signal.key[0]))}"
         return f"a call of {printable(str(signal.key[-1]))} takes {value} ({calls})"
-    assert signal.merged is not None
+    if signal.merged is None:
+        raise AssertionError
     table = signal.merged.table
     if column.merge == "records":
         what = phrases.what(table.what, signal.evidence.parameters) or phrases.name(column)
@@ -120,7 +123,8 @@ def _amount(signal: Signal) -> str:
 
 
 def _expected(signal: Signal) -> str:
-    assert signal.expected is not None
+    if signal.expected is None:
+        raise AssertionError
     column = signal.column
     who = phrases.others(
         signal.peers,
@@ -139,7 +143,8 @@ def _expected(signal: Signal) -> str:
 
 
 def _limit(signal: Signal) -> str:
-    assert signal.expected is not None
+    if signal.expected is None:
+        raise AssertionError
     return f"{'above' if signal.up else 'below'} {phrases.figure(signal.column, signal.expected)}"
 
 
@@ -152,7 +157,8 @@ def _details(signal: Signal) -> Iterable[str]:
         return
     if signal.counts_events:
         return
-    assert signal.merged is not None
+    if signal.merged is None:
+        raise AssertionError
     table = signal.merged.table
     if signal.kind == "check" and signal.key:
         more = f" and {plural(signal.records - 1, 'more row')}" if signal.records > 1 else ""
@@ -163,7 +169,8 @@ def _details(signal: Signal) -> Iterable[str]:
 
 def _worst_row(signal: Signal) -> str:
     """The row that says most about a figure of a whole host."""
-    assert signal.merged is not None
+    if signal.merged is None:
+        raise AssertionError
     table, column = signal.merged.table, signal.column
     rows = next((host.rows for host in signal.merged.hosts if host.host == signal.host), [])
     shown = _telling(signal) if column.merge == "records" else column
@@ -187,7 +194,8 @@ def _worst_row(signal: Signal) -> str:
 
 def _telling(signal: Signal) -> Column | None:
     """Of a number of records, the measure that says which record is the worst."""
-    assert signal.merged is not None
+    if signal.merged is None:
+        raise AssertionError
     table = signal.merged.table
     numbers = [column for column in table.measures if figures.is_figure(column) and column.merge != "records"]
     place = sort_measure(table)
@@ -211,7 +219,8 @@ def _also(signal: Signal, also: Sequence[Signal]) -> Iterable[str]:
         names = dict.fromkeys(printable(str(item.key[-1])) for item in same)
         yield f"Slower there, too: {_listed(list(names))}"
     elif same:
-        assert signal.merged is not None
+        if signal.merged is None:
+            raise AssertionError
         keys = [phrases.key(signal.merged.table, item.key) for item in same if item.key]
         yield f"The same with {_listed(keys)}" if keys else ""
     seen = {signal.column.name} if signal.kind != "check" else set()
@@ -232,7 +241,8 @@ def _also(signal: Signal, also: Sequence[Signal]) -> Iterable[str]:
 def _aside(signal: Signal) -> str:
     if signal.kind == "check":
         return f"{_amount(signal)}, {_limit(signal)}"
-    assert signal.expected is not None
+    if signal.expected is None:
+        raise AssertionError
     return f"{_amount(signal)} against {phrases.figure(signal.column, signal.expected)}"
 
 

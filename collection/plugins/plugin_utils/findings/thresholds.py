@@ -45,10 +45,10 @@ def _broken(probe: Evidence, merged: MergedTable, rule: Check) -> Iterable[Signa
             continue
         bad = _bad_rows(merged, column, rule, host)
         if bad:
-            value, key, _ = bad[0]
+            value, key, _unused = bad[0]
             signal = _signal(probe, merged, column, rule, host.host, value)
             signal.key, signal.records = key, len(bad)
-            signal.rows = [row for _, _, row in bad[: limits.ROWS]]
+            signal.rows = [row for _unused2, _unused3, row in bad[: limits.ROWS]]
             yield signal
 
 

@@ -117,7 +117,7 @@ class _Weighed(_Sum):
         self.squares[group] = functools.reduce(operator.add, products, self.squares[group])
 
     def join(self, groups: Iterable[int], states: Sequence[Any]) -> None:
-        for group, (total, _, largest, squares) in zip(groups, states, strict=True):
+        for group, (total, _unused, largest, squares) in zip(groups, states, strict=True):
             self.sums[group] += total
             self.largest[group] = max(self.largest[group], largest)
             self.squares[group] += squares
@@ -207,7 +207,7 @@ class _Buckets(States):
         self.counts: list[dict[int | None, int]] = []
 
     def grow(self, count: int) -> None:
-        self.counts.extend({} for _ in range(count))
+        self.counts.extend({} for _unused in range(count))
 
     def add(self, groups: Iterable[int], values: Sequence[Any], _whens: Whens) -> None:
         for group, value in zip(groups, values, strict=True):

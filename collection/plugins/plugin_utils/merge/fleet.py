@@ -46,52 +46,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 # --- groups of rows ---
 
 
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 # --- results ---
 
 
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 # --- folding ---
-
-
-
-
-
-
-
-
 
 
 class FleetMerger:
@@ -114,7 +72,7 @@ class FleetMerger:
         self._groups = Groups(Measures(table, weighed=is_compared(table, "key")))
         self._keys = Keys(self._groups, Budget(max_keys))
         self._hosts: list[int] = []
-        self._rates: list[list[float | None]] = [[] for _ in self._groups.rated]
+        self._rates: list[list[float | None]] = [[] for _unused in self._groups.rated]
         self._merged = MergedTable(
             probe, table, interval_s if table.interval else None, max_series=max_series
         )
@@ -160,7 +118,7 @@ class FleetMerger:
         if late is not None:
             (values,) = groups.values([late])
             merged.other_keys = Total(values, self._rates_of(late), groups.rows[late], 0, True)
-        everything = [number for _, number, _ in named] + ([] if late is None else [late])
+        everything = [number for _unused, number, _unused2 in named] + ([] if late is None else [late])
         total = self._sum_up(everything, len(named)) if everything else None
         several = len(everything) > 1 or len(merged.hosts) > 1
         merged.total = only_folded(self._table, total) if total and several else total
@@ -178,33 +136,7 @@ class FleetMerger:
         return Total(values, whole.in_rows(sums), whole.rows[0], keys, more, parts)
 
 
-
-
-
-
 # --- folding what is folded already ---
 
 
-
-
-
-
-
-
-
-
 # --- call trees ---
-
-
-
-
-
-
-
-
-
-
-
-
-
-

@@ -167,8 +167,8 @@ class HostMerger:
         triples = zip(self._keys, numbers, groups.values(numbers), strict=True)
         named = [(key, number, values) for key, number, values in triples if key is not None]
         named.sort(key=lambda item: rank(host, item[0], item[2]))
-        shown, rest = named[:max_rows], [number for _, number, _ in named[max_rows:]]
-        parts = groups.parts([number for _, number, _ in shown])
+        shown, rest = named[:max_rows], [number for _unused, number, _unused2 in named[max_rows:]]
+        parts = groups.parts([number for _unused3, number, _unused4 in shown])
         rows = [
             MergedRow(
                 host,
@@ -184,7 +184,7 @@ class HostMerger:
         late = self._keys.get(None)
         beyond = rest if late is None else [*rest, late]
         intervals = sorted(self._numbers.items())
-        totals = self._by_interval.values([group for _, group in intervals])
+        totals = self._by_interval.values([group for _unused5, group in intervals])
         several = len(named) > 1 or late is not None
         total = total_of(self._whole, sampled_s, len(named), late is not None)
         other = total_of(groups.together(beyond), sampled_s, len(rest), late is not None) if beyond else None
@@ -195,14 +195,14 @@ class HostMerger:
             other=only_folded(self._table, other) if other else None,
             intervals=tuple(
                 (number, without_last(self._table, cells) if several else cells)
-                for (number, _), cells in zip(intervals, totals, strict=True)
+                for (number, _unused6), cells in zip(intervals, totals, strict=True)
             ),
         )
 
     def _series(self, key: Key) -> tuple[tuple[int, Cells], ...]:
         known = [(number, keys[key]) for number, keys in sorted(self._interval_keys.items()) if key in keys]
-        values = self._by_interval_key.values([group for _, group in known])
-        return tuple(zip((number for number, _ in known), values, strict=True))
+        values = self._by_interval_key.values([group for _unused, group in known])
+        return tuple(zip((number for number, _unused2 in known), values, strict=True))
 
 
 def is_compared(table: Table, scope: str = "") -> bool:

@@ -40,7 +40,6 @@ def comparable(value: Value) -> tuple[Any, ...]:
     return (0, value, "") if isinstance(value, (int, float)) else (1, 0, value)
 
 
-
 def sort_measure(table: Table) -> int | None:
     """Position, among the measures, of the sort column; the first measure if it is a key or not named."""
     names = [column.name for column in table.measures]

@@ -26,11 +26,14 @@ def fold(table: Table, parts: Iterable[tuple[Cells, Rates, int]]) -> Total:
     items = [part for part in parts if part[2]]
     measures = Measures(table)
     joined = [
-        _fold_again(column, [(values[place], records) for values, _, records in items])
+        _fold_again(column, [(values[place], records) for values, _unused, records in items])
         for place, column in enumerate(measures.columns)
     ]
     records = sum(part[2] for part in items)
-    rates = [sum_known([rates[place] for _, rates, _ in items]) for place, _ in enumerate(table.measures)]
+    rates = [
+        sum_known([rates[place] for _unused2, rates, _unused3 in items])
+        for place, _unused4 in enumerate(table.measures)
+    ]
     return Total(measures.derive(tuple(joined), records), tuple(rates), records, len(items))
 
 
@@ -39,14 +42,14 @@ def _fold_again(column: Column, values: Sequence[tuple[Value | None, int]]) -> V
     known = [(value, records) for value, records in values if isinstance(value, (int, float))]
     if not values or len(known) < len(values):
         return None
-    figures = [value for value, _ in known]
+    figures = [value for value, _unused in known]
     how = column.merge or ("sum" if column.type in ("int", "float", "bytes", "duration") else "last")
     if how in ("sum", "count"):
         return sum(figures)
     if how in ("max", "min"):
         return max(figures) if how == "max" else min(figures)
     if how == "mean":
-        mean = sum(value * records for value, records in known) / sum(records for _, records in known)
+        mean = sum(value * records for value, records in known) / sum(records for _unused2, records in known)
         return whole(column, mean)
     return figures[0] if len(figures) == 1 else None
 

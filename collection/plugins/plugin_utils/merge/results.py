@@ -113,4 +113,3 @@ class MergedTable:
     def sort_measure(self) -> int | None:
         """Position, among the measures, of the sort column; see the function of that name."""
         return sort_measure(self.table)
-

@@ -204,7 +204,7 @@ def _parse(line: bytes) -> _Line:
     comm = _comm(match.group(2)) if match else None
     if match is None or comm is None:
         raise LineError("not a line of a call trace")
-    us, _, tid, indent, arrow, function = match.groups()
+    us, _unused, tid, indent, arrow, function = match.groups()
     return _Line(int(us), comm, int(tid), len(indent), arrow == b"->", plain(function))
 
 

@@ -137,7 +137,7 @@ class TableForm:
             readings.append((self._aligned(row), values))
         if not readings:
             raise LineError(f"{len(found)} fields instead of {len(self._cells)}")
-        best = max(score for score, _ in readings)
+        best = max(score for score, _unused in readings)
         chosen = [values for score, values in readings if score == best]
         if len(chosen) > 1:
             raise LineError("it is not clear which column holds the spaces")

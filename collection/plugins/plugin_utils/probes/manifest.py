@@ -262,7 +262,7 @@ def _events(data: Mapping[str, Any], what: str) -> Events:
 
 
 def _other_side(data: Mapping[str, Any]) -> OtherSide:
-    probe, _, table = data["table"].partition(".")
+    probe, _unused, table = data["table"].partition(".")
     pairs = {name: (data[name]["here"], data[name]["there"]) for name in ("host", "key", "count")}
     parts = tuple(Part(**part) for part in data["parts"])
     return OtherSide(probe, table, parts=parts, worth=data["worth"], names=data.get("names", ""), **pairs)
@@ -323,14 +323,15 @@ def _check_parameter(name: str, data: Mapping[str, Any], source: Source) -> None
 
 def _check_default(parameter: Parameter, place: Place, source: Source) -> None:
     kinds: dict[str, type] = {"int": int, "bool": bool, "string": str, "words": str}
-    if type(parameter.default) is not kinds[parameter.type]:
+    is_flag = isinstance(parameter.default, bool)  # which Python takes for a number too
+    if not isinstance(parameter.default, kinds[parameter.type]) or is_flag != (parameter.type == "bool"):
         source.fail(place, f"is not of type {parameter.type}", "make type and default agree")
     if parameter.type == "words" and not parameter.default:
         return  # they have to be given
     try:
         parameters.coerce(parameter, parameter.default, "default")
     except FleetdiagError as error:
-        what, _, advice = str(error).removeprefix("default: ").rpartition("; ")
+        what, _unused, advice = str(error).removeprefix("default: ").rpartition("; ")
         source.fail(place, what, advice)
 
 

@@ -41,13 +41,17 @@ class Compare:
 
 @dataclass(frozen=True)
 class Check:
-    """A figure that is bad by itself: above or below a threshold, in the measure's shown unit."""
+    """A figure that is bad by itself: above or below a threshold, in the measure's shown unit.
+
+    overload: a host that breaks it has more work than processors.
+    """
 
     measure: str
     severity: Severity
     above: float | None = None
     below: float | None = None
     scope: Scope = "host"
+    overload: bool = False
 
 
 @dataclass(frozen=True)
@@ -202,6 +206,7 @@ class Layout:
     commas or tabs), `pairs` (`key=value key=value`), `rate` (`[time] 12 MB/s`).
     trims: of each column, what is cut off the end of its fields (":", ","). of: the member of the JSON that holds the
     rows, or the variable, or the title above rows whose form others have too. separator: of `separated`.
+    once: the words above are printed once, and rows that come later, after a gap, still stand below them.
     prints: "" where each print has new figures; `total` where they count up from print to print; `unclear` where that
     is not known, so that only the last print is shown. interval_s: seconds from one print to the next, None if that
     is not known.
@@ -212,6 +217,7 @@ class Layout:
     trims: tuple[str, ...] = ()
     of: str = ""
     separator: str = ""
+    once: bool = False
     prints: Literal["", "total", "unclear"] = ""
     interval_s: float | None = None
 

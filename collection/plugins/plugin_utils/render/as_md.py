@@ -90,7 +90,9 @@ def _coverage(report: Report) -> Iterator[str]:
     yield from _row(["hosts", "status", "losses and reasons", "what to do"])
     yield from _row(["---"] * 4)
     for group in groups[: MOST.hosts]:
-        hosts = f"{len(group.hosts):,}: {grids.named(group.hosts)}" if len(group.hosts) > 1 else group.hosts[0]
+        hosts = (
+            f"{len(group.hosts):,}: {grids.named(group.hosts)}" if len(group.hosts) > 1 else group.hosts[0]
+        )
         yield from _row([words(hosts), group.status, words(group.reason), words(group.remedy)])
     rest = sum(len(group.hosts) for group in groups[MOST.hosts :])
     if rest:

@@ -201,9 +201,7 @@ def _records(database: sqlite3.Connection, report: Report, probe: ProbeReport, t
             printed = len(merged.table.printed)
             joined = ((row.host, None, None, *row.key, *row.values[:printed]) for row in merged.rows())
             _insert(database, names[merged.table.name], len(_OWN) + len(merged.table.columns), joined)
-    intervals = {
-        merged.table.name: numbering(merged.table, merged.interval_s) for merged in probe.tables
-    }
+    intervals = {merged.table.name: numbering(merged.table, merged.interval_s) for merged in probe.tables}
     for host, read in raw_rows.sessions(report, probe):
         rows = iter(read())
         while batch := list(islice(rows, BATCH)):

@@ -189,7 +189,7 @@ def _shown(grid: grids.Grid) -> Iterator[str]:
 
 def _left_out(grid: grids.Grid) -> Iterator[str]:
     """The measures for which there was no room."""
-    places, _ = _fit(grid) or ([], [])
+    places, _unused = _fit(grid) or ([], [])
     names = [head.title for place, head in enumerate(grid.heads) if head.told and place not in places]
     if names:
         yield from _wrapped(f"not shown, but in report.json: {', '.join(names)}", "  ", "    ")
@@ -257,7 +257,7 @@ def _wanted(grid: grids.Grid, place: int) -> int:
     longest = max(map(width, head.title.split(" ")))
     found = [width(_text(row[place])) for row in grid.rows]
     if place >= grid.lead:
-        found += [width(_text(row[place - grid.lead])) for _, row in grid.foot]
+        found += [width(_text(row[place - grid.lead])) for _unused, row in grid.foot]
     needed = max([longest, *found])
     # A title may take a second and a third line, if that makes the column narrower.
     return needed if width(head.title) > 3 * needed else max(needed, _halved(head.title))
@@ -290,7 +290,7 @@ def _make_room_for_labels(grid: grids.Grid, places: Sequence[int], widths: dict[
     """The labels of the foot stand over the leading columns: the last of these grows if they are too narrow."""
     lead = places[: _leading(grid, places)]
     have = sum(widths[place] for place in lead) + _GAP * (len(lead) - 1)
-    lacking = max((width(_text(label)) for label, _ in grid.foot), default=0) - have
+    lacking = max((width(_text(label)) for label, _unused in grid.foot), default=0) - have
     if 0 < lacking <= free:
         widths[lead[-1]] += lacking
 

@@ -24,7 +24,9 @@ MOST_SIGNS = 30
 
 def first_to_last(merged: results.MergedTable) -> range:
     """The numbers of all intervals, from 1."""
-    return range(1, 1 + max((number for host in merged.hosts for number, _ in host.intervals), default=0))
+    return range(
+        1, 1 + max((number for host in merged.hosts for number, _unused in host.intervals), default=0)
+    )
 
 
 def adds_up(table: Table, place: int) -> bool:

@@ -25,6 +25,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings impor
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import RANK
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.client_server.join import join
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.overload import Load
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import decisions, past, settings
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import news as news_file
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import calltrees, fleet
@@ -114,7 +115,7 @@ def build(
     joined = join(evidence, builder.addresses, builder.windows)
     for pair in joined:
         next(report for report in reports if report.name == pair.probe).tables.append(pair.table)
-    found = find.find(evidence, peer_of, joined)
+    found = find.find(evidence, peer_of, joined, builder.load)
     figures = _figures(shards, evidence, peer_of, builder.rows)
     news = {} if several else _news(shards[0], figures, evidence, found.findings)
     changed = news_file.findings_of(news)
@@ -127,7 +128,7 @@ def build(
     lowered = "weights on load balancers may still be lowered" if any(t.alarms for t in balanced) else ""
     return Report(
         generated=generated or datetime.now(UTC).isoformat(timespec="seconds"),
-        verdict="; ".join(filter(None, [lowered, headline, verdict(counts)])),
+        verdict="; ".join(filter(None, [lowered, headline, found.overload, verdict(counts)])),
         counts=counts,
         runs=[run_info(shard) for shard in shards],
         coverage=rows,
@@ -249,6 +250,7 @@ class _Builder:
     def __init__(self, probes: Mapping[str, Probe], room: _Room) -> None:
         self.rows: dict[str, coverage.HostCoverage] = {}
         self.addresses: dict[str, list[str]] = {}
+        self.load: dict[str, Load] = {}
         self.windows: dict[str, tuple[float, float]] = {}
         self._probes = probes
         self._room = room
@@ -259,6 +261,9 @@ class _Builder:
         """Read everything of one host. Hosts must come in the order of their names."""
         record = shard.record(host)
         self.addresses[host] = _addresses(record.preflight)
+        load1, cpus = (untrusted.number(record.preflight or {}, name) for name in ("load1", "cpus"))
+        if load1 is not None and cpus is not None:
+            self.load[host] = Load(load1, int(cpus))
         start, end = (untrusted.number(record.window or {}, name) for name in ("start", "end"))
         if start is not None and end is not None:
             self.windows[host] = (start, end)
@@ -330,7 +335,7 @@ class _Builder:
             cut = [calltrees.cut_tree(tree, HOST_CALL_NODES) for tree in output.result.calltrees]
             lines = first_lines(shard, host, report.name)
             report.calls.append(
-                HostCalls(host, [tree for tree, _ in cut], sum(more for _, more in cut), lines)
+                HostCalls(host, [tree for tree, _unused in cut], sum(more for _unused2, more in cut), lines)
             )
         else:
             report.heads[host] = list(output.head)

@@ -389,18 +389,6 @@ _STATUS_WORDS = {"failed": "nothing sampled", "not built": "not built", "not arm
 # --- reading data that is not trusted ---
 
 
-
-
-
-
-
-
-
-
-
-
-
-
 def _worst(seconds: Iterable[float | None]) -> float | None:
     known = [value for value in seconds if value is not None]
     return max(known) if known else None

@@ -108,30 +108,6 @@ def read(data: Mapping[str, Any] | None) -> Traffic | None:
     )
 
 
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 class _Story:
     """The moments of one sweep."""
 
@@ -154,7 +130,7 @@ class _Story:
 
     def _batches(self) -> list[int]:
         """Those in which weights were lowered."""
-        return sorted({batch for batch, _, _, _ in self._lowered})
+        return sorted({batch for batch, _unused, _unused2, _unused3 in self._lowered})
 
     def _lowered_weights(self) -> dict[tuple[int, str, str, str], tuple[float | None, float | None]]:
         """{(batch, balancer, label, server): (before, set)}"""
@@ -172,7 +148,7 @@ class _Story:
         return found
 
     def _batch_of(self, server: str) -> int | None:
-        return next((batch for batch, _, _, name in self._lowered if name == server), None)
+        return next((batch for batch, _unused, _unused2, name in self._lowered if name == server), None)
 
     # --- counts ---
 
@@ -196,7 +172,10 @@ class _Story:
     def served(self) -> Iterator[Served]:
         """Every server of the backends in which a weight was lowered."""
         before = self._counts("before") or self._counts("start") or {}
-        backends = {label.rpartition("/")[0].rpartition(": ")[2] for _, _, label, _ in self._lowered}
+        backends = {
+            label.rpartition("/")[0].rpartition(": ")[2]
+            for _unused, _unused2, label, _unused3 in self._lowered
+        }
         known = sorted({(place[2], server) for place, server in before if server and place[2] in backends})
         for backend, server in known:
             shares = [self._share(backend, server, spans) for spans in self._spans(server)]
@@ -246,7 +225,7 @@ class _Story:
         if batch is None:
             return None, None
         label = f"{place[1]}: {place[2]}/{server}"
-        _, lowered = self._lowered.get((batch, place[0], label, server), (None, None))
+        _unused, lowered = self._lowered.get((batch, place[0], label, server), (None, None))
         for moment in self._at("restored", batch):
             weights = mapping(mapping(mapping(moment, "balancers"), place[0]), "weights")
             if label in weights:
@@ -295,7 +274,7 @@ class _Story:
     def alarms(self) -> Iterator[str]:
         """Weights that are still lowered, or of which nobody knows that they were given back."""
         owing = self._owing()
-        for (_, balancer), listed in owing.items():
+        for (_unused, balancer), listed in owing.items():
             yield from (self._still_lowered(balancer, one) for one in listed)
         for batch in self._batches():
             for balancer, said in self._lowered_in(batch):
@@ -305,7 +284,9 @@ class _Story:
                 if (batch, balancer) in owing or any(map(gave_back, answers)):
                     continue
                 trouble = next((text(answer, "trouble") for answer in answers), "")
-                servers = sorted({name for b, lb, _, name in self._lowered if (b, lb) == (batch, balancer)})
+                servers = sorted(
+                    {name for b, lb, _unused2, name in self._lowered if (b, lb) == (batch, balancer)}
+                )
                 why = f" ({trouble})" if trouble else ""
                 until = number(said, "until")
                 timer = f"; the balancer's own timer does at {_clock(until)}" if until else ""
@@ -331,7 +312,9 @@ class _Story:
 
     def _still_lowered(self, balancer: str, one: Owed) -> str:
         before = (
-            b for (_, lb, label, _), (b, _) in self._lowered.items() if (lb, label) == (balancer, one.label)
+            b
+            for (_unused, lb, label, _unused2), (b, _unused3) in self._lowered.items()
+            if (lb, label) == (balancer, one.label)
         )
         weight = next(before, None) if one.weight is None else one.weight
         return (
@@ -342,7 +325,7 @@ class _Story:
 
     def left_lowered(self) -> list[int]:
         """The batches of which nobody has asked the weights back."""
-        owing = {batch for batch, _ in self._owing()}
+        owing = {batch for batch, _unused in self._owing()}
         return [batch for batch in sorted({*self._batches(), *owing}) if not any(self._at("restored", batch))]
 
     def _lowered_in(self, batch: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -399,9 +382,9 @@ class _Story:
                     yield balancer, str(label).rpartition(": ")[2]
 
     def _unknown(self) -> list[str]:
-        lowered = {name for _, _, _, name in self._lowered}
+        lowered = {name for _unused, _unused2, _unused3, name in self._lowered}
         asked = list(self._at("lowered"))
-        known = {name for counts in map(_counts, self._moments) for _, name in counts}
+        known = {name for counts in map(_counts, self._moments) for _unused4, name in counts}
         named = {
             host
             for moment in asked
@@ -460,7 +443,7 @@ def _sum(values: Iterable[int | None]) -> int | None:
 
 def _got(item: Served, named: bool) -> str:
     where = f" of {item.backend}" if named else ""
-    before, during, _ = item.shares
+    before, during, _unused = item.shares
     if item.sessions[1] is None:
         return f"got less{where}, but was not probed to the end"
     if during is None:
@@ -482,7 +465,6 @@ def _clock(epoch_s: float) -> str:
         return f"{datetime.fromtimestamp(epoch_s, UTC):%H:%M:%S} UTC"
     except (ValueError, OverflowError, OSError):
         return f"{epoch_s:g}"
-
 
 
 def left_lowered(data: Mapping[str, Any] | None) -> list[int]:

@@ -49,6 +49,7 @@ def refuses_links(path: Path) -> Iterator[None]:
 def planted(path: Path) -> FleetdiagError:
     return FleetdiagError(f"{path}: is a symbolic link, fleetdiag makes none; look who did and remove it")
 
+
 CHUNK = 64 * 1024
 
 

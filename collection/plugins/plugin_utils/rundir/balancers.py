@@ -26,8 +26,6 @@ def why_not(data: Mapping[str, Any] | None, host: str) -> str:
     return text(mapping(data or {}, "left_out"), host)
 
 
-
-
 @dataclass(frozen=True)
 class Owed:
     """A weight that could not be given back. weight: what it was before; None where that was not told."""
@@ -67,6 +65,7 @@ def gave_back(said: Mapping[str, Any]) -> bool:
 
 def is_of_others(why: object) -> bool:
     return str(why).startswith("its weight is ") or "No such " in str(why)
+
 
 Moment = Literal["sweep", "before", "lowered", "start", "end", "restored", "after"]
 MOMENTS: tuple[Moment, ...] = ("sweep", "before", "lowered", "start", "end", "restored", "after")

@@ -44,8 +44,10 @@ def default_runs_dir() -> Path:
 def run_file(name: str) -> tuple[list[str], str]:
     """Folders and file name of a file of the run directory itself."""
     if not RUN_FILE.fullmatch(name) or ".." in name:
-        raise FleetdiagError(f"{name!r} is not the name of a file of a run directory; nothing was read or written")
-    folder, _, file_name = name.rpartition("/")
+        raise FleetdiagError(
+            f"{name!r} is not the name of a file of a run directory; nothing was read or written"
+        )
+    folder, _unused, file_name = name.rpartition("/")
     return ([folder] if folder else []), file_name
 
 

@@ -78,6 +78,7 @@ class Run:
     def open_output(self, host: str, probe: str, limit: int) -> Iterator[Output | None]:
         """The uncompressed output of a session as a bounded stream, or None when there is none."""
         folders = ["hosts", host_dir(host)]
+        # pylint: disable-next=contextmanager-generator-missing-cleanup # its caller closes it
         with read_only(self.path, folders, host_file_name(probe, "out.gz"), self.notes) as handle:
             yield None if handle is None else Output(handle, limit)
 
@@ -239,7 +240,3 @@ def _read_int(word: str) -> int | None:
     """The number, or None if it does not fit 64 bits; one of thousands of digits is not even converted."""
     value = int(word) if len(word) <= _MAX_DIGITS else None
     return value if value is not None and -(2**63) <= value < 2**63 else None
-
-
-
-

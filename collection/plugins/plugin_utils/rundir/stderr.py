@@ -16,7 +16,8 @@ _COUNTS = re.compile(r"Number of errors: (\d{1,18}), skipped probes: (\d{1,18})"
 _TRANSPORT = re.compile(r"There were (\d{1,18}) transport failures")
 _LOST = re.compile(r"There were (\d{1,18}) lost messages, (\d{1,18}) lost bytes")
 _OVERLOAD = re.compile(r"probe overhead .*exceeded threshold")
-_DEAD = re.compile(r"registration error .*")
+# Points that could not be placed: the kernel refused them, or the program is another build than the one compiled for.
+_DEAD = re.compile(r"registration error .*|Build-id mismatch|u\*probe failed")
 _SKIPPED_TOO_MANY = re.compile(r"Skipped too many probes")
 _PENDING = re.compile(r"too many pending \(")
 _WARNING = re.compile(r"(?:WARNING|ERROR): *(.*)")
@@ -30,6 +31,7 @@ def read_losses(err_text: str) -> Losses:
     errors: the module's own count, or the ERROR lines if there are more. warnings: the first MAX_WARNINGS
     different WARNING and ERROR lines, cut and safe to show.
     """
+    too_many = False
     errors = skipped = transport = messages = lost_bytes = dead = error_lines = 0
     overload = False
     warnings: dict[str, None] = {}
@@ -49,7 +51,7 @@ def read_losses(err_text: str) -> Losses:
         elif _PENDING.search(line):
             messages += 1
         elif _SKIPPED_TOO_MANY.search(line):
-            skipped = max(skipped, 1)
+            too_many = True
         said = _WARNING.search(line)
         if said is None or _EMPTY_TALK.search(line):
             continue
@@ -58,7 +60,7 @@ def read_losses(err_text: str) -> Losses:
             warnings[printable(said[0][:MAX_WARNING_LENGTH])] = None
     return Losses(
         errors=max(errors, error_lines),
-        skipped=skipped,
+        skipped=skipped or int(too_many),  # the count, if it is told, holds it
         transport_failures=transport,
         lost_messages=messages,
         lost_bytes=lost_bytes,

@@ -27,7 +27,9 @@ def reached(data: Mapping[str, Any] | None) -> int:
 def why_not(data: Mapping[str, Any] | None, host: str) -> str:
     """Why the batch of this host was never probed, where an earlier one had trouble; else empty."""
     stopped = text(data or {}, "stopped")
-    waiting = any(host in hosts_of(batch) and number(batch, "start") is None for batch in batches_in(data or {}))
+    waiting = any(
+        host in hosts_of(batch) and number(batch, "start") is None for batch in batches_in(data or {})
+    )
     return stopped if stopped and waiting else ""
 
 

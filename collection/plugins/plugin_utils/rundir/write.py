@@ -82,6 +82,7 @@ def locked(run_path: Path) -> Iterator[None]:
 def filled(run_path: Path, name: str) -> Iterator[Path]:
     """A path of a new, empty file to fill; without an exception it becomes `name`, whole, in the end."""
     folder, file_name = run_file(name)
+    # pylint: disable-next=contextmanager-generator-missing-cleanup # its caller closes it
     with (
         open_folder(run_path, folder, make=True) as fd,
         _temporary(fd, run_path / name, file_name) as (new, temporary),
@@ -139,15 +140,9 @@ def _write_host_file(run_path: Path, host: str, name: str, data: bytes) -> None:
         _replace(fd, run_path / "hosts" / directory / name, name, data)
 
 
-
-
-
-
-
-
 def _replace(folder: int, path: Path, name: str, data: bytes) -> None:
     """Put `data` under `name` in the open directory, whole or not at all."""
-    with _temporary(folder, path, name) as (fd, _):
+    with _temporary(folder, path, name) as (fd, _unused):
         try:
             _write_all(fd, data)
             os.fsync(fd)

@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import SMOKE as SMOKE
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import parameters
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import SessionPlan
@@ -67,7 +66,7 @@ def sessions(
         if probe.name not in modules:
             continue
         entry = recorded[probe.name]
-        load, _ = parameters.split(probe, entry["parameters"])
+        load, _unused = parameters.split(probe, entry["parameters"])
         values = [("fd_nonce", str(entry["nonce"])), ("fd_ttl_ms", str(ttl * 1000))]
         if probe.output != "rows":
             values.append(("fd_stamp_ms", str(max(MIN_STAMP_MS, window_s * 1000 // STAMPS))))

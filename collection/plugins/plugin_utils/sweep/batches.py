@@ -180,13 +180,3 @@ def part(
         return hosts, data
     own = batch(data, number_of_batch).hosts
     return own, next((window_of(data, host) for host in own), None)
-
-
-
-
-
-
-
-
-
-

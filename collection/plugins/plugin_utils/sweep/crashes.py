@@ -40,9 +40,7 @@ def forget(host: str, probes: Iterable[str]) -> None:
         HostMemory(directory()).put(host, {"crashed": after})
 
 
-def for_arming(
-    host: str, facts: Mapping[str, Any], probes: Iterable[str], *, retry: bool
-) -> dict[str, Any]:
+def for_arming(host: str, facts: Mapping[str, Any], probes: Iterable[str], *, retry: bool) -> dict[str, Any]:
     """Return the arguments of `Guard.arm` that speak of crashes.
 
     facts: the host's preflight.json; what it says of crashes is learned unless it is only remembered. retry: a person

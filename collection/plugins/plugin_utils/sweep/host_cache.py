@@ -107,7 +107,9 @@ def clock_now(memory: Mapping[str, Any], now: float) -> Clock:
 def armings(memory: Mapping[str, Any] | None) -> dict[str, float]:
     """Return `arming` of a memory without what is no duration."""
     kept = (memory or {}).get("arming")
-    found = {str(key): untrusted.seconds(took) for key, took in kept.items()} if isinstance(kept, dict) else {}
+    found = (
+        {str(key): untrusted.seconds(took) for key, took in kept.items()} if isinstance(kept, dict) else {}
+    )
     return {key: took for key, took in found.items() if took is not None}
 
 

@@ -350,7 +350,7 @@ def measure_clock(read_clock: Callable[[], str], *, now: Callable[[], float] = t
     read_clock: returns the host's `date +%s.%N`. Raises FleetdiagError if no answer was a time.
     """
     best: Clock | None = None
-    for _ in range(CLOCK_SAMPLES):
+    for _unused in range(CLOCK_SAMPLES):
         sent = now()
         answer = read_clock()
         received = now()
@@ -375,8 +375,8 @@ def read_collected(lines: Iterable[str], limits: dict[str, int]) -> Collected:
     payload: dict[tuple[str, str], bytes] = {}
     complete = False
     for line in lines:
-        kind, _, rest = line.partition(" ")
-        name, _, value = rest.partition(" ")
+        kind, _unused, rest = line.partition(" ")
+        name, _unused2, value = rest.partition(" ")
         if kind == "residue":
             collected.residue.append(untrusted.residue(rest))
         elif kind == "kernel":
@@ -509,7 +509,7 @@ def _arm_reply(lines: Sequence[str], asked: Sequence[str]) -> ArmReply:
             " look what answers so, then sweep again"
         )
     for line in lines:
-        _, _, rest = line.partition("session ") if line.startswith("session ") else ("", "", "")
+        _unused, _unused2, rest = line.partition("session ") if line.startswith("session ") else ("", "", "")
         probe, state, took, words = (*rest.split(" ", 3), "", "", "", "")[:4]
         if probe in asked and state in SESSION_STATES:
             reply.sessions[probe] = state, float(untrusted.whole(took) or 0), printable(words)

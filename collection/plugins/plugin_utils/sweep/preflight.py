@@ -149,7 +149,7 @@ def record(host: str, facts: Facts, refused: Refusal | None) -> dict[str, Any]:
     data["modules_held"] = facts.get("modules_held", "").split()
     data.update({name: number(facts, name) for name in NUMBERS})
     words = (word.partition(":") for word in facts.get("crashed", "").split())
-    data["crashed"] = untrusted.crashed((probe, sweep) for probe, _, sweep in words)
+    data["crashed"] = untrusted.crashed((probe, sweep) for probe, _unused, sweep in words)
     data["addresses"] = facts.get("addresses", "").split()
     data["load1"] = untrusted.decimal(facts.get("load1")) or 0.0
     return {

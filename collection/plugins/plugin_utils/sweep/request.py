@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import SMOKE as SMOKE
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import policy
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import series

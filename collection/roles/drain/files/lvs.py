@@ -180,7 +180,7 @@ def lowered(asked):
             done.append(entry)
             set_weight(entry, entry["set"])
     except RefusedError as why:
-        _, _, owed = give_back(done)
+        owed = give_back(done)[2]
         keep(record, [entry for entry in done if label(entry) in owed])
         raise RefusedError("; ".join([str(why), *sentences(owed)])) from why
     answer["settled"] = settled(entries, before, asked["wait"])
@@ -336,7 +336,7 @@ def keep_giving_back(record):
     """What the timer runs. Tries until none is owed; says a thing once, not at every try."""
     said = []
     while True:
-        _, _, owed = restore(record)
+        owed = restore(record)[2]
         lines = sentences(owed)
         sys.stdout.writelines(f"{line}\n" for line in lines if line not in said)
         sys.stdout.flush()

@@ -66,7 +66,7 @@ die() { say "error=$*"; exit 1; }
 uptime_s() { read -r up _ </proc/uptime && up=${up%.*}; }  # into $up
 # Every program that is started here costs a busy host time, and a big fleet much of it: words are looked at by the shell,
 # and what a function finds out is in a variable (said, why, ...) where `$(...)` would start one more shell.
-digits=[0-9][0-9]
+digits='[0-9][0-9]'
 is_id() {
     # shellcheck disable=SC2254  # patterns
     case $1 in $digits$digits$digits${digits}_$digits$digits${digits}_[0-9a-f][0-9a-f][0-9a-f][0-9a-f]) ;; *) return 1 ;; esac
@@ -191,14 +191,14 @@ remove_old_spools() {
     { read -r holder _ <"$LOCK"; } 2>/dev/null
     total=0
     find "$SWEEPS" -mindepth 1 -maxdepth 1 -mmin +60 ! -name "${holder:-none}" -exec du -sm {} + | sort -rk 2 \
-        | while read -r mb spool; do
-            total=$((total + mb))
+        | while read -r spool_mb spool; do
+            total=$((total + spool_mb))
             [ $total -le $KEEP_SPOOL_MB ] || rm -rf "$spool"
         done
 }
 
 preflight() {
-    mkdir -p "$SWEEPS" "$MODULES" && install_rules || die "cannot write $HOME_DIR: free space or remount it writable"
+    { mkdir -p "$SWEEPS" "$MODULES" && install_rules; } || die "cannot write $HOME_DIR: free space or remount it writable"
     note_crashes  # which needs the spools
     remove_old_spools
     find "$HOME_DIR/guard" -type f -mtime +$KEEP_GUARD_DAYS -exec rm -f {} +  # of other versions and controllers
@@ -506,7 +506,8 @@ other_sweep() {  # ID; which other sweep holds this host, and whose it is, in $b
 }
 
 take_host() {  # two sweeps that come at the same moment must not both find it free
-    [ -r "$SWEEPS" ] && exec 9<"$SWEEPS" || die "cannot read $SWEEPS"
+    [ -r "$SWEEPS" ] || die "cannot read $SWEEPS"
+    exec 9<"$SWEEPS"
     flock -w 20 9 || die "another sweep is just taking this host: sweep again"
     if other_sweep "$id"; then
         echo "verdict=busy"
@@ -570,8 +571,8 @@ start_session() {  # PROBE OUTPUT_MB [name=value ...]
 # A signed module cannot have its nonce before it is loaded, which may be a while from now.
 give_nonce() {
     nonce_of "$probe"
-    say "$nonce" 2>/dev/null >"$dir/nonce" && systemd-run --quiet --no-block --unit="fd-$id-$probe-nonce" \
-        -p RuntimeMaxSec=$((ttl + 15)) -p LimitFSIZE=64K -p UMask=0077 /bin/sh "$SELF" nonce "$id" "$probe" 2>"$dir/systemd-run" \
+    { say "$nonce" 2>/dev/null >"$dir/nonce" && systemd-run --quiet --no-block --unit="fd-$id-$probe-nonce" \
+        -p RuntimeMaxSec=$((ttl + 15)) -p LimitFSIZE=64K -p UMask=0077 /bin/sh "$SELF" nonce "$id" "$probe" 2>"$dir/systemd-run"; } \
         || { say "session $probe failed 0 its nonce cannot be given to it: $(clean <"$dir/systemd-run")"; return 1; }
 }
 

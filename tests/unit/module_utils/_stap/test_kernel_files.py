@@ -72,3 +72,25 @@ def test_what_is_no_module_or_is_not_there_costs_nothing(builder: Path) -> None:
 )
 def test_modules_are_those_that_a_script_names(script: str, args: list[str], names: list[str]) -> None:
     assert kernel_files.module_names(script, args) == names
+
+
+def test_the_tapset_says_where_functions_are_as_far_as_it_agrees() -> None:
+    texts = [
+        'probe a = kernel.function("mm_fault@mm/memory.c").call !',
+        '"two@a.c" "x@y.c:7"',
+        '"two@b.c" "*@c.c"',
+    ]
+    assert kernel_files.placed_functions(texts) == {"mm_fault": "mm/memory.c"}
+
+
+@pytest.mark.parametrize(
+    ("script", "args", "pattern"),
+    [
+        ('probe kernel.function("*@fs/proc*.c").call {}', [], "*@fs/proc*.c"),
+        ("probe $1.call {}", ['kernel.function("*@net/socket.c")'], "*@net/socket.c"),
+        ('probe kernel.function("vfs_read@fs/read_write.c") { x = 2 * @cast(p, "file", "kernel") }', [], ""),
+        ('probe kernel.function("vfs_*") { println(a * @entry($count)) }', [], ""),
+    ],
+)
+def test_patterns_of_source_files_are_seen(script: str, args: list[str], pattern: str) -> None:
+    assert kernel_files.refused_pattern(script, args) == pattern

@@ -81,6 +81,13 @@ def test_a_total_that_the_script_prints_is_no_row(total: str, rule: str) -> None
     assert listed.table("a") == [("nginx", 100), ("mysqld", 50), ("crond", 3)]
 
 
+def test_a_total_without_all_fields_does_not_make_its_column_text() -> None:
+    printed = "COMM               PID     CALLS\ndd                   7         5\nls                   8        35\n"
+    fleet = read_fleet({"a": printed + "TOTAL             40\n"})
+    assert fleet.table("a") == [("dd", 7, 5), ("ls", 8, 35)]
+    assert [column.role for column in fleet.probe.tables["table"].columns] == ["key", "key", "measure"]
+
+
 # --- whether prints add up
 
 

@@ -218,3 +218,9 @@ def test_a_script_that_watches_nothing_is_refused_before_anything_is_compiled(
     for live in ("timer.profile", "syscall.*?", "$1", "perf.sw.cpu_clock"):
         path.write_text(f"{script}probe {live} {{ println(3) }}\n")
         plain.load(str(path), None)
+
+
+def test_texts_of_a_script_are_as_long_as_systemtap_has_them(tmp_path: Path) -> None:
+    script = tmp_path / "execs.stp"
+    script.write_text('probe nd_syscall.execve.return { printf("%s\\n", cmdline_str()) }\n')
+    assert plain.load(str(script), None).limits.string_length == 512

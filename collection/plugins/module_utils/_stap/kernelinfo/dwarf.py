@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import struct
 from array import array
+from collections.abc import Sequence
 
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.fault import (
     KernelInfoError,
@@ -146,11 +147,11 @@ class Info:
         return bytes(out) + b"\0"
 
 
-def line_table() -> bytes:
-    """Return a .debug_line that has one file and no lines.
+def line_table(files: Sequence[str] = ()) -> bytes:
+    """Return a .debug_line without lines: file 1 stands for all of unknown place, `files` follow.
 
     SystemTap wants the list of files of each unit; a function without one would match every pattern `*@file`.
     """
     header = bytes([1, 1, 1, 0xFB, 14, 13, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1, 0])
-    header += SOURCE.encode() + b"\0\0\0\0" + b"\0"
+    header += b"".join(name.encode("ascii") + b"\0\0\0\0" for name in (SOURCE, *files)) + b"\0"
     return struct.pack("<IHI", 2 + 4 + len(header), 4, len(header)) + header

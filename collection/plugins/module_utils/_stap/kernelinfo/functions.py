@@ -23,7 +23,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelin
 CLONE = re.compile(r"\.(isra|constprop|part|cold|llvm|lto_priv)\b.*$")
 FRAGMENT = re.compile(r"\.(part|cold)\b")
 MAX_PARAMETERS = 32  # of a function; no kernel has one with more
-FILE = unsigned(1)
 NOT_IN_BTF = "not in BTF"
 
 
@@ -117,8 +116,8 @@ def _judge(
     return name, "with parameters", known[name]
 
 
-def write_function(info: Info, btf: Btf, function: Function, address: bytes) -> None:
-    """Write the entry of one function, with its parameters where it has a prototype."""
+def write_function(info: Info, btf: Btf, function: Function, address: bytes, file: int = 1) -> None:
+    """Write the entry of one function, with its parameters where it has a prototype. file: number of its source file."""
     prototype = function.prototype
     if prototype and len(btf.parts[prototype]) > 2 * MAX_PARAMETERS:
         prototype = 0
@@ -134,7 +133,7 @@ def write_function(info: Info, btf: Btf, function: Function, address: bytes) -> 
     info.out += info.code(dwarf.SUBPROGRAM, bool(parameters), *attributes)
     info.out += WORD(info.string(function.name))
     info.relocate(function.owner)
-    info.out += address + WORD(function.size) + FILE
+    info.out += address + WORD(function.size) + unsigned(file)
     if result:
         info.refer(result)
     if parameters:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bisect
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo import btf as kinds
@@ -71,8 +71,17 @@ class Region(NamedTuple):
     notes: bytes = b""
 
 
-def make_vmlinux(btf_data: bytes, kallsyms: bytes, notes: bytes) -> KernelFile:
-    """Return the debuginfo file of the kernel that these three come from."""
+def make_vmlinux(
+    btf_data: bytes, kallsyms: bytes, notes: bytes, files: Mapping[str, str] | None = None
+) -> KernelFile:
+    """Return the debuginfo file of the kernel that these three come from.
+
+    files: {function: source file} for those whose place is known from elsewhere; of several functions with one name it
+    is not used. All others have a file that no pattern means.
+    """
+    files = files or {}
+    paths = sorted(set(files.values()))
+    numbers = {name: 2 + paths.index(path) for name, path in files.items()}
     identity = build_id(notes)
     symbols = read_kallsyms(kallsyms)
     btf = read_btf(btf_data)
@@ -81,9 +90,9 @@ def make_vmlinux(btf_data: bytes, kallsyms: bytes, notes: bytes) -> KernelFile:
     write_types(info, btf)
     choice = _functions(btf, symbols)
     for part in _units(choice.functions):
-        _write_unit(info, btf, part)
+        _write_unit(info, btf, part, numbers)
     _write_variables(info, btf, symbols)
-    return KernelFile(_file(info, symbols, regions), identity, choice.counts)
+    return KernelFile(_file(info, symbols, regions, paths), identity, choice.counts)
 
 
 def _functions(btf: Btf, symbols: Symbols) -> Choice:
@@ -117,12 +126,13 @@ def _units(functions: list[Function]) -> Iterator[list[Function]]:
         at = end
 
 
-def _write_unit(info: Info, btf: Btf, functions: list[Function]) -> None:
+def _write_unit(info: Info, btf: Btf, functions: list[Function], numbers: Mapping[str, int]) -> None:
     low = functions[0].address
     size = max(f.address + f.size for f in functions) - low
     unit = info.begin_unit(f"functions at {low:#x}", ADDRESS(low), size)
     for function in functions:
-        write_function(info, btf, function, ADDRESS(function.address))
+        file = numbers.get(function.name, 1) if function.prototype else 1
+        write_function(info, btf, function, ADDRESS(function.address), file)
     info.end_unit()
     info.add_range(unit, low, size)
 
@@ -183,7 +193,7 @@ def _segments(regions: list[Region]) -> list[Segment]:
     return [*segments, Segment(elf.NOTES, READ, notes, 4)]
 
 
-def _file(info: Info, symbols: Symbols, regions: list[Region]) -> bytes:
+def _file(info: Info, symbols: Symbols, regions: list[Region], paths: Sequence[str]) -> bytes:
     sections = [
         Section(
             region.name,
@@ -203,7 +213,7 @@ def _file(info: Info, symbols: Symbols, regions: list[Region]) -> bytes:
         Section(".debug_info", elf.PROGBITS, data=entries),
         Section(".debug_str", elf.PROGBITS, flags=elf.STRINGS, data=strings, entry=1),
         Section(".debug_aranges", elf.PROGBITS, data=bytes(info.ranges)),
-        Section(".debug_line", elf.PROGBITS, data=dwarf.line_table()),
+        Section(".debug_line", elf.PROGBITS, data=dwarf.line_table(paths)),
     ]
     number = len(sections) + 1
     sections += [

@@ -3,12 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import quantities
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, limits, phrases
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (
+    figures,
+    limits,
+    overload,
+    phrases,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.client_server.join import (
     Both,
     Joined,
@@ -29,18 +35,45 @@ _NEAR_TOP = 0.25
 """A file is named beside the first if as much time as this part of the first one's was spent on it."""
 
 
-def find(joined: Sequence[Joined], evidence: Sequence[Evidence]) -> list[SlowAnswer]:
-    """Return one for each server (or way to it) that makes clients wait, the longest wait first."""
+def find(
+    joined: Sequence[Joined], evidence: Sequence[Evidence], overloaded: Mapping[str, str]
+) -> list[SlowAnswer]:
+    """Return one for each server (or way to it) that makes clients wait, the longest wait first.
+
+    overloaded: {host: how that shows}; what lies between client and server may have waited for their processors.
+    """
     by_name = {probe.name: probe for probe in evidence}
     found = []
     for pair in joined:
         causes: dict[tuple[str, int], list[Both]] = {}
         for row in pair.rows:
             if row.count >= limits.REQUESTS and row.mean >= pair.side.worth:
-                causes.setdefault((row.server, row.cause), []).append(row)
+                causes.setdefault((row.server, _cause(row, pair.side, overloaded)), []).append(row)
         for (server, cause), rows in causes.items():
-            found.append(_slow(pair, by_name[pair.probe], server, cause, rows))
+            slow = _slow(pair, by_name[pair.probe], server, cause, rows)
+            weak = overload.mark(overloaded, {slow.server, *slow.clients})
+            found.append(_with_mark(slow, weak) if weak else slow)
     return sorted(found, key=lambda item: (-item.told.finding.value, item.told.finding.host))
+
+
+def _cause(row: Both, side: OtherSide, overloaded: Mapping[str, str]) -> int:
+    """Return the part that takes most.
+
+    The way between an overloaded client or server is it only where no other part is worth a word: what waits for a
+    processor on either side lies within it.
+    """
+    way = sum(bool(part.here) for part in side.parts) - 1
+    if row.cause == way and (row.client in overloaded or row.server in overloaded):
+        seconds, other = max((part, place) for place, part in enumerate(row.parts) if place != way)
+        if seconds / row.count >= side.worth:
+            return other
+    return row.cause
+
+
+def _with_mark(slow: SlowAnswer, mark: str) -> SlowAnswer:
+    finding = slow.told.finding
+    marked = replace(finding, mark="; ".join(filter(None, (finding.mark, mark))))
+    return replace(slow, told=Told(marked, slow.told.short))
 
 
 def _slow(pair: Joined, probe: Evidence, server: str, cause: int, rows: Sequence[Both]) -> SlowAnswer:
@@ -51,7 +84,7 @@ def _slow(pair: Joined, probe: Evidence, server: str, cause: int, rows: Sequence
         server,
         frozenset(clients),
         (pair.probe, pair.side.probe),
-        frozenset(str(path) for path, _ in _slowest(pair.side, probe, clients)[1]),
+        frozenset(str(path) for path, _unused in _slowest(pair.side, probe, clients)[1]),
         below=cause == len(pair.side.parts) - 1,
     )
 
@@ -109,7 +142,9 @@ def _files(side: OtherSide, probe: Evidence, clients: Sequence[str]) -> list[str
     column, slowest = _slowest(side, probe, clients)
     if column is None or not slowest:
         return []
-    return [f"{column.words[:1].upper()}{column.words[1:]} there: {', '.join(words for _, words in slowest)}"]
+    return [
+        f"{column.words[:1].upper()}{column.words[1:]} there: {', '.join(words for _unused, words in slowest)}"
+    ]
 
 
 def _slowest(

@@ -170,16 +170,16 @@ def _servers(
     asked: Iterable[tuple[str, str, Value]], served: Iterable[tuple[str, str, Value]], hosts: Hosts
 ) -> dict[tuple[str, str], str]:
     """(client, its name for a server): the server. A name that nobody knows means the one server that is left."""
-    named = {(client, name) for client, name, _ in asked}
+    named = {(client, name) for client, name, _unused in asked}
     known = {(client, name): hosts.named(name, client) for client, name in named}
     found = {place: meant for place, meant in known.items() if meant is not None}
     servers: dict[str, set[str]] = {}
-    for client, server, _ in served:
+    for client, server, _unused2 in served:
         servers.setdefault(client, set()).add(server)
-    for client in sorted({client for client, _ in named}):
+    for client in sorted({client for client, _unused3 in named}):
         # In brackets stands what the script put together of several servers.
         left = [name for who, name in named if who == client and (who, name) not in found and name[:1] != "("]
-        free = servers.get(client, set()) - {host for (who, _), host in found.items() if who == client}
+        free = servers.get(client, set()) - {host for (who, _unused4), host in found.items() if who == client}
         if len(left) == 1 and len(free) == 1:
             found[client, left[0]] = min(free)
     return found
@@ -221,7 +221,7 @@ def _declared(table: Table, side: OtherSide) -> Table:
         )
 
     key = next(column for column in table.columns if column.name == side.key[0])
-    parts = [f"part{number}" for number, _ in enumerate(side.parts, 1)]
+    parts = [f"part{number}" for number, _unused in enumerate(side.parts, 1)]
     labels = [part.label for part in side.parts]
     return Table(
         name=f"{table.name}_by_side",

@@ -36,7 +36,7 @@ _TIME_UNITS = {"": "s", "u": "us", "micro": "us", "m": "ms", "milli": "ms", "n":
 _AMOUNT = re.compile(r"(?:^|[ _(])(?:(k|m)i?(?:b|bytes?)|bytes?)(?=$|[ _)])", re.IGNORECASE)
 _IDS = re.compile(
     r"\b([a-z]?(pid|tid|uid|gid)|tgid|fd|cpu|core|node|[a-z]?port|inode|ino|dev|device|major|minor|sig|signo|signum|signal"
-    r"|prio|priority|nice|line|addr|address|id|index|irq|vector|errno|vlan|zone|order|from|to|time|timestamp|ns|[a-z]+ns)\b"
+    r"|prio|priority|nice|line|addr|address|id|index|irq|vector|errno|vlan|zone|order|from|to|time|timestamp|ns)\b"
 )
 _MEANINGS: tuple[tuple[re.Pattern[str], Merge], ...] = (
     (re.compile(r"\b(avg|average|mean|percent)\b|%"), "mean"),
@@ -120,8 +120,8 @@ def columns_of(
 ) -> tuple[Column, ...]:
     """Return columns with names, types, units and meanings.
 
-    events: each row is an event, so that a number that is no amount tells it from others. latest: only the last
-    print counts.
+    events: each row is an event, so that a number that is no amount tells it from others. latest: what is an amount
+    or an average is that of the last print.
     """
     made = []
     for name, column in zip(column_names([column.title for column in seen]), seen, strict=True):
@@ -135,13 +135,13 @@ def columns_of(
             continue
         kind, unit = type_and_unit(column)
         merge: Merge = _merge(said, kind)
-        if latest and merge == "sum":
-            merge = "last"
         if kind == "int" and not unit and (_IDS.search(said) or (events and merge == "last")):
             made.append(replace(base, type="int"))
             continue
         if events and merge == "last":
             merge = "max"
+        if latest and merge in ("sum", "mean"):
+            merge = "last"
         made.append(replace(base, type=kind, unit=unit, role="measure", merge=merge))
     words_ = Counter(column.words.lower() for column in made)
     return tuple(replace(column, label="") if words_[column.words.lower()] > 1 else column for column in made)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -34,7 +34,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.s
     HostSample,
     Samples,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.titles import title_of
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.titles import (
+    is_total_name,
+    title_of,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_numbers import printed_number
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_words import (
     folded,
@@ -44,7 +47,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_
     words,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.timestamps import begins_with_time
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Layout, Row
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Layout, Row
 
 MAX_CANDIDATES = 60
 """Lines of words that are tried as headers: CAPITALS first, and those that hosts print most often."""
@@ -72,13 +75,18 @@ def header_tables(samples: Samples, known: Sequence[Layout], forgets: Forgets) -
             if _may_be_header(line.text) and folded_line(line.text) not in taken:
                 places.setdefault(folded_line(line.text), []).append((host, at))
 
+    titles = {
+        name for name, prints in places.items() if any(_is_above(samples[h], at, places) for h, at in prints)
+    }
+
     def rank(prints: Sequence[Place]) -> tuple[bool, int]:
         host, at = prints[0]
         return not samples[host][at].text.isupper(), -len(prints)
 
     budget = Budget(MAX_ROWS_READ)
     found: list[Layout] = []
-    for prints in sorted(places.values(), key=rank)[:MAX_CANDIDATES]:
+    candidates = [prints for name, prints in places.items() if name not in titles]
+    for prints in sorted(candidates, key=rank)[:MAX_CANDIDATES]:
         for title, of_title in by_title(samples, prints).items():
             layout = _layout(samples, of_title, title, forgets, budget)
             if layout is not None:
@@ -86,6 +94,12 @@ def header_tables(samples: Samples, known: Sequence[Layout], forgets: Forgets) -
         if len(found) >= MAX_TABLES:
             break
     return found
+
+
+def _is_above(sample: HostSample, at: int, headers: Mapping[str, object]) -> bool:
+    """Return True if the next line is one of these: then this one is a title, or the upper of two lines."""
+    below = next((line.text for line in sample[at + 1 : at + 4] if not is_rule(line.text)), b"")
+    return folded_line(below) in headers and _may_be_header(below)
 
 
 def _layout(
@@ -108,13 +122,18 @@ def _layout(
 
 
 def by_title(samples: Samples, prints: Sequence[Place]) -> dict[str, list[Place]]:
-    """Return the prints by the title above them if one handler prints the same header under several, else all."""
+    """Return the prints by the title above them if one handler prints the same header under several, else all.
+
+    None where it prints the same one twice without: nothing says then which rows belong together.
+    """
     titles: dict[str, list[Place]] = {}
-    at_once: dict[tuple[int, int | None], set[str]] = {}
+    at_once: dict[tuple[int, int | None], list[str]] = {}
     for host, at in prints:
         title = title_above(samples[host], at)
         titles.setdefault(title, []).append((host, at))
-        at_once.setdefault((host, samples[host][at].t_ms), set()).add(title)
+        at_once.setdefault((host, samples[host][at].t_ms), []).append(title)
+    if any(len(set(each)) < len(each) for each in at_once.values()):
+        return {}
     several = max(len(each) for each in at_once.values()) > 1
     return titles if several and len(titles) <= _MAX_TITLES else {"": list(prints)}
 
@@ -122,6 +141,8 @@ def by_title(samples: Samples, prints: Sequence[Place]) -> dict[str, list[Place]
 def title_above(sample: HostSample, at: int) -> str:
     """Return the title in the nearest line of text above this line; "" if rows or nothing stand there."""
     for line in reversed(sample[max(0, at - 3) : at]):
+        if line.t_ms != sample[at].t_ms:
+            return ""
         if not is_rule(line.text):
             found = words(line.text)
             return "" if any(printed_number(word.text) for word in found[1:]) else title_of(line.text)
@@ -143,14 +164,17 @@ def _lines_under(sample: HostSample, at: int) -> list[bytes]:
     header = folded_line(sample[at].text)
     below: list[bytes] = []
     numbered = False
-    for line, _, _ in sample[at + 1 : at + 1 + _MAX_ROWS]:
+    for line, _unused, _unused2 in sample[at + 1 : at + 1 + _MAX_ROWS]:
         if is_rule(line):
             if below:
                 break
             continue
         if folded_line(line) == header or (not below and _may_be_header(line)):
             break
-        numbers = any(printed_number(word.text) for word in words(line))
+        found = words(line)
+        if is_total_name(plain(found[0].text)):
+            continue
+        numbers = any(printed_number(word.text) for word in found)
         if below and not numbers and numbered:
             break  # a title
         numbered = numbers
@@ -164,13 +188,14 @@ def _described(
     titles = [column.title for column in reading.columns]
     seen, ignore = _told_apart(reading.columns, above)
     trims = tuple(column.trim for column in reading.columns)
-    frame = Layout("header", table_of("table", "", (), ignore=ignore), trims, title)
-    return described(frame, seen, titles, samples, repeated=is_repeated(prints), forgets=forgets)
+    repeated = is_repeated(prints)
+    frame = Layout("header", table_of("table", "", (), ignore=ignore), trims, title, once=not repeated)
+    return described(frame, seen, titles, samples, repeated=repeated, forgets=forgets)
 
 
 def is_repeated(prints: Sequence[Place]) -> bool:
     """Return True if a host printed more than one of these."""
-    return max(Counter(host for host, _ in prints).values()) > 1
+    return max(Counter(host for host, _unused in prints).values()) > 1
 
 
 def described(
@@ -197,13 +222,22 @@ def described(
 
     first = made(events=False, latest=False)
     rows = rows_of(first, samples)
+    if frame.once and any(row.interval for host in rows for row in host):
+        repeated = True
     if not first.table.printed and _all_timed(seen):
         return None  # who did what when: it says most as text, in the order of time
     if not any(rows):
         return None
     events = are_events(rows, first.table.columns)
     prints = prints_of(first, rows, forgets, each_row=events) if repeated or events else ""
-    return replace(made(events=events, latest=prints == "unclear"), prints=prints)
+    layout = made(events=events, latest=prints == "unclear")
+    if prints == "total":  # an average over all of them is that of the last print
+        layout = replace(layout, table=replace(layout.table, columns=_means_last(layout.table.columns)))
+    return replace(layout, prints=prints)
+
+
+def _means_last(columns: Sequence[Column]) -> tuple[Column, ...]:
+    return tuple(replace(column, merge="last") if column.merge == "mean" else column for column in columns)
 
 
 def rows_of(layout: Layout, samples: Samples) -> list[list[Row]]:

@@ -54,7 +54,11 @@ def _unit(samples: Samples, found: list[list[Row]]) -> tuple[ColumnType, str]:
     units = set()
     for sample in samples:
         reader = HistogramShape(HISTOGRAM)
+        t_ms: int | None = None
         for line in sample:
+            if line.t_ms != t_ms:
+                reader.later()
+            t_ms = line.t_ms
             if reader.starts(line.text):
                 units.add(reader.unit)
             elif reader.rows(line.text, line.t_ms) is None:

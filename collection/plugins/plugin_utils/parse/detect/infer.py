@@ -33,6 +33,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.p
     rates,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.prints import Forgets
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.reader import LayoutsForm
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.sample import Samples
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.separated import (
     separated_tables,
@@ -55,7 +56,7 @@ def infer(samples: Samples, forgets: Forgets) -> Inferred:
     if _is_trace(samples):
         return Inferred("calltrace")
     found = [
-        *json_tables(samples),
+        *json_tables(samples, forgets),
         *drawn_histograms(samples, forgets),
         *printed_globals(samples),
         *separated_tables(samples, forgets),
@@ -64,6 +65,7 @@ def infer(samples: Samples, forgets: Forgets) -> Inferred:
     ]
     found += header_tables(samples, found, forgets)
     found += listed(samples, found, forgets)
+    found = _whole(_named_apart(found), samples)
     if not found:
         return Inferred()
     timed = tuple(
@@ -71,6 +73,20 @@ def infer(samples: Samples, forgets: Forgets) -> Inferred:
         for layout in _named_apart(found[:MAX_TABLES])
     )
     return Inferred("rows" if all(layout.kind == "json" for layout in found) else "table", timed)
+
+
+def _whole(found: Sequence[Layout], samples: Samples) -> list[Layout]:
+    """Return the layouts without those whose rows go on behind other text: their figures would lack these."""
+    cut: set[int] = set()
+    for sample in samples if found else ():
+        form = LayoutsForm(found)
+        cut |= form.cut_tables([row for line in sample for row in form.line(line.raw, line.t_ms)])
+    # A list may be the rest of such a table.
+    return [
+        layout
+        for place, layout in enumerate(found)
+        if place not in cut and not (cut and layout.kind == "list")
+    ]
 
 
 def _is_trace(samples: Samples) -> bool:

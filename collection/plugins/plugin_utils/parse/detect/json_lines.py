@@ -17,6 +17,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.c
     columns_of,
     table_of,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.prints import (
+    Forgets,
+    prints_of,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.sample import Samples
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_words import restored
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Layout, Row
@@ -24,29 +28,34 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 _MAX_DEPTH = 4
 
 
-def json_tables(samples: Samples) -> list[Layout]:
+Record = Mapping[str, Any]
+
+
+def json_tables(samples: Samples, forgets: Forgets) -> list[Layout]:
     """Return a layout for each kind of objects that the hosts print."""
-    found: dict[str, list[Mapping[str, Any]]] = {}
-    for line in (line for sample in samples for line in sample):
-        for name, record in json_records(line.text):
-            found.setdefault(name, []).append(record)
-    tables = (_json_table(name, records) for name, records in found.items())
+    found: dict[str, list[tuple[int, Record]]] = {}
+    for host, sample in enumerate(samples):
+        for line in sample:
+            for name, record in json_records(line.text):
+                found.setdefault(name, []).append((host, record))
+    tables = (_json_table(name, records, forgets) for name, records in found.items())
     return [layout for layout in tables if len(layout.table.columns) <= MAX_COLUMNS]
 
 
-def _json_table(name: str, records: Sequence[Mapping[str, Any]]) -> Layout:
-    """The commonest form that these objects have; those of another form are none of its rows."""
+def _json_table(name: str, found: Sequence[tuple[int, Record]], forgets: Forgets) -> Layout:
+    """Return the commonest form that these objects have; those of another form are none of its rows."""
+    records = [record for _unused, record in found]
     forms = [tuple((key, _kind(value)) for key, value in record.items()) for record in records]
     usual = Counter(forms).most_common(1)[0][0]
     alike = [record for record, form in zip(records, forms, strict=True) if form == usual]
     seen = [
         PrintedColumn(key.strip("_"), [json.dumps(record[key]).encode() for record in alike])
-        for key, _ in usual
+        for key, _unused in usual
     ]
 
-    def made(*, events: bool) -> tuple[Column, ...]:
+    def made(*, events: bool, latest: bool) -> tuple[Column, ...]:
         columns = []
-        for (key, kind), column in zip(usual, columns_of(seen, events=events), strict=True):
+        for (key, kind), column in zip(usual, columns_of(seen, events=events, latest=latest), strict=True):
             described = f"The member {_quoted(key)} of the script's JSON."
             named = replace(column, header=key, description=described)
             if kind != "number":
@@ -56,14 +65,18 @@ def _json_table(name: str, records: Sequence[Mapping[str, Any]]) -> Layout:
             columns.append(named)
         return tuple(columns)
 
-    rows = [
-        Row("", None, place, tuple(str(value) for value in record.values()))
-        for place, record in enumerate(alike)
-    ]
-    events = are_events([rows], made(events=False))
+    hosts: dict[int, list[Row]] = {}
+    for place, ((host, record), form) in enumerate(zip(found, forms, strict=True)):
+        if form == usual:
+            hosts.setdefault(host, []).append(Row("", None, place, tuple(record.values())))
+    first = made(events=False, latest=False)
+    events = are_events(list(hosts.values()), first)
     described = f"What the script says as JSON ({_quoted(name)})."
-    return Layout(
-        "json", table_of(column_names([name])[0], described, made(events=events), events=events), of=name
+    layout = Layout("json", table_of(column_names([name])[0], described, first), of=name)
+    prints = prints_of(layout, list(hosts.values()), forgets, each_row=True)
+    columns = made(events=events, latest=prints == "unclear")
+    return replace(
+        layout, table=table_of(layout.table.name, described, columns, events=events), prints=prints
     )
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import plain
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.columns import (
     PrintedColumn,
     column_names,
@@ -27,7 +28,11 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.s
     list_fields,
     separates,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.titles import title_of
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.titles import (
+    NO_TITLE,
+    is_total_name,
+    title_of,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_words import is_rule, words
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Layout
 
@@ -46,17 +51,21 @@ class _Found:
 def listed(samples: Samples, known: Sequence[Layout], forgets: Forgets) -> list[Layout]:
     """Return a layout for each title over blocks of three lines and more, each a text and as many numbers."""
     titles: dict[str, _Found] = {}
+    twice: set[str] = set()  # nothing says which lines of one print belong together
     for sample in samples:
         own: Counter[str] = Counter()
+        times: set[tuple[str, int | None]] = set()
         for title, block in _blocks(sample, known):
-            if len(block) >= MIN_LINES and _in_columns(block):
+            twice |= {title} & {each for each, t_ms in times if t_ms == block[0].t_ms}
+            times.add((title, block[0].t_ms))
+            if title != NO_TITLE and len(block) >= MIN_LINES and _in_columns(block):
                 found = titles.setdefault(title, _Found())
                 found.blocks.append(block)
                 own[title] += 1
                 found.again |= own[title] > 1
     if len(titles) > _MAX_TITLES:
         return []
-    layouts = [_list(title, found, samples, forgets) for title, found in titles.items()]
+    layouts = [_list(title, found, samples, forgets) for title, found in titles.items() if title not in twice]
     return [layout for layout in layouts if layout is not None]
 
 
@@ -65,11 +74,17 @@ def _blocks(sample: HostSample, known: Sequence[Layout]) -> list[tuple[str, list
     form = LayoutsForm(known) if known else None
     blocks: list[tuple[str, list[SampleLine]]] = []
     title, inside = "", False
+    t_ms: int | None = None
     for whole in sample:
         line = whole.text
+        if whole.t_ms != t_ms and not inside:
+            title = ""
+        t_ms = whole.t_ms
         if form is not None and form.takes(whole.raw, whole.t_ms):
             title, inside = "", False
-        elif list_fields(line) is not None:
+        elif (fields := list_fields(line, inside=inside)) is not None:
+            if is_total_name(plain(fields[0])):
+                continue
             if not inside:
                 blocks.append((title, []))
             blocks[-1][1].append(whole)
@@ -82,7 +97,7 @@ def _blocks(sample: HostSample, known: Sequence[Layout]) -> list[tuple[str, list
 
 
 def _list(title: str, found: _Found, samples: Samples, forgets: Forgets) -> Layout | None:
-    rows = [row for block in found.blocks for line in block if (row := list_fields(line.text))]
+    rows = [row for block in found.blocks for line in block if (row := list_fields(line.text, inside=True))]
     count = Counter(len(row) for row in rows).most_common(1)[0][0]
     rows = [row for row in rows if len(row) == count]
     titles = ["name", *(["value"] if count == 2 else [f"value {place}" for place in range(1, count)])]

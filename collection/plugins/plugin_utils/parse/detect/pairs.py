@@ -29,8 +29,14 @@ def paired_tables(samples: Samples, forgets: Forgets) -> list[Layout]:
     forms: dict[tuple[bytes, ...], list[tuple[bytes, ...]]] = {}
     for line in (line for sample in samples for line in sample):
         found = pairs(line.text) if b"=" in line.text else None
-        if found is not None and len(found) <= MAX_COLUMNS and len({name for name, _ in found}) == len(found):
-            forms.setdefault(tuple(name for name, _ in found), []).append(tuple(item for _, item in found))
+        if (
+            found is not None
+            and len(found) <= MAX_COLUMNS
+            and len({name for name, _unused in found}) == len(found)
+        ):
+            forms.setdefault(tuple(name for name, _unused2 in found), []).append(
+                tuple(item for _unused3, item in found)
+            )
     tables = [(names, rows) for names, rows in forms.items() if len(rows) >= _MIN_LINES]
     if len(tables) > _MAX_FORMS:
         return []

@@ -62,15 +62,15 @@ def _with_functions(body: Sequence[Word], script: Script) -> list[Word]:
 
 
 def _prints(body: Sequence[Word]) -> bool:
-    return any(True for _ in calls(body, *_PRINTERS))
+    return any(True for _unused in calls(body, *_PRINTERS))
 
 
 def _printed(body: Sequence[Word], names: set[str]) -> set[str]:
     """Return the globals whose figures are printed, not those by which they are looked up."""
     if not _prints(body):
         return set()
-    found = {word.text for _, given in calls(body, *_PRINTERS) for part in given for word in part}
-    found |= {word.text for _, (given, *_rest) in _loops(body) for word in given}
+    found = {word.text for _unused, given in calls(body, *_PRINTERS) for part in given for word in part}
+    found |= {word.text for _unused2, (given, *_rest) in _loops(body) for word in given}
     return found & names
 
 
@@ -86,7 +86,7 @@ def _loops(body: Sequence[Word]) -> Iterator[tuple[Word, list[tuple[Word, ...]]]
 def _emptied(body: Sequence[Word]) -> set[str]:
     """Return the globals that are deleted as a whole, set to 0, or deleted entry by entry in a loop over them."""
     found = set()
-    looped = {word.text for _, (given, *_rest) in _loops(body) for word in given}
+    looped = {word.text for _unused, (given, *_rest) in _loops(body) for word in given}
     for at, word in enumerate(body[:-1]):
         name = body[at + 1].text
         if word.text == "delete":
@@ -125,7 +125,8 @@ def prints_of(
     hosts: of each its rows, with the number of the print as interval. each_row: each row is a print of its own.
     """
     sums = [place for place, column in enumerate(layout.table.columns) if column.merge == "sum"]
-    if not sums or script == "all":
+    means = any(column.merge == "mean" for column in layout.table.columns)
+    if not (sums or means) or script == "all":
         return ""
     keys = [place for place, column in enumerate(layout.table.columns) if column.is_key]
     if each_row:
@@ -159,5 +160,5 @@ def _falls(rows: Sequence[Row], keys: Sequence[int], sums: Sequence[int], *, cou
         if before is not None and any(row.values[place] < before.values[place] for place in sums):  # type: ignore[operator]
             return True
         last[key] = row
-    whole = [length for _, length in sorted(lengths.items())][:-1]
+    whole = [length for _unused, length in sorted(lengths.items())][:-1]
     return counted and any(later < earlier for earlier, later in pairwise(whole))

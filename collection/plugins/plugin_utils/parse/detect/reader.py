@@ -31,6 +31,7 @@ class LayoutsForm:
         self._current = self._shapes[0]
         self._counts = any(not layout.table.derived for layout in layouts)  # and not only lists events
         self._text = TextForm()
+        self._t_ms: int | None = None
         self._held: tuple[bytes, int | None] | None = (
             None  # it may be the title of what begins with the next line
         )
@@ -44,6 +45,10 @@ class LayoutsForm:
 
     def _read(self, line: bytes, t_ms: int | None) -> list[Row] | None:
         """Return the rows that a line holds; None if it is text."""
+        if t_ms != self._t_ms:
+            self._t_ms = t_ms
+            for candidate in self._shapes:
+                candidate.later()
         seen, raw = cleaned(line), without_colours(line)
         for candidate in self._shapes:
             if candidate.starts(raw if candidate.raw else seen):
@@ -61,6 +66,20 @@ class LayoutsForm:
             self._held = line, t_ms
         return None
 
+    def cut_tables(self, rows: Sequence[Row]) -> set[int]:
+        """Return the numbers of the tables behind which rows came that they could not take.
+
+        rows: all that were read. A list that comes below a table in some of its prints only is the rest of it.
+        """
+        prints = {row.table: 1 + (row.interval or 0) for row in rows}
+        lists = [prints.get(layout.table.name, 0) for layout in self._layouts if layout.kind == "list"]
+        return {
+            place
+            for place, (layout, candidate) in enumerate(zip(self._layouts, self._shapes, strict=True))
+            if candidate.cut_rows
+            or (candidate.claimed and any(0 < each < prints.get(layout.table.name, 0) for each in lists))
+        }
+
     def before(self, line: bytes) -> None:
         """A header before the window is that of the first rows in it."""
         seen, raw = cleaned(line), without_colours(line)
@@ -77,6 +96,13 @@ class LayoutsForm:
             if early_s >= 1:
                 result.notes.append(
                     f"its figures may count from when it was armed, {early_s:.0f} s before the window"
+                )
+        for candidate in self._shapes:
+            if candidate.cut_rows:
+                rows = f"{candidate.cut_rows} line" + "s" * (candidate.cut_rows > 1)
+                result.notes.append(
+                    f"{rows} may be rows of table {candidate.name} but stand behind other text:"
+                    " its figures may lack them"
                 )
         for layout in self._layouts:
             if layout.prints == "unclear":

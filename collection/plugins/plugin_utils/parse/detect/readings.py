@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import plain
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.columns import PrintedColumn
@@ -32,6 +33,18 @@ class Reading:
     exact: bool
 
     @property
+    def is_plain(self) -> bool:
+        """Return True for a name and then numbers, in every line: such columns need not stand below their words."""
+        numbers = [column.content != "text" for column in self.columns]
+        words_ = any(" " in title.replace(" (", "(") for title in (column.title for column in self.columns))
+        return (
+            self.fits == 1
+            and not words_
+            and sum(numbers) == len(numbers) - 1
+            and (not numbers[0] or not numbers[-1])
+        )
+
+    @property
     def rank(self) -> tuple[float, int, float, int]:
         numbers = sum(1 for column in self.columns if column.content != "text")
         return round(self.fits, 1), numbers, round(self.aligned, 1), len(self.columns)
@@ -48,7 +61,9 @@ def best_reading(header: bytes, below: Sequence[bytes], budget: Budget) -> Readi
     def good(one: Reading | None) -> bool:
         if one is None or one.fits < MIN_SHARE or not one.rank[1]:
             return False
-        return one.aligned >= MIN_SHARE or (capitals and one.exact)
+        if any(": " in column.title or "... " in column.title for column in one.columns):
+            return False  # a sentence
+        return one.aligned >= MIN_SHARE or (capitals and one.exact) or (len(rows) >= 3 and one.is_plain)
 
     sieve = rows[:_SIEVE]
     found: list[Reading] = []
@@ -144,6 +159,8 @@ def _reading(
             taken.append(list(row))
         elif extra > 0 and taker is not None:
             several = row[taker : taker + extra + 1]
+            if any(later.start - earlier.end > 1 for earlier, later in pairwise(several)):
+                continue  # the words of a name stand beside each other
             text = b" ".join(word.text for word in several)
             taken.append(
                 [*row[:taker], Word(text, several[0].start, several[-1].end), *row[taker + extra + 1 :]]

@@ -77,8 +77,11 @@ def _headed(
     seen = [PrintedColumn(name, items) for name, items in zip(names, zip(*rows, strict=True), strict=True)]
     if all(column.content == "text" for column in seen):
         return None
-    frame = Layout("separated", table_of("table", "", ()), ("",) * len(names), title, separator)
-    return described(frame, seen, names, samples, repeated=is_repeated(prints), forgets=forgets)
+    repeated = is_repeated(prints)
+    frame = Layout(
+        "separated", table_of("table", "", ()), ("",) * len(names), title, separator, once=not repeated
+    )
+    return described(frame, seen, names, samples, repeated=repeated, forgets=forgets)
 
 
 def _fields_below(sample: HostSample, at: int, separator: str, count: int) -> Iterator[Fields]:
@@ -94,10 +97,12 @@ def _unnamed(samples: Samples, forgets: Forgets) -> list[Layout]:
     for separator in _SEPARATORS:
         hosts = [list(_blocks(sample, separator.encode())) for sample in samples]
         again = max(map(len, hosts)) > 1 and forgets != "none"
-        blocks = [block for host in hosts for block in host if len(block[1]) >= _MIN_LINES]
-        if not blocks or len({title for title, _ in blocks}) > 1:
+        if any(len({(title, t_ms) for title, t_ms, _unused in host}) < len(host) for host in hosts):
+            continue  # nothing says which lines of one print belong together
+        blocks = [(title, rows) for host in hosts for title, _unused, rows in host if len(rows) >= _MIN_LINES]
+        if not blocks or len({title for title, _unused in blocks}) > 1:
             continue
-        rows = [row for _, lines in blocks for row in lines]
+        rows = [row for _unused2, lines in blocks for row in lines]
         if len({len(row) for row in rows}) > 1:
             continue
         titles = [
@@ -116,17 +121,23 @@ def _unnamed(samples: Samples, forgets: Forgets) -> list[Layout]:
     return []
 
 
-def _blocks(sample: HostSample, separator: bytes) -> Iterator[tuple[str, list[Fields]]]:
+def _blocks(sample: HostSample, separator: bytes) -> Iterator[tuple[str, int | None, list[Fields]]]:
     title, rows = "", list[Fields]()
+    t_ms: int | None = None
+    began: int | None = None
     for line in sample:
+        if line.t_ms != t_ms and not rows:
+            title = ""
+        t_ms = line.t_ms
         fields = separated_fields(line.raw, separator)
         if fields is not None and len(fields) <= 5 and all(map(printed_number, fields[1:])):
+            began = began if rows else line.t_ms
             rows.append(fields)
             continue
         if rows:
-            yield title, rows
+            yield title, began, rows
             title, rows = "", []
         if not is_rule(line.text):
             title = title_of(line.text)
     if rows:
-        yield title, rows
+        yield title, began, rows

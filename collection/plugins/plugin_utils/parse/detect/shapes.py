@@ -40,7 +40,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 
 _HISTOGRAM = re.compile(rb"\s*value \|-+ count\s*")
 _BUCKET = re.compile(rb"\s*([<>]?)(-?[0-9]{1,19}) \|@*\s*([0-9]{1,19})\s*|\s*~\s*")
-_NAMED_NUMBER = re.compile(rb"\s*([A-Za-z_/][^:=]{0,80}?)(?:\s*=\s*|\s*:\s+)(\S+)\s*")
+_NAMED_NUMBER = re.compile(rb"\s*(\S[^=]{0,120}?)(?:\s*=\s*|\s*:\s+)(\S+)\s*")
 _PAIR = re.compile(rb"([A-Za-z_][A-Za-z0-9_.-]{0,40})=(\"[^\"]*\"|[^\s=\",]*),?")
 _RATE = re.compile(
     rb"\s*\[?(?:[0-9]{1,2}:[0-9]{2}:[0-9]{2}|[0-9]{4}-[0-9]{2}-[0-9]{2}[T \x1f][0-9:]{8}|[0-9]+|[A-Z][a-z]{2}\x1f\S+)"
@@ -84,10 +84,15 @@ class Shape:
 
     def __init__(self, layout: Layout) -> None:
         self._table = layout.table
+        self.name = layout.table.name
         self._of = layout.of
         self._trims = [trim.encode() for trim in layout.trims]
         self._totals = Totals(layout) if layout.prints == "total" else None
         self._number = 0
+        self.cut_rows = 0
+        """Lines that look like rows but stand behind a line of text."""
+        self.claimed = 0
+        """Such lines that another table took."""
 
     def starts(self, line: bytes) -> bool:
         """True if this line begins a print of the table without being a row of it."""
@@ -103,6 +108,9 @@ class Shape:
 
     def leave(self) -> None:
         """A line that another table took."""
+
+    def later(self) -> None:
+        """Time has passed since the last line: text before that is no title of what comes now."""
 
     def restart(self) -> None:
         """What came until now was before the window."""
@@ -170,10 +178,16 @@ class HeaderShape(Shape):
         super().__init__(layout)
         self._form = TableForm(layout.table, layout.trims, printed=True)
         self._ignore = re.compile(layout.table.ignore) if layout.table.ignore else None
+        self._once = layout.once
         self._title = ""
         self._open = False
         self._inside = False
         self._total = False
+        self._gap = False  # an empty line came after a row
+        self._gaps = 0
+        self._row_ms: int | None = None
+        self._looks_cut = False
+        self._cut = False  # text came after a row, and no header since
 
     def starts(self, line: bytes) -> bool:
         if self._ignore is not None and finds(self._ignore, plain(line)):
@@ -182,21 +196,34 @@ class HeaderShape(Shape):
         if not self._form.is_header(line) or (self._of and self._title != self._of):
             return False
         self._form.begin(line)
-        self._open, self._inside, self._title = True, False, ""
+        self._begin()
         return True
 
+    def _begin(self) -> None:
+        self._open, self._inside, self._title = True, False, ""
+        self._gap = self._cut = False
+
     def rows(self, line: bytes, t_ms: int | None) -> list[Row] | None:
-        if not self._open or is_rule(line):
+        if not (self._open or self._cut) or is_rule(line):
+            return None
+        if self._open and self._gap and t_ms == self._row_ms:  # of the same print: rows of something else
+            self.leave()
             return None
         try:
             row = self._read(line, t_ms)
+            if not self._open:
+                later = self._once and t_ms != self._row_ms
+                self.cut_rows += later
+                self._looks_cut = not later
+                return None
             self._total = is_total(self._table, row.values)
             if self._total:
                 return None
-            row = self._row(row.values, t_ms, row.interval)
+            row = self._row(row.values, t_ms, (row.interval or 0) + self._gaps + self._gap)
         except LineError:
             return None
-        self._inside = True
+        self._gaps += self._gap
+        self._inside, self._gap, self._row_ms = True, False, t_ms
         return [row]
 
     def _read(self, line: bytes, t_ms: int | None) -> Row:
@@ -208,13 +235,23 @@ class HeaderShape(Shape):
             return
         if not is_rule(line):
             self._title = title_of(line)
+            self.cut_rows += self._looks_cut
+            self._cut = self._cut or (self._open and self._inside and (self._once or not self._gap))
+            self._looks_cut = False
             self._open = False
             self.takes_title = bool(self._of) and not _FIGURE.search(line)
+        elif self._once and (self._open or self._cut):
+            self._gap = self._inside
         elif self._inside:
             self.leave()
 
     def leave(self) -> None:
-        self._open, self._title = False, ""
+        self._cut = self._once and (self._cut or (self._open and self._inside))
+        self.claimed += self._looks_cut
+        self._open, self._title, self._looks_cut = False, "", False
+
+    def later(self) -> None:
+        self._title = ""
 
     def restart(self) -> None:
         super().restart()
@@ -237,7 +274,9 @@ class ListShape(Shape):
     def rows(self, line: bytes, t_ms: int | None) -> list[Row] | None:
         if self._title != self._of:
             return None
-        parts = separated_fields(line, self._separator) if self.raw else list_fields(line)
+        parts = (
+            separated_fields(line, self._separator) if self.raw else list_fields(line, inside=self._inside)
+        )
         if parts is None or len(parts) != len(self._cells):
             return None
         try:
@@ -268,6 +307,10 @@ class ListShape(Shape):
     def leave(self) -> None:
         self._title, self._inside = "", False
 
+    def later(self) -> None:
+        if not self._inside:
+            self._title = ""
+
     def restart(self) -> None:
         super().restart()
         self._interval, self._inside = -1, False
@@ -292,7 +335,7 @@ class SeparatedShape(HeaderShape):
         if self._of and self._title != self._of:
             return False
         self._interval += 1
-        self._open, self._inside, self._title = True, False, ""
+        self._begin()
         return True
 
     def _read(self, line: bytes, t_ms: int | None) -> Row:
@@ -357,6 +400,9 @@ class HistogramShape(Shape):
         self._open = False
         self._above.clear()
 
+    def later(self) -> None:
+        self._above.clear()
+
     def restart(self) -> None:
         super().restart()
         self._seen.clear()
@@ -405,11 +451,11 @@ class PairsShape(Shape):
 
     def rows(self, line: bytes, t_ms: int | None) -> list[Row] | None:
         found = pairs(line)
-        if found is None or [plain(name) for name, _ in found] != self._names:
+        if found is None or [plain(name) for name, _unused in found] != self._names:
             return None
         again = not self._inside or (t_ms is not None and t_ms != self._time)
         try:
-            values = tuple(read(field) for read, (_, field) in zip(self._cells, found, strict=True))
+            values = tuple(read(field) for read, (_unused2, field) in zip(self._cells, found, strict=True))
             row = self._row(values, t_ms, self._interval + again)
         except LineError:
             return None
@@ -464,10 +510,13 @@ def separated_fields(line: bytes, separator: bytes) -> tuple[bytes, ...] | None:
     return fields if len(fields) > 1 else None
 
 
-def list_fields(line: bytes) -> tuple[bytes, ...] | None:
-    """Return (name, number, ...) if a line is a text and then at most four numbers that stand apart from it."""
+def list_fields(line: bytes, *, inside: bool = False) -> tuple[bytes, ...] | None:
+    """Return (name, number, ...) if a line is a text and then at most four numbers that stand apart from it.
+
+    inside: other lines of the list stand above, so that a name may be so long that one space is left.
+    """
     named = _NAMED_NUMBER.fullmatch(line)
-    if named is not None and printed_number(named[2]):
+    if named is not None and printed_number(named[2]) and not printed_number(named[1].split()[0]):
         return named[1], named[2]
     found = words(line)
     numbers = 0
@@ -476,7 +525,7 @@ def list_fields(line: bytes) -> tuple[bytes, ...] | None:
     if not numbers:
         return None
     last = found[-1 - numbers]
-    if found[-numbers].start - last.end < 2 or printed_number(found[0].text):
+    if (found[-numbers].start - last.end < 2 and not inside) or printed_number(found[0].text):
         return None
     return (line[found[0].start : last.end], *(word.text for word in found[-numbers:]))
 

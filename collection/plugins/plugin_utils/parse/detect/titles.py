@@ -7,9 +7,16 @@ import re
 from collections.abc import Sequence
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import plain
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_words import folded, restored
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_numbers import printed_number
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_words import (
+    folded,
+    restored,
+    words,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Table, Value
 
+NO_TITLE = "\0"
+"""Above rows, but nothing that names them: perhaps a row that could not be read."""
 _MAX_NAME = 200
 _NUMBER = r"[-+]?[0-9]+(?:\.[0-9]+)?"
 _TIME = re.compile(
@@ -40,7 +47,10 @@ def name_in(line: bytes) -> str:
 
 
 def title_of(line: bytes) -> str:
-    """The same as words in lower case, to compare titles of several prints by."""
+    """The same as words in lower case, to compare titles of several prints by; NO_TITLE for what may be a row."""
+    found = words(line)
+    if len(found) > 1 and printed_number(found[-1].text):
+        return NO_TITLE
     return folded(name_in(line))
 
 
@@ -62,4 +72,9 @@ def is_total(table: Table, values: Sequence[Value]) -> bool:
         for column, value in zip(table.columns, values, strict=True)
         if column.is_key and isinstance(value, str)
     ]
-    return bool(texts) and folded(texts[0]) in _TOTALS
+    return bool(texts) and is_total_name(texts[0])
+
+
+def is_total_name(text: str) -> bool:
+    """Return True for what scripts write in front of a sum."""
+    return folded(text) in _TOTALS

@@ -63,7 +63,7 @@ def read_answer(text: str, names: Sequence[str]) -> Found:
     found = Found()
     wanted = set(_files(names))
     for line in text.splitlines():
-        key, _, value = line.partition("=")
+        key, _unused, value = line.partition("=")
         if key == "stap" and _VERSION.fullmatch(value):
             found.stap = value
         elif key == "folder":
@@ -71,7 +71,7 @@ def read_answer(text: str, names: Sequence[str]) -> Found:
         elif key == "name" and _NAME.fullmatch(value):
             found.names.append(value)
         elif key == "file":
-            name, _, packed = value.partition(" ")
+            name, _unused2, packed = value.partition(" ")
             if name in wanted:
                 found.files[name] = _unpacked(name, packed)
     return found

@@ -44,7 +44,8 @@ _SLUG = 30
 _TOPICS = ("io", "memory", "network", "process")
 
 # A script may cost more than a probe that was made to run on a machine in trouble, and nobody has measured it.
-_LIMITS = {"output_mb": 32, "overload_percent": 30}
+# Its texts are as long as SystemTap itself lets them be: 511 bytes and the end.
+_LIMITS = {"output_mb": 32, "overload_percent": 30, "string_length": 512}
 
 
 def is_script(name: str) -> bool:
@@ -166,7 +167,7 @@ def _probe(title: str, path: Path, data: dict[str, Any], meta: Mapping[str, str]
         "limits": _LIMITS,
     }
     data["parameters"] = _parameters(script, check_arguments(path.name, meta), meta)
-    if any(True for body in script.bodies for _ in calls(body, "exit")):
+    if any(True for body in script.bodies for _unused in calls(body, "exit")):
         data["exits"] = True
     if debuginfo:
         data["requires"] = {"debuginfo": True}

@@ -289,7 +289,7 @@ def _guru_line(text: str) -> Iterator[Fault]:
 def _ending(script: Script) -> Iterator[Fault]:
     advice = "take it out: the session ends with the window"
     for name, shown in _ENDS.items():
-        for word, _ in calls(script.words, name):
+        for word, _unused in calls(script.words, name):
             yield Fault(word.line, f"{shown} ends the session", advice)
     for handler in script.handlers:
         for point, name in zip(handler.points, handler.names, strict=True):
@@ -322,7 +322,7 @@ def _patterns(point: Sequence[Word]) -> Iterator[tuple[str, str]]:
 
 
 def _is_everything(pattern: str) -> bool:
-    name, _, file = pattern.strip('"').partition("@")
+    name, _unused, file = pattern.strip('"').partition("@")
     return "*" in name and set(name) <= set("*?:") and set(file) <= set("*?/")
 
 

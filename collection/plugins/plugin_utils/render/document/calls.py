@@ -51,7 +51,7 @@ def _calls_by_host(probe: ProbeReport, most: DisplayLimits) -> Grid:
             len({node.path[-1] for node in tree.nodes}),
             tree.unfinished,
         )
-        for total, _, tree in found
+        for total, _unused, tree in found
     ]
     rows = [
         [
@@ -60,12 +60,12 @@ def _calls_by_host(probe: ProbeReport, most: DisplayLimits) -> Grid:
             Cell(cells.time(total / 1e6)),
             *(Cell(f"{figure:,}") for figure in counts),
         ]
-        for (_, host, tree), (total, *counts) in zip(found[: most.rows], figures, strict=False)
+        for (_unused2, host, tree), (total, *counts) in zip(found[: most.rows], figures, strict=False)
     ]
     grid = Grid("Time in the traced functions, by host", heads, rows, lead=2)
     hidden = figures[len(rows) :]
     if hidden:
-        time, calls, _, unfinished = (sum(column) for column in zip(*hidden, strict=True))
+        time, calls, _unused3, unfinished = (sum(column) for column in zip(*hidden, strict=True))
         foot = [cells.time(time / 1e6), f"{calls:,}", cells.NOTHING, f"{unfinished:,}"]
         grid.foot.append((Cell(f"other: {plural(len(hidden), 'row')}"), [Cell(text) for text in foot]))
     grid.notes.extend(marks(probe, (calls.host for calls in probe.calls)))

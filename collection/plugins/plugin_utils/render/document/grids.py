@@ -96,4 +96,5 @@ def cut_grid(grid: Grid, total: int, noun: str) -> Grid:
         grid.notes.append(f"and {plural(hidden, f'more {noun}')}; all are in report.json")
     return grid
 
+
 NOT_SAMPLED = "no host sampled it, so nothing is known"

@@ -46,7 +46,7 @@ def lines_of(probe: ProbeReport, most: DisplayLimits) -> list[Lines]:
 def _by_time(probe: ProbeReport, timed: Sequence[HostText], most: DisplayLimits) -> Lines:
     """The first lines of all hosts, with seconds since the window's start and the host in front."""
     found = list(itertools.islice(first_lines(timed), most.lines))
-    width = max((len(_marked(probe, host)) for _, host, _ in found), default=0)
+    width = max((len(_marked(probe, host)) for _unused, host, _unused2 in found), default=0)
     kept = [
         f"{'-' if t_ms is None else f'{t_ms / 1000:.3f}':>8}  {_marked(probe, host):<{width}}  {_line(line)}"
         for t_ms, host, line in found
@@ -56,6 +56,8 @@ def _by_time(probe: ProbeReport, timed: Sequence[HostText], most: DisplayLimits)
     title = f"Printed by {plural(len(timed), 'host')}, by seconds since the window's start{how}"
     left = sum(text.total for text in timed) - len(kept)
     return Lines(title, kept, left, marks(probe, (text.host for text in timed)))
+
+
 _LINES_FORMAT = "all lines are in --format lines"
 
 
@@ -75,7 +77,7 @@ def first_lines(texts: Iterable[HostText]) -> Iterator[tuple[int | None, str, st
         )
     )
     ends = {text.host: len(text.lines) for text in texts if text.total > len(text.lines)}
-    for _, host, number, at, line in merged:
+    for _unused, host, number, at, line in merged:
         yield at, host, line
         if ends.get(host) == number + 1:
             return

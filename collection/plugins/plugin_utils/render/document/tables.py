@@ -69,7 +69,11 @@ def _rows_grid(
         f"{title_of(table)}, by host",
         [HOST, *map(cells.head_of, table.keys), *measure_heads(table)],
         [
-            [host_cell(probe, row.host), *key_cells(table, row.key), *measure_cells(table, row.values, row.rates)]
+            [
+                host_cell(probe, row.host),
+                *key_cells(table, row.key),
+                *measure_cells(table, row.values, row.rates),
+            ]
             for row in shown
         ],
         lead=1 + len(table.keys),
@@ -161,7 +165,9 @@ def _keys_grid(merged: results.MergedTable, most: DisplayLimits) -> Grid:
     )
     rest = shorten.rest_of_keys(merged, len(shown))
     if rest.keys:
-        grid.foot.append((Cell(f"other: {counted(rest, 'row')}"), measure_cells(table, rest.values, rest.rates)))
+        grid.foot.append(
+            (Cell(f"other: {counted(rest, 'row')}"), measure_cells(table, rest.values, rest.rates))
+        )
     return grid
 
 
@@ -196,7 +202,7 @@ def course_cell(column: Column, line: Sequence[float | None], top: float) -> lis
     if not known:
         return [Cell("")] + [Cell(cells.NOTHING)] * 3
     highest = max(known)
-    signs, _ = sparkline.packed(line)
+    signs, _unused = sparkline.packed(line)
     return [
         Cell(sparkline.line(signs, top)),
         cells.value_cell(column, min(known)),
@@ -205,14 +211,16 @@ def course_cell(column: Column, line: Sequence[float | None], top: float) -> lis
     ]
 
 
-def _spread_grids(probe: ProbeReport, merged: results.MergedTable, asked: View, most: DisplayLimits) -> Iterator[Grid]:
+def _spread_grids(
+    probe: ProbeReport, merged: results.MergedTable, asked: View, most: DisplayLimits
+) -> Iterator[Grid]:
     table = merged.table
     by_host, by_key = sparkline.spreads(merged, asked)
     bucket = table.keys[sparkline.bucket_place(table, asked)]
     keys = [column for column in table.keys if column is not bucket]
     bounds = sorted({bound for spread in by_key for bound in spread.counts})
     bucket = replace(bucket, role="measure")  # its values are amounts here, not names
-    measure = next(column for column in table.measures if column.name == asked.measure)
+    (measure,) = (column for column in table.measures if column.name == asked.measure)
 
     def row(spread: sparkline.Spread) -> list[Cell]:
         reached = (spread.reached(0.5), spread.reached(0.99), spread.largest)

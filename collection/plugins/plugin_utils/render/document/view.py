@@ -28,28 +28,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model i
 # --- the head of the report ---
 
 
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 # --- one probe ---
 
 
@@ -116,7 +94,7 @@ def warnings(probe: ProbeReport) -> list[str]:
 
 def _why(rejected: str) -> tuple[str, str]:
     """Why a line was not taken, and the line."""
-    why, _, sample = rejected.partition(": ")
+    why, _unused, sample = rejected.partition(": ")
     return f"lines not taken: {why}", f", for instance {sample}" if sample else ""
 
 
@@ -132,61 +110,7 @@ def failures(probe: ProbeReport) -> list[Lines]:
     return failures
 
 
-
-
-
-
-
-
 # --- tables ---
 
 
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 # --- call trees and texts ---
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-

@@ -153,7 +153,7 @@ def _proof(report: Report, probe: ProbeReport, merged: results.MergedTable) -> s
         (host, key)
         for finding in report.all_findings
         if finding.probe == probe.name and finding.table == merged.table.name and finding.kind != "calls"
-        for host, key, _ in finding.rows
+        for host, key, _unused in finding.rows
     }
 
 
@@ -174,7 +174,7 @@ def _place(report: Report, numbers: Mapping[str, int], finding: Finding) -> dict
         "host": numbers.get(finding.host),
         "probe": probe,
         "table": names.index(finding.table) if finding.table in names else None,
-        "keys": [[packed.key(value) for value in key] for _, key, _ in finding.rows],
+        "keys": [[packed.key(value) for value in key] for _unused, key, _unused2 in finding.rows],
         "path": [packed.key(value) for value in finding.key] if finding.kind == "calls" else None,
     }
 
@@ -186,7 +186,7 @@ def _map(report: Report, numbers: Mapping[str, int]) -> dict[str, Any]:
     """What was compared, a line per comparison; of too many those that tell the most."""
     most = max(8, MAP_ROOM // max(1, len(numbers) * 12))
     ranked = sorted(enumerate(report.comparisons), key=lambda item: (*_dullness(item[1]), item[0]))
-    kept = sorted(number for number, _ in ranked[:most])
+    kept = sorted(number for number, _unused in ranked[:most])
     probes = {probe.name: number for number, probe in enumerate(report.probes)}
     return {
         "lines": [_compared(report.comparisons[number], numbers, probes, report) for number in kept],

@@ -38,7 +38,7 @@ def view(
     """One histogram or heat map, unless nothing was counted. room: bytes that its hosts may take; where there
     are too many the groups go first, then the hosts at the end of the table."""
     table = merged.table
-    at = next(number for number, item in enumerate(table.keys) if item.name == asked.bucket)
+    (at,) = (number for number, item in enumerate(table.keys) if item.name == asked.bucket)
     counted = [total for total in merged.keys if _number(total.key[at]) is not None]
     bounds = _bounds({float(total.key[at]) for total in counted})
     if not bounds:

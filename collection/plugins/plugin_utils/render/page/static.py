@@ -435,7 +435,7 @@ def _said(probe: ProbeReport) -> Sheet:
             figures.NOTHING if late else f"{time / 1000:.3f} s",
             packed.text(line.expandtabs(8)),
         ]
-        for late, time, host, _, line in lines[:TOP]
+        for late, time, host, _unused, line in lines[:TOP]
     ]
     sheet = Sheet(f"{_named(probe)}: what the hosts printed, by time", ["Host", "At", "Line"], rows, (1,))
     every = sum(item.total for item in probe.texts)

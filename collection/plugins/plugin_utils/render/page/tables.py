@@ -68,7 +68,7 @@ def table(
         ],
         "allKeys": len(merged.keys),
         "total": _cells(measures, merged.total.values, merged.total.rates) if merged.total else None,
-        "views": list(_views(merged, hosts, views_room, {host for host, _ in proof})),
+        "views": list(_views(merged, hosts, views_room, {host for host, _unused in proof})),
         "shut": bool(merged.table.views) and all(view.kind != "table" for view in merged.table.views),
     }
 
@@ -178,7 +178,7 @@ def _series(
     item = merged.table.measures[place]
     if item.type in ("string", "path", "bool", "timestamp"):
         return
-    last = max((number for host in merged.hosts for number, _ in host.intervals), default=0)
+    last = max((number for host in merged.hosts for number, _unused in host.intervals), default=0)
     if not last:
         return
     cells = max(1, room // _FIGURE_BYTES)

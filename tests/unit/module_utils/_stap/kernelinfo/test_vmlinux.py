@@ -146,6 +146,16 @@ def test_every_function_has_a_file(made: bytes) -> None:
     assert {entry.values.get(FILE) for entries in subprograms(made).values() for entry in entries} == {1}
 
 
+def test_a_function_whose_file_is_known_has_it_unless_there_are_several() -> None:
+    files = {"vfs_read": "fs/read_write.c", "twice": "fs/x.c", "absent": "fs/x.c"}
+    found = make_vmlinux(kernel().bytes(), kallsyms(PLACES, more=MORE), notes(), files).data
+    numbers = {name: {e.values[FILE] for e in entries} for name, entries in subprograms(found).items()}
+    assert numbers.pop("vfs_read") == {2}
+    assert set.union(*numbers.values()) == {1}
+    table = next(section.data for section in elf.read_sections(found) if section.name == ".debug_line")
+    assert b"\0btf\0\0\0\0fs/read_write.c\0\0\0\0fs/x.c\0\0\0\0\0" in table
+
+
 def test_symbols_and_notes_are_where_the_kernel_has_them(made: bytes) -> None:
     sections = {section.name: section for section in elf.read_sections(made)}
     assert sections[".notes"].data == notes()

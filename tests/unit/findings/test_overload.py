@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Times on a host that was overloaded say less, and what lies between client and server says least of all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from bothsides import ADDRESSES, Rows, asked, served
+from bothsides import evidence as nfs
+from fleets import evidence, measure, simple, sums
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import find
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.client_server.join import join
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.overload import Load
+
+HOSTS = ["web1", "web2", "web3", "web4", "web5", "web6"]
+WHY = "overloaded: load 9.2 on 2 processors"
+BUSY = {"web3": Load(9.2, 2), "web1": Load(1.5, 2)}
+
+
+def totals(kind: str, load: Mapping[str, Load] = BUSY) -> find.Found:
+    figures = {host: [10 * (9 if host == "web3" else 1)] * 20 for host in HOSTS}
+    return find.find([evidence(simple(measure("sum", kind)), sums(**figures))], {}, load=load)
+
+
+def test_a_time_on_an_overloaded_host_is_marked_and_the_verdict_says_so() -> None:
+    result = totals("duration")
+    (finding,) = result.findings
+    assert (finding.host, finding.mark) == ("web3", WHY)
+    assert result.overload == "web3 was overloaded (load 9.2 on 2 processors), which weakens 1 finding"
+
+
+def test_what_is_counted_does_not_depend_on_it() -> None:
+    result = totals("int")
+    assert [finding.mark for finding in result.findings] == [""]
+    assert result.overload == "web3 was overloaded (load 9.2 on 2 processors)"
+
+
+@pytest.mark.parametrize("load", [{}, {"web3": Load(7.9, 2)}, {"web3": Load(9.2, 0)}])
+def test_a_host_that_is_only_busy_is_not(load: dict[str, Load]) -> None:
+    result = totals("duration", load)
+    assert [finding.mark for finding in result.findings] == [""]
+    assert result.overload == ""
+
+
+def test_a_check_of_a_probe_may_measure_it_in_the_window() -> None:
+    check = {"measure": "it", "above": 0.02, "severity": "warning", "overload": True}
+    waits = evidence(
+        {**simple(measure("mean", "duration")), "checks": [check]}, sums(web2=[0.045] * 9, web1=[0.001] * 9)
+    )
+    result = find.find([waits], {})
+    assert result.overload.startswith("web2 was overloaded (it 45 ms, above 20 ms)")
+    assert all("overloaded" not in finding.mark for finding in result.findings), "it is the finding itself"
+
+
+def story(load: Mapping[str, Load], *, took: float = 0.18, below: float = 0.17) -> find.Found:
+    """web1 waits 400 ms, of which most is neither its own nor the server's."""
+    requests: dict[str, Rows] = {"requests": {"web1": [asked("nfs1", 0.400, 0.398)]}}
+    known = [
+        nfs("nfs_client", requests),
+        nfs("nfs_server", {"operations": {"nfs1": [served("10.77.0.11", took, below)]}}),
+    ]
+    return find.find(known, {}, join(known, ADDRESSES), load)
+
+
+@pytest.mark.parametrize("busy", ["web1", "nfs1"])
+def test_the_network_is_not_blamed_for_what_waited_for_a_processor(busy: str) -> None:
+    (finding,) = story({}).findings
+    assert "on the network and in queues; " in finding.sentence
+    result = story({busy: Load(12, 1)})
+    (finding,) = result.findings
+    assert finding.host == "nfs1"
+    assert "170 ms of it (43%) in its file system and on its disk; " in finding.sentence
+    assert "on the network and in queues 218 ms" in finding.sentence
+    assert finding.mark == f"{busy} overloaded: load 12 on 1 processor"
+    assert result.overload == f"{busy} was overloaded (load 12 on 1 processor), which weakens 1 finding"
+
+
+def test_where_nothing_else_is_slow_the_way_is_named_with_the_mark() -> None:
+    (finding,) = story({"web1": Load(12, 1)}, took=0.004, below=0.003).findings
+    assert "on the network and in queues; " in finding.sentence
+    assert finding.mark == "web1 overloaded: load 12 on 1 processor"

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`fleetdiag sweep --dry-run`: what would be done is said, and nothing is done or left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from commands import Command
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
+from fleetdiag.run import dry_run, shards, sweep
+
+ASKED = ("sweep", "-i", "hosts.yml", "-l", "web", "--probe", "slow_open", "--runs-dir", "runs")
+
+
+def asked(path: Path, builders: list[str]) -> Path:
+    """Make the run directory of a sweep of three hosts that only asked: one was refused, one did not answer."""
+    path.mkdir()
+    hosts = ["web1", "web2", "web3"]
+    probes = [{"name": "nettop", "manifest": {}, "parameters": {}, "nonce": "0" * 16}]
+    write.write_json(
+        path, "sweep.json", {"format": 1, "hosts": hosts, "builders": builders, "probes": probes}
+    )
+    ok = {"verdict": "ok", "reason": "", "remedy": "", "kernel": "6.12.1", "host": "web1", "staprun": "5.6"}
+    write.write_host(path, "web1", "preflight", ok)
+    refused = {"verdict": "refused", "reason": "no room", "remedy": "free some", "kernel": "6.1.0"}
+    write.write_host(path, "web2", "preflight", refused)
+    said = {"t": 1.0, "host": "web3", "phase": "preflight", "task": "x", "status": "unreachable"}
+    write.append_event(path, {**said, "message": "ssh: No route to host"})
+    return path
+
+
+@pytest.mark.parametrize(("builders", "where"), [(["build1"], "build1"), ([], "web1 itself")])
+def test_each_host_and_kernel_has_its_line(tmp_path: Path, builders: list[str], where: str) -> None:
+    first, second, third, kernel, last = dry_run.lines(asked(tmp_path / "run", builders))
+    assert first == "web1  would be probed, on kernel 6.12.1"
+    assert second == "web2  would not be probed: no room -> free some"
+    assert third.startswith("web3  would not be probed: unreachable at preflight: ssh: No route to host -> ")
+    assert kernel == f"for 6.12.1: nettop, compiled by {where} if not kept from before"
+    assert last == "1 of 3 hosts would be probed; nothing was installed, compiled, sent or loaded"
+
+
+def test_the_command_asks_and_leaves_nothing(fleetdiag: Command, home: Path) -> None:
+    done = fleetdiag(*ASKED, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    first, last = done.stdout.splitlines()
+    assert first.startswith("web1  would not be probed: unreachable at preflight: ")
+    assert last.startswith("0 of 1 host would be probed; ")
+    assert list((home / "runs").iterdir()) == []
+
+
+def test_shards_cannot_be_dry(home: Path) -> None:
+    request = sweep.Request(
+        inventory=[str(home / "hosts.yml")],
+        probes=["slow_open"],
+        window="5s",
+        dry_run=True,
+        sharding=shards.Sharding(shards=2),
+    )
+    with pytest.raises(FleetdiagError, match=r"--dry-run: .* leave out --shards"):
+        sweep.check(request)
