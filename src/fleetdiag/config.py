@@ -22,6 +22,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import co
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.yaml_lines import Place
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references
 
 SCHEMA = Path(__file__).with_name("config.schema.json")
 KINDS = ("command", "mail", "webhook", "apprise")
@@ -241,8 +242,10 @@ def _contradictions(data: Mapping[str, Any]) -> Iterator[Fault]:
         for key in ("inventory", "probes"):
             if key not in merged:
                 yield ("sweeps", name, key), "is missing", "add it there or in [defaults]"
-        if re.fullmatch(r"\d{8}_\d{6}_[0-9a-f]{4}|latest", name):
-            yield ("sweeps", name), "is a name that runs have", "choose another"
+        try:
+            references.check_name(name)
+        except FleetdiagError:
+            yield ("sweeps", name), "is a name that runs have", "choose another, nothing like a date"
     for name, receiver in receivers.items():
         yield from _receiver_faults(("receivers", name), receiver)
     heartbeat = data.get("heartbeat", {})
@@ -252,8 +255,8 @@ def _contradictions(data: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _uneven(place: Place, every: str) -> Iterator[Fault]:
     length = seconds(every)
-    if length < 60 or (DAY_S % length if length < DAY_S else length % DAY_S):
-        yield place, f"{every} does not divide the day evenly", "choose 1min to 12h that does, or whole days"
+    if length < 60 or DAY_S % length:
+        yield place, f"{every} does not divide the day evenly", "choose 1min to 12h that does, or 1d"
 
 
 def _receiver_faults(place: Place, receiver: Mapping[str, Any]) -> Iterator[Fault]:

@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import config_file
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import plural
 from fleetdiag import config
 from fleetdiag.run import named
 
@@ -39,7 +43,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     schema = verbs.add_parser(
         "schema",
         help="print the JSON Schema, from which editors complete",
-        description="Print the JSON Schema of the configuration; '#:schema FILE' in its first line names it to an editor.",
+        description="Print the JSON Schema of the configuration. Its first line may name it to an editor:"
+        " '#:schema FILE'.",
     )
     schema.set_defaults(func=_schema)
 
@@ -57,16 +62,29 @@ def taken(arguments: Sequence[str]) -> list[str]:
                 raise FleetdiagError(f"{option}: names no file; write {option} FILE")
             value = words.pop(0)
         # All that this command starts reads the same file.
-        os.environ[config_file.VARIABLE] = str(config_file.absolute(value, config_file.Path.cwd()))
+        os.environ[config_file.VARIABLE] = str(config_file.absolute(value, Path.cwd()))
     if len(words) > 1 and words[0] == "sweep" and not words[1].startswith("-"):
         return ["sweep", *named.words(config.load().sweep(words[1]), words[2:])]
     return words
 
 
-def _check(args: argparse.Namespace) -> int:
+def add_identity(parser: argparse.ArgumentParser) -> None:
+    """Options that only a named sweep and the timer give; nobody types them."""
+    parser.add_argument("--slot", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--memory", default="{}", type=json.loads, help=argparse.SUPPRESS)
+
+
+def identity(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what of a sweep's Request says which slot it is for and how it is compared."""
+    return {"slot": args.slot, "trigger": "timer" if args.slot else "hand", "memory": args.memory}
+
+
+def _check(_: argparse.Namespace) -> int:
     file = config_file.read()
     if file.path is None:
-        raise FleetdiagError(f"there is no configuration; write {config_file.user_file()}, or name one with {_OPTION}")
+        raise FleetdiagError(
+            f"there is no configuration; write {config_file.user_file()}, or name one with {_OPTION}"
+        )
     found = config.faults(file)
     for sentence in found:
         print(sentence)
@@ -79,10 +97,13 @@ def _check(args: argparse.Namespace) -> int:
     if missing:
         return _BAD
     clock = len(loaded.scheduled())
-    print(f"{file.path}: {len(loaded.sweeps)} sweeps ({clock} with a schedule), {len(loaded.receivers)} receivers")
+    print(
+        f"{file.path}: {plural(len(loaded.sweeps), 'sweep')} ({clock} with a schedule),"
+        f" {plural(len(loaded.receivers), 'receiver')}"
+    )
     return _OK
 
 
-def _schema(args: argparse.Namespace) -> int:
+def _schema(_: argparse.Namespace) -> int:
     print(config.SCHEMA.read_text(encoding="utf-8"), end="")
     return _OK

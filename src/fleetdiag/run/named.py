@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from fleetdiag.config import Config, NamedSweep
+from fleetdiag.schedule import clock
 
 # What is repeated on the command line: given there, it takes the place of the configuration's.
 _REPEATED = {
@@ -30,7 +35,7 @@ _SINGLE = {
     "become_password_file": "--become-password-file",
 }
 # What does not change what is measured: with these a sweep by hand still belongs to the others of its name.
-_HARMLESS = ("-v", "-vv", "-vvv", "--verbose", "--fail-on", "-K", "--ask-become-pass", "--forks")
+_HARMLESS = ("-v", "-vv", "-vvv", "--verbose", "--fail-on", "-K", "--ask-become-pass", "--forks", "--slot")
 
 
 def words(sweep: NamedSweep, given: Sequence[str]) -> list[str]:
@@ -48,8 +53,14 @@ def words(sweep: NamedSweep, given: Sequence[str]) -> list[str]:
             shown = str(value).lower() if isinstance(value, bool) else str(value)
             if not any(text.startswith(f"{probe}.{name}=") for text in _values(given, "--param")):
                 options.append(f"--param={probe}.{name}={shown}")
-    if "sweeps" in sweep.table("baseline"):
-        options.append(f"--baseline={sweep.table('baseline')['sweeps']}")
+    baseline = dict(sweep.table("baseline"))
+    if "sweeps" in baseline:
+        options.append(f"--baseline={baseline.pop('sweeps')}")
+    if sweep.scheduled:
+        with suppress(FleetdiagError):  # a sweep by hand needs no systemd
+            baseline["per_week"] = round(clock.per_week(sweep, time.time()), 1)
+    if baseline:
+        options.append(f"--memory={json.dumps(baseline)}")
     if sweep.settings.get("retry_crashed"):
         options.append("--retry-crashed")
     if sweep.settings.get("become") is False:

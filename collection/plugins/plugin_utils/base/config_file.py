@@ -128,10 +128,16 @@ def _text(path: Path) -> str:
 
 
 def _lines(text: str, data: Mapping[str, Any]) -> Iterator[tuple[Place, int]]:
-    """Yield the place of each key and table with its line. Lines of long strings name no place of the data."""
+    """Yield the place of each key and table with its line. Lines of long strings are passed over."""
     table: Place = ()
     seen: set[Place] = set()
+    inside = ""
     for number, line in enumerate(text.split("\n"), 1):
+        quotes = next((q for q in (inside or '"""', inside or "'''") if line.count(q) % 2), "")
+        if inside:
+            inside = "" if quotes else inside
+            continue
+        inside = quotes
         header, key = _HEADER.fullmatch(line.rstrip("\r")), _KEY.match(line)
         if header:
             place = table = _path(header[1])
