@@ -16,6 +16,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text impo
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import parameters
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, store
 from fleetdiag.cli import abort, builder, collect, diff, findings, options, query, report, runs, trend
+from fleetdiag.cli import config as config_cli
 from fleetdiag.cli import lab as lab_cli
 from fleetdiag.cli import probes as probes_cli
 from fleetdiag.cli.exit_codes import EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
@@ -28,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text
     try:
-        args = _parser().parse_args(arguments)
+        words = config_cli.taken(sys.argv[1:] if arguments is None else arguments)
+        args = _parser().parse_args(words)
         code: int = args.func(args)
         sys.stdout.flush()
     except FleetdiagError as error:
@@ -67,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"fleetdiag {version.version()}")
+    config_cli.add_option(parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_sweep(commands)
     report.add_parser(commands)
@@ -79,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     abort.add_parser(commands)
     builder.add_parser(commands)
     probes_cli.add_parser(commands)
+    config_cli.add_parser(commands)
     lab_cli.add_parser(commands)
     return parser
 
@@ -87,7 +91,8 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "sweep",
         help="run probes on a server group and make one report",
-        description="Run probes on all hosts of a pattern for the same window and merge one report.",
+        description="Run probes on all hosts of a pattern for the same window and merge one report."
+        " 'fleetdiag sweep NAME [OPTIONS]' runs a sweep of the configuration; options given here win.",
         epilog=f"{report.made_by_sweep()}\n\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -151,6 +156,7 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="name of a sweep that is run again and again: its runs are compared with each other, and the report says"
         " what is new and what is gone",
     )
+    config_cli.add_identity(parser)
     options.add_forks(parser)
     _add_shards(parser)
     report.add_fail_on(parser)
@@ -197,6 +203,7 @@ def _run_sweep(args: argparse.Namespace) -> int:
             runs_dir=args.runs_dir,
             baseline=args.baseline,
             name=args.name,
+            **config_cli.identity(args),
             forks=args.forks,
             become=args.become,
             become_password=options.become_password(args),
