@@ -172,7 +172,8 @@ def _faults_of(error: ValidationError) -> Iterator[Fault]:
     value: Any = error.instance
     wanted: Any = error.validator_value
     if error.validator == "additionalProperties" and wanted is False:
-        allowed = list(error.schema["properties"])  # type: ignore[index, call-overload]
+        part: Any = error.schema
+        allowed = list(part["properties"])
         for name in value:
             if name not in allowed:
                 near = difflib.get_close_matches(name, allowed, n=1)
@@ -190,17 +191,18 @@ def _faults_of(error: ValidationError) -> Iterator[Fault]:
 
 
 def _fault(error: ValidationError, place: Place) -> Fault:
-    rule, wanted = str(error.validator), error.validator_value
+    rule = str(error.validator)
+    wanted: Any = error.validator_value
     shown = repr(printable(str(error.instance))[:60])
     names = [str(part) for part in place if isinstance(part, str)]
     if "propertyNames" in error.absolute_schema_path:
         return (*place, str(error.instance)), "is not a possible name", _FORMS["name"]
     if rule == "type":
-        kinds: Any = [wanted] if isinstance(wanted, str) else wanted
+        kinds = [wanted] if isinstance(wanted, str) else wanted
         return place, f"is not {' or '.join(_TYPES[kind] for kind in kinds)}", "correct it"
     if rule == "enum":
-        near = difflib.get_close_matches(str(error.instance), wanted, n=1)  # type: ignore[type-var]
-        can = ", ".join(map(str, wanted))  # type: ignore[arg-type]
+        near = difflib.get_close_matches(str(error.instance), wanted, n=1)
+        can = ", ".join(map(str, wanted))
         return place, f"{shown} is not possible", f"did you mean {near[0]}?" if near else f"it can be {can}"
     if rule == "pattern":
         form = _FORMS.get(names[-1] if names else "") or _FORMS.get(_definition(error), _FORMS["duration"])
@@ -225,7 +227,7 @@ def _definition(error: ValidationError) -> str:
 def _contradictions(data: Mapping[str, Any]) -> Iterator[Fault]:
     """Yield what the form alone cannot tell."""
     receivers = data.get("receivers", {})
-    tables = [(("defaults",), data.get("defaults", {}))]
+    tables: list[tuple[Place, Any]] = [(("defaults",), data.get("defaults", {}))]
     tables += [(("sweeps", name), sweep) for name, sweep in data.get("sweeps", {}).items()]
     for place, sweep in tables:
         if "schedule" in sweep and "every" in sweep:

@@ -15,7 +15,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import parameters
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, store
-from fleetdiag.cli import abort, builder, collect, diff, findings, options, query, report, runs, trend
+from fleetdiag.cli import abort, builder, collect, diff, findings, options, query, report, runs, schedule, trend
 from fleetdiag.cli import config as config_cli
 from fleetdiag.cli import lab as lab_cli
 from fleetdiag.cli import probes as probes_cli
@@ -83,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     builder.add_parser(commands)
     probes_cli.add_parser(commands)
     config_cli.add_parser(commands)
+    schedule.add_parser(commands, main)
     lab_cli.add_parser(commands)
     return parser
 
