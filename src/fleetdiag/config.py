@@ -141,7 +141,7 @@ def load(path: Path | None = None) -> Config:
     found = faults(file)
     if found:
         raise FleetdiagError(found[0])
-    return _of(file)
+    return of_checked(file)
 
 
 def faults(file: config_file.File) -> list[str]:
@@ -292,7 +292,8 @@ def _merged(data: Mapping[str, Any], name: str) -> dict[str, Any]:
     return merged
 
 
-def _of(file: config_file.File) -> Config:
+def of_checked(file: config_file.File) -> Config:
+    """Return the configuration of a file in which no fault was found."""
     data = file.data
     heartbeat = data.get("heartbeat", {})
     return Config(
