@@ -15,7 +15,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import parameters
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, store
-from fleetdiag.cli import abort, builder, collect, diff, findings, options, query, report, runs, schedule, trend
+from fleetdiag.cli import abort, builder, collect, diff, findings, notify, options, query, report, runs, schedule, trend
 from fleetdiag.cli import config as config_cli
 from fleetdiag.cli import lab as lab_cli
 from fleetdiag.cli import probes as probes_cli
@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     probes_cli.add_parser(commands)
     config_cli.add_parser(commands)
     schedule.add_parser(commands, main)
+    notify.add_parser(commands)
     lab_cli.add_parser(commands)
     return parser
 
@@ -193,7 +194,7 @@ def _add_shards(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_sweep(args: argparse.Namespace) -> int:
-    return sweep.run(
+    code = sweep.run(
         sweep.Request(
             inventory=args.inventory,
             probes=args.probes,
@@ -222,3 +223,5 @@ def _run_sweep(args: argparse.Namespace) -> int:
             ),
         )
     )
+    notify.after_sweep(args.name, args.runs_dir)
+    return code

@@ -18,7 +18,9 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import slots
 from fleetdiag import config
+from fleetdiag.cli import notify
 from fleetdiag.config import Config, NamedSweep
+from fleetdiag.notify import heartbeat
 from fleetdiag.run import playbook
 from fleetdiag.schedule import clock, install, turn, units
 
@@ -64,6 +66,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], ma
     )
     run.add_argument("name", metavar="NAME", help="sweep of the configuration")
     run.set_defaults(func=lambda args: _run(args, main))
+    failed = verbs.add_parser(
+        "failed", help="tell the receivers of a sweep that its unit failed: what systemd starts then"
+    )
+    failed.add_argument("name", metavar="NAME", help="sweep of the configuration")
+    failed.set_defaults(func=_failed)
     cron = verbs.add_parser("cron", help="print the line of a crontab, where there is no systemd")
     cron.add_argument("name", metavar="NAME", help="sweep of the configuration, with every = ...")
     cron.set_defaults(func=_cron)
@@ -201,7 +208,8 @@ def _moment(time_: float | None) -> str:
 
 def _run(args: argparse.Namespace, main: Main) -> int:
     os.umask(0o077)
-    sweep = config.load().sweep(args.name)
+    loaded = config.load()
+    sweep = loaded.sweep(args.name)
     if not sweep.scheduled:
         raise FleetdiagError(
             f"sweeps.{sweep.name}: has no schedule; by hand it runs with: fleetdiag sweep {sweep.name}"
@@ -211,12 +219,25 @@ def _run(args: argparse.Namespace, main: Main) -> int:
         sources = [playbook.inventory_source(name) for name in sweep.texts("inventory")]
         return playbook.hosts_of(sources, sweep.text("limit"))
 
-    return turn.run(
-        sweep,
-        lambda slot: main(["sweep", sweep.name, f"--slot={slot}"]),
-        hosts,
-        lambda sentence: print(f"fleetdiag: {printable(sentence)}", file=sys.stderr),
-    )
+    def start(slot: str) -> int:
+        _say(heartbeat.ping(loaded.heartbeat, "start"))
+        code = main(["sweep", sweep.name, f"--slot={slot}"])
+        _say(heartbeat.ping(loaded.heartbeat, str(code)))
+        return code
+
+    code = turn.run(sweep, start, hosts, _say)
+    if code == turn.EXIT_SKIPPED:
+        notify.after_skip(loaded, sweep)
+    return code
+
+
+def _say(sentence: str) -> None:
+    if sentence:
+        print(f"fleetdiag: {printable(sentence)}", file=sys.stderr)
+
+
+def _failed(args: argparse.Namespace) -> int:
+    return notify.failed(args.name)
 
 
 def _cron(args: argparse.Namespace) -> int:
