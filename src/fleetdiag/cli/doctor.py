@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`fleetdiag doctor`: a line for each thing that sweeps rely on, with a remedy. Also `sweep --preflight-only`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from fleetdiag import config
+from fleetdiag.config import Config, NamedSweep
+from fleetdiag.doctor import examine, preflight
+from fleetdiag.doctor.model import Case, Line
+from fleetdiag.run import sweep
+from fleetdiag.schedule import turn
+
+_EXIT_CODES = """exit codes:
+  0    all is well
+  2    something fails, or bad input
+  3    only warnings
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """`fleetdiag doctor [NAME]`."""
+    parser = commands.add_parser(
+        "doctor",
+        help="look at everything that sweeps rely on, and say what to do",
+        description="Look at the controller, the configuration, timers, hosts as a timer reaches them, receivers and the"
+        " last sweeps. Nothing is loaded or installed. Without NAME, and without -i, all sweeps with a schedule.",
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("name", nargs="?", default="", metavar="NAME", help="sweep of the configuration")
+    add(
+        "-i",
+        "--inventory",
+        action="append",
+        default=[],
+        metavar="INV",
+        help="hosts to look at, without a named sweep",
+    )
+    add("-l", "--limit", default="", metavar="PATTERN", help="hosts or groups of -i (default: all)")
+    add("--offline", action="store_true", help="ask no host")
+    add("--json", action="store_true", help="print JSON")
+    parser.set_defaults(func=_run)
+
+
+def add_preflight_only(parser: argparse.ArgumentParser) -> None:
+    """`--preflight-only` of a sweep, which Ansible's users call `--check`."""
+    parser.add_argument(
+        "--preflight-only",
+        "--check",
+        action="store_true",
+        help="only ask the hosts whether they can be probed; nothing is loaded or installed",
+    )
+
+
+def preflight_only(request: sweep.Request) -> int:
+    """Print what preflight says of each host of a sweep; return 0, or 3 if some cannot be probed."""
+    hosts = preflight.ask(request)
+    width = max((len(printable(host.name)) for host in hosts), default=0)
+    for host in hosts:
+        remedy = f" -> {host.remedy}" if host.remedy else ""
+        said = f"ok, kernel {host.kernel}" if host.ok else f"cannot be probed: {host.reason}{remedy}"
+        print(f"{printable(host.name):{width}}  {printable(said)}")
+    return 0 if all(host.ok for host in hosts) else 3
+
+
+def _run(args: argparse.Namespace) -> int:
+    if args.name and args.inventory:
+        raise FleetdiagError("doctor: NAME has an inventory of its own; leave out -i")
+    case = _case(args)
+    lines: list[Line] = []
+    for line in examine.look(case):
+        lines.append(line)
+        if not args.json:
+            print(_words(line), flush=True)
+    if args.json:
+        json.dump([asdict(line) for line in lines], sys.stdout, indent=1)
+        print()
+    return examine.exit_code(lines)
+
+
+def _case(args: argparse.Namespace) -> Case:
+    fault, loaded = "", Config()
+    try:
+        loaded = config.load()
+    except FleetdiagError as error:
+        fault = str(error)
+    sweeps = _sweeps(args, loaded, fault)
+    places = list(dict.fromkeys(turn.runs_dir_of(one) for one in sweeps)) or [store.default_runs_dir()]
+    return Case(
+        loaded, sweeps, places, time.time(), fault, args.inventory, args.limit, reach=not args.offline
+    )
+
+
+def _sweeps(args: argparse.Namespace, loaded: Config, fault: str) -> Sequence[NamedSweep]:
+    if args.inventory or fault:
+        return []
+    return [loaded.sweep(args.name)] if args.name else loaded.scheduled()
+
+
+def _words(line: Line) -> str:
+    remedy = f" -> {line.remedy}" if line.remedy else ""
+    return f"{line.level:4}  {line.about:13} {printable(line.text + remedy)}"
