@@ -15,7 +15,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import parameters
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, store
-from fleetdiag.cli import abort, builder, collect, diff, findings, notify, options, query, report, runs, schedule, trend
+from fleetdiag.cli import abort, builder, collect, diff, doctor, findings, notify, options, query, report, runs, schedule, trend
 from fleetdiag.cli import config as config_cli
 from fleetdiag.cli import lab as lab_cli
 from fleetdiag.cli import probes as probes_cli
@@ -85,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     config_cli.add_parser(commands)
     schedule.add_parser(commands, main)
     notify.add_parser(commands)
+    doctor.add_parser(commands)
     lab_cli.add_parser(commands)
     return parser
 
@@ -159,6 +160,7 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         " what is new and what is gone",
     )
     config_cli.add_identity(parser)
+    doctor.add_preflight_only(parser)
     options.add_forks(parser)
     _add_shards(parser)
     report.add_fail_on(parser)
@@ -194,34 +196,35 @@ def _add_shards(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_sweep(args: argparse.Namespace) -> int:
-    code = sweep.run(
-        sweep.Request(
-            inventory=args.inventory,
-            probes=args.probes,
-            window=args.window,
-            limit=args.limit,
-            parameters=args.parameters,
-            catalogs=args.catalogs,
-            runs_dir=args.runs_dir,
-            baseline=args.baseline,
-            name=args.name,
-            **config_cli.identity(args),
-            forks=args.forks,
-            become=args.become,
-            become_password=options.become_password(args),
-            extra_vars=args.extra_vars,
-            verbosity=args.verbose,
-            fail_on=args.fail_on,
-            drain=args.drain,
-            canary=args.canary,
-            batch=args.batch,
-            retry_crashed=args.retry_crashed,
-            sharding=shards.Sharding(
-                shards=args.shards,
-                workers=args.workers,
-                lead_s=parameters.parse_window(args.lead) if args.lead else 0,
-            ),
-        )
+    request = sweep.Request(
+        inventory=args.inventory,
+        probes=args.probes,
+        window=args.window,
+        limit=args.limit,
+        parameters=args.parameters,
+        catalogs=args.catalogs,
+        runs_dir=args.runs_dir,
+        baseline=args.baseline,
+        name=args.name,
+        **config_cli.identity(args),
+        forks=args.forks,
+        become=args.become,
+        become_password=options.become_password(args),
+        extra_vars=args.extra_vars,
+        verbosity=args.verbose,
+        fail_on=args.fail_on,
+        drain=args.drain,
+        canary=args.canary,
+        batch=args.batch,
+        retry_crashed=args.retry_crashed,
+        sharding=shards.Sharding(
+            shards=args.shards,
+            workers=args.workers,
+            lead_s=parameters.parse_window(args.lead) if args.lead else 0,
+        ),
     )
+    if args.preflight_only:
+        return doctor.preflight_only(request)
+    code = sweep.run(request)
     notify.after_sweep(args.name, args.runs_dir)
     return code
