@@ -20,7 +20,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import 
 from fleetdiag import config
 from fleetdiag.cli import notify
 from fleetdiag.config import Config, NamedSweep
-from fleetdiag.notify import heartbeat
+from fleetdiag.notify import heartbeat, last_good
 from fleetdiag.run import playbook
 from fleetdiag.schedule import clock, install, turn, units
 
@@ -214,6 +214,8 @@ def _run(args: argparse.Namespace, main: Main) -> int:
         raise FleetdiagError(
             f"sweeps.{sweep.name}: has no schedule; by hand it runs with: fleetdiag sweep {sweep.name}"
         )
+
+    last_good.keep()
 
     def hosts() -> list[str]:
         sources = [playbook.inventory_source(name) for name in sweep.texts("inventory")]
