@@ -37,7 +37,6 @@ _FORMS = {
     "url": "write http:// or https:// and the rest",
     "quiet": "write it like 'Sun 02:00..04:00' or '22:00..24:00'",
     "digest": "write it like 'Mon 08:00'",
-    "min_coverage": "write it like '95%'",
     "size": "write it like '20 GiB'",
     "alarms": "write it like '0.1/week'",
 }

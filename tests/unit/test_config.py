@@ -116,7 +116,6 @@ def test_a_whole_configuration(tmp_path: Path) -> None:
          ":3: receivers.ops.severity: 'warnin' is not possible; did you mean warning?"),
         ("[defaults]\nquiet = ['Sunday']",
          ":2: defaults.quiet.0: 'Sunday' is not possible; write it like 'Sun 02:00..04:00'"),
-        ("[defaults]\nmin_coverage = '95'", ":2: defaults.min_coverage: '95' is not possible; write it like '95%'"),
         ("a = \"\"\"\n[sweeps.x]\n\"\"\"\n[defaults]\nforks = 'x'", ":1: a: is not known here; it can be catalogs"),
         ("[defaults]\nlimit = \"\"\"\\\nforks = 3\"\"\"\nforks = 'x'",
          ":4: defaults.forks: is not a whole number; correct it"),

@@ -15,7 +15,21 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import parameters
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, store
-from fleetdiag.cli import abort, builder, collect, diff, doctor, findings, notify, options, query, report, runs, schedule, trend
+from fleetdiag.cli import (
+    abort,
+    builder,
+    collect,
+    diff,
+    doctor,
+    findings,
+    notify,
+    options,
+    query,
+    report,
+    runs,
+    schedule,
+    trend,
+)
 from fleetdiag.cli import config as config_cli
 from fleetdiag.cli import lab as lab_cli
 from fleetdiag.cli import probes as probes_cli

@@ -11,12 +11,12 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import slots
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import retention, slots
 from fleetdiag import config
 from fleetdiag.cli import notify
 from fleetdiag.config import Config, NamedSweep
@@ -169,8 +169,8 @@ def _row(
         "when": sweep.text("schedule") or f"every {sweep.text('every')}",
         "next": _moment(clock.following(sweep, now)),
         "last": f"runs for {turn.duration(now - running)}" if running else last or "-",
-        "missed": sum(slot.status == slots.MISSED for slot in lately),
-        "skipped": sum(slot.status == slots.SKIPPED for slot in lately),
+        "missed": sum(slot.status == "missed" for slot in lately),
+        "skipped": sum(slot.status == "skipped" for slot in lately),
         "unit": _unit(loaded, sweep, timers),
     }
 
@@ -230,7 +230,21 @@ def _run(args: argparse.Namespace, main: Main) -> int:
     code = turn.run(sweep, start, hosts, _say)
     if code == turn.EXIT_SKIPPED:
         notify.after_skip(loaded, sweep)
+    elif code != turn.EXIT_NOT_STARTED:
+        _prune(sweep)
     return code
+
+
+def _prune(sweep: NamedSweep) -> None:
+    """Remove earlier runs of a sweep that says what is kept. Trouble is one sentence, and no error."""
+    if "keep" not in sweep.settings:
+        return
+    try:
+        keep = retention.parse(sweep.table("keep"), f"sweeps.{sweep.name}.keep")
+        for line in retention.prune(turn.runs_dir_of(sweep), keep, datetime.now(UTC), names=[sweep.name]):
+            _say(line)
+    except (FleetdiagError, OSError) as error:
+        _say(f"earlier runs were not removed: {error}")
 
 
 def _say(sentence: str) -> None:

@@ -51,7 +51,7 @@ def receivers(config: Config, sweep: NamedSweep) -> list[Receiver]:
 
 def skipped(sweep: NamedSweep, runs_dir: Path) -> message.Message | None:
     """Return the message about slots that were skipped twice in a row, exactly when the second one is."""
-    mine = [slot for slot in slots.read(runs_dir) if slot.name == sweep.name and slot.status == slots.SKIPPED]
+    mine = [slot for slot in slots.read(runs_dir) if slot.name == sweep.name and slot.status == "skipped"]
     order = sorted(slots.known(runs_dir, sweep.name))
     row = 0
     for slot in reversed(order):

@@ -14,6 +14,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
@@ -64,11 +65,11 @@ def run(
             with _hosts(hosts(), due + clock.max_late_s(sweep, moment), now):
                 code = start(slot)
         if code == EXIT_NOT_STARTED and slot not in slots.known(runs_dir, sweep.name):
-            slots.record(runs_dir, sweep.name, slot, slots.MISSED, "the sweep could not start", now())
+            slots.record(runs_dir, sweep.name, slot, "missed", "the sweep could not start", _utc(now()))
         return code
     except Skip as skip:
         if skip.recorded and slot not in slots.known(runs_dir, sweep.name):
-            slots.record(runs_dir, sweep.name, slot, slots.SKIPPED, skip.reason, now())
+            slots.record(runs_dir, sweep.name, slot, "skipped", skip.reason, _utc(now()))
         say(f"sweep {sweep.name}: slot {slot} is skipped: {skip.reason}")
         return EXIT_SKIPPED
 
@@ -85,8 +86,12 @@ def count_missed(sweep: NamedSweep, runs_dir: Path, due: float, moment: float) -
         return 0
     missed = [time for time in clock.after(sweep, before, due) if time < due]
     for time_ in missed:
-        slots.record(runs_dir, sweep.name, clock.iso(time_), slots.MISSED, _OFF, moment)
+        slots.record(runs_dir, sweep.name, clock.iso(time_), "missed", _OFF, _utc(moment))
     return len(missed)
+
+
+def _utc(moment: float) -> datetime:
+    return datetime.fromtimestamp(moment, UTC)
 
 
 def _check_slot(sweep: NamedSweep, runs_dir: Path, slot: str, due: float, moment: float) -> None:

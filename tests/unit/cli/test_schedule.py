@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from commands import Command
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+
 CONFIG = """[defaults]
 inventory = ["hosts.yml"]
 probes = ["slow_open"]
@@ -132,6 +134,22 @@ def test_a_turn_sweeps_for_its_slot(fleetdiag: Command, home: Path, config: Path
     assert (sweep["name"], sweep["trigger"]) == ("web", "timer")
     assert sweep["slot"].endswith(":00Z")
     assert sweep["memory"] == {"per_week": 10080}
+
+
+def test_earlier_runs_are_removed_as_the_sweep_says(fleetdiag: Command, home: Path, config: Path) -> None:
+    text = CONFIG.replace(
+        '"6h"\nrandom_delay = "5min"', '"1min"\nmax_late = "1h"\nkeep = { last = 1, daily = 0, weekly = 0 }'
+    )
+    config.write_text(text, encoding="utf-8")
+    runs = home / "state/fleetdiag/runs"
+    for run_id, name in (("20260101_000000_aaaa", "web"), ("20260101_000001_aaaa", "other")):
+        store.create(runs, {"id": run_id, "name": name, "hosts": []})
+    done = fleetdiag("schedule", "run", "web")
+    assert done.returncode == 3, done.stderr
+    assert "20260101_000000_aaaa: removed" in done.stderr
+    assert not (runs / "20260101_000000_aaaa").exists()
+    assert (runs / "20260101_000001_aaaa").exists()  # of a sweep that says nothing
+    assert len(list(runs.glob("2*"))) == 2
 
 
 @pytest.mark.parametrize(

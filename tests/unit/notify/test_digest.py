@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -47,9 +47,14 @@ def config(tmp_path: Path) -> Config:
         store.write_json(run, "news.json", news(run_id))
     store.create(runs, {"id": "20261129_100100_bbbb", "name": "other", "hosts": []})
     slots.record(
-        runs, "web", "2026-11-29T08:00:00Z", slots.SKIPPED, "the sweep before was still running (62 min)", NOW
+        runs,
+        "web",
+        "2026-11-29T08:00:00Z",
+        "skipped",
+        "the sweep before was still running (62 min)",
+        datetime.now(UTC),
     )
-    slots.record(runs, "web", "2026-11-29T09:00:00Z", slots.MISSED, "off", NOW)
+    slots.record(runs, "web", "2026-11-29T09:00:00Z", "missed", "off", datetime.now(UTC))
     return Config(sweeps={"web": sweep}, heartbeat=Heartbeat(textfile=tmp_path / "x.prom"))
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -229,7 +229,9 @@ def test_a_damaged_outbox_is_an_empty_one(place: Place) -> None:
 
 def test_skips_are_told_when_there_are_two_in_a_row(place: Place) -> None:
     def skip(hour: int) -> message.Message | None:
-        slots.record(place.runs, "web", f"2026-11-29T{hour:02d}:00:00Z", slots.SKIPPED, "still running", NOON)
+        slots.record(
+            place.runs, "web", f"2026-11-29T{hour:02d}:00:00Z", "skipped", "still running", datetime.now(UTC)
+        )
         return tell.skipped(place.sweep, place.runs)
 
     record: Callable[[int], message.Message | None] = skip
