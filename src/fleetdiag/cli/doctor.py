@@ -7,7 +7,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
@@ -20,6 +20,7 @@ from fleetdiag.doctor.model import Case, Line
 from fleetdiag.run import sweep
 from fleetdiag.schedule import turn
 
+RequestOf = Callable[[Sequence[str]], sweep.Request]
 _EXIT_CODES = """exit codes:
   0    all is well
   2    something fails, or bad input
@@ -27,8 +28,8 @@ _EXIT_CODES = """exit codes:
 """
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """`fleetdiag doctor [NAME]`."""
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], request: RequestOf) -> None:
+    """`fleetdiag doctor [NAME]`. request: what the command asks for with these options of sweep."""
     parser = commands.add_parser(
         "doctor",
         help="look at everything that sweeps rely on, and say what to do",
@@ -50,7 +51,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("-l", "--limit", default="", metavar="PATTERN", help="hosts or groups of -i (default: all)")
     add("--offline", action="store_true", help="ask no host")
     add("--json", action="store_true", help="print JSON")
-    parser.set_defaults(func=_run)
+    parser.set_defaults(func=lambda args: _run(args, request))
 
 
 def add_preflight_only(parser: argparse.ArgumentParser) -> None:
@@ -74,10 +75,10 @@ def preflight_only(request: sweep.Request) -> int:
     return 0 if all(host.ok for host in hosts) else 3
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace, request: RequestOf) -> int:
     if args.name and args.inventory:
         raise FleetdiagError("doctor: NAME has an inventory of its own; leave out -i")
-    case = _case(args)
+    case = _case(args, request)
     lines: list[Line] = []
     for line in examine.look(case):
         lines.append(line)
@@ -89,7 +90,7 @@ def _run(args: argparse.Namespace) -> int:
     return examine.exit_code(lines)
 
 
-def _case(args: argparse.Namespace) -> Case:
+def _case(args: argparse.Namespace, request: RequestOf) -> Case:
     fault, loaded = "", Config()
     try:
         loaded = config.load()
@@ -97,9 +98,8 @@ def _case(args: argparse.Namespace) -> Case:
         fault = str(error)
     sweeps = _sweeps(args, loaded, fault)
     places = list(dict.fromkeys(turn.runs_dir_of(one) for one in sweeps)) or [store.default_runs_dir()]
-    return Case(
-        loaded, sweeps, places, time.time(), fault, args.inventory, args.limit, reach=not args.offline
-    )
+    reach = not args.offline
+    return Case(loaded, sweeps, places, time.time(), fault, args.inventory, args.limit, reach, request)
 
 
 def _sweeps(args: argparse.Namespace, loaded: Config, fault: str) -> Sequence[NamedSweep]:

@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     config_cli.add_parser(commands)
     schedule.add_parser(commands, main)
     notify.add_parser(commands)
-    doctor.add_parser(commands)
+    doctor.add_parser(commands, lambda words: _request(_parser().parse_args(["sweep", *words])))
     lab_cli.add_parser(commands)
     return parser
 
@@ -210,7 +210,16 @@ def _add_shards(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_sweep(args: argparse.Namespace) -> int:
-    request = sweep.Request(
+    request = _request(args)
+    if args.preflight_only:
+        return doctor.preflight_only(request)
+    code = sweep.run(request)
+    notify.after_sweep(args.name, args.runs_dir)
+    return code
+
+
+def _request(args: argparse.Namespace) -> sweep.Request:
+    return sweep.Request(
         inventory=args.inventory,
         probes=args.probes,
         window=args.window,
@@ -237,8 +246,3 @@ def _run_sweep(args: argparse.Namespace) -> int:
             lead_s=parameters.parse_window(args.lead) if args.lead else 0,
         ),
     )
-    if args.preflight_only:
-        return doctor.preflight_only(request)
-    code = sweep.run(request)
-    notify.after_sweep(args.name, args.runs_dir)
-    return code

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from fleetdiag.config import Config, NamedSweep
+from fleetdiag.run.sweep import Request
 
 OK, WARN, FAIL = "ok", "WARN", "FAIL"
 
@@ -26,7 +27,8 @@ class Line:
 class Case:
     """What the doctor is asked about. sweeps: empty without a configuration; inventory, limit: hosts to look at.
 
-    fault: why the configuration could not be read, "" if it could. reach: whether hosts are asked.
+    fault: why the configuration could not be read, "" if it could. reach: whether hosts are asked. request: what the
+    command asks for with these options of sweep.
     """
 
     config: Config
@@ -36,5 +38,5 @@ class Case:
     fault: str = ""
     inventory: Sequence[str] = ()
     limit: str = ""
-    extra: Sequence[str] = field(default_factory=tuple)
     reach: bool = True
+    request: Callable[[Sequence[str]], Request] | None = None

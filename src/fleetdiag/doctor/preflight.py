@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
@@ -15,9 +15,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as core_report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
 from fleetdiag import paths
-from fleetdiag.config import NamedSweep
 from fleetdiag.doctor.model import Case
-from fleetdiag.run import sweep
+from fleetdiag.run import named, shards, sweep
 
 LOOK_BACK = 50
 _ANY_PROBE = "slow_open"
@@ -36,27 +35,19 @@ class Host:
 
 def requests(case: Case) -> Iterator[tuple[str, sweep.Request]]:
     """Yield the name of each sweep, or "" for an inventory, with what is asked of its hosts."""
+    if case.request is None:
+        return
     if case.inventory:
-        yield "", sweep.Request(inventory=case.inventory, limit=case.limit, probes=[_ANY_PROBE], window="1s")
-    for named in case.sweeps:
-        yield named.name, of_named(named)
-
-
-def of_named(named: NamedSweep) -> sweep.Request:
-    """Return the request of a named sweep, as far as preflight needs it."""
-    return sweep.Request(
-        inventory=named.texts("inventory"),
-        limit=named.text("limit"),
-        probes=named.texts("probes"),
-        catalogs=named.texts("catalogs"),
-        window="1s",
-        become=named.settings.get("become", True),
-        extra_vars=named.texts("extra_vars"),
-    )
+        options = [*(f"--inventory={name}" for name in case.inventory), f"--probe={_ANY_PROBE}"]
+        yield "", case.request([*options, *([f"--limit={case.limit}"] if case.limit else [])])
+    for one in case.sweeps:
+        yield one.name, case.request(named.words(one, []))
 
 
 def ask(request: sweep.Request) -> list[Host]:
     """Return what preflight says of each host. FleetdiagError for bad input or where nothing could be asked."""
+    # What is done to hosts later, and to which sweeps it belongs, is of no matter here.
+    request = replace(request, drain="", canary="", batch="", name="", baseline=0, sharding=shards.Sharding())
     state = paths.state_dir()
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="preflight-", dir=state) as place, _without_agent():
