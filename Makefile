@@ -18,6 +18,12 @@ LAB_PACKAGES := $(filter-out haproxy chromium% systemtap busybox,$(PACKAGES))
 export ANSIBLE_COLLECTIONS_PATH := $(ROOT)/.collections
 export PATH := $(BIN):$(PATH)
 
+# Groups of integration tests that run side by side. 3 take 10 GB of memory; with 1 a machine of 8 GB does.
+WORKERS ?= 3
+INTEGRATION = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --durations=40
+# The tests have a lab and a memory of hosts that are this checkout's own.
+lab-test test test-all: export XDG_STATE_HOME := $(ROOT)/build/state
+
 PROBES ?= fs_calltrace nettop disktop slow_open
 WINDOW ?= 30s
 
@@ -63,11 +69,17 @@ fuzz: venv  ## Damaged run directories and hostile texts for an hour: [FLEETDIAG
 
 .PHONY: lab-test
 lab-test: venv packages  ## The tests on the embedded lab (minutes)
-	@$(BIN)/python -m pytest -m lab
+	@$(INTEGRATION) -m lab tests/integration
 
 .PHONY: test
-test: lint packages unit  ## Everything: lint, unit tests, then the tests on the embedded lab
-	@$(BIN)/python -m pytest --durations=40 tests/integration
+test: venv packages  ## Everything: lint and unit tests, then the tests on the embedded lab
+	@$(MAKE) -j 2 lint unit
+	@$(INTEGRATION) tests/integration
+
+.PHONY: test-all
+test-all: venv packages  ## make test with test-long, test-target-mode and test-site: three quarters of an hour more
+	@$(MAKE) -j 2 lint unit
+	@FLEETDIAG_TEST_LONG=1 FLEETDIAG_TEST_TARGET_MODE=1 FLEETDIAG_TEST_SITE=1 $(INTEGRATION) tests/integration
 
 .PHONY: test-debuginfo
 test-debuginfo: venv packages  ## The debuginfo path for one kernel: 5 GB on the lab's builder
@@ -78,8 +90,8 @@ test-target-mode: venv packages  ## A sweep without a builder: a quarter of an h
 	@FLEETDIAG_TEST_TARGET_MODE=1 $(BIN)/python -m pytest tests/integration/test_target_mode.py
 
 .PHONY: test-long
-test-long: venv packages  ## Weights and shards on the lab's machines: a quarter of an hour
-	@FLEETDIAG_TEST_LONG=1 $(BIN)/python -m pytest tests/integration/test_drain.py tests/integration/test_shards.py
+test-long: venv packages  ## Weights, shards and Molecule's sweep on the lab's machines: a quarter of an hour
+	@FLEETDIAG_TEST_LONG=1 $(BIN)/python -m pytest $(addprefix tests/integration/test_,drain.py shards.py molecule.py)
 
 .PHONY: test-site
 test-site: venv packages  ## The story of the site on four emulated machines: a slow file behind two balancers
@@ -128,6 +140,10 @@ bench: venv packages  ## All benchmarks, one after the other: hours; figures as 
 .PHONY: wheel
 wheel: venv  ## dist/: the wheel that carries the command and the collection
 	@$(BIN)/python -m hatchling build -t wheel
+
+.PHONY: sanity
+sanity: venv  ## ansible-test sanity on what is shipped: [ARGS="--local --python 3.11"]
+	@tools/sanity.sh $(or $(ARGS),--local)
 
 .PHONY: clean
 clean:  ## Remove what these commands made in this directory (not the lab's cache)

@@ -36,8 +36,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts
     examples,
     plain,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import coverage  # noqa: E402
-from fleetdiag.lab import boot, workload  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import builds  # noqa: E402
+from fleetdiag.lab import boot, model, workload  # noqa: E402
 
 HOST = "web1"
 BATCH = 10
@@ -155,7 +155,7 @@ def _run(wanted: Sequence[str], known: dict[str, Any], given: argparse.Namespace
     return known
 
 
-def _bring(lab: boot.Lab, wanted: Sequence[str], cache: Path) -> tuple[Path, list[str]]:
+def _bring(lab: model.Lab, wanted: Sequence[str], cache: Path) -> tuple[Path, list[str]]:
     """(The folder with their scripts, all names or those that are wanted.)"""
     found = examples.read_answer(_ask(lab, ()), ())
     names = [f"{plain.EXAMPLE}{name}" for name in found.names if not wanted or name in wanted]
@@ -163,7 +163,7 @@ def _bring(lab: boot.Lab, wanted: Sequence[str], cache: Path) -> tuple[Path, lis
     return examples.keep(found, "builder", cache), [name.removeprefix(plain.EXAMPLE) for name in names]
 
 
-def _ask(lab: boot.Lab, names: Iterable[str]) -> str:
+def _ask(lab: model.Lab, names: Iterable[str]) -> str:
     done = lab.ssh("builder", examples.command(names))
     if done.returncode:
         raise FleetdiagError(f"the builder could not be asked for examples: {done.stderr.strip()[-200:]}")
@@ -191,7 +191,7 @@ def _arguments(name: str, folder: Path) -> list[str]:
     return plain.check_arguments(file, _meta(name, folder))
 
 
-def _sweep(lab: boot.Lab, folder: Path, names: Sequence[str]) -> Iterator[tuple[Outcome, dict[str, str]]]:
+def _sweep(lab: model.Lab, folder: Path, names: Sequence[str]) -> Iterator[tuple[Outcome, dict[str, str]]]:
     """One sweep of these examples, and what became of each."""
     arguments = {name: shlex.join(_arguments(name, folder)) for name in names}
     command = [sys.executable, "-m", "fleetdiag", "sweep", "-i", str(lab.inventory), "-l", HOST]
@@ -248,7 +248,7 @@ def _fault(session: Mapping[str, Any]) -> tuple[str, str]:
     if said.startswith("needs debuginfo"):
         source = said.partition(" (")[2].partition("); ")[0]
         return "debuginfo", source
-    why = re.sub(r"^\S+\.stp: ", "", coverage.headline(said)) or session["status"]
+    why = re.sub(r"^\S+\.stp: ", "", builds.headline(said)) or session["status"]
     return ("not built" if session["status"] == "not built" else "failed"), why
 
 

@@ -4,6 +4,7 @@
 set -u
 cd "$(dirname -- "$0")/.." || exit 2
 PATH=$PWD/.venv/bin:$PATH
+export PYTHONPATH="$PWD/.collections:$PWD/src"   # lint-imports imports what it looks at
 failed=''
 
 check() {
@@ -13,6 +14,7 @@ check() {
 
 check ruff check --quiet .
 check mypy
+check lint-imports
 check yamllint --strict collection tests
 # ansible-lint looks for new releases of itself and of collections unless told not to.
 check ansible-lint --offline -q

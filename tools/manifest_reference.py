@@ -22,6 +22,7 @@ PARTS = {
     "compare": "`compare`",
     "other_side": "`other_side`",
     "part": "A part",
+    "events": "`events`",
     "check": "A check",
     "view": "A view",
 }
@@ -104,6 +105,7 @@ def _called(name: str) -> str:
         "column": "a column",
         "derived": "a derived measure",
         "compare": "see `compare`",
+        "events": "see `events`",
         "other_side": "see `other_side`",
         "part": "a part",
         "check": "a check",

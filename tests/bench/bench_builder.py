@@ -26,19 +26,24 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "src")]
 
-import results  # noqa: E402
-import yaml  # noqa: E402
-from results import Ratio  # noqa: E402
+import results
+import yaml
+from results import Ratio
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import (  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import (
     sources as sweeprun,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import (  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import (
     catalog,
     parameters,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import plan  # noqa: E402
-from fleetdiag.lab import boot  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
+    request,
+)
+from fleetdiag.lab import (
+    boot,
+    model,
+)
 
 FIRST, LATER = "nettop", ("slow_open", "tcp_connect")
 ROLE = ROOT / "collection" / "roles" / "builder"
@@ -85,10 +90,10 @@ def main() -> int:
     )
 
 
-def compiled(lab: boot.Lab, kernel: str, cache: str, names: list[str] | tuple[str, ...]) -> dict[str, float]:
+def compiled(lab: model.Lab, kernel: str, cache: str, names: list[str] | tuple[str, ...]) -> dict[str, float]:
     """{probe: seconds}, through the module that sweeps use."""
     probes = catalog.find(list(names), [catalog.shipped()])
-    sweep = plan.new_sweep(
+    sweep = request.new_sweep(
         now=datetime.now(UTC),
         version="0",
         probes=probes,
@@ -122,12 +127,12 @@ def compiled(lab: boot.Lab, kernel: str, cache: str, names: list[str] | tuple[st
     return {entry["name"]: entry["seconds"] or _reading(lab, entry["path"]) for entry in modules}
 
 
-def _reading(lab: boot.Lab, path: str) -> float:
+def _reading(lab: model.Lab, path: str) -> float:
     said = lab.ssh("builder", f"bash -c 'TIMEFORMAT=%R; time sha256sum {path} >/dev/null' 2>&1").stdout
     return float(said.split()[-1])
 
 
-def learn(lab: boot.Lab, kernel: str, cache: str) -> float:
+def learn(lab: model.Lab, kernel: str, cache: str) -> float:
     """Seconds that the role's script takes in a cache of its own."""
     script = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())["_builder_warm_script"].strip()
     home = f"{cache}/{kernel.lower().replace('+', '_')}/systemtap"

@@ -24,10 +24,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "src")]
 
-import results  # noqa: E402
-from results import Ratio  # noqa: E402
+import results
+from results import Ratio
 
-from fleetdiag.lab import boot  # noqa: E402
+from fleetdiag.lab import (
+    boot,
+    model,
+)
 
 HOSTS = ("web1", "web3")
 SCRIPT = """\
@@ -86,7 +89,7 @@ def main() -> int:
     )
 
 
-def prepare(lab: boot.Lab, folder: str, script: str) -> None:
+def prepare(lab: model.Lab, folder: str, script: str) -> None:
     """What `stap --remote` needs on both sides. The lab's builder has no ssh: our controller is elsewhere."""
     lab.ssh(
         "builder",
@@ -104,7 +107,7 @@ def prepare(lab: boot.Lab, folder: str, script: str) -> None:
         lab.ssh(host, "rm -f /var/lib/fleetdiag/modules/*.ko")
 
 
-def write(lab: boot.Lab, machine: str, path: str, text: str, mode: str) -> None:
+def write(lab: model.Lab, machine: str, path: str, text: str, mode: str) -> None:
     done = lab.ssh(
         machine, f"mkdir -p $(dirname {path}) && cat >{path} <<'FD_END'\n{text}FD_END\nchmod {mode} {path}"
     )
@@ -112,7 +115,7 @@ def write(lab: boot.Lab, machine: str, path: str, text: str, mode: str) -> None:
         raise SystemExit(f"bench-lab: {machine}: {path}: {done.stderr}")
 
 
-def remote(lab: boot.Lab, folder: str, window: int) -> float:
+def remote(lab: model.Lab, folder: str, window: int) -> float:
     """Seconds that `stap --remote` takes for both hosts."""
     where = " ".join(f"--remote=ssh://root@127.0.0.1:{lab.port(host)}" for host in HOSTS)
     began = time.monotonic()
@@ -128,7 +131,7 @@ def remote(lab: boot.Lab, folder: str, window: int) -> float:
     return round(took, 1)
 
 
-def sweep(lab: boot.Lab, own: Path, folder: str, script: str, window: int) -> float:
+def sweep(lab: model.Lab, own: Path, folder: str, script: str, window: int) -> float:
     """Seconds that a sweep takes, with a state and caches of its own."""
     path = own / "bench.stp"
     path.write_text(script)

@@ -27,10 +27,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "tests/support")]
 
-import manyrows  # noqa: E402
-import results  # noqa: E402
+import manyrows
+import results
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
 
 MAX_RATIO = 1.5
 MAX_MIB = 1024

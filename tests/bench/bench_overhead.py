@@ -45,25 +45,28 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "src")]
 
-import results  # noqa: E402
+import results
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import (  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import (
     FleetdiagError,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources  # noqa: E402
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import Source  # noqa: E402
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import (  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import Source
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import (
     catalog,
     cost,
     parameters,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe  # noqa: E402
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import plan  # noqa: E402
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import (  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
+    arming,
+    request,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import (
     Guard,
     Session,
 )
-from fleetdiag.lab import boot, machines, nfs  # noqa: E402
+from fleetdiag.lab import boot, machines, model, nfs
 
 TIMING = ["-t", "-DSTP_FORCE_STDOUT_TTY"]  # without a terminal SystemTap leaves the report out
 METHOD = (
@@ -151,7 +154,7 @@ class Handler:
 class Bench:
     """One machine, and the builder that compiles for it."""
 
-    def __init__(self, lab: boot.Lab, host: str, sockets: Path) -> None:
+    def __init__(self, lab: model.Lab, host: str, sockets: Path) -> None:
         self._lab = lab
         self._host = host
         self._sockets = sockets
@@ -270,7 +273,7 @@ class Bench:
         timeout = probe.limits.arm_seconds + 60
         (entry,) = sweep["probes"]
         sha256 = hashlib.sha256(module).hexdigest()
-        plans = plan.sessions(
+        plans = arming.sessions(
             [probe], {probe.name: entry}, {probe.name: sha256}, ttl=timeout + 120, window_s=seconds + 2
         )
         try:
@@ -426,7 +429,7 @@ def processor_s(pid: int) -> float:
 def new_sweep(probe: Probe, seconds: int) -> dict[str, Any]:
     """sweep.json of a sweep of one probe, as far as building and arming read it."""
     values = parameters.check(probe, SETTINGS.get(probe.name, {}))
-    return plan.new_sweep(
+    return request.new_sweep(
         now=datetime.now(UTC),
         version="",
         probes=[probe],

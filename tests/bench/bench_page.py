@@ -25,11 +25,11 @@ from selenium.webdriver.chrome.service import Service
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "tests/support")]
 
-import pagedirs  # noqa: E402
-import results  # noqa: E402
+import pagedirs
+import results
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_html  # noqa: E402
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports  # noqa: E402
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_html
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
 
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"

@@ -33,8 +33,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / part) for part in ("src", ".collections", "tests/integration", "tests/bench")]
 
-from loopback import MODULE_BYTES, Fleet, fleet  # noqa: E402
-from results import Ratio, Result, write  # noqa: E402
+from loopback import MODULE_BYTES, Fleet, fleet
+from results import Ratio, Result, write
 
 PROBES = ("nettop", "slow_open")
 WINDOW_S = 10

@@ -15,7 +15,7 @@ import rundirs
 import yaml
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
 
 PROBE = "nettop"
 INTERVAL_S = 5
@@ -75,8 +75,8 @@ def _lines(dice: random.Random, rows: int, new_keys: bool) -> Iterator[str]:
 def _collect(made: rundirs.Builder, host: str, data: bytes) -> None:
     """As rundirs does it, compressed quickly."""
     packed = gzip.compress(data, compresslevel=1, mtime=0)
-    store.write_host_bytes(made.path, host, f"{PROBE}.out.gz", packed)
-    store.write_host_bytes(made.path, host, f"{PROBE}.err", b"")
+    write.write_host_bytes(made.path, host, f"{PROBE}.out.gz", packed)
+    write.write_host_bytes(made.path, host, f"{PROBE}.err", b"")
     session = {
         "result": "success",
         "exit_code": 0,
@@ -86,4 +86,4 @@ def _collect(made: rundirs.Builder, host: str, data: bytes) -> None:
         "sha256": hashlib.sha256(data).hexdigest(),
         "cpu_s": 0.8,
     }
-    store.write_host(made.path, host, "collect", {"sessions": {PROBE: session}, "residue": []})
+    write.write_host(made.path, host, "collect", {"sessions": {PROBE: session}, "residue": []})

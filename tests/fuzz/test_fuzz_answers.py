@@ -19,7 +19,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import hostctl, plan, preflight
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import assignment
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
+    hostctl,
+    preflight,
+    window,
+)
 
 EXAMPLES = int(os.environ.get("FLEETDIAG_FUZZ_EXAMPLES", "150"))
 SWEEP = "20261123_071502_1f3a"
@@ -97,7 +102,7 @@ def test_preflights(out: str, clock: str) -> None:
         now = f"{time.time():.3f}"
         record = preflight.ask(one, lambda: clock + now, "web1", min_free_mb=1, signed=False)
         assert preflight.unusable(record) == ""  # whatever its verdict
-        assert plan.builds([record], [], ["smoke"]) or record["verdict"] == "refused"
+        assert assignment.builds([record], [], ["smoke"]) or record["verdict"] == "refused"
         return record
 
     ends_well(asked, out)
@@ -114,7 +119,7 @@ def test_armings(out: str) -> None:
         if reply.verdict == "ok" and not reply.stale:
             assert set(reply.sessions) == {"nettop"}
         clock = reply.clock or hostctl.Clock(0.0, 0.0)
-        plan.on_host_clock(time.time(), clock.correction_s)
+        window.on_host_clock(time.time(), clock.correction_s)
         return asdict(reply)
 
     ends_well(armed, out)

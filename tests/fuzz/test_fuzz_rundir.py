@@ -22,9 +22,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import registry
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import publish, registry
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
 
 CORPUS = Path(__file__).parent / "corpus" / "rundir"
 NUMBERS = ["1e400", "-1e400", "9" * 400, "-" + "9" * 400, "9" * 5000, "NaN", "-Infinity", "1e308", "5e-324", "-0.0"]
@@ -68,12 +68,12 @@ def base(folder: Path) -> Path:
         made.whole(host, outputs, err={"slow_open": "WARNING: Number of errors: 0, skipped probes: 2\n"})
     made.event("web1", "arm", "ok")
     made.event("web2", "collect", "failed", "no")
-    store.write_json(made.path, "balancers.json", _balanced())
-    reports.write(made.path, reports.build(made.path, generated="now"))
+    write.write_json(made.path, "balancers.json", _balanced())
+    publish.write(made.path, reports.build(made.path, generated="now"))
     table = {"seconds": {"web1": [[0, 1.0, None, 30.0]], "web2": [[0, 2.0, 1.0, 30.0]]}}
     past = {"format": 1, "sweeps": ["20261122_080000_ab12"]}
     kept = {**past, "probes": [{"probe": "slow_open", "tables": {"slow_files": table}}]}
-    store.write_json(made.path, "baseline.json", kept)
+    write.write_json(made.path, "baseline.json", kept)
     return Path(made.path)
 
 

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab, booted once for all integration tests and left as it was found."""
+"""Fixtures of the integration tests, and which of these tests may run side by side.
+
+Tests of one group run one after the other in one process; `pytest -n 3 --dist loadgroup` runs groups side by side.
+"""
 
 from __future__ import annotations
 
 import os
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,17 +18,57 @@ from loopback import PROGRAMS, Fleet, fleet, lacking
 from loopsweeps import HOSTS, PROBES, sweep
 from sweeps import MANIFEST, SCRIPTS
 
-from fleetdiag.lab import boot
+from fleetdiag.lab import boot, model
+
+FULL, LOOPBACK = "lab", "loopback"
+#: Groups that last longest; they begin first, in this order.
+LONGEST = (FULL, "builder+web1+web2", "builder+web2", LOOPBACK, "builder")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of one file, one lab or one fleet into one group, and the longest groups first."""
+    files = defaultdict(list)
+    for item in items:
+        files[item.path].append(item)
+    for path, tests in files.items():
+        fixtures = {name for test in tests for name in getattr(test, "fixturenames", ())}
+        group = path.stem
+        if "lab" in fixtures:
+            group = "+".join(getattr(getattr(tests[0], "module", None), "LAB", [FULL]))
+        elif "hosts" in fixtures:
+            group = LOOPBACK
+        for test in tests:
+            test.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: _turn(item.get_closest_marker("xdist_group")))
+
+
+def _turn(mark: pytest.Mark | None) -> int:
+    group = mark.args[0] if mark else ""
+    return LONGEST.index(group) if group in LONGEST else len(LONGEST)
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[boot.Lab]:
-    """builder, web1, web2 (6.12), web3 (7.x), old1 (Debian 12, cannot be probed) and ghost (answers nobody)."""
-    was_running = bool(boot.running().machines)
-    machines = boot.up(with_old=True, with_ghost=True)
-    yield machines
-    if not was_running and "FLEETDIAG_KEEP_LAB" not in os.environ:
+def _lab_as_found() -> Iterator[None]:
+    """End the lab after the last test, unless it ran before the first one or FLEETDIAG_KEEP_LAB is set."""
+    keep = "FLEETDIAG_KEEP_LAB" in os.environ
+    if "PYTEST_XDIST_WORKER" in os.environ and not keep:
+        boot.down()  # the lab of this process alone, which a run that was killed has left
+    keep = keep or bool(boot.running().machines)
+    boot.prepare(with_old=True)  # the same builder for all labs, also where the cache is empty
+    yield
+    if not keep:
         boot.down()
+
+
+@pytest.fixture(scope="module")
+def lab(request: pytest.FixtureRequest, _lab_as_found: None) -> model.Lab:
+    """Return the lab with the machines that the module names in LAB; those that run are kept.
+
+    Without LAB: builder, web1, web2 (6.12), web3 (7.x), old1 (Debian 12, cannot be probed) and ghost (answers nobody).
+    """
+    names = getattr(request.module, "LAB", None)
+    return boot.up(names, with_old=not names, with_ghost=not names)
 
 
 @pytest.fixture(scope="session")

@@ -162,12 +162,15 @@ class Sessions(threading.Thread):
         host, *words = command.split()
         values = dict(word.split("=", 1) for word in words if word.startswith("fd_"))
         out = next(word for word in words if word.startswith("StandardOutput=file:")).partition(":")[2]
-        path = self._folder / "hosts" / host / "lib" / Path(out).relative_to("/var/lib/fleetdiag")
+        lib = self._folder / "hosts" / host / "lib"
+        path = lib / Path(out).relative_to("/var/lib/fleetdiag")
+        (module,) = (Path(word) for word in words if word.endswith(".ko"))
+        data = (lib / module.relative_to("/var/lib/fleetdiag")).read_bytes()
         unit = next(word for word in words if word.startswith("--unit=")).partition("=")[2]
         session = Session(
             path,
             self._folder / "hosts" / host / "run" / "units" / unit,
-            values["fd_nonce"],
+            data.partition(b"nonce=")[2][:16].decode(),
             int(values.get("fd_window_start_ms", 0)) / 1000,
             int(values.get("fd_window_end_ms", 0)) / 1000,
             [line for line in self.recordings[path.parent.name] if "\t@" not in line],
@@ -289,7 +292,7 @@ class Fleet:
             sweep, stap=STAP, kernel=facts["kernel"], build_id=facts["kernel_build_id"]
         ):
             name = f"fd_00000000_000000_0000_{source.name}".encode()
-            data = name + os.urandom(MODULE_BYTES // 2) + bytes(MODULE_BYTES // 2)
+            data = name + b"nonce=nonce_of_session" + os.urandom(MODULE_BYTES // 2) + bytes(MODULE_BYTES // 2)
             store.put(source.key, data, {"probe": source.name, "kernel": facts["kernel"]})
 
     def _facts(self) -> dict[str, str]:

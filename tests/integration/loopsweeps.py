@@ -15,7 +15,6 @@ from sweeps import ENVIRONMENT, ROOT
 
 PROBES = ("nettop", "slow_open")
 HOSTS = 3
-SWEPT = {"probed", "degraded"}  # a machine that is busy with other things makes hosts late, and says so
 
 
 def sweep(made: Fleet, runs: Path, *args: str, **variables: object) -> subprocess.CompletedProcess[str]:

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 from loopback import Fleet
-from loopsweeps import SWEPT, sweep
-from sweeps import coverage, fleetdiag, newest, report_of
+from loopsweeps import sweep
+from sweeps import SWEPT, coverage, fleetdiag, newest, report_of
 
 HONEST, EVIL, OTHER = 0, 1, 2  # the hosts
 COLD_S = 25  # to the start of a sweep whose hosts must be asked everything

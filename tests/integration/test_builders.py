@@ -18,13 +18,15 @@ from typing import Any
 import pytest
 from sweeps import ENVIRONMENT, ROOT, ansible, builder_kernel
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import assignment
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import plan
-from fleetdiag.lab.boot import Lab
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import request
+from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
+LAB = ("builder",)
 
 PLAY = """\
 - hosts: target1
@@ -52,7 +54,7 @@ class Site:
     ) -> tuple[Path, list[str]]:
         """A run directory and the command that has its modules built by these builders, in this order."""
         runs = self.folder / "runs"
-        sweep = plan.new_sweep(
+        sweep = request.new_sweep(
             now=datetime.now(UTC),
             version="0",
             probes=catalog.find(["fresh"], [self.folder / "catalog"]),
@@ -62,11 +64,11 @@ class Site:
             peers={},
             conditions={},
         )
-        run = store.create(
+        run = write.create(
             runs, {**sweep, "catalogs": [str(self.folder / "catalog")], "builders": list(builders)}
         )
         facts = {"host": "target1", "kernel": self.kernel, "verdict": "ok", "staprun": "5.1"}
-        (build,) = plan.builds([facts], list(builders), ["smoke", "fresh"])
+        (build,) = assignment.builds([facts], list(builders), ["smoke", "fresh"])
         inventory = {
             "all": {
                 "hosts": {"target1": {"ansible_port": 9}},
@@ -193,7 +195,8 @@ def test_a_damaged_module_is_built_again_and_said_once(site: Site, lab: Lab) -> 
     kept = site.folder / "cache" / "fleetdiag" / "modules" / f"{sha256}.ko"
     kept.write_bytes(kept.read_bytes()[:-1])
     folder = "/var/cache/fleetdiag/*/modules"
-    (damaged,) = lab.ssh("builder", f"grep -l {sha256} {folder}/*.sha256").stdout.split()
+    # Scripts that differ in comments become the same module; the one just built was written last.
+    damaged, *_ = lab.ssh("builder", f"ls -t $(grep -l {sha256} {folder}/*.sha256)").stdout.split()
     lab.ssh("builder", f"printf x | dd of={damaged.removesuffix('.sha256')} bs=1 seek=4000 conv=notrunc")
     again, said = site.build(builders)
     said = " ".join(said.split())

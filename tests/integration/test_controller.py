@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 from loopback import Fleet
-from loopsweeps import HOSTS, PROBES, SWEPT, bring, command, how, sweep
-from sweeps import coverage, fleetdiag, newest, report_of, wait_until, window_of
+from loopsweeps import HOSTS, PROBES, bring, command, how, sweep
+from sweeps import SWEPT, coverage, fleetdiag, newest, report_of, wait_until, window_of
 
 
 @pytest.fixture
@@ -87,15 +87,7 @@ def test_a8_a_report_that_has_no_room_does_not_change_what_the_playbook_ends_wit
 
 def test_a8_what_cannot_be_stored_stays_on_the_hosts_and_is_brought_later(hosts: Fleet, disk: Path) -> None:
     """The disk is taken for reading only once all are armed: an error of its file system does that."""
-    with subprocess.Popen(
-        command(hosts, disk),
-        cwd=how(hosts)["cwd"],
-        env=how(hosts)["env"],
-        text=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as running:
+    with started(hosts, disk) as running:
         wait_until(lambda: len(list(disk.glob("*/hosts/*/arm.json"))) == HOSTS, "all are armed", 120)
         mount("-o", "remount,ro", str(disk))
         shown, said = running.communicate()
@@ -113,6 +105,21 @@ def test_a8_what_cannot_be_stored_stays_on_the_hosts_and_is_brought_later(hosts:
     assert not list(hosts.folder.glob("hosts/*/lib/sweeps/*"))
 
 
+def started(hosts: Fleet, runs: Path) -> subprocess.Popen[str]:
+    """Return a sweep that has just begun; what it prints can be read from it."""
+    settings = how(hosts)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command(hosts, runs),
+        cwd=settings["cwd"],
+        env=settings["env"],
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=pipe,
+        stderr=pipe,
+    )
+
+
 def kill_playbook(command: subprocess.Popen[str]) -> None:
     """End ansible-playbook and its workers as ansible-runner does at its time limit."""
     children = Path(f"/proc/{command.pid}/task/{command.pid}/children").read_text().split()
@@ -127,15 +134,7 @@ def test_a6_what_an_interrupted_sweep_has_left_on_its_hosts_is_brought(
     hosts: Fleet, tmp_path: Path, ending: str
 ) -> None:
     before = len(hosts.sessions.sessions)
-    with subprocess.Popen(
-        command(hosts, tmp_path),
-        cwd=how(hosts)["cwd"],
-        env=how(hosts)["env"],
-        text=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as running:
+    with started(hosts, tmp_path) as running:
         wait_until(
             lambda: (
                 len([one for one in hosts.sessions.sessions[before:] if one.started_at])

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from sweeps import ENVIRONMENT, ROOT, fleetdiag, newest, wait_until
 
-from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.model import Lab
 
 pytestmark = [
     pytest.mark.lab,

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import pytest
 from sweeps import coverage, left_behind, newest, report_of, sweep
 
-from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
+LAB = ("builder", "web1", "web2")
 
 HOST = "web1"
 UNIT = "fleetdiag-test-examples"

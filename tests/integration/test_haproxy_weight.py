@@ -41,6 +41,16 @@ backend fixed
     balance source
     server old1 127.0.0.1:9 weight 10
     server old2 127.0.0.1:9 weight 10
+backend turns
+    balance static-rr
+    server new2 127.0.0.1:9 weight 10
+    server new3 127.0.0.1:9 weight 10
+backend mixed
+    balance roundrobin
+    server old1 127.0.0.1:9 weight 10
+    server new1 127.0.0.1:9 weight 10
+    server new2 127.0.0.1:9 weight 10
+    server new4 127.0.0.1:9 weight 10
 """
 )
 
@@ -155,7 +165,13 @@ def test_a_weight_is_never_raised_and_never_below_the_floor(
 
 @pytest.mark.parametrize(
     ("weight", "initial", "asked", "floor", "becomes"),
-    [(1, 0, "50%", 10, 1), (1, 1, "50%", 0, 1), (100, 0, "0%", 10, 10), (1, 1, "0%", 0, 0), (1, 1, "0", 0, 0)],
+    [
+        (1, 0, "50%", 10, 1),
+        (1, 1, "50%", 0, 1),
+        (100, 0, "0%", 10, 10),
+        (1, 1, "0%", 0, 0),
+        (1, 1, "0", 0, 0),
+    ],
 )
 def test_a_share_of_a_weight_is_not_nothing(
     weight: int, initial: int, asked: str, floor: int, becomes: int
@@ -347,9 +363,10 @@ def test_h8_a_server_that_another_change_has_lowered_is_refused_and_counts_for_n
     assert "web/web1: the change first has lowered it and not given it back yet" in again["msg"]
     assert balancer.weight("web1") == 50
     others = {**first, "token": "second", "servers": ["web2"], "min_active": 2}
-    assert "only 1 other active servers would be left at full weight" in run_module(
-        balancer, tmp_path, others
-    )["msg"]
+    assert (
+        "only 1 other active servers would be left at full weight"
+        in run_module(balancer, tmp_path, others)["msg"]
+    )
     both = {**first, "token": "second", "servers": ["web1", "web2"], "unfit": "leave_out"}
     said = run_module(balancer, tmp_path, both)
     assert (list(said["unfit"]), list(said["weights"])) == (["web1"], [f"{balancer.socket}: web/web2"])
@@ -408,8 +425,8 @@ def test_h9_an_agents_text_makes_no_row_of_its_own(
     agent(f"up{separator}web")
     names = [(server.backend, server.name) for server in haproxy.servers(balancer.socket)]
     assert ("web", "web2") in names
-    assert len(names) == len(set(names)) == 7
-    assert len(haproxy.statistics(balancer.socket)) == 10
+    assert len(names) == len(set(names)) == CONFIG.count("\n    server ")
+    assert len(haproxy.statistics(balancer.socket)) == len(names) + CONFIG.count("\nbackend ")
     assert [entry.server for entry in planned(balancer, "web2")] == ["web2"]
 
 
@@ -515,6 +532,50 @@ def test_the_module_lowers_once_and_gives_back_once(balancer: Balancer, tmp_path
     assert (given["changed"], given["left"], balancer.weight("web1")) == (True, {}, 100)
     assert not run_module(balancer, tmp_path, {"state": "restored", "token": "sweep_1"})["changed"]
     end_timers(tmp_path)
+
+
+@pytest.mark.parametrize("order", [("old1", "new1", "new2"), ("new2", "new1", "old1")])
+def test_a_backend_without_weights_costs_no_other_server(
+    balancer: Balancer, tmp_path: Path, order: tuple[str, ...]
+) -> None:
+    """show stat says which algorithm it is; of a hash only the answer says whether it takes weights."""
+    arguments = {
+        "state": "lowered",
+        "token": "t",
+        "servers": [*order],
+        "backends": [],
+        "unfit": "leave_out",
+        "ttl": 600,
+    }
+    would = run_module(balancer, tmp_path, arguments, "--check")
+    assert [name for name, why in would["unfit"].items() if "turns/new2: balance static-rr" in why] == [
+        "new2"
+    ]
+    done = run_module(balancer, tmp_path, arguments)
+    assert set(done["unfit"]) == {"old1", "new2"}
+    assert "fixed/old1" in done["unfit"]["old1"]
+    assert "static LB algorithm" in done["unfit"]["old1"]
+    assert set(done["weights"]) == {f"{balancer.socket}: mixed/new1"}
+    assert [balancer.weight(name, "mixed") for name in ("old1", "new1", "new2")] == [10, 5, 10]
+    given = run_module(balancer, tmp_path, {"state": "restored", "token": "t"})
+    assert set(given["weights"]) == {f"{balancer.socket}: mixed/new1"}
+    assert balancer.weight("new1", "mixed") == 10
+    end_timers(tmp_path)
+
+
+def test_where_nothing_takes_a_weight_nothing_is_left_behind(balancer: Balancer, tmp_path: Path) -> None:
+    arguments = {
+        "state": "lowered",
+        "token": "t",
+        "servers": ["old1"],
+        "backends": [],
+        "unfit": "leave_out",
+        "ttl": 600,
+    }
+    done = run_module(balancer, tmp_path, arguments)
+    assert (set(done["unfit"]), done["weights"], done["changed"]) == ({"old1"}, {}, False)
+    assert balancer.weight("old1", "mixed") == 10
+    assert list((tmp_path / "records").iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -657,7 +718,13 @@ def test_the_task_that_asks_for_counts_has_a_limit_of_its_own(tmp_path: Path) ->
     program.chmod(0o755)
     path = f"{tmp_path}/bin:{os.environ['PATH']}"
     done = drain(
-        {"lb1": []}, tmp_path, "seen", timeout=100, env={"PATH": path}, drain_kind="lvs", drain_count_timeout=2
+        {"lb1": []},
+        tmp_path,
+        "seen",
+        timeout=100,
+        env={"PATH": path},
+        drain_kind="lvs",
+        drain_count_timeout=2,
     )
     os.close(os.open(tmp_path / "never", os.O_RDWR))  # what still waits for it ends
     assert done.returncode == 0, done.stdout

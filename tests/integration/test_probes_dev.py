@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from sweeps import fleetdiag, left_behind
 
-from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
+LAB = ("builder", "web1", "web2")
 
 UNIT = "fleetdiag-test-dev"
 CALLER = "while :; do sleep 0.2; done"

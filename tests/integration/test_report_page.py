@@ -31,7 +31,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
 
 if TYPE_CHECKING:
-    from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import Report
+    from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import Report
 
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sweeps import coverage, left_behind, newest, report_of, rows
+from sweeps import SWEPT, coverage, left_behind, newest, report_of, rows
 
 from fleetdiag.lab import boot, machines_data
-from fleetdiag.lab.boot import Lab
 from fleetdiag.lab.demos import site as demo_site
+from fleetdiag.lab.model import Lab
 from fleetdiag.lab.profiles import site
 
 pytestmark = [
@@ -54,7 +54,7 @@ def report(story: Path) -> dict[str, Any]:
 
 def test_all_hosts_were_probed(report: dict[str, Any]) -> None:
     assert set(coverage(report)) == {*WEB, machines_data.SITE_NFS}
-    assert {row["status"] for row in report["coverage"]} <= {"probed", "degraded"}
+    assert {row["status"] for row in report["coverage"]} <= SWEPT
 
 
 def test_the_report_says_which_file_which_web_hosts_and_whose_fault(report: dict[str, Any]) -> None:

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 import pytest
 from sweeps import ansible, builder_kernel
 
-from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
+LAB = ("builder",)
 
 FIRST = 'probe kernel.trace("sched:sched_process_exec") { exit() }'
 ANOTHER = 'probe kernel.trace("filemap:mm_filemap_add_to_page_cache") { exit() }'  # no tapset asks for it

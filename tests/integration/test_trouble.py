@@ -14,6 +14,7 @@ import pytest
 from sweeps import (
     ENVIRONMENT,
     ROOT,
+    SWEPT,
     builder_kernel,
     coverage,
     fleetdiag,
@@ -25,9 +26,10 @@ from sweeps import (
 )
 
 from fleetdiag.lab import backdoor
-from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
+LAB = ("builder", "web1", "web2")
 
 WELL, ILL = "web1", "web2"
 BOTH = (WELL, ILL)
@@ -55,7 +57,7 @@ def brought_later(lab: Lab, run: Path) -> None:
     brought = fleetdiag("collect", str(run), "-i", str(lab.inventory))
     assert brought.returncode == 0, brought.stdout + brought.stderr
     report = report_of(run)
-    assert coverage(report)[ILL]["status"] in ("probed", "degraded")
+    assert coverage(report)[ILL]["status"] in SWEPT
     assert rows(report, "tick", host=ILL)
     assert [left_behind(lab, host) for host in BOTH] == ["", ""]
 
@@ -72,7 +74,7 @@ def test_a_host_that_goes_away_in_the_window_is_collected_from_later(
     run = newest(tmp_path)
     report = report_of(run)
     hosts = coverage(report)
-    assert hosts[WELL]["status"] in ("probed", "degraded")
+    assert hosts[WELL]["status"] in SWEPT
     assert rows(report, "tick", host=WELL)
     assert hosts[ILL]["status"] == "unreachable"
     assert "fleetdiag collect" in hosts[ILL]["remedy"]

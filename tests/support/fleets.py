@@ -9,6 +9,8 @@ from typing import Any
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import find
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet as merge
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.limits import MAX_ROWS_PER_HOST
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Row, Table, Value
 
@@ -43,6 +45,35 @@ FILES: dict[str, Any] = {
             "compare": {"scope": "host", "min_difference": 3},
         }
     },
+}
+
+EVENTS: dict[str, Any] = {
+    **FILES,
+    "events": {"count": "files", "worst": "seconds", "one": "file open longer than {threshold_ms} ms"},
+}
+ATTEMPTS: dict[str, Any] = {
+    "description": "Attempts.",
+    "what": "attempts to connect",
+    "sort": "-longest",
+    "columns": {
+        "to": {"type": "string", "role": "key", "description": "To whom."},
+        "failed": {
+            "type": "int",
+            "role": "measure",
+            "merge": "sum",
+            "more_is": "worse",
+            "description": "Failures.",
+            "compare": {"scope": "host", "min_difference": 5},
+        },
+        "longest": {
+            "type": "duration",
+            "unit": "s",
+            "role": "measure",
+            "merge": "max",
+            "description": "The longest.",
+        },
+    },
+    "events": {"count": "failed", "what": "failed attempts to connect", "one": "failed attempt to connect"},
 }
 
 
@@ -80,14 +111,14 @@ def evidence(
     seconds: Mapping[str, float | None] | None = None,
     marks: Mapping[str, str] | None = None,
     parameters: Mapping[str, Value] | None = None,
-    max_rows: int = merge.MAX_ROWS_PER_HOST,
+    max_rows: int = MAX_ROWS_PER_HOST,
 ) -> Evidence:
     """One probe whose hosts printed these rows; each row is a record."""
     declared = table(manifest)
     times = {**dict.fromkeys(rows, WINDOW_S), **(seconds or {})}
     fleet = merge.FleetMerger("probe", declared, max_rows=max_rows)
     for host in sorted(rows):
-        merger = merge.HostMerger(declared)
+        merger = HostMerger(declared)
         for number, values in enumerate(rows[host], 1):
             merger.add(Row("files", 1000, number, values))
         fleet.add(host, merger, times[host])

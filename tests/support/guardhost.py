@@ -31,9 +31,12 @@ name_of() { for word; do case $word in *.ko) word=${word##*/}; echo "${word%.ko}
 case $1 in
 -V) echo 'Systemtap module loader/runner (version 5.1/0.192)'; exit ;;
 -d) [ ! -e /run/stuck ] || exit 1
+    rm -rf "/run/proc/systemtap/$2"
     modules 'grep -v "^$1 " /run/proc/modules >/run/rest; cat /run/rest >/run/proc/modules' "$2"; exit ;;
 esac
+echo "$*" >>/run/staprun
 name=$(name_of "$@")
+for word; do case $word in *.ko) nonce=$(grep -aoE 'nonce=[0-9a-z_]{16}' "$word") nonce=${nonce#*=} ;; esac; done
 env >/run/environment.${name##*_}
 modules 'echo "$1 1 0 - Live 0x0" >>/run/proc/modules' "$name"
 echo 0 >/run/proc/sys/debug/kprobes-optimization
@@ -42,7 +45,12 @@ case $name in
 *_smoke) echo fleetdiag-smoke-ok; exec staprun -d "$name" ;;
 esac
 if [ -e /run/fails ]; then cat /run/fails >&2; staprun -d "$name"; exit 1; fi
-printf '00ff00ff00ff00ff\\t1\\t@armed\\t0\\t1\\n'
+mkdir "/run/proc/systemtap/$name"
+if [ "$nonce" = nonce_of_session ]; then
+    mkfifo "/run/proc/systemtap/$name/nonce"
+    read -r nonce <"/run/proc/systemtap/$name/nonce"
+fi
+printf '%s\\t1\\t@armed\\t0\\t1\\n' "$nonce"
 [ ! -e /run/prints ] || cat /run/prints
 exec sleep 1000
 """
@@ -102,6 +110,7 @@ STAND_INS = {
     "systemd-detect-virt": "#!/bin/bash\necho none\n",
     "dmesg": "#!/bin/bash\n[ ! -e /run/dmesg ] || cat /run/dmesg\n",
     "rmmod": "#!/bin/bash\nexit 1\n",
+    "sed": "#!/bin/bash\nprintf '%s\\n' \"$*\" >>/run/sed\nexec /usr/bin/sed \"$@\"\n",
 }
 
 
@@ -116,7 +125,7 @@ def lacking() -> list[str]:
 
 def module(probe: str, text: bytes = b"", kernel: str = "") -> bytes:
     """Return what passes for a compiled module; kernel: the one it says it was compiled for."""
-    named = f"\x7fELF fd_00000000_000000_0000_{probe} \0".encode()
+    named = f"\x7fELF fd_00000000_000000_0000_{probe} \0nonce=nonce_of_session\0".encode()
     return named + (f"vermagic={kernel or os.uname().release} SMP mod_unload \0".encode()) + text
 
 
@@ -211,6 +220,13 @@ class GuardHost:
 
     def collect(self, sweep: str, *probes: str) -> hostctl.Collected:
         return self.guard.collect(sweep, dict.fromkeys(probes, 1 << 22))
+
+    def end_session(self, sweep: str, probe: str) -> None:
+        """Let a session end before its time; return when its unit is gone."""
+        unit = self.run / "units" / f"fd-{sweep}-{probe}"
+        ended = f"[ ! -e /run/units/{unit.name} ] && [ -e {HOME}/sweeps/{sweep}/{probe}/result ]"
+        self.sh(f"pkill -TERM -g {(unit / 'pid').read_text().strip()} -x sleep")
+        self.sh(f"timeout 60 bash -c 'until {ended}; do sleep 0.1; done'")
 
     def close(self) -> None:
         """End its sessions and what is mounted in it."""

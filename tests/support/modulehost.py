@@ -18,8 +18,9 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl 
 
 SWEEP = "20261123_071502_1f3a"
 PROBE = "tick"
-MODULE = b"\x7fELF fd_00000000_000000_0000_tick \0\xff name=fd_00000000_000000_0000_tick\0"
+MODULE = b"\x7fELF fd_00000000_000000_0000_tick \0\xff name=fd_00000000_000000_0000_tick\0nonce_of_session\0"
 SHA256 = hashlib.sha256(MODULE).hexdigest()
+NONCE = "0123456789abcdef"
 SIGNED = MODULE + b"PKCS7~Module signature appended~\n"
 
 SYSTEMD_RUN = """#!/bin/sh
@@ -68,7 +69,7 @@ class Host:
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     def arm(self, sha256: str = SHA256, manifest: signing.Signed | None = None) -> ArmReply:
-        plan = SessionPlan(PROBE, sha256, 1, [("fd_nonce", "00ff")])
+        plan = SessionPlan(PROBE, sha256, 1, [("fd_nonce", NONCE)])
         return self.guard.arm(SWEEP, ttl_s=60, timeout_s=1, smoke="", plans=[plan], manifest=manifest)
 
     def refused(self) -> str:

@@ -13,7 +13,10 @@ import rundirs
 from rundirs import Builder, record
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import model
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.read import read_json
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.write import write_json
 
 HOSTS = ["web1", "web2", "web3", "web4", "web5", "web6"]
 FIRST = datetime(2026, 11, 1, 1, 0, tzinfo=UTC)
@@ -67,7 +70,7 @@ class Nights:
         hosts: list[str] | None = None,
         write: bool = True,
         **more: Any,
-    ) -> reports.Report:
+    ) -> model.Report:
         """Sweep a night, report it as the end of a sweep does, and return the report.
 
         files: slow files of each host, as usual without. write: keep what later sweeps need. more: of sweep.json.
@@ -76,8 +79,8 @@ class Nights:
         names = hosts or HOSTS
         made = Builder(self.runs, names, sweep_id=run_id(self.number), manifests=MANIFESTS, name=self.name)
         if self.memory or more:
-            data = store.read_json(made.path, "sweep.json") or {}
-            store.write_json(made.path, "sweep.json", {**data, "memory": self.memory, **more})
+            data = read_json(made.path, "sweep.json") or {}
+            write_json(made.path, "sweep.json", {**data, "memory": self.memory, **more})
         made.window()
         for kernel in {KERNEL, *(kernels or {}).values()}:
             made.build(kernel)
@@ -104,6 +107,6 @@ class Nights:
             self.sweep()
 
 
-def told(report: reports.Report) -> list[tuple[str, str]]:
+def told(report: model.Report) -> list[tuple[str, str]]:
     """Return what is told at once, as (transition, host or set)."""
     return [(item["transition"], item["who"]) for item in report.news["transitions"] if item["tell"]]

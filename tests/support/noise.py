@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reports of hosts that are all alike, with the heavy-tailed noise that such hosts have; and one that is not.
 
-Six probes, each with noise of another family, as records that go through the merger like any others:
+Eight probes, each with noise of another family, as records that go through the merger like any others:
 
 opens      times open, lognormal (sigma 1.2); a row each; how many there are is a matter of chance (Poisson)
 disks      times of requests, Pareto with exponent 2.2; a few devices and operations, many records
@@ -9,6 +9,8 @@ network    sizes, Pareto with exponent 1.8, whose variance is infinite; by proce
 waits      times, Student's distribution with 3 degrees of freedom around their mean, none below zero; by process
 errors     numbers of events, zero seven times of ten, else negative binomial; by process and call
 cache      hits and misses, Poisson, around rates that differ from host to host by 10 %
+rare       events past a threshold, each of its own: negative binomial, one on average on every third host
+connects   ten attempts on each host, their times Pareto with exponent 2.2, in rows of one to ten
 """
 
 from __future__ import annotations
@@ -22,12 +24,18 @@ from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet as merge
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Row, Table, Value
 
 WINDOW_S = 30.0
 FACTOR = 5.0
 """What a planted host has more of."""
+EVENTS = 6
+"""Events of a planted host, where all others have none."""
+CONNECTS = 10
+SLOW_CONNECTS = 40.0
+"""How many times as long each connect of a planted host takes."""
 
 Draw = Callable[[random.Random], float]
 
@@ -106,6 +114,28 @@ TABLES: dict[str, dict[str, Any]] = {
         },
         "derived": {"missed": _derived("float", _HOST, ratio=["misses", "lookups"], unit="%")},
     },
+    "rare": {
+        "what": "calls slower than 1 s",
+        "columns": {"path": {**_KEY, "type": "path"}, "longest": _measure("duration", "max", {**_HOST})},
+        "derived": {"calls": _derived("int", {**_HOST, "min_difference": 3}, merge="records")},
+        "events": {"count": "calls", "worst": "longest"},
+    },
+    "connects": {
+        "columns": {
+            "address": _KEY,
+            "attempts": _measure("int", "sum", more_is="neutral"),
+            "time": _measure("duration", "sum", more_is="neutral"),
+            "longest": _measure("duration", "max"),
+        },
+        "derived": {
+            "latency": _derived(
+                "duration",
+                {**_HOST, "min_difference": 0.01, "min_ratio": 3, "min_samples": 3},
+                ratio=["time", "attempts"],
+                largest="longest",
+            )
+        },
+    },
 }
 
 PLANTS = {
@@ -115,6 +145,8 @@ PLANTS = {
     "waits": ("time",),
     "errors": ("counts",),
     "cache": ("counts",),
+    "rare": ("six against none",),
+    "connects": ("40 times, n = 10",),
 }
 """What can be planted in each."""
 
@@ -140,13 +172,15 @@ class Plant:
     what: str
 
 
-def report(seed: int, hosts: int = 50, plant: bool = False) -> tuple[list[Evidence], Plant | None]:
-    """One report's evidence. plant: one host has FACTOR times as much of something as it would have."""
+def report(
+    seed: int, hosts: int = 50, plant: bool = False, among: Sequence[str] = tuple(PLANTS)
+) -> tuple[list[Evidence], Plant | None]:
+    """One report's evidence. plant: one host has FACTOR times as much of something, in one of these probes."""
     rng = random.Random(seed)  # noqa: S311 (the same noise every time)
     names = [f"web{number:03}" for number in range(hosts)]
     planted = None
     if plant:
-        probe = rng.choice(list(PLANTS))
+        probe = rng.choice(list(among))
         planted = Plant(rng.choice(names), probe, rng.choice(PLANTS[probe]))
     return [_probe(name, names, rng, planted) for name in TABLES], planted
 
@@ -154,8 +188,10 @@ def report(seed: int, hosts: int = 50, plant: bool = False) -> tuple[list[Eviden
 def _probe(name: str, hosts: Sequence[str], rng: random.Random, plant: Plant | None) -> Evidence:
     fleet = merge.FleetMerger(name, table(name))
     for host in hosts:
-        what = plant.what if plant and plant.host == host and plant.probe == name else ""
-        merger = merge.HostMerger(table(name))
+        what = ""
+        if plant and plant.probe == name:
+            what = plant.what if plant.host == host else _OTHERS
+        merger = HostMerger(table(name))
         for number, values in enumerate(_MAKERS[name](rng, what), 1):
             merger.add(Row(name, 1000, number, values))
         fleet.add(host, merger, WINDOW_S)
@@ -163,6 +199,9 @@ def _probe(name: str, hosts: Sequence[str], rng: random.Random, plant: Plant | N
 
 
 # --- records ---
+# plant: what is planted in a host's records of a probe, _OTHERS in those of the others, nothing where nothing is.
+
+_OTHERS = "others"
 
 
 def _opens(rng: random.Random, plant: str) -> Iterator[tuple[Value, ...]]:
@@ -174,7 +213,7 @@ def _opens(rng: random.Random, plant: str) -> Iterator[tuple[Value, ...]]:
 
 
 def _disks(rng: random.Random, plant: str) -> Iterator[tuple[Value, ...]]:
-    factor = FACTOR if plant else 1.0
+    factor = FACTOR if plant == "time" else 1.0
     for device, operation, records in (("vda", "read", 120), ("vda", "write", 80), ("vdb", "write", 40)):
         for _ in range(records):
             time = factor * 0.002 * rng.paretovariate(2.2)
@@ -189,14 +228,14 @@ def _network(rng: random.Random, plant: str) -> Iterator[tuple[Value, ...]]:
 
 
 def _waits(rng: random.Random, plant: str) -> Iterator[tuple[Value, ...]]:
-    factor = FACTOR if plant else 1.0
+    factor = FACTOR if plant == "time" else 1.0
     for number in range(150):
         time = factor * max(0.0, 0.01 * (1 + 0.5 * _student(rng, 3)))
         yield f"process{number % 20}", time, time, time
 
 
 def _errors(rng: random.Random, plant: str) -> Iterator[tuple[Value, ...]]:
-    factor = FACTOR if plant else 1.0
+    factor = FACTOR if plant == "counts" else 1.0
     for number in range(240):
         errors = 0 if rng.random() < 0.7 else _poisson(rng, rng.gammavariate(2.0, 4.0))
         count = round(factor * errors)
@@ -205,10 +244,25 @@ def _errors(rng: random.Random, plant: str) -> Iterator[tuple[Value, ...]]:
 
 def _cache(rng: random.Random, plant: str) -> Iterator[tuple[Value, ...]]:
     own = rng.lognormvariate(0, 0.1)
-    misses = rng.lognormvariate(0, 0.1) * (FACTOR if plant else 1.0)
+    misses = rng.lognormvariate(0, 0.1) * (FACTOR if plant == "counts" else 1.0)
     for number in range(60):
         hit, missed = _poisson(rng, 400 * own), _poisson(rng, 20 * own * misses)
         yield f"process{number % 10}", hit, missed, hit + missed
+
+
+def _rare(rng: random.Random, plant: str) -> Iterator[tuple[Value, ...]]:
+    chance = _poisson(rng, rng.gammavariate(2.0, 0.15))
+    for number in range({"": chance, _OTHERS: 0}.get(plant, EVENTS)):
+        yield f"/srv/{number}", rng.lognormvariate(0, 1.2)
+
+
+def _connects(rng: random.Random, plant: str) -> Iterator[tuple[Value, ...]]:
+    factor = 1.0 if plant in ("", _OTHERS) else SLOW_CONNECTS
+    times = [factor * 0.002 * rng.paretovariate(2.2) for _ in range(CONNECTS)]
+    a_row = rng.choice((1, 2, 5, 10))
+    for at in range(0, CONNECTS, a_row):
+        some = times[at : at + a_row]
+        yield "10.0.0.1", len(some), sum(some), max(some)
 
 
 _MAKERS: dict[str, Callable[[random.Random, str], Iterable[tuple[Value, ...]]]] = {
@@ -218,6 +272,8 @@ _MAKERS: dict[str, Callable[[random.Random, str], Iterable[tuple[Value, ...]]]] 
     "waits": _waits,
     "errors": _errors,
     "cache": _cache,
+    "rare": _rare,
+    "connects": _connects,
 }
 
 

@@ -10,6 +10,7 @@ from rundirs import Builder, record
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Comparison, Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +92,7 @@ def sweep(
     return made
 
 
-def found(made: Builder, *findings: Finding) -> reports.Report:
+def found(made: Builder, *findings: Finding) -> model.Report:
     """The report of a run directory, with these findings instead of its own."""
     report = reports.build(made.path, generated="now")
     report.findings = list(findings) or [finding(), finding("web1: a remark", "info", "web1")]
@@ -100,7 +101,7 @@ def found(made: Builder, *findings: Finding) -> reports.Report:
     return report
 
 
-def hostile(runs: Path) -> reports.Report:
+def hostile(runs: Path) -> model.Report:
     """Every text an attack, also those of findings."""
     report = reports.build(rundirs.hostile(runs).path, generated="now")
     report.findings = [finding(f"{text}: 14 {text} ({text})", host="web1") for text in rundirs.HOSTILE]

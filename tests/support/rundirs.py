@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import encode
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,7 +154,7 @@ class Builder:
     path: Path = field(init=False)
 
     def __post_init__(self) -> None:
-        self.path = store.create(
+        self.path = write.create(
             self.runs,
             {
                 "id": self.sweep_id,
@@ -200,7 +200,7 @@ class Builder:
             "remedy": "",
             "answer_s": 0.01,
         }
-        store.write_host(self.path, host, "preflight", {**facts, **more})
+        write.write_host(self.path, host, "preflight", {**facts, **more})
 
     def build(
         self, kernel: str = "6.12.90-amd64", failed: dict[str, tuple[str, int | None]] | None = None
@@ -227,7 +227,7 @@ class Builder:
                     "line": None,
                 }
         data = {"kernel": kernel, "builder": "builder", "stap": "5.6", "probes": probes}
-        store.write_json(self.path, f"builds/{kernel}.json", data)
+        write.write_json(self.path, f"builds/{kernel}.json", data)
 
     def arm(
         self, host: str, *, failed: dict[str, str] | None = None, skip: tuple[str, ...] = (), **more: Any
@@ -249,15 +249,15 @@ class Builder:
             "pushed": 1,
             "sessions": sessions,
         }
-        store.write_host(self.path, host, "arm", {**data, **more})
+        write.write_host(self.path, host, "arm", {**data, **more})
 
     def window(self) -> None:
-        store.write_json(self.path, "window.json", {"start": START, "end": START + self.window_s})
+        write.write_json(self.path, "window.json", {"start": START, "end": START + self.window_s})
 
     def go(self, host: str, *, offset_s: float = 0.0, late_s: float = 0.0) -> None:
         start = round((START + offset_s) * 1000)
         end = start + round(self.window_s * 1000)
-        store.write_host(self.path, host, "go", {"start_ms": start, "end_ms": end, "late_s": late_s})
+        write.write_host(self.path, host, "go", {"start_ms": start, "end_ms": end, "late_s": late_s})
 
     def collect(
         self,
@@ -271,8 +271,8 @@ class Builder:
         found: dict[str, Any] = {}
         for name, data in outputs.items():
             packed = gzip.compress(data, mtime=0)
-            store.write_host_bytes(self.path, host, f"{name}.out.gz", packed)
-            store.write_host_bytes(self.path, host, f"{name}.err", (err or {}).get(name, "").encode())
+            write.write_host_bytes(self.path, host, f"{name}.out.gz", packed)
+            write.write_host_bytes(self.path, host, f"{name}.err", (err or {}).get(name, "").encode())
             found[name] = {
                 "result": "success",
                 "exit_code": 0,
@@ -283,7 +283,7 @@ class Builder:
                 "cpu_s": 0.8,
                 **(sessions or {}).get(name, {}),
             }
-        store.write_host(self.path, host, "collect", {"sessions": found, "residue": residue or []})
+        write.write_host(self.path, host, "collect", {"sessions": found, "residue": residue or []})
 
     def event(self, host: str | None, phase: str, status: str, message: str = "") -> None:
         event = {
@@ -294,7 +294,7 @@ class Builder:
             "status": status,
             "message": message,
         }
-        store.append_event(self.path, event)
+        write.append_event(self.path, event)
 
     def out(
         self,

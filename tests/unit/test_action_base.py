@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import REPORT_IT, within
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import host_cache
 
 SWEEP = "20261123_071502_1f3a"
@@ -38,7 +39,7 @@ FACTS: dict[str, Any] = {
 def run(tmp_path: Path) -> Path:
     probe = {"name": "slow_open", "manifest": {}, "parameters": {}, "nonce": "00"}
     sweep = {"id": SWEEP, "hosts": list(HOSTS), "builders": [], "window_s": 30, "probes": [probe]}
-    return store.create(tmp_path / "runs", sweep)
+    return write.create(tmp_path / "runs", sweep)
 
 
 def play(tmp_path: Path, task: str, *, once: bool = True, **args: object) -> dict[str, dict[str, Any]]:
@@ -73,12 +74,12 @@ def play(tmp_path: Path, task: str, *, once: bool = True, **args: object) -> dic
 
 def test_a_plan_leaves_out_the_host_whose_record_breaks_a_rule_and_says_so(tmp_path: Path, run: Path) -> None:
     for host, change in zip(HOSTS, ({}, {"kernel": "../../evil"}, {}), strict=True):
-        store.write_host(run, host, "preflight", {**FACTS, **change})
-    done = play(tmp_path, "sweep_batches", run_dir=str(run), canary="", batch="1")
+        write.write_host(run, host, "preflight", {**FACTS, **change})
+    done = play(tmp_path, "sweep_plan_batches", run_dir=str(run), canary="", batch="1")
     assert not done["web1"].get("failed")
     assert [batch["hosts"] for batch in done["web1"]["batches"]] == [["web1"], ["web3"]]
     assert "web2: is left out" in done[""]["warnings"]
-    (event,) = store.read_events(run)
+    (event,) = read.read_events(run)
     assert (event["host"], event["status"], event["phase"]) == ("web2", "failed", "build")
     assert "kernel='../../evil'" in event["message"]
 
@@ -86,18 +87,21 @@ def test_a_plan_leaves_out_the_host_whose_record_breaks_a_rule_and_says_so(tmp_p
 def test_a_memory_that_breaks_a_rule_costs_no_other_host(tmp_path: Path, run: Path) -> None:
     for host, change in zip(HOSTS, ({}, {"free_mb": [1]}, {"kernel": 5}), strict=True):
         host_cache.HostMemory().put(host, {"facts": {**FACTS, **change}})
-    done = play(tmp_path, "sweep_recall", run_dir=str(run))
+    done = play(tmp_path, "sweep_use_known_hosts", run_dir=str(run))
     assert (done["web1"].get("failed"), done["web1"]["known"]) == (False, {})
 
 
 def test_an_exception_of_one_host_is_a_sentence_of_that_host(tmp_path: Path, run: Path) -> None:
-    store.write_json(run, "window.json", {"start": "soon", "end": 1})
+    write.write_json(run, "window.json", {"start": "soon", "end": 1})
     for host in HOSTS:
-        store.write_host(run, host, "arm", {"clock": FACTS["clock"], "verdict": "ok"})
-    done = play(tmp_path, "sweep_go", once=False, run_dir=str(run))
+        write.write_host(run, host, "arm", {"clock": FACTS["clock"], "verdict": "ok"})
+    done = play(tmp_path, "sweep_set_window", once=False, run_dir=str(run))
     assert done["web2"]["failed"] is True
-    assert done["web2"]["msg"].startswith("fleetdiag.systemtap.sweep_go: TypeError: ")
+    assert done["web2"]["msg"].startswith("fleetdiag.systemtap.sweep_set_window: TypeError: ")
     assert done["web2"]["msg"].endswith(REPORT_IT)
+
+
+ROOM: dict[str, Any] = {"most_bytes": 1 << 40, "large": "too large"}
 
 
 def _try_for_ever() -> None:
@@ -110,15 +114,46 @@ def _try_for_ever() -> None:
 def test_what_never_ends_is_ended_and_the_timeout_of_the_task_goes_on() -> None:
     signal.alarm(5000)
     try:
-        with pytest.raises(FleetdiagError, match="too late"), within(1, "too late"):
+        with pytest.raises(FleetdiagError, match="too late"), within(1, "too late", **ROOM):
             _try_for_ever()
         assert 1000 < signal.alarm(0) <= 5000
     finally:
         signal.alarm(0)
 
 
+def test_what_fills_the_memory_is_ended() -> None:
+    taken: list[bytes] = []
+
+    def take() -> None:
+        """What is taken beyond the most that this process ever had, at a pace that a busy machine can follow."""
+        while len(taken) < 250:
+            taken.append(b"x" * (4 << 20))
+            threading.Event().wait(0.01)
+
+    with (
+        pytest.raises(FleetdiagError, match="too large"),
+        within(600, "too late", most_bytes=32 << 20, large="too large"),
+    ):
+        take()
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_the_timeout_of_the_task_ends_what_would_have_longer() -> None:
+    def of_the_task(*_: object) -> None:
+        raise TimeoutError("of the task")
+
+    before = signal.signal(signal.SIGALRM, of_the_task)
+    signal.alarm(1)
+    try:
+        with pytest.raises(TimeoutError, match="of the task"), within(600, "too late", **ROOM):
+            threading.Event().wait(60)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_what_ends_in_time_is_left_alone() -> None:
-    with within(1000, "too late"):
+    with within(1000, "too late", **ROOM):
         pass
     assert signal.alarm(0) == 0
     assert signal.getsignal(signal.SIGALRM) == signal.SIG_DFL

@@ -12,11 +12,11 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import compatibility, sources
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import SMOKE
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, windows, write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
-    batches,
+    arming,
     crashes,
-    plan,
     preflight,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.host_cache import HostMemory
@@ -25,6 +25,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl 
     Clock,
     better_clock,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.window import on_host_clock
 
 RETELL_MS = 50
 KEY_UNKNOWN = ("Required key not available", "Key was rejected by service")
@@ -54,8 +55,8 @@ class ActionModule(FleetdiagAction):
             )
         record["took_s"] = round(time.monotonic() - began, 3)
         record["ended"] = round(time.time(), 3)
-        store.write_host(run, self.host, "arm", record)
-        armed = store.armed_sessions(record)
+        write.write_host(run, self.host, "arm", record)
+        armed = read.armed_sessions(record)
         return {
             "changed": record["pushed"] > 0,
             "armed": armed,
@@ -74,7 +75,7 @@ class ActionModule(FleetdiagAction):
         if isinstance(outcome, ArmReply):
             HostMemory().forget(self.host)
             facts = self._facts_now(outcome, args["min_free_mb"], bool(facts.get("signed")))
-            store.write_host(run, self.host, "preflight", facts)
+            write.write_host(run, self.host, "preflight", facts)
             if facts["verdict"] != "ok":
                 return {key: facts[key] for key in ("verdict", "reason", "remedy")}
             if not _has_modules(run, facts):
@@ -97,19 +98,19 @@ class ActionModule(FleetdiagAction):
 
     def _arm_as(self, run: Path, facts: dict[str, Any], args: dict[str, Any]) -> dict[str, Any] | ArmReply:
         """Arm it by these facts; the host's stale reply if they turn out not to be true any more."""
-        sweep = store.open_run(run).sweep
-        built = store.read_json(run, f"builds/{facts.get('kernel', '')}.json") or {}
+        sweep = read.open_run(run).sweep
+        built = read.read_json(run, f"builds/{facts.get('kernel', '')}.json") or {}
         if refused := _unusable(built, facts):
             return refused
         modules = sources.checksums(built)
         signed = sources.manifest(run, sweep, facts["kernel"], modules)
-        smoke = modules.pop(plan.SMOKE)
+        smoke = modules.pop(SMOKE)
         verdicts = ModuleStore()
         combination = "|".join(
             (self.host, facts["kernel"], facts["kernel_build_id"], facts["staprun"], smoke)
         )
         cached = (verdicts.get_verdict(combination) or {}).get("verdict") == "ok"
-        window = batches.window_of(store.read_json(run, "window.json"), self.host)
+        window = windows.window_of(read.read_json(run, "window.json"), self.host)
         wanted = _wanted(sweep, modules, window, args["arm_timeout"])
         wanted.update(smoke="" if cached else smoke, window_ms=_told(window, Clock(**facts["clock"])))
         wanted["manifest"] = signed
@@ -162,12 +163,12 @@ class ActionModule(FleetdiagAction):
         if abs(better[0] - told[0]) > RETELL_MS:
             told = better
             accepted = self.guard().go(sweep_id, *told)
-        store.write_host(run, self.host, "go", {"start_ms": told[0], "end_ms": told[1], "accepted": accepted})
+        write.write_host(run, self.host, "go", {"start_ms": told[0], "end_ms": told[1], "accepted": accepted})
 
 
 def _has_modules(run: Path, facts: dict[str, Any]) -> bool:
     """True if modules for the host's kernel are there, also those of an earlier sweep; `builds/` names them then."""
-    builds = store.read_builds(run)
+    builds = read.read_builds(run)
     if facts["kernel"] in builds:
         return True
     made = [
@@ -175,10 +176,10 @@ def _has_modules(run: Path, facts: dict[str, Any]) -> bool:
     ]
     if not made:
         return False
-    (stap, signer), sweep = made[0], store.open_run(run).sweep
+    (stap, signer), sweep = made[0], read.open_run(run).sweep
     record = sources.built_before(sweep, stap=stap, facts=facts, signer=signer)
     if record is not None:
-        store.write_json(run, f"builds/{facts['kernel']}.json", record)
+        write.write_json(run, f"builds/{facts['kernel']}.json", record)
     return record is not None
 
 
@@ -190,8 +191,8 @@ def _unusable(built: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any] | 
     if not known_bad.ok:
         return _refused(known_bad.reason, known_bad.remedy)
     modules = sources.checksums(built)
-    if plan.SMOKE not in modules:
-        said = _last_line(built["probes"].get(plan.SMOKE, {}).get("error", ""))
+    if SMOKE not in modules:
+        said = _last_line(built["probes"].get(SMOKE, {}).get("error", ""))
         return _refused(
             f"not even a trivial script compiles for {facts['kernel']}: {said}", "see the builder"
         )
@@ -207,14 +208,14 @@ def _wanted(
 ) -> dict[str, Any]:
     """What Guard.arm is asked for whatever the host."""
     probes = sources.probes(sweep)
-    timeout = arm_timeout or plan.arm_timeout_s(probes)
+    timeout = arm_timeout or arming.arm_timeout_s(probes)
     window_s = int(sweep["window_s"])
-    ttl = plan.told_ttl_s(time.time(), window["end"]) if window else plan.ttl_s(timeout, window_s)
+    ttl = arming.told_ttl_s(time.time(), window["end"]) if window else arming.ttl_s(timeout, window_s)
     recorded = {entry["name"]: entry for entry in sweep["probes"]}
     return {
         "ttl_s": ttl,
         "timeout_s": timeout,
-        "plans": plan.sessions(probes, recorded, modules, ttl=ttl, window_s=window_s),
+        "plans": arming.sessions(probes, recorded, modules, ttl=ttl, window_s=window_s),
         "redact": sweep.get("redact", True),
         "by": sweep.get("by", ""),
     }
@@ -225,7 +226,7 @@ def _told(window: dict[str, Any] | None, clock: Clock) -> tuple[int, int] | None
     if not window:
         return None
     offset = clock.correction_s
-    return plan.on_host_clock(window["start"], offset), plan.on_host_clock(window["end"], offset)
+    return on_host_clock(window["start"], offset), on_host_clock(window["end"], offset)
 
 
 def _reply_record(reply: ArmReply) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.failover
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import Source
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 
 MAX_MODULE_BYTES = 64 << 20
 WAITING = "another sweep compiles the same modules; waiting for it"
@@ -69,25 +69,28 @@ class ActionModule(FleetdiagAction):
         "signer": {"type": "str", "default": ""},
         "store_mb": {"type": "int", "default": module_cache.DEFAULT_LIMIT_MB},
         "builder_mb": {"type": "int", "default": 0},
+        "kernel_info": {"type": "str", "default": ""},
+        "kernel_info_trouble": {"type": "str", "default": ""},
     }
     TOUCHES_HOSTS = True
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run, build = Path(args["run_dir"]), args["build"]
         untrusted.KERNEL.check(build["kernel"], "a host says that its kernel is")
-        sweep = store.open_run(run).sweep
+        sweep = read.open_run(run).sweep
         turn = self._turn(sweep, args)
-        with store.locked(run):  # another builder may be at work on other modules of this kernel
+        wanting = _leave_for_kernel_info(turn, args)
+        with write.locked(run):  # another builder may be at work on other modules of this kernel
             name = f"builds/{build['kernel']}.json"
             record, following = failover.recorded(
-                store.read_json(run, name),
+                read.read_json(run, name),
                 turn,
                 build["builders"],
                 kernel=build["kernel"],
                 whole=build["whole"],
             )
             record["signer"] = args["signer"]
-            store.write_json(run, name, record)
+            write.write_json(run, name, record)
         if following:
             display.warning(f"kernel {build['kernel']}: {turn.builder}: {turn.why}; {following} takes over")
         counts: dict[str, int] = {}
@@ -99,16 +102,19 @@ class ActionModule(FleetdiagAction):
             "counts": counts,
             "errors": {name: entry["error"] for name, entry in turn.entries.items() if entry["error"]},
             "next": following,
+            "kernel_info": wanting,
+            "btf": self._btf,
         }
 
     def _turn(self, sweep: dict[str, Any], args: dict[str, Any]) -> Turn:
         """What this builder makes of the modules that are wanted and that no builder before it has made."""
         build, stap = args["build"], args["stap"]
         turn = Turn(args["builder"], stap)
+        self._btf = False  # whether the headers on the builder carry the kernel's types
         sources = sweeprun.sources(
             sweep, stap=stap, kernel=build["kernel"], build_id=build["build_id"], signer=args["signer"]
         )
-        done = (store.read_json(Path(args["run_dir"]), f"builds/{build['kernel']}.json") or {}).get(
+        done = (read.read_json(Path(args["run_dir"]), f"builds/{build['kernel']}.json") or {}).get(
             "probes", {}
         )
         wanted = [source for source in sources if source.name in build["names"] and source.name not in done]
@@ -131,7 +137,7 @@ class ActionModule(FleetdiagAction):
         probes = {probe.name: probe for probe in sweeprun.probes(sweep)}
         for name, entry in turn.entries.items():
             if entry["status"] == "failed" and name in probes:
-                _explain(entry, probes[name])
+                _explain(entry, probes[name], args["kernel_info"], args["kernel_info_trouble"])
             if entry["status"] == "failed" and args["lacks"]:
                 turn.lacks = True
                 entry["error"] += f"\nThe builder lacks something: {printable(args['lacks'])}"
@@ -156,12 +162,14 @@ class ActionModule(FleetdiagAction):
 
     def _compile(self, args: dict[str, Any], sources: list[Source]) -> dict[str, dict[str, Any]]:
         kernel = args["build"]["kernel"]
+        info = self._send_kernel_info(args["kernel_info"])
         answer = self._execute_module(
             module_name="fleetdiag.systemtap.stap_compile",
             module_args={
                 "kernel": kernel,
                 "tapset": sweeprun.tapset(),
                 "sources": [asdict(source) for source in sources],
+                **({"kernel_info": info, "build_id": args["build"]["build_id"]} if info else {}),
                 **({"max_mb": args["builder_mb"]} if args["builder_mb"] else {}),
                 **({"cache_dir": args["cache_dir"]} if args["cache_dir"] else {}),
                 **({name: args[name] for name in ("sign_key", "sign_cert")} if args["sign_key"] else {}),
@@ -176,7 +184,18 @@ class ActionModule(FleetdiagAction):
             raise BuilderError(
                 f"compiling for kernel {kernel} failed: {printable(str(answer.get('msg', '')))}"
             )
+        self._btf = bool(answer.get("btf"))
         return {entry["name"]: entry for entry in answer["modules"]}
+
+    def _send_kernel_info(self, path: str) -> str:
+        """Copy what a host of the kernel handed over to the builder; return where it is there, "" if there is none."""
+        if not path:
+            return ""
+        folder = self._make_tmp_path()
+        there = self._connection._shell.join_path(folder, "kernel_info")
+        self._transfer_file(path, there)
+        self._fixup_perms2((folder, there))
+        return str(there)
 
     def _fetched(
         self, modules: ModuleStore, source: Source, built: dict[str, Any], kernel: str
@@ -188,8 +207,9 @@ class ActionModule(FleetdiagAction):
             raise BuilderError(
                 f"the module of {source.name} changed between the builder and here; sweep again"
             )
-        sha256 = modules.put(source.key, data, {"probe": source.name, "kernel": kernel})
-        return _entry(built["status"], sha256=sha256, size=len(data), seconds=built["seconds"])
+        origin = module_cache.origin(built)
+        sha256 = modules.put(source.key, data, {"probe": source.name, "kernel": kernel, **origin})
+        return _entry(built["status"], sha256=sha256, size=len(data), seconds=built["seconds"], origin=origin)
 
     def _read_module(self, path: str) -> bytes:
         code, out, err = self.on_host(f"gzip -1c {shlex.quote(path)} | base64 | tr -d '\\n'")
@@ -208,11 +228,26 @@ class ActionModule(FleetdiagAction):
 def _held(modules: ModuleStore, sources: list[Source]) -> dict[str, dict[str, Any]]:
     """Entries of those that the controller's store has."""
     paths = {source.name: modules.get(source.key) for source in sources}
+    origins = {source.name: module_cache.origin(modules.meta(source.key) or {}) for source in sources}
     return {
-        name: _entry("cached", sha256=path.stem, size=path.stat().st_size)
+        name: _entry("cached", sha256=path.stem, size=path.stat().st_size, origin=origins[name])
         for name, path in paths.items()
         if path is not None
     }
+
+
+def _leave_for_kernel_info(turn: Turn, args: dict[str, Any]) -> list[str]:
+    """Take out of a turn the probes that want more than the kernel's headers have, and return their names.
+
+    They are compiled again with what a host of this kernel tells of it. Not where that was tried, or cannot be.
+    """
+    wanting = [name for name, entry in turn.entries.items() if entry.pop("wanting", False)]
+    if args["kernel_info"] or args["kernel_info_trouble"] or args["lacks"] or not args["build"]["build_id"]:
+        return []
+    for name in wanting:
+        del turn.entries[name]
+        turn.wanted.remove(name)
+    return wanting
 
 
 def _entry(
@@ -223,8 +258,10 @@ def _entry(
     seconds: float = 0.0,
     error: str = "",
     line: int | None = None,
+    origin: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     return {
+        **(origin or {}),
         "status": status,
         "sha256": sha256,
         "bytes": size,
@@ -234,13 +271,18 @@ def _entry(
     }
 
 
-def _explain(entry: dict[str, Any], probe: Probe) -> None:
-    """A known reason in place of SystemTap's message, which is kept beside it."""
-    known = diagnosis.explain(
-        entry["error"], debuginfo=probe.requires_debuginfo, unmodified=probe.unmodified
-    )
+def _explain(entry: dict[str, Any], probe: Probe, kernel_info: str, trouble: str) -> None:
+    """Put a known reason in place of SystemTap's message, which is kept beside it."""
+    said = entry["error"]
+    if kernel_info:
+        known = diagnosis.beyond_btf(said)
+    else:
+        known = diagnosis.explain(said, debuginfo=probe.requires_debuginfo, unmodified=probe.unmodified)
+        if known and trouble:
+            known = f"{known}. Without it: {trouble}"
+        entry["wanting"] = bool(known)
     if known:
-        entry.update(said=entry["error"], error=printable(known), line=None)
+        entry.update(said=said, error=printable(known), line=None)
 
 
 def printable_lines(text: str) -> str:

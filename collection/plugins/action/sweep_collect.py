@@ -11,12 +11,15 @@ from typing import Any, ClassVar
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction, within
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, windows, write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
-    batches,
     crashes,
     host_cache,
-    plan,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import window as sweep_window
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.arming import (
+    collect_bytes,
+    collect_timeout_s,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.host_cache import HostMemory
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import (
@@ -27,6 +30,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl 
     TransferError,
     better_clock,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.window import answer_s
 
 MIB = 1 << 20
 
@@ -38,16 +42,20 @@ class ActionModule(FleetdiagAction):
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run = Path(args["run_dir"])
         # Not a condition of the task, which would cost as much for each host as reading what it sent.
-        if not store.is_awaited(run, self.host):
+        if not read.is_awaited(run, self.host):
             return {"skipped": True, "skip_reason": "nothing was armed on this host, or its output is here"}
-        sweep = store.open_run(run).sweep
+        sweep = read.open_run(run).sweep
         probes = sources.probes(sweep)
         limits = {probe.name: probe.limits.output_mb * MIB for probe in probes}
         guard = self.guard()
         accepted = {name: REDACTION_GROWTH * limit for name, limit in limits.items()}
-        timeout_s = plan.collect_timeout_s(probes)
-        late = f"it has not handed over its output within {timeout_s} s; bring it with: fleetdiag collect {run}"
-        with within(timeout_s, late):  # everybody waits for the report, and an answer without end fills the memory
+        timeout_s = collect_timeout_s(probes)
+        late = (
+            f"it has not handed over its output within {timeout_s} s; bring it with: fleetdiag collect {run}"
+        )
+        large = "it sends more than all its sessions may print, so nothing of that is kept: look what answers so there"
+        # Everybody waits for the report, and an answer without end would fill the memory.
+        with within(timeout_s, late, most_bytes=collect_bytes(probes), large=large):
             try:
                 collected = guard.collect(sweep["id"], accepted)
             except TransferError:  # all is still on the host
@@ -57,10 +65,10 @@ class ActionModule(FleetdiagAction):
         if collected.kernel:
             record["kernel"] = collected.kernel
         for session in collected.sessions:
-            store.write_host_bytes(run, self.host, f"{session.probe}.out.gz", session.out_gz)
-            store.write_host_bytes(run, self.host, f"{session.probe}.err", session.err)
+            write.write_host_bytes(run, self.host, f"{session.probe}.out.gz", session.out_gz)
+            write.write_host_bytes(run, self.host, f"{session.probe}.err", session.err)
             record["sessions"][session.probe] = _session_record(session, limits[session.probe])
-        store.write_host(run, self.host, "collect", record)
+        write.write_host(run, self.host, "collect", record)
         guard.forget(sweep["id"])  # only now: what was not stored here is still there
         self._remember(run, sweep, collected)
         if collected.residue:
@@ -73,8 +81,8 @@ class ActionModule(FleetdiagAction):
 
     def _remember(self, run: Path, sweep: dict[str, Any], collected: Collected) -> None:
         """Keep what the next sweep need not ask."""
-        facts, armed = (store.read_host(run, self.host, phase) or {} for phase in ("preflight", "arm"))
-        built = store.read_json(run, f"builds/{facts.get('kernel', '')}.json")
+        facts, armed = (read.read_host(run, self.host, phase) or {} for phase in ("preflight", "arm"))
+        built = read.read_json(run, f"builds/{facts.get('kernel', '')}.json")
         came, clock = armed.get("came"), Clock.stored(armed.get("clock"))
         if not built or clock is None:
             return
@@ -85,13 +93,13 @@ class ActionModule(FleetdiagAction):
             for session in collected.sessions
             if came and (at := sources.armed_at(session.out_gz, nonces[session.probe]))
         ]
-        contact_s = plan.contact_s(armed)
+        contact_s = sweep_window.contact_s(armed)
         if not facts.get(
             "remembered"
         ):  # then the preflight was the first contact, which the arming will be next time
-            contact_s = plan.answer_s(facts, armed)
+            contact_s = answer_s(facts, armed)
         memory = HostMemory()
-        window = batches.window_of(store.read_json(run, "window.json"), self.host) or {}
+        window = windows.window_of(read.read_json(run, "window.json"), self.host) or {}
         before = memory.get(self.host)
         if host_cache.was_set(clock, collected.clock) or any(seconds < 0 for seconds in took):
             arming = host_cache.armings(before)  # nothing was measured

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import preflight
 
 
@@ -22,7 +22,7 @@ class ActionModule(FleetdiagAction):
         record = preflight.ask(
             self.guard(), self.read_clock, self.host, min_free_mb=args["min_free_mb"], signed=args["signed"]
         )
-        store.write_host(Path(args["run_dir"]), self.host, "preflight", record)
+        write.write_host(Path(args["run_dir"]), self.host, "preflight", record)
         return {
             "verdict": record["verdict"],
             "reason": record["reason"],

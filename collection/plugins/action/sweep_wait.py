@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import batches, plan
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import arming, batches
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import window as sweep_window
 
 
 class ActionModule(FleetdiagAction):
@@ -22,13 +23,13 @@ class ActionModule(FleetdiagAction):
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run = Path(args["run_dir"])
-        armed = store.armed_hosts(run)
-        hosts, window = batches.part(store.read_json(run, "window.json"), args["batch"], armed)
+        armed = read.armed_hosts(run)
+        hosts, window = batches.part(read.read_json(run, "window.json"), args["batch"], armed)
         if not window or not set(armed).intersection(hosts):
             return {}
         if "chosen" in window and not args["batch"]:
             self._note_places(run, window, armed)
-        until = float(window.get("end", 0.0)) + plan.FLUSH_S
+        until = float(window.get("end", 0.0)) + arming.FLUSH_S
         while (left := until - time.time()) > 0:
             time.sleep(min(left, 1.0))  # short naps: a clock that is set back or forth meanwhile is followed
         return {"end": window.get("end")}
@@ -37,11 +38,11 @@ class ActionModule(FleetdiagAction):
         """Into window.json, how long the arming of a host took all in all; the next start is foreseen from that."""
         ended = self.of_each(run, armed, lambda host: _ended(run, host, window["chosen"])).values()
         if ended:
-            place_s = plan.place_s(window["chosen"], list(ended), window["at_once"])
-            store.write_json(run, "window.json", {**window, "place_s": round(place_s, 3)})
+            place_s = sweep_window.place_s(window["chosen"], list(ended), window["at_once"])
+            write.write_json(run, "window.json", {**window, "place_s": round(place_s, 3)})
 
 
 def _ended(run: Path, host: str, chosen: float) -> float | None:
     """When the arming of a host was over, if that is a time."""
-    at = (store.read_host(run, host, "arm") or {}).get("ended")
+    at = (read.read_host(run, host, "arm") or {}).get("ended")
     return at if isinstance(at, (int, float)) and untrusted.seconds(abs(at - chosen)) is not None else None

@@ -1,3 +1,4 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible's events of a sweep into its run directory as they come, and the report at the end."""
 
@@ -46,10 +47,12 @@ from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError, no_report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import publish
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.phases import phase_of
 
 NAMESPACE = "fleetdiag.systemtap."
-START = NAMESPACE + "sweep_start"
+START = NAMESPACE + "sweep_create"
 
 
 class CallbackModule(CallbackBase):
@@ -82,7 +85,7 @@ class CallbackModule(CallbackBase):
             from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build
 
             made = build.build(self.run_dir)
-            build.write(self.run_dir, made)
+            publish.write(self.run_dir, made)
             shown = (self.run_dir / "report.txt").read_text(encoding="utf-8")
         except Exception as error:  # whatever it is: the hosts were swept, and what they sent is kept
             self._display.warning(printable(no_report(error, [self.run_dir])))
@@ -92,22 +95,21 @@ class CallbackModule(CallbackBase):
             self._display.display(printable(str(self.run_dir / "report.html")))
 
     def _append(self, result: Any, status: str) -> None:
-        """One line of events.jsonl. The name of the task carries the phase: `Arm | Push the modules, ...`."""
+        """Append one line to events.jsonl."""
         if self.run_dir is None:
             return
-        phase, found, _ = result.task.get_name().rpartition(" : ")[2].partition(" | ")
         delegated = result.result.get("_ansible_delegated_vars", {}).get("ansible_delegated_host")
         event = {
             "t": time.time(),
             "host": result.host.get_name(),
             "delegated_to": delegated,
-            "phase": phase.lower() if found else "",
+            "phase": phase_of(str(result.task.resolved_action), str(result.task._role or "")),
             "task": result.task.get_name(),
             "status": status,
             "message": _message(result.result) if status != "ok" else "",
         }
         try:
-            store.append_event(self.run_dir, event, sync=status != "ok")
+            write.append_event(self.run_dir, event, sync=status != "ok")
         except FleetdiagError as error:
             self._display.warning(str(error))
 

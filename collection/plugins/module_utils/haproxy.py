@@ -30,6 +30,10 @@ MAX_ANSWER = 64 * 1024 * 1024
 RETRY_S = 5
 _TIMEOUT_S = 5  # for the whole answer to one command
 _STATIC = "static LB algorithm"
+_WEIGHTLESS = (
+    "static-rr",
+    "first",
+)  # those of `balance` that take no weight but 0; hashes may, as `hash-type` says
 _BACKEND, _SERVER = "1", "2"  # the column `type` of `show stat`
 _GONE = ("No such server.", "No such backend.")
 
@@ -42,12 +46,16 @@ class GoneError(HaproxyError):
     """HAProxy answers that it has no such server."""
 
 
+class StaticError(HaproxyError):
+    """HAProxy answers that the algorithm of a backend knows no weights; nothing was changed."""
+
+
 @dataclass(frozen=True)
 class Server:
     """A server as one balancer sees it.
 
-    sessions: current ones. active: it takes its share of new requests. lowered_by: the token of the change that has
-    lowered it and not given it back yet.
+    sessions: current ones. active: it takes its share of new requests. algorithm: that of its backend. lowered_by: the
+    token of the change that has lowered it and not given it back yet.
     """
 
     socket: str
@@ -57,6 +65,7 @@ class Server:
     initial: int
     sessions: int
     active: bool
+    algorithm: str = ""
     lowered_by: str = ""
 
     @property
@@ -144,8 +153,11 @@ def write_weight(path, backend, server, weight):
     """Set a weight and read it back. Raises HaproxyError when HAProxy refuses."""
     answer = ask(path, f"set weight {backend}/{server} {weight}")
     if answer:
-        advice = "use a dynamic algorithm such as roundrobin" if _STATIC in answer else "nothing was changed"
-        raise HaproxyError(f"{path}: {backend}/{server}: {answer}; {advice}")
+        if _STATIC in answer:
+            raise StaticError(
+                f"{path}: {backend}/{server}: {answer}; use a dynamic algorithm such as roundrobin"
+            )
+        raise HaproxyError(f"{path}: {backend}/{server}: {answer}; nothing was changed")
     now, _ = read_weight(path, backend, server)
     if now != weight:
         raise HaproxyError(f"{path}: {backend}/{server}: the weight is {now} after it was set to {weight}")
@@ -154,7 +166,9 @@ def write_weight(path, backend, server, weight):
 def servers(path):
     """All servers of one balancer, of all its backends."""
     found = []
-    for row in _show_stat(path):
+    rows = _show_stat(path)
+    algorithms = {row["pxname"]: row.get("algo") or "" for row in rows if row["type"] == _BACKEND}
+    for row in rows:
         if row["type"] != _SERVER:
             continue
         try:
@@ -171,6 +185,7 @@ def servers(path):
                 initial=initial,
                 sessions=_count(row, "scur"),
                 active=up and weight > 0 and row.get("act") != "0",
+                algorithm=algorithms.get(row["pxname"], ""),
             )
         )
     return found
@@ -285,6 +300,11 @@ def plan(known, names, backends, wanted, floor_percent, min_active):
                 f"{min_active} are wanted; probe fewer servers at once"
             )
         weight = target(wanted, server, floor_percent)
+        if weight and weight < server.weight and server.algorithm in _WEIGHTLESS:
+            raise StaticError(
+                f"{server.label}: balance {server.algorithm} of its backend knows no weights; use a dynamic algorithm"
+                " such as roundrobin"
+            )
         if weight < server.weight:
             entries.append(Entry(server.socket, server.backend, server.name, server.weight, weight))
     return entries
@@ -321,22 +341,43 @@ def sort_out(known, names, backends, wanted, floor_percent, min_active):
 # --- changing and giving back ---
 
 
-def lower(entries, record, token):
+def lower(entries, record, token, *, leave_out=False):
     """Set the weights, all or none; the record is on disk before the first one changes.
 
+    leave_out: a server in a backend whose algorithm knows no weights is left as it is everywhere, and the others are
+    lowered. Returns these servers, {name: why}.
     Raises HaproxyError where one is refused. The record then has what could not be taken back, and is gone if that is
     nothing.
     """
     _keep(record, token, entries)
-    done = []
+    done, left_out = [], {}
     try:
         for entry in entries:
+            if entry.server in left_out:
+                continue
             done.append(entry)
-            write_weight(entry.socket, entry.backend, entry.server, entry.set)
+            try:
+                write_weight(entry.socket, entry.backend, entry.server, entry.set)
+            except StaticError as why:
+                if not leave_out:
+                    raise
+                done.pop()
+                left_out[entry.server] = str(why)
+                _take_back(done, entry.server)
+        if left_out:
+            _keep(record, token, done)
     except HaproxyError as why:
         given = give_back(done)
         _keep(record, token, [entry for entry in done if entry.label in given.owed])
         raise HaproxyError("; ".join([str(why), *given.sentences()])) from why
+    return left_out
+
+
+def _take_back(done, server):
+    """Give back what was lowered of one server, and take it out of what is done."""
+    for entry in [entry for entry in done if entry.server == server]:
+        write_weight(entry.socket, entry.backend, server, entry.before)
+        done.remove(entry)
 
 
 def give_back(entries):

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a HAProxy counted for each of its servers."""
 
@@ -50,7 +51,7 @@ servers:
     backend: {description: Name of the backend., type: str, returned: always}
     server: {description: Name of the server., type: str, returned: always}
     mode: {description: Whether it balances C(http) or C(tcp)., type: str, returned: always}
-    status: {description: C(UP), C(MAINT) and so on., type: str, returned: always}
+    status: {description: 'C(UP), C(MAINT) and so on.', type: str, returned: always}
     weight: {description: Its weight now., type: int, returned: always}
     initial: {description: Its weight in the configuration., type: int, returned: always}
     current: {description: Sessions now., type: int, returned: always}

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Lower the weight of servers in a HAProxy for a while, and give it back whatever happens."""
 
@@ -210,20 +211,20 @@ def lower(module, record, result):
     known = haproxy.marked(found, params["record_dir"])
     before = {server.label: server.sessions for server in known}
     entries = planned(params, known, result)
+    if entries and not module.check_mode:
+        set_timer(record, params["ttl"])
+        try:
+            static = haproxy.lower(entries, record, params["token"], leave_out=params["unfit"] == "leave_out")
+        finally:
+            if not os.path.exists(record):
+                stop_timer(record)
+        result["unfit"].update(static)
+        entries = [entry for entry in entries if entry.server not in static]
     result.update(changed=bool(entries), weights=weights(entries))
     result["diff"] = [
         {"header": entry.label, "before": f"weight {entry.before}\n", "after": f"weight {entry.set}\n"}
         for entry in entries
     ]
-    if not entries or module.check_mode:
-        return entries, before
-    set_timer(record, params["ttl"])
-    try:
-        haproxy.lower(entries, record, params["token"])
-    except HaproxyError:
-        if not os.path.exists(record):
-            stop_timer(record)
-        raise
     return entries, before
 
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Compile SystemTap scripts into kernel modules on a builder."""
 
@@ -67,6 +68,16 @@ options:
         description: Content address of this compilation.
         type: str
         required: true
+  kernel_info:
+    description:
+      - File on the builder with what a host of the kernel handed over (M(fleetdiag.systemtap.sweep_kernel_info)).
+      - With it, SystemTap compiles with debuginfo that is made of this. Without it, with what is installed.
+    type: path
+    default: ""
+  build_id:
+    description: Build id of the kernel; what a host of another kernel handed over is refused.
+    type: str
+    default: ""
   cache_dir:
     description: Where modules and SystemTap's own cache are kept, one directory for each kernel.
     type: path
@@ -85,7 +96,8 @@ options:
     default: 300
   max_mb:
     description:
-      - How much the modules in O(cache_dir) may take. Beyond that, those that were not used for the longest time go.
+      - How much the modules in O(cache_dir) and the debuginfo that was made may take together. Beyond that, what was not
+        used for the longest time goes.
       - SystemTap's own cache is not part of it. SystemTap keeps that below a limit of its own.
     type: int
     default: 4096
@@ -120,6 +132,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+btf:
+  description: Whether the kernel's headers on the builder carry its types (BTF), so that a host need not send them.
+  type: bool
+  returned: always
 stap:
   description: Version of SystemTap on the builder.
   type: str
@@ -151,6 +167,13 @@ modules:
     line:
       description: Line of the script the message is about.
       type: int
+    types:
+      description: V(btf) if it was compiled with O(kernel_info), else empty.
+      type: str
+    functions:
+      description: Functions of the kernel that it probes, where RV(modules[].types) is V(btf).
+      type: list
+      elements: str
 """
 
 import contextlib
@@ -158,6 +181,7 @@ import fcntl
 import glob
 import hashlib
 import itertools
+import json
 import os
 import re
 import resource
@@ -167,6 +191,11 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils import tracepoints
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap import kernel_files
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo import MAKER
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.fault import (
+    KernelInfoError,
+)
 
 PLACEHOLDER = "00000000_000000_0000"
 IN_USE_S = 3600  # a module that was used this recently may belong to a sweep that still runs
@@ -179,6 +208,8 @@ EMPTY_TALK = re.compile(
 )
 # A probe point in SystemTap's C source: what it was resolved to, and file:line:column.
 POINT = re.compile(r'STAP_PROBE_INIT\(\d+, &\w+, "((?:[^"\\]|\\.)*)", "(?:[^"\\]|\\.)*", "((?:[^"\\]|\\.)*)"')
+FUNCTION = re.compile(r'(?:kernel|module\(\\"[^"\\]*\\"\))\.function\(\\"([\w.]+)(?:@|\\")')
+MAX_FUNCTIONS = 100  # that are named; a pattern may match thousands
 # How a module asks stapio to run a command, or anything else that is not the runtime's own business; and what can do
 # without it: see the functions of SystemTap's tapset that need guru mode.
 COMMAND = re.compile(r"STP_SYSTEM|_stp_ctl_send\w*|\bcall_usermodehelper\w*|\bpanic *\(")
@@ -206,6 +237,8 @@ def main():
                     "key": {"type": "str", "required": True, "no_log": False},
                 },
             },
+            "kernel_info": {"type": "path", "default": ""},
+            "build_id": {"type": "str", "default": ""},
             "cache_dir": {"type": "path", "default": "/var/cache/fleetdiag"},
             "timeout": {"type": "int", "default": 1200},
             "memory_mb": {"type": "int", "default": 8192},
@@ -226,6 +259,7 @@ def main():
     module.exit_json(
         changed=any(entry["status"] == "built" for entry in modules),
         stap=stap_version(module, stap),
+        btf=bool(kernel_files.headers_btf(module.params["kernel"])),
         modules=modules,
     )
 
@@ -249,12 +283,14 @@ def compile_one(module, stap, source):
         "seconds": 0.0,
         "error": "",
         "line": None,
+        "types": "",
+        "functions": [],
     }
     if not re.match(r"[0-9a-f]{64}$", source["key"]):
         module.fail_json(msg="source {}: key is not a SHA-256".format(source["name"]))
     if module.check_mode:
         held = whole(module, kept, touch=False)
-        return dict(result, sha256=held) if held else dict(result, status="absent", path="")
+        return dict(result, sha256=held, **origin(kept)) if held else dict(result, status="absent", path="")
     began = time.time()
     error = ""
     try:
@@ -262,7 +298,7 @@ def compile_one(module, stap, source):
         with alone(kept + ".lock"):
             held = whole(module, kept)
             if held:
-                return dict(result, sha256=held)
+                return dict(result, sha256=held, **origin(kept))
             evict(module.params["cache_dir"], module.params["max_mb"] << 20)
             error = no_room(module.params["cache_dir"], module.params["min_free_mb"]) or build(
                 module, stap, source, home, kept
@@ -275,10 +311,32 @@ def compile_one(module, stap, source):
         error = "{}: {} on the builder".format(
             exc.filename or module.params["cache_dir"], exc.strerror or exc
         )
+    except KernelInfoError as exc:
+        error = str(exc)
     result["seconds"] = round(time.time() - began, 1)
     if error:
         return dict(result, status="failed", path="", error=error, line=line_of(error, source["file"]))
-    return dict(result, status="built", sha256=held)
+    return dict(result, status="built", sha256=held, **origin(kept))
+
+
+def origin(kept):
+    """Return what a kept module was compiled with: {types, functions}; nothing for one of the installed headers."""
+    try:
+        with open(kept + ".origin") as stream:
+            found = json.load(stream)
+        return {"types": found["types"], "functions": found["functions"], "maker": found["maker"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def keep_origin(kept, with_kernel_info, functions):
+    """Note beside a module that it was compiled with debuginfo that was made of BTF, or that it was not."""
+    if not with_kernel_info:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(kept + ".origin")
+        return
+    with open(kept + ".origin", "w") as stream:
+        json.dump({"types": "btf", "functions": functions, "maker": MAKER}, stream)
 
 
 def whole(module, kept, touch=True):
@@ -288,6 +346,8 @@ def whole(module, kept, touch=True):
             wanted = stream.read().strip()
         found = sha256(kept)
     except OSError:
+        return ""
+    if origin(kept).get("maker", MAKER) != MAKER:
         return ""
     if found == wanted:
         if touch:
@@ -319,9 +379,11 @@ def alone(path):
 
 
 def evict(cache_dir, limit):
-    """Remove modules, those first that were not used for the longest time, until the rest fits into the limit."""
+    """Remove modules and made debuginfo, first what was not used for the longest time, until the rest fits."""
     kept = []
-    for path in glob.glob(os.path.join(cache_dir, "*", "modules", "*.ko")):
+    patterns = (os.path.join("modules", "*.ko"), *kernel_files.PATTERNS)
+    found = [path for pattern in patterns for path in glob.glob(os.path.join(cache_dir, "*", pattern))]
+    for path in [path for path in found if not path.endswith(".sha256")]:
         with contextlib.suppress(OSError):
             status = os.lstat(path)
             kept.append((status.st_mtime, status.st_size, path))
@@ -329,9 +391,9 @@ def evict(cache_dir, limit):
     for used, size, path in sorted(kept):
         if total <= limit or used > time.time() - IN_USE_S:
             return
-        with contextlib.suppress(OSError):
-            os.remove(path)
-            os.remove(path + ".sha256")
+        for name in (path, path + ".sha256", path + ".origin"):
+            with contextlib.suppress(OSError):
+                os.remove(name)
         total -= size
 
 
@@ -351,9 +413,17 @@ def free_mb(path):
 
 def build(module, stap, source, home, kept):
     """Compile into `kept`; the message is empty when that worked."""
-    work = os.path.join(home, "work", f"{source['name']}-{os.getpid()}")
-    remove_abandoned(os.path.dirname(work))
-    shutil.rmtree(work, ignore_errors=True)
+    # SystemTap's cache is not right while somebody compiles: one at a time, whatever container each is in.
+    with alone(os.path.join(home, "stap.lock")):
+        folder = os.path.join(home, "work")
+        shutil.rmtree(folder, ignore_errors=True)  # what a compilation that was killed has left
+        try:
+            return build_alone(module, stap, source, home, kept, os.path.join(folder, source["name"]))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def build_alone(module, stap, source, home, kept, work):
     tapset = os.path.join(work, "tapset")
     temporary = os.path.join(work, "tmp")
     for folder in (tapset, temporary, os.path.join(home, "modules")):
@@ -361,37 +431,22 @@ def build(module, stap, source, home, kept):
     for name, text in dict(module.params["tapset"], **{"../" + source["file"]: source["script"]}).items():
         with open(os.path.join(tapset, name), "w") as stream:
             stream.write(text)
-    try:
-        name = "fd_{}_{}".format(PLACEHOLDER, source["name"])
-        with alone(os.path.join(home, "stap.lock")):  # SystemTap's cache is not right while somebody compiles
-            code, said = run_stap(module, stap, source, name, home, work)
-        if code:
-            return shortened(said) or f"stap ended with exit code {code}"
-        error = forbidden(temporary, name, source["file"])
-        if not error and source["control"]:
-            error = lifeless(temporary, name, source["file"])
-        if error:
-            return error
-        made = os.path.join(work, name + ".ko")
-        error = sign(module, made)
-        if not error:
-            os.replace(made, kept)
+    name = "fd_{}_{}".format(PLACEHOLDER, source["name"])
+    code, said = run_stap(module, stap, source, name, home, work)
+    if code:
+        return shortened(said) or f"stap ended with exit code {code}"
+    functions = sorted({name for text in c_sources(temporary, name) for name in FUNCTION.findall(text)})
+    error = forbidden(temporary, name, source["file"])
+    if not error and source["control"]:
+        error = lifeless(temporary, name, source["file"])
+    if error:
         return error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def remove_abandoned(folder):
-    """Remove what compilations that were killed have left: folders NAME-PID of processes that are no more."""
-    for path in glob.glob(os.path.join(glob.escape(folder), "*-*")):
-        pid = path.rpartition("-")[2]
-        if pid.isascii() and pid.isdigit():
-            try:
-                os.kill(int(pid), 0)
-            except (ProcessLookupError, OverflowError):
-                shutil.rmtree(path, ignore_errors=True)
-            except PermissionError:
-                pass  # it is somebody's
+    made = os.path.join(work, name + ".ko")
+    error = sign(module, made)
+    if not error:
+        keep_origin(kept, module.params["kernel_info"], functions[:MAX_FUNCTIONS])
+        os.replace(made, kept)
+    return error
 
 
 def narrow(module, stap, source, work):
@@ -467,16 +522,41 @@ def run_once(module, stap, source, name, home, work):
     if source["debuginfo"] and os.path.exists(DEBUGINFOD_URLS):
         with open(DEBUGINFOD_URLS) as stream:
             environment["DEBUGINFOD_URLS"] = " ".join(stream.read().split())
+    if module.params["kernel_info"]:
+        environment["SYSTEMTAP_DEBUGINFO_PATH"] = kernel_debuginfo(module, source, home)
     began = time.monotonic()
     with memory_limit(module.params["memory_mb"]):
         code, out, err = module.run_command(
             command, cwd=work, environ_update=environment, errors="backslashreplace"
         )
-    if code == 124 or (code in (137, -9) and time.monotonic() - began >= seconds):  # -9: timeout(1) kills itself too
+    if code == 124 or (
+        code in (137, -9) and time.monotonic() - began >= seconds
+    ):  # -9: timeout(1) kills itself too
         return code, f"compiling took longer than {seconds} s"
     if code and NO_MEMORY.search(err + out):
-        return code, f"compiling needs more than {module.params['memory_mb']} MB of memory (memory_mb)\n\n{err + out}"
+        return (
+            code,
+            f"compiling needs more than {module.params['memory_mb']} MB of memory (memory_mb)\n\n{err + out}",
+        )
     return code, err + out if code else ""
+
+
+def kernel_debuginfo(module, source, home):
+    """Return the folder with the debuginfo that is made of what a host of the kernel handed over."""
+    params = module.params
+
+    def run(command, folder):
+        limited = ["timeout", str(params["timeout"]), *command]
+        code, out, err = module.run_command(limited, cwd=folder, errors="backslashreplace")
+        return code, err + out
+
+    with memory_limit(params["memory_mb"]):
+        folder = kernel_files.debuginfo_path(
+            params["kernel_info"], home, params["kernel"], params["build_id"], run
+        )
+        names = kernel_files.module_names(source["script"], source["args"])
+        kernel_files.add_modules(folder, params["kernel_info"], params["kernel"], names)
+        return folder
 
 
 @contextlib.contextmanager
@@ -499,7 +579,9 @@ def forbidden(temporary, name, file):
     """
     found = list(c_sources(temporary, name))
     if not found:
-        return f"{file}: SystemTap left no C source to look through on the builder; use another SystemTap there"
+        return (
+            f"{file}: SystemTap left no C source to look through on the builder; use another SystemTap there"
+        )
     said = next((match.group() for text in found for match in [COMMAND.search(text)] if match), "")
     if not said:
         return ""

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Documentation of the action plugin of the same name, which does the work on the controller."""
 
@@ -16,7 +17,7 @@ description:
   - Delegate it to the builder.
 options:
   build:
-    description: What is to be built, as M(fleetdiag.systemtap.sweep_plan) decided.
+    description: What is to be built, as M(fleetdiag.systemtap.sweep_assign_builds) decided.
     type: dict
     required: true
     suboptions:
@@ -71,6 +72,17 @@ options:
     description: Where the builder keeps modules; empty leaves that to M(fleetdiag.systemtap.stap_compile).
     type: str
     default: ""
+  kernel_info:
+    description:
+      - File with what a host of this kernel handed over (M(fleetdiag.systemtap.sweep_kernel_info)), sent to the builder
+        for scripts that want more than the kernel's headers have.
+      - Without it such scripts are left out of the record, and the result names them.
+    type: str
+    default: ""
+  kernel_info_trouble:
+    description: Why there is no O(kernel_info); such scripts then fail with this reason.
+    type: str
+    default: ""
   sign_key:
     description: File on the builder with the key that modules are signed with; empty if they are not.
     type: str
@@ -80,7 +92,7 @@ options:
     type: str
     default: ""
   signer:
-    description: Fingerprint of that certificate, as M(fleetdiag.systemtap.sweep_builder) found it.
+    description: Fingerprint of that certificate, as M(fleetdiag.systemtap.sweep_inspect_builder) found it.
     type: str
     default: ""
   store_mb:
@@ -117,6 +129,15 @@ next:
 counts:
   description: How many modules were V(built), V(cached) or V(failed) in this turn.
   type: dict
+  returned: always
+kernel_info:
+  description: Names of the modules that want more than the kernel's headers have, where that was not tried yet.
+  type: list
+  elements: str
+  returned: always
+btf:
+  description: Whether the kernel's headers on the builder carry its types (BTF).
+  type: bool
   returned: always
 errors:
   description: What was said of those that failed.

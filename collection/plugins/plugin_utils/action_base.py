@@ -4,23 +4,30 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any, ClassVar, TypeVar
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import contact
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.read import read_host
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import preflight
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import Guard
 
 REPORT_IT = "that is a fault of fleetdiag: report it with the run directory"
+LOOK_S = 0.1
+"""How often what is bounded is looked at."""
 Found = TypeVar("Found")
 
 display = Display()
@@ -85,7 +92,7 @@ class FleetdiagAction(ActionBase):
         phase, named, _ = self._task.get_name().rpartition(" : ")[2].partition(" | ")
         event = {"t": time.time(), "host": host, "delegated_to": None, "task": self._task.get_name()}
         event.update(phase=phase.lower() if named else "", status="failed", message=why)
-        store.append_event(run, event)
+        write.append_event(run, event)
 
     @property
     def host(self) -> str:
@@ -104,7 +111,7 @@ class FleetdiagAction(ActionBase):
             raise _no_root(str(error)) from error
         err = answer["stderr"]
         if answer["rc"] and _is_become_failure(err):
-            raise _no_root(err.strip().splitlines()[-1])
+            raise _no_root(err)
         return int(answer["rc"]), str(answer["stdout"]), str(err)
 
     def read_clock(self) -> str:
@@ -116,34 +123,49 @@ class FleetdiagAction(ActionBase):
         return Guard(self.on_host)
 
 
-class _Late(BaseException):
+class _EndedError(BaseException):
     """Passes what Ansible's connections do about an Exception, which is to try again."""
 
 
 @contextlib.contextmanager
-def within(seconds: int, otherwise: str) -> Iterator[None]:
-    """End what takes longer with a FleetdiagError that says `otherwise`; the task's own timeout goes on."""
+def within(seconds: int, late: str, *, most_bytes: int, large: str) -> Iterator[None]:
+    """End what takes longer, or this much more memory, with a FleetdiagError that says `late` or `large`.
 
-    def late(*_: object) -> None:
-        raise _Late
+    The task's own timeout goes on.
+    """
+    held, began, left = _peak_bytes(), time.monotonic(), signal.alarm(0)
+    before = signal.getsignal(signal.SIGALRM)
+    ends = began + min(seconds, left or seconds)
 
-    began, left = time.monotonic(), signal.alarm(0)
-    before = signal.signal(signal.SIGALRM, late if not left or left > seconds else signal.getsignal(signal.SIGALRM))
+    def look(number: int, frame: FrameType | None) -> None:
+        if _peak_bytes() - held > most_bytes:
+            raise _EndedError(large)
+        if time.monotonic() >= ends:
+            if left and left <= seconds and callable(before):
+                before(number, frame)
+            raise _EndedError(late)
+
+    signal.signal(signal.SIGALRM, look)
     try:
-        signal.alarm(min(seconds, left or seconds))
+        signal.setitimer(signal.ITIMER_REAL, LOOK_S, LOOK_S)
         yield
-    except _Late:
-        raise FleetdiagError(otherwise) from None
+    except _EndedError as error:
+        raise FleetdiagError(str(error)) from None
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
         if left:
             signal.alarm(max(1, left - int(time.monotonic() - began)))
 
 
+def _peak_bytes() -> int:
+    """Return the most memory that this process has had so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
 def ready(run: Path, host: str) -> dict[str, Any] | None:
     """Return the preflight.json of a host that can be probed, else None; FleetdiagError for one that breaks a rule."""
-    facts = store.read_host(run, host, "preflight")
+    facts = read_host(run, host, "preflight")
     if facts is None or facts.get("verdict") != "ok":
         return None
     if wrong := preflight.unusable(facts):
@@ -160,5 +182,6 @@ def _is_become_failure(err: str) -> bool:
 
 
 def _no_root(said: str) -> FleetdiagError:
-    advice = "allow the user sudo without a password or use --ask-become-pass"
-    return FleetdiagError(f"cannot become root: {printable(said)}; {advice}")
+    found = contact.obstacle(said)
+    advice = found.remedy or "allow the user sudo without a password or use --ask-become-pass"
+    return FleetdiagError(f"cannot become root: {found.reason}; {advice}")

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import traffic
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import plural
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import balancers
 from fleetdiag.cli import options
-from fleetdiag.cli.exit_codes import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
-from fleetdiag.run import playbook, progress
+from fleetdiag.run import inventory, playbook, progress
+from fleetdiag.run.report import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
 
 PLAYBOOK = "fleetdiag.systemtap.abort"
 SESSIONS = "fleetdiag.systemtap.sweep_abort"
@@ -53,27 +53,29 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "-l",
         "--limit",
-        default="",
+        default=None,
         metavar="PATTERN",
         help="hosts, balancers or groups (default: all); weights are given back on balancers that it names",
     )
     options.add_forks(parser)
     options.add_ansible(parser)
+    options.add_list_hosts(parser)
     parser.set_defaults(func=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
     playbook.check_forks(args.forks)
-    inventory = [playbook.inventory_source(source) for source in args.inventory]
-    hosts = playbook.hosts_of(inventory, args.limit)
-    reach = options.reach(args, inventory, args.limit)
+    reach = options.reach(args, args.limit)
+    hosts = inventory.hosts_of(reach.inventory, reach.limit, reach.login)
+    if options.listed(args, hosts):
+        return EXIT_OK
     ended = {host: Ended() for host in hosts}
     stop = playbook.Stop("stopping; what is still running ends by itself, or with another abort")
     with stop.listening():
         variables = {} if args.become else {"ansible_become": False}
         printed = playbook.run(PLAYBOOK, reach, variables, lambda event: take(ended, event), stop)
     if not any(host.heard for host in ended.values()) and not stop.requested:
-        raise FleetdiagError(f"nothing was ended: {playbook.reason(printed)}")
+        raise FleetdiagError(f"nothing was ended: {playbook.reason(printed, reach.login)}")
     print("\n".join(lines(ended)))
     if stop.requested:
         return EXIT_INTERRUPTED
@@ -94,7 +96,7 @@ def take(ended: Mapping[str, Ended], event: playbook.Event) -> None:
         return
     kind = event.get("event")
     if kind == "runner_on_unreachable":
-        host.heard, host.trouble = True, f"unreachable: {_said(result)}"
+        host.heard, host.trouble = True, progress.said_of(str(kind), result)
     elif kind == "runner_on_failed":
         _add_trouble(host, _said(result))
         _take_weights(host, result)
@@ -106,7 +108,7 @@ def take(ended: Mapping[str, Ended], event: playbook.Event) -> None:
         said = _mapping(_mapping(result, "ansible_facts"), "drain_said")
         _take_weights(host, said)
         if not said.get("failed"):  # else its message is the trouble, and says the same
-            for one in traffic.owed(said):
+            for one in balancers.owed(said):
                 weight = "" if one.weight is None else f"weight {one.weight:g} "
                 why = f"{one.label}: {weight}is not given back yet: {one.why}"
                 _add_trouble(host, progress.first_line(why))
@@ -124,7 +126,7 @@ def _take_weights(host: Ended, said: Mapping[str, Any]) -> None:
         if isinstance(weight, dict)
     ]
     host.left += [
-        f"{printable(label)}: {progress.first_line(why)}" for label, why in traffic.left(said).items()
+        f"{printable(label)}: {progress.first_line(why)}" for label, why in balancers.left(said).items()
     ]
 
 

@@ -10,17 +10,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import (
     catalog,
     parameters,
     user_catalogs,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import headline, plural
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import headline
 from fleetdiag import paths
 from fleetdiag.cli import options
-from fleetdiag.cli.exit_codes import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
-from fleetdiag.run import playbook, progress
+from fleetdiag.run import inventory, playbook, progress
+from fleetdiag.run.report import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
 
 PLAYBOOK = "fleetdiag.systemtap.builder"
 BUILD = "fleetdiag.systemtap.sweep_build"
@@ -75,7 +76,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add = parser.add_argument
     options.add_inventory(parser)
-    add("-l", "--limit", default="", metavar="PATTERN", help="hosts whose kernels are meant (default: all)")
+    add("-l", "--limit", default=None, metavar="PATTERN", help="hosts whose kernels are meant (default: all)")
     add(
         "--kernel",
         action="append",
@@ -99,6 +100,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     options.add_catalog(parser)
     options.add_forks(parser)
     options.add_ansible(parser)
+    options.add_list_hosts(parser)
     parser.set_defaults(func=_run)
 
 
@@ -109,23 +111,24 @@ def _run(args: argparse.Namespace) -> int:
             raise FleetdiagError(
                 f"--kernel {kernel}: is not a kernel release; say what `uname -r` prints there"
             )
-    inventory = [playbook.inventory_source(source) for source in args.inventory]
+    reach = options.reach(args)
+    hosts = inventory.hosts_of(reach.inventory, inventory.check_limit(args.limit), reach.login)
+    if options.listed(args, hosts):
+        return EXIT_OK
     variables = {
         **({} if args.become else {"ansible_become": False}),
         "kernels": args.kernels,
-        "fleetdiag_hosts": playbook.hosts_of(
-            inventory, args.limit
-        ),  # not --limit, which would leave builders out
+        "fleetdiag_hosts": hosts,  # not --limit, which would leave builders out
         **_probes(args),
     }
-    reach = options.reach(args, inventory)
     warmed = Warmed()
     stop = playbook.Stop("stopping; what is compiled stays")
     with stop.listening():
         printed = playbook.run(PLAYBOOK, reach, variables, lambda event: take(warmed, event), stop)
     if not (warmed.kernels or warmed.trouble or stop.requested):
         raise FleetdiagError(
-            f"no builder was reached: {playbook.reason(printed)}; builders are the hosts of the group systemtap_builders"
+            f"no builder was reached: {playbook.reason(printed, reach.login)};"
+            " builders are the hosts of the group systemtap_builders"
         )
     print("\n".join(lines(warmed)))
     if stop.requested:
@@ -165,8 +168,7 @@ def take(warmed: Warmed, event: playbook.Event) -> None:
             kernel = printable(result["__builder_kernel"])
             warmed.kernels.setdefault(host, {})[kernel] = _seconds(result.get("delta"))
     elif kind in ("runner_on_failed", "runner_on_unreachable") and data.get("play") == "Prepare the builders":
-        said = progress.first_line(result.get("msg") or result.get("stderr") or "no message")
-        warmed.trouble.setdefault(host, f"unreachable: {said}" if kind == "runner_on_unreachable" else said)
+        warmed.trouble.setdefault(host, progress.said_of(str(kind), result))
 
 
 def _take_build(warmed: Warmed, result: Mapping[str, Any]) -> None:

@@ -15,14 +15,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import number, plural
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import plan
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import number
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import arming
 from fleetdiag.cli import options
-from fleetdiag.cli.exit_codes import EXIT_INTERRUPTED
-from fleetdiag.cli.report import EXIT_CODES, add_fail_on, render
-from fleetdiag.run import playbook, progress
+from fleetdiag.cli.report import EXIT_CODES, add_fail_on
+from fleetdiag.run import inventory, playbook, progress
+from fleetdiag.run.report import EXIT_INTERRUPTED, EXIT_OK, render
 
 PLAYBOOK = "fleetdiag.systemtap.collect"
 _STOPPING = "stopping; what is not here yet stays on the hosts"
@@ -41,11 +42,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     options.add_run(parser, "the sweep")
     options.add_inventory(parser)
     parser.add_argument(
-        "-l", "--limit", default="", metavar="PATTERN", help="hosts or groups (default: all that lack)"
+        "-l", "--limit", default=None, metavar="PATTERN", help="hosts or groups (default: all that lack)"
     )
     options.add_forks(parser)
     add_fail_on(parser)
     options.add_ansible(parser)
+    options.add_list_hosts(parser)
     parser.set_defaults(func=_run)
 
 
@@ -54,11 +56,11 @@ def _run(args: argparse.Namespace) -> int:
     run_dir = options.run_dir(args.run, args)
     absent = still_there(run_dir, time.time())
     playbook.check_forks(args.forks)
-    inventory = [playbook.inventory_source(source) for source in args.inventory]
     if not absent:
         print("fleetdiag: nothing is left on the hosts; this is the report of what there is", file=sys.stderr)
         return render(run_dir, args.fail_on)
-    hosts = playbook.hosts_of(inventory, args.limit)
+    reach = options.reach(args, args.limit)
+    hosts = inventory.hosts_of(reach.inventory, reach.limit, reach.login)
     wanted = [host for host in absent if host in hosts]
     if not wanted:
         some = ", ".join(absent[:3]) + (", ..." if len(absent) > 3 else "")
@@ -66,8 +68,10 @@ def _run(args: argparse.Namespace) -> int:
             f"output was left on {plural(len(absent), 'host')} ({some}), none of them in this inventory and limit;"
             " name the inventory of the sweep"
         )
+    if options.listed(args, wanted):
+        return EXIT_OK
     stop = playbook.Stop(_STOPPING)
-    troubles = _bring(run_dir, wanted, inventory, args, stop)
+    troubles = _bring(run_dir, wanted, reach, args.become, stop)
     for host, why in troubles.items():
         print(f"fleetdiag: {printable(host)}: {why}", file=sys.stderr)
     code = render(run_dir, args.fail_on)
@@ -76,15 +80,15 @@ def _run(args: argparse.Namespace) -> int:
 
 def still_there(run_dir: Path, now: float) -> list[str]:
     """The hosts on which sessions were started and from which nothing came. FleetdiagError while they still sample."""
-    absent = [host for host in store.open_run(run_dir).hosts if store.is_awaited(run_dir, host)]
-    window = store.read_json(run_dir, "window.json") or {}
+    absent = [host for host in read.open_run(run_dir).hosts if read.is_awaited(run_dir, host)]
+    window = read.read_json(run_dir, "window.json") or {}
     told = number(window, "end")
     if absent and "end" in window and told is None:
         raise FleetdiagError(
             f"{run_dir}/window.json: is damaged, so it is not known whether the hosts still sample;"
             " end them: fleetdiag abort"
         )
-    end = (told or 0.0) + plan.FLUSH_S
+    end = (told or 0.0) + arming.FLUSH_S
     if absent and end > now:
         raise FleetdiagError(
             f"{run_dir}: its window is still open; collect in {end - now:.0f} seconds, or end it now: fleetdiag abort"
@@ -95,19 +99,18 @@ def still_there(run_dir: Path, now: float) -> list[str]:
 def _bring(
     run_dir: Path,
     hosts: Sequence[str],
-    inventory: Sequence[str],
-    args: argparse.Namespace,
+    reach: playbook.Reach,
+    become: bool,
     stop: playbook.Stop,
 ) -> dict[str, str]:
     """{host: why its output could not be brought}; nothing is said of those from which it came."""
-    reach = options.reach(args, inventory, args.limit)
     troubles: dict[str, str] = {}
-    variables = {"sweep_run_dir": str(run_dir), **({} if args.become else {"ansible_become": False})}
+    variables = {"sweep_run_dir": str(run_dir), **({} if become else {"ansible_become": False})}
     with stop.listening():
         printed = playbook.run(PLAYBOOK, reach, variables, lambda event: _take(troubles, event), stop)
-    brought = any(not store.is_awaited(run_dir, host) for host in hosts)
+    brought = any(not read.is_awaited(run_dir, host) for host in hosts)
     if not brought and not troubles and not stop.requested:
-        raise FleetdiagError(f"nothing was collected: {playbook.reason(printed)}")
+        raise FleetdiagError(f"nothing was collected: {playbook.reason(printed, reach.login)}")
     return troubles
 
 
@@ -116,5 +119,7 @@ def _take(troubles: dict[str, str], event: Mapping[str, object]) -> None:
     data = event.get("event_data")
     if event.get("event") in ("runner_on_unreachable", "runner_on_failed") and isinstance(data, dict):
         result = data.get("res")
-        said = progress.first_line((result if isinstance(result, dict) else {}).get("msg"))
-        troubles[str(data.get("host"))] = said or "it could not be collected from"
+        said = "it could not be collected from"
+        if isinstance(result, dict) and result.get("msg"):
+            said = progress.said_of(str(event["event"]), result)
+        troubles[str(data.get("host"))] = said

@@ -14,9 +14,9 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import compare_past
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import lifecycle, news
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, read
 from fleetdiag.cli import options
-from fleetdiag.cli.exit_codes import EXIT_FOUND, EXIT_OK
+from fleetdiag.run.report import EXIT_FOUND, EXIT_OK
 
 MOVED = 10
 """Measures that are shown, those that moved most."""
@@ -77,8 +77,8 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _read(path: Path) -> _Run:
-    run = store.open_run(path)
-    data = store.read_json(path, history.FIGURES)
+    run = read.open_run(path)
+    data = read.read_json(path, history.FIGURES)
     if data is None:
         raise FleetdiagError(f"{path}: has no figures to compare; make its report: fleetdiag report {path}")
     told = news.read(path) or {}

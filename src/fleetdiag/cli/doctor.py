@@ -12,7 +12,7 @@ from dataclasses import asdict
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import names
 from fleetdiag import config
 from fleetdiag.config import Config, NamedSweep
 from fleetdiag.doctor import examine, preflight
@@ -97,7 +97,7 @@ def _case(args: argparse.Namespace, request: RequestOf) -> Case:
     except FleetdiagError as error:
         fault = str(error)
     sweeps = _sweeps(args, loaded, fault)
-    places = list(dict.fromkeys(turn.runs_dir_of(one) for one in sweeps)) or [store.default_runs_dir()]
+    places = list(dict.fromkeys(turn.runs_dir_of(one) for one in sweeps)) or [names.default_runs_dir()]
     reach = not args.offline
     return Case(loaded, sweeps, places, time.time(), fault, args.inventory, args.limit, reach, request)
 

@@ -23,7 +23,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import 
     settings,
 )
 from fleetdiag.cli import options
-from fleetdiag.cli.exit_codes import EXIT_OK
+from fleetdiag.run.report import EXIT_OK
 
 _SHORT = 6
 _SEVERITIES = {"critical": "crit", "warning": "warn", "info": "info"}

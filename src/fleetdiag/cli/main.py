@@ -8,17 +8,17 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import version
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import parameters
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, names
 from fleetdiag.cli import (
     abort,
     builder,
     collect,
+    completion,
     diff,
     doctor,
     findings,
@@ -33,9 +33,9 @@ from fleetdiag.cli import (
 from fleetdiag.cli import config as config_cli
 from fleetdiag.cli import lab as lab_cli
 from fleetdiag.cli import probes as probes_cli
-from fleetdiag.cli.exit_codes import EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
 from fleetdiag.cli.report import EXIT_CODES
-from fleetdiag.run import shards, sweep
+from fleetdiag.run import login, progress, shards, sweep
+from fleetdiag.run.report import EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text
     try:
         words = config_cli.taken(sys.argv[1:] if arguments is None else arguments)
-        args = _parser().parse_args(words)
+        args = parser().parse_args(words)
         code: int = args.func(args)
         sys.stdout.flush()
     except FleetdiagError as error:
@@ -65,26 +65,17 @@ def _complain(sentence: str) -> int:
     return EXIT_NOT_STARTED
 
 
-class _Parser(argparse.ArgumentParser):
-    """Complains in one sentence, without the whole usage before it."""
-
-    def __init__(self, **kwargs: object) -> None:
-        super().__init__(**{"allow_abbrev": False, **kwargs})  # type: ignore[arg-type]
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(EXIT_NOT_STARTED, f"fleetdiag: {printable(message)}; see '{self.prog} --help'\n")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = _Parser(
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command."""
+    whole: argparse.ArgumentParser = options.Parser(
         prog="fleetdiag",
         description="Ask the kernels of a whole server group at once which host is different.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"fleetdiag {version.version()}")
-    config_cli.add_option(parser)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    whole.add_argument("--version", action="version", version=f"fleetdiag {version.version()}")
+    config_cli.add_option(whole)
+    commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_sweep(commands)
     report.add_parser(commands)
     collect.add_parser(commands)
@@ -99,9 +90,10 @@ def _parser() -> argparse.ArgumentParser:
     config_cli.add_parser(commands)
     schedule.add_parser(commands, main)
     notify.add_parser(commands)
-    doctor.add_parser(commands, lambda words: _request(_parser().parse_args(["sweep", *words])))
+    doctor.add_parser(commands, lambda words: _request(parser().parse_args(["sweep", *words])))
     lab_cli.add_parser(commands)
-    return parser
+    completion.add_parser(commands, whole)
+    return whole
 
 
 def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -115,7 +107,7 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add = parser.add_argument
     options.add_inventory(parser)
-    add("-l", "--limit", default="", metavar="PATTERN", help="hosts or groups to probe (default: all)")
+    add("-l", "--limit", default=None, metavar="PATTERN", help="hosts or groups to probe (default: all)")
     add(
         "--probe",
         action="append",
@@ -157,7 +149,7 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--runs-dir",
         default="",
         metavar="DIR",
-        help=f"where run directories go (default: {store.default_runs_dir()})",
+        help=f"where run directories go (default: {names.default_runs_dir()})",
     )
     add(
         "--baseline",
@@ -179,6 +171,8 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _add_shards(parser)
     report.add_fail_on(parser)
     options.add_ansible(parser)
+    options.add_list_hosts(parser)
+    options.add_look(parser)
     parser.set_defaults(func=_run_sweep)
 
 
@@ -220,6 +214,8 @@ def _run_sweep(args: argparse.Namespace) -> int:
 
 def _request(args: argparse.Namespace) -> sweep.Request:
     return sweep.Request(
+        list_hosts=args.list_hosts,
+        look=progress.Look(args.quiet, args.json, args.no_color),
         inventory=args.inventory,
         probes=args.probes,
         window=args.window,
@@ -232,7 +228,7 @@ def _request(args: argparse.Namespace) -> sweep.Request:
         **config_cli.identity(args),
         forks=args.forks,
         become=args.become,
-        become_password=options.become_password(args),
+        login=login.log_in(args.ansible),
         extra_vars=args.extra_vars,
         verbosity=args.verbose,
         fail_on=args.fail_on,

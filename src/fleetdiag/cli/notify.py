@@ -13,7 +13,7 @@ from pathlib import Path
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import names
 from fleetdiag import config
 from fleetdiag.config import Config, NamedSweep
 from fleetdiag.notify import deliver, digest, last_good, message, outbox, tell, textfile
@@ -162,7 +162,7 @@ def _digest(_: argparse.Namespace) -> int:
 def _places(loaded: Config) -> Sequence[Path]:
     """Return every place of runs that sweeps name."""
     named = [turn.runs_dir_of(sweep) for sweep in loaded.sweeps.values()]
-    return list(dict.fromkeys([*named, store.default_runs_dir()]))
+    return list(dict.fromkeys([*named, names.default_runs_dir()]))
 
 
 def _say(sentence: str) -> None:

@@ -4,18 +4,59 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
 import os
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import user_catalogs
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
-from fleetdiag.cli.exit_codes import EXIT_OK
-from fleetdiag.run import playbook
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import names
+from fleetdiag.run import inventory, login, playbook
+from fleetdiag.run.report import EXIT_NOT_STARTED, EXIT_OK
+
+
+class Parser(argparse.ArgumentParser):
+    """Complains in one sentence, without the whole usage before it.
+
+    late: what adds options that are slow to find out, called when arguments are parsed.
+    """
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**{"allow_abbrev": False, **kwargs})  # type: ignore[arg-type]
+        self.late: list[Callable[[], None]] = []
+
+    def complete(self) -> None:
+        """Add the late options."""
+        while self.late:
+            self.late.pop()()
+
+    def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
+        """Parse as always, with the late options."""
+        self.complete()
+        return super().parse_known_args(*args, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        """End the command with one sentence."""
+        self.exit(EXIT_NOT_STARTED, f"fleetdiag: {printable(message)}; see '{self.prog} --help'\n")
+
+
+class _HandOn(argparse.Action):
+    """Keeps an option and its value as words of Ansible's command line."""
+
+    def __call__(
+        self,
+        _parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        _option: str | None = None,
+    ) -> None:
+        long = next(one for one in self.option_strings if one.startswith("--"))
+        value = ":".join(map(str, values)) if isinstance(values, list) else str(values)
+        words = [long] if self.nargs == 0 else [f"{long}={value}"]
+        setattr(namespace, self.dest, [*getattr(namespace, self.dest), *words])
 
 
 def add_catalog(parser: argparse.ArgumentParser, dest: str = "catalogs") -> None:
@@ -32,20 +73,21 @@ def add_catalog(parser: argparse.ArgumentParser, dest: str = "catalogs") -> None
 
 
 def add_inventory(parser: argparse.ArgumentParser) -> None:
-    """`-i INV`, required."""
+    """`-i INV`."""
     parser.add_argument(
         "-i",
         "--inventory",
         action="append",
-        required=True,
+        default=[],
         metavar="INV",
-        help="inventory file, directory, or 'web1,web2,'",
+        help="inventory file, directory, or 'web1,web2,' (default: what ansible.cfg names)",
     )
 
 
 def add_forks(parser: argparse.ArgumentParser) -> None:
     """`--forks N`."""
     parser.add_argument(
+        "-f",
         "--forks",
         type=int,
         default=playbook.DEFAULT_FORKS,
@@ -64,7 +106,6 @@ def add_ansible(parser: argparse.ArgumentParser) -> None:
         default=True,
         help="become root on the hosts (default)",
     )
-    add("-K", "--ask-become-pass", action="store_true", help="ask for the password of sudo")
     add(
         "-e",
         "--extra-vars",
@@ -74,6 +115,13 @@ def add_ansible(parser: argparse.ArgumentParser) -> None:
         help="more variables, as ansible-playbook takes them",
     )
     add("-v", "--verbose", action="count", default=0, help="show what Ansible says; repeat for more")
+    parser.set_defaults(ansible=[])
+    if isinstance(
+        parser, Parser
+    ):  # Ansible's parser takes half a second to load, and other commands need none
+        parser.late.append(lambda: _add_ansibles_own(parser))
+    else:
+        _add_ansibles_own(parser)
 
 
 RUN_HELP = (
@@ -94,7 +142,7 @@ def add_runs_dir(parser: argparse.ArgumentParser) -> None:
         "--runs-dir",
         default="",
         metavar="DIR",
-        help=f"where run directories are (default: {store.default_runs_dir()})",
+        help=f"where run directories are (default: {names.default_runs_dir()})",
     )
 
 
@@ -111,7 +159,7 @@ def print_json(value: object) -> int:
 
 def runs_dir(args: argparse.Namespace) -> Path:
     """Return the place of run directories, absolute."""
-    return playbook.absolute(args.runs_dir) if args.runs_dir else store.default_runs_dir()
+    return playbook.absolute(args.runs_dir) if args.runs_dir else names.default_runs_dir()
 
 
 def run_dir(word: str, args: argparse.Namespace) -> Path:
@@ -119,18 +167,58 @@ def run_dir(word: str, args: argparse.Namespace) -> Path:
     return Path(os.path.abspath(references.resolve(word, runs_dir(args))))
 
 
-def become_password(args: argparse.Namespace) -> str | None:
-    """Asked for on the terminal if the command was told to."""
-    return getpass.getpass("BECOME password: ", stream=sys.stderr) if args.ask_become_pass else None
+def add_list_hosts(parser: argparse.ArgumentParser) -> None:
+    """`--list-hosts`, for `listed`."""
+    parser.add_argument(
+        "--list-hosts", action="store_true", help="name the hosts that this would be done on, and do nothing"
+    )
 
 
-def reach(args: argparse.Namespace, inventory: Sequence[str], limit: str = "") -> playbook.Reach:
-    """How Ansible reaches the hosts, by what `add_forks` and `add_ansible` were given."""
+def add_look(parser: argparse.ArgumentParser) -> None:
+    """`--quiet`, `--json`, `--no-color`: how progress is shown on standard error."""
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("-q", "--quiet", action="store_true", help="show no progress, only the report")
+    one.add_argument(
+        "--json", action="store_true", help="show progress as lines of JSON on standard error, for programs"
+    )
+    parser.add_argument(
+        "--no-color", action="store_true", help="show progress without colours (also: variable NO_COLOR)"
+    )
+
+
+def _add_ansibles_own(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("Ansible's own options", "handed on to ansible-playbook as they are")
+    for one in login.options():
+        more: dict[str, Any] = (
+            {"nargs": 0} if one.nargs == 0 else {"type": one.type, "metavar": one.metavar or one.dest.upper()}
+        )
+        group.add_argument(
+            *one.option_strings,
+            action=_HandOn,
+            dest="ansible",
+            default=argparse.SUPPRESS,
+            help=one.help,
+            **more,
+        )
+
+
+def reach(args: argparse.Namespace, limit: str | None = None) -> playbook.Reach:
+    """Return how Ansible reaches the hosts, by the options of `add_inventory`, `add_forks` and `add_ansible`.
+
+    What has to be asked for is asked on the terminal.
+    """
     return playbook.Reach(
-        inventory=inventory,
-        limit=limit,
+        inventory=inventory.sources(args.inventory),
+        limit=inventory.check_limit(limit),
         forks=args.forks,
-        become_password=become_password(args),
+        login=login.log_in(args.ansible),
         extra_vars=args.extra_vars,
         verbosity=args.verbose,
     )
+
+
+def listed(args: argparse.Namespace, hosts: Sequence[str]) -> bool:
+    """Print the hosts if `--list-hosts` is given, and return whether it is."""
+    if args.list_hosts:
+        print("\n".join(map(printable, hosts)))
+    return bool(args.list_hosts)

@@ -10,15 +10,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import files
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import module_cache
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog, user_catalogs
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import plain
 from fleetdiag.cli import options
-from fleetdiag.cli.exit_codes import EXIT_NOT_STARTED, EXIT_OK
 from fleetdiag.probes import check, dev, listing, scaffold
+from fleetdiag.run import login
+from fleetdiag.run.report import EXIT_NOT_STARTED, EXIT_OK
 
 _EXIT_CODES = """exit codes:
   0    no fault
@@ -112,7 +113,7 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _list_examples(*, as_json: bool) -> int:
-    folder = plain.in_cache(module_cache.default_dir())
+    folder = plain.in_cache(files.cache_dir())
     if folder is None:
         raise FleetdiagError(
             "SystemTap's examples are not known here yet; a sweep of one asks its builder for them:"
@@ -162,7 +163,7 @@ def _dev(args: argparse.Namespace) -> int:
             record=args.record,
             runs_dir=args.runs_dir,
             become=args.become,
-            become_password=options.become_password(args),
+            login=login.log_in(args.ansible),
             extra_vars=args.extra_vars,
             verbosity=args.verbose,
         )
@@ -175,7 +176,7 @@ def _probe(name: str, catalogs: list[Path]) -> Probe:
     if path.is_dir() and ("/" in name or name in (".", "..")):
         return catalog.load_probe(path)
     if plain.is_script(name):
-        return plain.load(name, plain.in_cache(module_cache.default_dir()))
+        return plain.load(name, plain.in_cache(files.cache_dir()))
     return catalog.lookup(name, catalogs)
 
 

@@ -15,7 +15,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import index
 from fleetdiag.cli import options, runs
-from fleetdiag.cli.exit_codes import EXIT_OK
+from fleetdiag.run.report import EXIT_OK
 
 LIMIT_S = 30.0
 MAX_ROWS = 100_000

@@ -22,7 +22,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import 
     slots,
 )
 from fleetdiag.cli import options
-from fleetdiag.cli.exit_codes import EXIT_INCOMPLETE, EXIT_OK
+from fleetdiag.run.report import EXIT_INCOMPLETE, EXIT_OK
 
 _COLUMNS = ("RUN", "SWEEP", "WHEN", "HOSTS", "FINDINGS", "NEWS", "KEPT")
 

@@ -21,7 +21,8 @@ from fleetdiag import config
 from fleetdiag.cli import notify
 from fleetdiag.config import Config, NamedSweep
 from fleetdiag.notify import heartbeat, last_good
-from fleetdiag.run import playbook
+from fleetdiag.run import inventory
+from fleetdiag.run.login import Login
 from fleetdiag.schedule import clock, install, turn, units
 
 Main = Callable[[Sequence[str]], int]
@@ -218,8 +219,8 @@ def _run(args: argparse.Namespace, main: Main) -> int:
     last_good.keep()
 
     def hosts() -> list[str]:
-        sources = [playbook.inventory_source(name) for name in sweep.texts("inventory")]
-        return playbook.hosts_of(sources, sweep.text("limit"))
+        sources = inventory.sources(sweep.texts("inventory"))
+        return inventory.hosts_of(sources, sweep.text("limit"), Login())
 
     def start(slot: str) -> int:
         _say(heartbeat.ping(loaded.heartbeat, "start"))

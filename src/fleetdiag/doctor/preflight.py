@@ -13,7 +13,7 @@ from pathlib import Path
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as core_report
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
 from fleetdiag import paths
 from fleetdiag.doctor.model import Case
 from fleetdiag.run import named, shards, sweep
@@ -61,7 +61,7 @@ def ask(request: sweep.Request) -> list[Host]:
 
 
 def _host(run_dir: Path, name: str, reason: str, remedy: str) -> Host:
-    facts = store.read_host(run_dir, name, "preflight") or {}
+    facts = read.read_host(run_dir, name, "preflight") or {}
     ok = facts.get("verdict") == "ok"
     return Host(name, ok, "" if ok else reason, "" if ok else remedy, str(facts.get("kernel", "")))
 
@@ -70,7 +70,7 @@ def built_kernels(runs_dir: Path, name: str) -> set[str]:
     """Return the kernels for which the last run of a sweep had modules; empty if it never ran."""
     for run in references.ids(runs_dir)[-LOOK_BACK:][::-1]:
         if references.name_of(runs_dir / run) == name:
-            return set(store.read_builds(runs_dir / run))
+            return set(read.read_builds(runs_dir / run))
     return set()
 
 

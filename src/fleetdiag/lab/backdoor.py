@@ -7,7 +7,7 @@ import subprocess
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from fleetdiag.lab import ssh
-from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.model import Lab
 
 #: A port of the machine that is forwarded here, and its own while no workload runs.
 _SERVICE, _PORT = "http", 80

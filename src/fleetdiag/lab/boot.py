@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 from threading import Event
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
@@ -22,14 +19,15 @@ from fleetdiag.lab import (
     machines_data,
     paths,
     requirements,
-    ssh,
+    snapshots,
 )
 from fleetdiag.lab.images import BuiltImage
 from fleetdiag.lab.keys import Keys
 from fleetdiag.lab.locks import held
 from fleetdiag.lab.log import say
 from fleetdiag.lab.machines_data import Image
-from fleetdiag.lab.processes import Process, State
+from fleetdiag.lab.model import Lab
+from fleetdiag.lab.processes import State
 from fleetdiag.lab.profiles import site
 
 _BOOTS_AT_ONCE = 2
@@ -39,31 +37,6 @@ _IMAGE_GB, _IMAGE_WORK_GB, _BUILDER_GB, _OVERLAY_GB = 0.7, 1.2, 3.0, 0.7
 _EMULATOR_GB = 0.5
 
 
-@dataclass(frozen=True)
-class Lab:
-    """A running lab: `machines` {name: process}, the builder among them."""
-
-    inventory: Path
-    machines: dict[str, Process]
-    keys: Keys
-
-    def ssh(self, name: str, script: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
-        """Run a shell script as root on one machine."""
-        return ssh.run(self.keys, self.port(name), "root", script, timeout_s)
-
-    def ssh_command(self, name: str, words: list[str]) -> list[str]:
-        """The ssh command line to one machine, as root."""
-        return ssh.command(self.keys, self.port(name), "root", words)
-
-    def port(self, name: str, service: str = "ssh") -> int:
-        """The port of 127.0.0.1 behind which `service` ("ssh", "http") of a machine answers."""
-        try:
-            return self.machines[name].ports[service]
-        except KeyError:
-            known = ", ".join(sorted(self.machines)) or "none"
-            raise FleetdiagError(
-                f"no machine {name} with {service} runs in the lab (running: {known})"
-            ) from None
 
 
 def up(
@@ -90,15 +63,24 @@ def up(
         if missing:
             _preflight(state, missing)
             with held(cache_dir):
-                cache.drop_unfinished(cache_dir)
-                keys_ = keys.ensure(cache_dir)
-                _boot(missing, _images({*wanted, *state.running()}, keys_), keys_, state)
-                _prune(keys_, state)
+                keys_, built = _made({*wanted, *state.running()})
+                chosen = accel.choose(cache_dir, next(iter(built.values())))
+                _boot(missing, built, chosen, keys_, state)
+                _prune(built, chosen, keys_, state)
         lab = _write_inventory(state, keys_, with_ghost)
         if not names and profile == "site":
             site.set_up(lab)
     say(f"up: {', '.join(sorted(lab.machines))}; inventory {lab.inventory}")
     return lab
+
+
+def prepare(with_old: bool = False) -> None:
+    """Make the images and the builder's tree of the profile `web` where they are missing; nothing is started."""
+    names = _wanted(machines_data.PROFILES["web"], with_old)
+    _preflight(State(paths.state_dir()), names)
+    with held(paths.cache_dir()):
+        _, built = _made(names)
+        build_host.ensure(built.values())
 
 
 def running() -> Lab:
@@ -143,7 +125,16 @@ def _wanted(names: Sequence[str], with_old: bool) -> list[str]:
 
 def _kernels_of(names: Iterable[str]) -> list[str]:
     # The builder always has the kernels of the web machines: it need not be made again for each choice.
-    return list(dict.fromkeys([*machines_data.WEB, *(name for name in names if name in machines_data.MACHINES)]))
+    return list(
+        dict.fromkeys([*machines_data.WEB, *(name for name in names if name in machines_data.MACHINES)])
+    )
+
+
+def _made(names: Iterable[str]) -> tuple[Keys, dict[Image, BuiltImage]]:
+    """Return the keys and the images of these machines. The caller holds the lock of the cache."""
+    cache.drop_unfinished(paths.cache_dir())
+    keys_ = keys.ensure(paths.cache_dir())
+    return keys_, _images(names, keys_)
 
 
 def _images(names: Iterable[str], keys_: Keys) -> dict[Image, BuiltImage]:
@@ -155,16 +146,19 @@ def _images(names: Iterable[str], keys_: Keys) -> dict[Image, BuiltImage]:
         return dict(zip(wanted, pool.map(lambda image: images.ensure(image, keys_), wanted), strict=True))
 
 
-def _boot(missing: list[str], built: dict[Image, BuiltImage], keys_: Keys, state: State) -> None:
-    chosen = accel.choose(paths.cache_dir(), next(iter(built.values())))
+def _boot(missing: list[str], built: dict[Image, BuiltImage], chosen: str, keys_: Keys, state: State) -> None:
     given_up = Event()
     with ThreadPoolExecutor(_BOOTS_AT_ONCE) as boots, ThreadPoolExecutor(1) as beside:
         jobs: list[Future[object]] = [
-            boots.submit(machines.boot, machine, built[machine.image], chosen, state, given_up)
-            for machine in (machines_data.MACHINES[name] for name in reversed(missing) if name != machines_data.BUILDER)
+            boots.submit(machines.start, machine, built[machine.image], chosen, keys_, state, given_up)
+            for machine in (
+                machines_data.MACHINES[name] for name in reversed(missing) if name != machines_data.BUILDER
+            )
         ]
         # The builder waits for the mirror and its disk, the machines for an emulator: do both at once.
-        jobs.append(beside.submit(_builder, machines_data.BUILDER in missing, [*built.values()], keys_, state))
+        jobs.append(
+            beside.submit(_builder, machines_data.BUILDER in missing, [*built.values()], keys_, state)
+        )
         try:
             errors = [error for job in jobs if (error := job.exception())]
         except KeyboardInterrupt:
@@ -191,10 +185,13 @@ def _builder(missing: bool, built: list[BuiltImage], keys_: Keys, state: State) 
         build_host.start(folder, keys_, state)
 
 
-def _prune(keys_: Keys, state: State) -> None:
+def _prune(built: dict[Image, BuiltImage], chosen: str, keys_: Keys, state: State) -> None:
     in_use = {process.image for process in state.running().values()}
     current = {images.name(machine.image, keys_) for machine in machines_data.MACHINES.values()}
     cache.prune(paths.cache_dir(), in_use | current, "image")
+    of_today = [machine for machine in machines_data.MACHINES.values() if machine.image in built]
+    kept = {snapshots.name(machine, built[machine.image], chosen) for machine in of_today}
+    cache.prune(paths.cache_dir(), kept, "snapshot")
     # With and without the old kernel's headers.
     cache.prune(paths.cache_dir(), in_use, "builder", newest=2)
 

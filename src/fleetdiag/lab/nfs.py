@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.model import Lab
 
 #: Where the machine sees its own share as a client.
 MOUNT = "/mnt/fleetdiag-nfs"

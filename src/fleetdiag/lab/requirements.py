@@ -25,6 +25,7 @@ _COMMANDS = {
     "setpriv": "util-linux",
     "mount": "mount",
     "dpkg-deb": "dpkg",
+    "zstd": "zstd",
     "tar": "tar",
 }
 _SYSTEM_PATH = "/usr/sbin:/sbin"

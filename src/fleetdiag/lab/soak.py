@@ -23,7 +23,7 @@ from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from fleetdiag.lab import backdoor, boot, inventory, machines_data
-from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.model import Lab
 
 #: Long enough for a fault to come while it is open.
 _WINDOW_S = 10

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from fleetdiag.lab import machines_data, paths
-from fleetdiag.lab.boot import Lab
 from fleetdiag.lab.locks import held
 from fleetdiag.lab.log import step
+from fleetdiag.lab.model import Lab
 from fleetdiag.lab.processes import State
 
 NAME = "workload"

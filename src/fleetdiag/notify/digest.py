@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
 from fleetdiag.config import Config, Receiver
 from fleetdiag.notify import deliver, outbox, summary
 from fleetdiag.notify.message import MAX_ITEMS, Message, clean, simple
@@ -64,7 +64,7 @@ def send_due(config: Config, runs_dir: Path, now: float) -> None:
     asking = [receiver for receiver in config.receivers.values() if receiver.digest]
     if not asking:
         return
-    with store.locked(runs_dir):
+    with write.locked(runs_dir):
         state = _read(runs_dir / STATE)
         for receiver in asking:
             due = latest(receiver.digest, now)

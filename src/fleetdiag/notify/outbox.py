@@ -10,7 +10,8 @@ from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read as run_read
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write as run_write
 from fleetdiag.config import DAY_S, Receiver
 from fleetdiag.notify import deliver
 from fleetdiag.notify.message import Message
@@ -42,7 +43,7 @@ class Entry:
 
 def read(run_dir: Path) -> list[Entry]:
     """Return the messages of a run; what is damaged is left out."""
-    data = store.read_json(run_dir, FILE) or {}
+    data = run_read.read_json(run_dir, FILE) or {}
     found = data.get("messages")
     items = found if isinstance(found, list) else []
     return [entry for item in items if (entry := _parsed(item)) is not None]
@@ -50,7 +51,7 @@ def read(run_dir: Path) -> list[Entry]:
 
 def write(run_dir: Path, entries: Sequence[Entry]) -> None:
     """Write the messages of a run, whole or not at all."""
-    store.write_json(run_dir, FILE, {"format": 1, "messages": [asdict(entry) for entry in entries]})
+    run_write.write_json(run_dir, FILE, {"format": 1, "messages": [asdict(entry) for entry in entries]})
 
 
 def add(run_dir: Path, entries: Sequence[Entry]) -> None:
@@ -70,7 +71,7 @@ def send(
     deliver_: Deliver = deliver.run,
 ) -> None:
     """Try to deliver what is pending in a run; after a day it is given up. Written after every try."""
-    with store.locked(run_dir):
+    with run_write.locked(run_dir):
         entries = read(run_dir)
         for position, entry in enumerate(entries):
             for _ in range(tries):
@@ -131,7 +132,7 @@ def untold(runs_dir: Path, receiver: str) -> list[tuple[Path, Entry]]:
 def mark_told(found: Sequence[tuple[Path, Entry]]) -> None:
     """Note that a receiver is told of these messages that were given up."""
     for run_dir, entry in found:
-        with store.locked(run_dir):
+        with run_write.locked(run_dir):
             write(run_dir, [replace(one, told=True) if one == entry else one for one in read(run_dir)])
 
 

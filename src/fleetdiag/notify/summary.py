@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references, slots
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import STATUSES
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
 from fleetdiag.config import NamedSweep
 from fleetdiag.schedule import clock, turn
 
@@ -147,7 +147,7 @@ def news_of(run_dir: Path) -> dict[str, Any]:
 
 def _json(run_dir: Path, name: str) -> dict[str, Any]:
     try:
-        return store.read_json(run_dir, name) or {}
+        return read.read_json(run_dir, name) or {}
     except FleetdiagError:
         return {}
 

@@ -9,9 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import slots
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import plural
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
 from fleetdiag.config import DAY_S, Config, NamedSweep, Receiver
 from fleetdiag.notify import message, outbox
 
@@ -22,7 +22,7 @@ SKIPS = 2
 
 def finished(config: Config, sweep: NamedSweep, run_dir: Path, now: Callable[[], float] = time.time) -> None:
     """Tell every receiver of a sweep what is new in a run, then retry older messages of the same place."""
-    news = store.read_json(run_dir, NEWS) or {}
+    news = read.read_json(run_dir, NEWS) or {}
     entries = [
         entry
         for receiver in receivers(config, sweep)

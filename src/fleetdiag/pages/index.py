@@ -17,7 +17,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import plural
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from fleetdiag.config import Config
 from fleetdiag.notify import summary
 from fleetdiag.notify.message import clean

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog, folder_check
-from fleetdiag.probes import scaffold
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
+from fleetdiag.probes import folder_check, scaffold
 
 
 def check(targets: Sequence[str], catalogs: Sequence[Path]) -> bool:

@@ -14,25 +14,24 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import phrases
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import plain, printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import detect
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import settle
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.explain import Line, explain
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import (
-    catalog,
-    folder_check,
-    parameters,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog, parameters
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     Probe,
     Row,
     SessionResult,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import values as cells
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build, coverage
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
-from fleetdiag.cli.exit_codes import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build, coverage, model
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.read import open_run
+from fleetdiag.probes import folder_check
 from fleetdiag.run import sweep
+from fleetdiag.run.login import Login
+from fleetdiag.run.report import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
 
 WIDE = 110
 """Columns from which raw and parsed stand side by side."""
@@ -54,7 +53,7 @@ class Wish:
     record: bool = False
     runs_dir: str = ""
     become: bool = True
-    become_password: str | None = field(default=None, repr=False)
+    login: Login = field(default_factory=Login)
     extra_vars: Sequence[str] = ()
     verbosity: int = 0
 
@@ -68,7 +67,7 @@ class Trial:
     cover: coverage.HostCoverage
     nonce: str
     output: bytes | None
-    builds: Sequence[build.Built] = ()
+    builds: Sequence[model.Built] = ()
 
 
 def run(wish: Wish) -> int:
@@ -115,7 +114,7 @@ def request_of(wish: Wish) -> sweep.Request:
         catalogs=catalogs,
         runs_dir=wish.runs_dir,
         become=wish.become,
-        become_password=wish.become_password,
+        login=wish.login,
         extra_vars=wish.extra_vars,
         verbosity=wish.verbosity,
     )
@@ -123,13 +122,13 @@ def request_of(wish: Wish) -> sweep.Request:
 
 def read(run_dir: Path, host: str) -> Trial:
     """What the sweep of one probe left of `host` in its run directory."""
-    opened = store.open_run(run_dir)
+    opened = open_run(run_dir)
     entry = opened.sweep["probes"][0]
     probe = catalog.probe_from_manifest(entry["name"], entry["manifest"])
     made = build.build(run_dir)
     for section in made.probes:
         if probe.output == "auto":  # the report has found out
-            probe = detect.with_layouts(probe, section.output, section.layouts)
+            probe = settle.with_layouts(probe, section.output, section.layouts)
     limit = (probe.limits.output_mb + 1) << 20
     with opened.open_output(host, probe.name, limit) as stream:
         output = None if stream is None else stream.read()
@@ -175,12 +174,12 @@ def _chosen(lines: Sequence[Line], most: int) -> list[Line]:
 
 
 def _counts(probe: Probe, lines: Sequence[Line], result: SessionResult) -> str:
-    parts = [coverage.plural(len(lines), "line")]
+    parts = [phrases.plural(len(lines), "line")]
     if probe.tables:
-        parts.append(coverage.plural(result.rows, "row"))
+        parts.append(phrases.plural(result.rows, "row"))
     if probe.output == "calltrace":
         calls = sum(node.count for tree in result.calltrees for node in tree.nodes)
-        parts.append(coverage.plural(calls, "call"))
+        parts.append(phrases.plural(calls, "call"))
     parts.append(f"{result.rejected_lines} rejected")
     return ", ".join(parts)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog, user_catalogs
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.folder_check import SAMPLE
+from fleetdiag.probes.folder_check import SAMPLE
 
 MANIFEST = catalog.MANIFEST
 SCRIPT = "probe.stp"

@@ -10,10 +10,10 @@ import configparser
 import fcntl
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,8 +27,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from fleetdiag import paths
 from fleetdiag.run import progress
+from fleetdiag.run.login import Login, unanswered
 
-TARGETS = "all:!systemtap_builders"  # the playbooks' own pattern
 CALLBACK = "fleetdiag.systemtap.report"
 DEFAULT_FORKS = 25
 
@@ -38,15 +38,25 @@ _GRACE_S = 10.0
 _PRIVATE = "sweep-"
 _LEFT_AFTER_S = 2 * 86_400  # longer than any sweep, also of versions that took no lock
 _MAX_CONTROL_DIR = 78
-# What Ansible says of an inventory that it cannot read.
-_UNREADABLE = ("Completely failed to parse inventory source", "No inventory was parsed")
+
+# What the operator's configuration may say otherwise, and what would then end a sweep, leave out its steps, or hide its
+# answers. What plays and tasks can say themselves stands there: any_errors_fatal, strategy, timeout.
+_PROMISED = {
+    "ANSIBLE_FORCE_COLOR": "0",
+    "ANSIBLE_HOST_PATTERN_MISMATCH": "warning",
+    "ANSIBLE_ENABLE_TASK_DEBUGGER": "0",
+    "ANSIBLE_RUN_TAGS": "all",
+    "ANSIBLE_SKIP_TAGS": "",
+    "ANSIBLE_VERBOSITY": "0",
+    "ANSIBLE_DEBUG": "0",
+}
 
 Event = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Reach:
-    """How Ansible reaches the hosts. inventory: as `inventory_source` gives it; verbosity: number of v.
+    """How Ansible reaches the hosts. inventory: as `inventory.sources` gives it; verbosity: number of v.
 
     pause_s: how long a host may wait for its next command, so that its connection is kept.
     """
@@ -54,7 +64,7 @@ class Reach:
     inventory: Sequence[str]
     limit: str = ""
     forks: int = DEFAULT_FORKS
-    become_password: str | None = field(default=None, repr=False)
+    login: Login = field(default_factory=Login)
     extra_vars: Sequence[str] = ()
     verbosity: int = 0
     pause_s: int = 0
@@ -143,9 +153,10 @@ def run(
             limit=reach.limit or None,
             forks=reach.forks,
             cmdline=shlex.join(arguments(reach)) or None,
-            passwords=passwords(reach),
+            passwords=reach.login.replies,
             envvars={
                 **environment(),
+                **reach.login.environment,
                 **kept_connections(reach.pause_s),
                 **control,
                 "ANSIBLE_LOCAL_TEMP": str(private / "tmp"),
@@ -172,12 +183,14 @@ def show(event: Event, reach: Reach) -> None:
         print(*map(printable, event["stdout"].splitlines()), sep="\n", file=sys.stderr)
 
 
-def reason(output: str) -> str:
-    """Why a playbook did nothing: Ansible's first error, or the last line it printed."""
+def reason(output: str, login: Login | None = None) -> str:
+    """Return why a playbook did nothing: the question that nobody answered, Ansible's first error, or its last line."""
+    if question := unanswered(output, login) if login else "":
+        return f"Ansible asked '{question}', and nobody could answer"
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("ERROR", "[ERROR]"))]
     for line in errors or lines[-1:]:
-        return progress.first_line(line)
+        return progress.first_line(re.sub(r"^(ERROR!|ERROR:|\[ERROR\]:)\s*", "", line))
     return "ansible-playbook said nothing; run it again with -v"
 
 
@@ -189,20 +202,15 @@ def check_forks(forks: int) -> None:
 
 def arguments(reach: Reach) -> list[str]:
     """Arguments that ansible-runner has no words for; our own variables come after them."""
-    words = [word for text in reach.extra_vars for word in ("--extra-vars", _extra(text))]
-    return words if reach.become_password is None else [*words, "--ask-become-pass"]
+    return [
+        *reach.login.words,
+        *(word for text in reach.extra_vars for word in ("--extra-vars", _extra(text))),
+    ]
 
 
 def _extra(text: str) -> str:
     """A file is named so that it is found from everywhere."""
     return f"@{absolute(text[1:])}" if text.startswith("@") else text
-
-
-def passwords(reach: Reach) -> dict[str, str] | None:
-    """What ansible-runner answers where Ansible asks; None if it is not to ask."""
-    if reach.become_password is None:
-        return None
-    return {r"^BECOME password.*:\s*?$": reach.become_password}
 
 
 def _signal_process(pid: int, number: int) -> None:
@@ -222,12 +230,23 @@ def environment() -> dict[str, str]:
         "ANSIBLE_CALLBACKS_ENABLED": ",".join(dict.fromkeys([CALLBACK, *filter(None, enabled)])),
         "ANSIBLE_COLLECTIONS_PATH": ":".join(dict.fromkeys(collections)),
         "ANSIBLE_PIPELINING": "1",
-        # Hosts are probed because they are slow: ten seconds, Ansible's own limit, is not long to become root there.
-        "ANSIBLE_TIMEOUT": os.environ.get("ANSIBLE_TIMEOUT", "30"),
+        **_timeout(),
         "ANSIBLE_NOCOLOR": "1",
+        **_PROMISED,
         "FLEETDIAG_REPORT_MAKE": "0",  # it is made here, once, also of what an interrupted playbook has left
         "PATH": ":".join(programs),
     }
+
+
+def _timeout() -> dict[str, str]:
+    """Return the time in which a host must let Ansible become root; the operator's own words win.
+
+    Hosts are probed because they are slow: ten seconds, Ansible's own limit, is not long there.
+    """
+    from ansible import constants
+
+    origin = constants.config.get_config_value_and_origin("DEFAULT_TIMEOUT")[1]
+    return {"ANSIBLE_TIMEOUT": "30"} if origin == "default" else {}
 
 
 def kept_connections(pause_s: int) -> dict[str, str]:
@@ -318,67 +337,3 @@ def private_dir() -> Iterator[Path]:
 def absolute(name: str) -> Path:
     """`~` of a user that does not exist stays as it is, and is then complained of as what it is."""
     return Path(os.path.expanduser(name)).absolute()
-
-
-def inventory_source(source: str) -> str:
-    """A list with a comma as it is, else an absolute path that exists."""
-    if "," in source:
-        return source
-    path = absolute(source)
-    if not path.exists():
-        raise FleetdiagError(
-            f"inventory {source}: there is no such file; name a file, a directory, or hosts as 'web1,web2,'"
-        )
-    return str(path)
-
-
-def hosts_of(inventory: Sequence[str], limit: str) -> list[str]:
-    """The hosts of the pattern, as Ansible itself understands inventory and pattern."""
-    sources = [word for source in inventory for word in ("-i", source)]
-    command = ["ansible", TARGETS, "--list-hosts", *sources]
-    if limit:
-        command.append(f"--limit={limit}")
-    # A file that Ansible cannot read would quietly leave its hosts out; a directory may hold other things.
-    some = any(Path(source).is_dir() for source in inventory)
-    strict = "UNPARSED_FAILED" if some else "ANY_UNPARSED_IS_FAILED"
-    variables = {**os.environ, **environment(), f"ANSIBLE_INVENTORY_{strict}": "1"}
-    try:
-        done = subprocess.run(
-            command,
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-    except OSError as error:
-        sentence = f"Ansible cannot be started ({error.strerror}); install ansible-core beside fleetdiag"
-        raise FleetdiagError(sentence) from error
-    named = " ".join(inventory)
-    if any(words in done.stderr for words in _UNREADABLE):
-        raise FleetdiagError(f"inventory {named}: cannot be read: {_inventory_complaint(done.stderr)}")
-    lines = done.stdout.splitlines()
-    hosts = [line.strip() for line in lines[1:] if line.strip()] if done.returncode == 0 else []
-    if not hosts:
-        pattern = f"pattern '{limit}' matches no host" if limit else "there is no host in it"
-        shows = shlex.join(["ansible-inventory", *sources, "--graph"])
-        raise FleetdiagError(f"inventory {named}: {pattern}; see: {shows}")
-    _note_unmatched(done.stderr)
-    return hosts
-
-
-def _note_unmatched(stderr: str) -> None:
-    """A part of the pattern that matches nothing is no error to Ansible, but often a misspelt host."""
-    for line in stderr.splitlines():
-        part = line.partition("Could not match supplied host pattern, ignoring: ")[2]
-        if part and part not in TARGETS:
-            print(f"fleetdiag: '{printable(part)}' of the pattern matches no host", file=sys.stderr)
-
-
-def _inventory_complaint(stderr: str) -> str:
-    """The first thing Ansible found wrong, in one line."""
-    for line in stderr.splitlines():
-        if "plugin: " in line:
-            return progress.first_line(line.partition("plugin: ")[2])
-    return progress.first_line(stderr)

@@ -7,6 +7,7 @@ from a host passes through `printable()` on its way into the state, so a view ca
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -20,12 +21,13 @@ from rich.live import Live as RichLive
 from rich.table import Table
 from rich.text import Text
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import contact
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import number
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import number
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.phases import PHASES, phase_of
 
-PHASES = ("preflight", "install", "build", "arm", "window", "collect")
-SWEEP_START = "fleetdiag.systemtap.sweep_start"
+SWEEP_START = "fleetdiag.systemtap.sweep_create"
 _TASK_STARTS = ("playbook_on_task_start", "playbook_on_handler_task_start")
 _MAX_MESSAGE = 300
 
@@ -66,7 +68,10 @@ class Progress:
         kind = event.get("event")
         data = event.get("event_data") or {}
         if kind in _TASK_STARTS:
-            return self._task_starts(str(data.get("task") or data.get("name") or ""))
+            name = str(data.get("task") or data.get("name") or "")
+            return self._task_starts(
+                name, phase_of(str(data.get("task_action")), str(data.get("role") or ""))
+            )
         if kind in ("runner_on_ok", "runner_on_failed", "runner_on_unreachable"):
             return self._host_answers(str(kind), data)
         return []
@@ -90,16 +95,14 @@ class Progress:
         end = self._window_end or self._phase_began + self.window_s
         return max(0.0, end - time.time())
 
-    def _task_starts(self, name: str) -> list[News]:
-        # "role : Arm | start the sessions" -> phase "arm", task "start the sessions"
-        prefix, bar, rest = name.rpartition(" : ")[2].partition(" | ")
-        phase = prefix.strip().lower()
-        if not bar or phase not in PHASES:
-            self.task = printable(name)
+    def _task_starts(self, name: str, phase: str) -> list[News]:
+        self.task = printable(name.rpartition(" : ")[2].rpartition(" | ")[2])
+        if phase not in PHASES:
             return []
-        self.task = printable(rest)
-        # The order is fixed: asking again after an installation is still part of the installation.
-        if self.phase and PHASES.index(phase) <= PHASES.index(self.phase):
+        # The order is fixed: asking again after an installation is still part of the installation. Only the next
+        # batch begins again, with arming.
+        next_batch = (self.phase, phase) == ("collect", "arm")
+        if self.phase and not next_batch and PHASES.index(phase) <= PHASES.index(self.phase):
             return []
         self.phase, self._phase_began = phase, time.time()
         return [News(phase)]
@@ -119,8 +122,7 @@ class Progress:
             return self._stop(host, f"{result['verdict']}: {reason}", verdict=True)
         if data.get("ignore_errors"):
             return []
-        said = first_line(result.get("msg") or result.get("stderr") or "no message")
-        message = f"unreachable: {said}" if kind == "runner_on_unreachable" else said
+        message = said_of(kind, result)
         self.failures.append(f"{host}: {message}")
         return self._stop(host, message, verdict=False)
 
@@ -140,6 +142,15 @@ class Progress:
             del self.troubles[host]
 
 
+def said_of(kind: str, result: Mapping[str, Any]) -> str:
+    """Return what a host's failure or unreachability says, in one line, with what to do where that is known."""
+    said = str(result.get("msg") or result.get("stderr") or "no message")
+    if kind != "runner_on_unreachable":
+        return first_line(said)
+    found = contact.obstacle(said)
+    return f"unreachable: {first_line(found.reason)}" + (f" -> {found.remedy}" if found.remedy else "")
+
+
 def first_line(text: object) -> str:
     """The first line that says something, safe to show and of bounded length."""
     lines = [line.strip() for line in str(text).splitlines() if line.strip()]
@@ -149,7 +160,16 @@ def first_line(text: object) -> str:
 
 def _window_end(run_dir: Path) -> float | None:
     """The end that the sweep itself has chosen, once it has."""
-    return number(store.read_json(run_dir, "window.json") or {}, "end")
+    return number(read.read_json(run_dir, "window.json") or {}, "end")
+
+
+@dataclass(frozen=True)
+class Look:
+    """How progress is shown: not at all, as JSON lines, in colours where the terminal has some."""
+
+    quiet: bool = False
+    json: bool = False
+    no_color: bool = False
 
 
 class View(Protocol):
@@ -160,9 +180,12 @@ class View(Protocol):
 
 
 @contextmanager
-def shown(progress: Progress) -> Iterator[View]:
-    """The view that suits stderr, for as long as the sweep runs."""
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+def shown(progress: Progress, look: Look) -> Iterator[View]:
+    """Yield the view that is asked for, else the one that suits stderr, for as long as the sweep runs."""
+    if look.quiet or look.json:
+        yield JsonLines(progress) if look.json else Quiet()
+        return
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False, no_color=look.no_color or None)
     if not console.is_terminal or console.is_dumb_terminal:
         yield Plain(progress)
         return
@@ -177,10 +200,27 @@ def shown(progress: Progress) -> Iterator[View]:
 
 
 class Quiet:
-    """Tells nothing: the live table shows all of it anyway."""
+    """Tells nothing: the live table shows all of it anyway, or nobody wants to know."""
 
     def tell(self, news: News) -> None:
-        """See the table."""
+        """Do nothing."""
+
+
+class JsonLines:
+    """One object for each phase that begins and for each host that stops, for programs.
+
+    time: seconds since the epoch; hosts, stopped: how many there are, and how many of them have stopped.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def tell(self, news: News) -> None:
+        """Write the line."""
+        counts = {"hosts": len(self._progress.hosts), "stopped": len(self._progress.troubles)}
+        said = {"host": news.host, "message": news.message} if news.host else {}
+        line = {"time": round(time.time(), 3), "phase": news.phase, **said, **counts}
+        print(json.dumps(line), file=sys.stderr, flush=True)
 
 
 class Plain:

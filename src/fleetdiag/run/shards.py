@@ -27,9 +27,10 @@ from typing import IO, Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import is_id
 from fleetdiag import paths
-from fleetdiag.run import playbook, progress
+from fleetdiag.run import inventory, playbook, progress
 
 MAX_SHARDS = 100
 DEFAULT_LEAD_S = 180
@@ -115,7 +116,7 @@ def run(
     lead_s = sharding.lead_s or learned_lead_s(runs_dir)
     shared = {**variables, "sweep_start": round(time.time() + lead_s)}
     with playbook.private_dir() as private:
-        inventory = _inventory(reach.inventory)
+        exported = inventory.export(reach.inventory, reach.login)
         commands = [_words(command) for command in sharding.workers]
         shards = [
             Shard(
@@ -127,7 +128,7 @@ def run(
             for number, names in enumerate(dealt(hosts, sharding.shards), 1)
         ]
         for shard in shards:
-            _prepare(shard, reach, inventory, shared)
+            _prepare(shard, reach, exported, shared)
         _work(name, shards, reach, on_event, stop)
         return _gathered(shards, runs_dir, stop)
 
@@ -135,7 +136,7 @@ def run(
 def learned_lead_s(runs_dir: Path) -> int:
     """Half as much again as the slowest of the last few sweeps there took until all hosts were armed."""
     try:
-        names = sorted(item.name for item in runs_dir.iterdir() if store.is_id(item.name))[-LOOKED_AT:]
+        names = sorted(item.name for item in runs_dir.iterdir() if is_id(item.name))[-LOOKED_AT:]
     except OSError:
         names = []
     took = [seconds for name in names if (seconds := _lead_of(runs_dir / name)) is not None]
@@ -144,8 +145,8 @@ def learned_lead_s(runs_dir: Path) -> int:
 
 def _lead_of(path: Path) -> float | None:
     try:
-        sweep = store.read_json(path, "sweep.json") or {}
-        armed = max(float(event["t"]) for event in store.read_events(path) if event.get("phase") == "arm")
+        sweep = read.read_json(path, "sweep.json") or {}
+        armed = max(float(event["t"]) for event in read.read_events(path) if event.get("phase") == "arm")
         return armed - datetime.fromisoformat(str(sweep["created"])).timestamp()
     except (FleetdiagError, KeyError, TypeError, ValueError):
         return None
@@ -161,21 +162,7 @@ def _words(command: str) -> list[str]:
 # --- what a worker needs ---
 
 
-def _inventory(sources: Sequence[str]) -> str:
-    """All that the inventory says, as Ansible itself exports it: asked once, the same for every shard."""
-    words = [word for source in sources for word in ("-i", source)]
-    command = ["ansible-inventory", "--list", "--yaml", "--export", *words]
-    environment = {**os.environ, **playbook.environment()}
-    done = subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        why = playbook.reason(done.stderr or done.stdout)
-        raise FleetdiagError(f"inventory {' '.join(sources)}: cannot be exported for the shards: {why}")
-    return done.stdout
-
-
-def _prepare(shard: Shard, reach: playbook.Reach, inventory: str, variables: Mapping[str, Any]) -> None:
+def _prepare(shard: Shard, reach: playbook.Reach, exported: str, variables: Mapping[str, Any]) -> None:
     """The private data directory that is transmitted."""
     own = {**variables, "fleetdiag_hosts": shard.hosts, "sweep_runs_dir": f"{_ARTIFACTS}/runs"}
     catalogs = []
@@ -191,18 +178,19 @@ def _prepare(shard: Shard, reach: playbook.Reach, inventory: str, variables: Map
     )
     environment = {
         **{name: value for name, value in playbook.environment().items() if name != "PATH"},
+        **reach.login.environment,
         **playbook.kept_connections(reach.pause_s),
         # Relative to the project, from where ansible-runner starts the playbook.
         "ANSIBLE_COLLECTIONS_PATH": ":".join(["collections", *_ANYWHERE]),
         "ANSIBLE_HOST_KEY_CHECKING": str(playbook.checks_host_keys()),
     }
     texts = {
-        "inventory/hosts.yml": inventory,
+        "inventory/hosts.yml": exported,
         "env/extravars": json.dumps(own),
         "env/envvars": json.dumps(environment),
         "env/settings": json.dumps({"pexpect_timeout": 1}),
         "env/cmdline": shlex.join(playbook.arguments(reach)),
-        "env/passwords": json.dumps(playbook.passwords(reach) or {}),
+        "env/passwords": json.dumps(reach.login.replies),
     }
     for file, text in texts.items():
         path = shard.folder / file
@@ -364,7 +352,7 @@ def _gathered(shards: Sequence[Shard], runs_dir: Path, stop: playbook.Stop) -> l
     for shard in came:
         assert shard.run_dir is not None
         found.append(Path(shutil.move(shard.run_dir, _free(runs_dir, shard.run_dir.name))))
-    pattern = store.open_run(found[0]).sweep
+    pattern = read.open_run(found[0]).sweep
     for shard in shards:
         if shard.lost or shard.run_dir is None:
             print(
@@ -375,7 +363,7 @@ def _gathered(shards: Sequence[Shard], runs_dir: Path, stop: playbook.Stop) -> l
             if shard.run_dir is None:
                 found.append(home)
             for host in shard.hosts:
-                store.append_event(home, _lost(host, shard, stop))
+                write.append_event(home, _lost(host, shard, stop))
     return found
 
 
@@ -390,7 +378,7 @@ def _empty(runs_dir: Path, pattern: Mapping[str, Any], shard: Shard) -> Path:
     del sweep["format"]
     while (runs_dir / str(sweep["id"])).exists():
         sweep["id"] = _another(str(pattern["id"]))
-    return store.create(runs_dir, sweep)
+    return write.create(runs_dir, sweep)
 
 
 def _free(runs_dir: Path, name: str) -> Path:

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import files
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import module_cache
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references, settings
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import (
     catalog,
@@ -25,12 +26,17 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import 
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import plain
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import traffic
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import (
+    balancers,
+    history,
+    read,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import default_runs_dir
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import batches
-from fleetdiag.cli.exit_codes import EXIT_INTERRUPTED
-from fleetdiag.cli.report import render, render_together
-from fleetdiag.run import playbook, progress, shards
+from fleetdiag.run import inventory, playbook, progress, shards
+from fleetdiag.run.login import Login
 from fleetdiag.run.playbook import DEFAULT_FORKS
+from fleetdiag.run.report import EXIT_INTERRUPTED, EXIT_OK, render, render_together
 
 PLAYBOOK = "fleetdiag.systemtap.sweep"
 RESTORE = "fleetdiag.systemtap.restore"
@@ -46,13 +52,14 @@ class Request:
     ansible-playbook takes them; baseline: earlier sweeps of the same `name` to compare with; slot, trigger, memory: as
     the role's options have them; forks: hosts worked on at the same time; verbosity: number of v; fail_on: the severity
     of findings that make the exit code 4; drain, canary, batch: as the role's options have them; retry_crashed: probe
-    hosts also with what they went down with. sharding: how the hosts are dealt out to several workers.
+    hosts also with what they went down with; list_hosts: only name them; look: how progress is shown. sharding: how the
+    hosts are dealt out to several workers.
     """
 
     inventory: Sequence[str]
     probes: Sequence[str]
     window: str
-    limit: str = ""
+    limit: str | None = None
     parameters: Sequence[str] = ()
     catalogs: Sequence[str] = ()
     runs_dir: str = ""
@@ -63,7 +70,7 @@ class Request:
     memory: Mapping[str, Any] = field(default_factory=dict)
     forks: int = DEFAULT_FORKS
     become: bool = True
-    become_password: str | None = field(default=None, repr=False)
+    login: Login = field(default_factory=Login)
     extra_vars: Sequence[str] = ()
     verbosity: int = 0
     fail_on: str = ""
@@ -71,6 +78,8 @@ class Request:
     canary: str = ""
     batch: str = ""
     retry_crashed: bool = False
+    list_hosts: bool = False
+    look: progress.Look = field(default_factory=progress.Look)
     sharding: shards.Sharding = field(default_factory=shards.Sharding)
 
 
@@ -96,6 +105,9 @@ def run(request: Request) -> int:
     """Sweep, print the report, return the exit code. Bad input: FleetdiagError before any host is touched."""
     os.umask(0o077)
     checked = check(request)
+    if request.list_hosts:
+        print("\n".join(map(printable, checked.hosts)))
+        return EXIT_OK
     if request.sharding.shards > 1 or request.sharding.workers:
         return _run_sharded(request, checked)
     outcome = carry_out(request, checked)
@@ -107,7 +119,7 @@ def run(request: Request) -> int:
 
 def _run_sharded(request: Request, checked: Checked) -> int:
     """The same by several workers at the same time, each with its share of the hosts."""
-    with _followed(checked) as sweep:
+    with _followed(checked, request.look) as sweep:
         reach = _reach(request, checked)
         found = shards.run(
             PLAYBOOK, reach, checked.hosts, checked.variables, request.sharding, sweep.on_event, sweep.stop
@@ -121,7 +133,7 @@ def _run_sharded(request: Request, checked: Checked) -> int:
 
 def carry_out(request: Request, checked: Checked) -> Outcome:
     """Sweep, and leave the report to the caller. FleetdiagError if the sweep could not start."""
-    with _followed(checked) as sweep:
+    with _followed(checked, request.look) as sweep:
         reach = _reach(request, checked)
         printed = playbook.run(PLAYBOOK, reach, checked.variables, sweep.on_event, sweep.stop)
         run_dir = sweep.state.run_dir
@@ -132,7 +144,7 @@ def carry_out(request: Request, checked: Checked) -> Outcome:
     if sweep.stop.requested:
         print(_INTERRUPTED, file=sys.stderr)
         return Outcome(None, interrupted=True)
-    raise FleetdiagError(f"the sweep could not start: {_reason(sweep.state, printed)}")
+    raise FleetdiagError(f"the sweep could not start: {_reason(sweep.state, printed, request.login)}")
 
 
 @dataclass(frozen=True)
@@ -145,11 +157,11 @@ class _Followed:
 
 
 @contextmanager
-def _followed(checked: Checked) -> Iterator[_Followed]:
+def _followed(checked: Checked, look: progress.Look) -> Iterator[_Followed]:
     """Its progress is shown, and signals stop it in order."""
     state = progress.Progress(hosts=checked.hosts, window_s=checked.window_s)
     stop = playbook.Stop(_STOPPING)
-    with stop.listening(), progress.shown(state) as view:
+    with stop.listening(), progress.shown(state, look) as view:
 
         def on_event(event: playbook.Event) -> None:
             for news in state.feed(event):
@@ -179,11 +191,12 @@ def check(request: Request) -> Checked:
         raise FleetdiagError(
             "--shards: a named sweep is one run, which is compared with the one before; leave out --name, or --shards"
         )
-    inventory = [playbook.inventory_source(source) for source in request.inventory]
-    runs_dir = playbook.absolute(request.runs_dir) if request.runs_dir else store.default_runs_dir()
+    sources = inventory.sources(request.inventory)
+    limit = inventory.check_limit(request.limit)
+    runs_dir = playbook.absolute(request.runs_dir) if request.runs_dir else default_runs_dir()
     return Checked(
-        inventory=inventory,
-        hosts=playbook.hosts_of(inventory, request.limit),
+        inventory=sources,
+        hosts=inventory.hosts_of(sources, limit, request.login),
         window_s=window_s,
         variables={
             # The playbook asks for root itself; only a variable can take that back.
@@ -207,7 +220,7 @@ def _in_turn(request: Request) -> dict[str, str]:
     """Variables for what is not done to all hosts at once, or not with all their traffic."""
     batches.amount(request.canary, "--canary")
     batches.amount(request.batch, "--batch")
-    traffic.check_weight(request.drain, "--drain")
+    balancers.check_weight(request.drain, "--drain")
     given = {"sweep_drain": request.drain, "sweep_canary": request.canary, "sweep_batch": request.batch}
     return {name: value for name, value in given.items() if value}
 
@@ -230,7 +243,7 @@ def _check_probes(
     names: Sequence[str], catalogs: Sequence[Path], given: Mapping[str, Mapping[str, str]]
 ) -> None:
     """Probes and their parameters. An example that was never brought here is looked at when a builder sends it."""
-    examples = plain.in_cache(module_cache.default_dir())
+    examples = plain.in_cache(files.cache_dir())
     later = [name for name in names if plain.is_example(name) and not plain.is_in(name, examples)]
     if not later or len(later) < len(names):
         probes = catalog.find([name for name in names if name not in later], catalogs, examples=examples)
@@ -241,7 +254,7 @@ def _check_probes(
 
 def _give_back(request: Request, checked: Checked, run_dir: Path) -> None:
     """Give back the weights that an interrupted playbook has left lowered; the balancers' timers would do it later."""
-    data = store.read_json(run_dir, traffic.FILE)
+    data = read.read_json(run_dir, balancers.FILE)
     for batch in traffic.left_lowered(data):
         print("fleetdiag: giving back the weights on the load balancers", file=sys.stderr)
         variables = {
@@ -257,15 +270,15 @@ def _give_back(request: Request, checked: Checked, run_dir: Path) -> None:
 def _reach(request: Request, checked: Checked) -> playbook.Reach:
     return playbook.Reach(
         inventory=checked.inventory,
-        limit=request.limit,
+        limit=request.limit or "",
         forks=request.forks,
-        become_password=request.become_password,
+        login=request.login,
         extra_vars=request.extra_vars,
         verbosity=request.verbosity,
         pause_s=checked.window_s,
     )
 
 
-def _reason(state: progress.Progress, printed: str) -> str:
+def _reason(state: progress.Progress, printed: str, login: Login) -> str:
     """Why no run directory was made: the first failure of a task, else what Ansible said."""
-    return state.failures[0] if state.failures else playbook.reason(printed)
+    return state.failures[0] if state.failures else playbook.reason(printed, login)

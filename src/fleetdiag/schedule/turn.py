@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import slots
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import names
 from fleetdiag import paths
 from fleetdiag.config import NamedSweep
 from fleetdiag.schedule import clock
@@ -76,7 +76,7 @@ def run(
 
 def runs_dir_of(sweep: NamedSweep) -> Path:
     """Return where the runs of a named sweep are."""
-    return Path(sweep.text("runs_dir")) if "runs_dir" in sweep.settings else store.default_runs_dir()
+    return Path(sweep.text("runs_dir")) if "runs_dir" in sweep.settings else names.default_runs_dir()
 
 
 def count_missed(sweep: NamedSweep, runs_dir: Path, due: float, moment: float) -> int:

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import subprocess
+import time
+import uuid
 from pathlib import Path
 
 import pytest
 
 from fleetdiag.lab import boot, paths, processes
-from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
+LAB = ("builder",)
 
 
 @pytest.fixture
@@ -48,3 +51,29 @@ def test_a_builder_that_died_is_started_again(second: Path) -> None:
         assert lab.ssh("builder", "echo here").stdout == "here\n"
     finally:
         boot.down()
+
+
+def test_what_the_builder_has_compiled_outlives_the_lab(second: Path) -> None:
+    """Modules are kept by content: a second run of the tests, or of the demo, compiles only what has changed."""
+    kept = f"/var/cache/fleetdiag/{uuid.uuid4()}"
+    try:
+        assert boot.up(["builder"]).ssh("builder", f"touch {kept}").returncode == 0
+        assert boot.down() == ["builder"]
+        assert boot.up(["builder"]).ssh("builder", f"rm {kept}").returncode == 0
+    finally:
+        boot.down()
+
+
+def test_a_restored_machine_has_the_time_of_now_and_a_boot_of_its_own(second: Path) -> None:
+    asked = "cat /proc/sys/kernel/random/boot_id; date +%s.%N"
+    boots = []
+    try:
+        for _ in range(2):
+            lab = boot.up(["web1"], fresh=True)
+            before = time.time()
+            boot_id, there = lab.ssh("web1", asked).stdout.split()
+            assert before - 1 <= float(there) <= time.time() + 1
+            boots.append(boot_id)
+    finally:
+        boot.down()
+    assert len(set(boots)) == 2

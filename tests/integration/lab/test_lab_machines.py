@@ -8,7 +8,7 @@ import time
 import pytest
 
 from fleetdiag.lab import boot, machines_data
-from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
 WEB = list(machines_data.WEB)

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.fleetdiag.systemtap.plugins.action import sweep_builder
+from ansible_collections.fleetdiag.systemtap.plugins.action import sweep_inspect_builder
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import hostctl, preflight
 
 SWEEP = "20261123_071502_1f3a"
@@ -93,7 +93,7 @@ def test_a_name_that_is_not_written_is_not_read(tmp_path: Path, kernel: str) -> 
     (run / "builds").mkdir(parents=True)
     (tmp_path / "evil.json").write_text('{"error": "text of a file outside the run directory"}')
     notes: list[str] = []
-    assert store.read_json(run, f"builds/{kernel}.json", notes) is None
+    assert read.read_json(run, f"builds/{kernel}.json", notes) is None
     if len(kernel) <= 100:
         assert "not the name of a file of a run directory" in notes[0]
 
@@ -101,7 +101,7 @@ def test_a_name_that_is_not_written_is_not_read(tmp_path: Path, kernel: str) -> 
 def test_a_kernel_that_says_what_find_does_has_no_effect_on_a_builder(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious\n")
-    command = sweep_builder.LOOK.format(
+    command = sweep_inspect_builder.LOOK.format(
         kernel=f"'x -fprint {victim} -name z'", patterns="ext4", certificate="''"
     )
     subprocess.run(["sh", "-c", command], capture_output=True, check=False)

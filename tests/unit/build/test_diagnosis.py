@@ -5,7 +5,12 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.diagnosis import explain, of_script
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.diagnosis import (
+    beyond_btf,
+    explain,
+    needs_symbols,
+    of_script,
+)
 
 NO_TABLE = "WARNING: Kernel function symbol table missing [man warning::symbols]\n"
 NO_DWARF = "WARNING: cannot find module {} debuginfo: No DWARF information found [man warning::debuginfo]\n"
@@ -86,3 +91,54 @@ def test_every_other_reason_stays_in_the_words_of_systemtap(said: str) -> None:
 )
 def test_what_another_builder_would_say_too(said: str, same: bool) -> None:
     assert of_script(said) is same
+
+
+POINT = """\
+semantic error: while resolving probe point: identifier 'kernel' at <input>:1:7
+        source: probe {} {{ println("x") }}
+                      ^
+
+semantic error: no match{}
+"""
+LOCAL = """\
+semantic error: unable to find local 'nosuch', [man error::dwarf] dieoffset 0x22ee39 in kernel, near pc\
+ 0xffffffff81445d80 in vfs_read functions at 0xffffffff81430d70\
+ (alternatives: $buf, $count)): identifier '$nosuch' at <input>:1:45
+        source: probe kernel.function("vfs_read") { println($nosuch) }
+"""
+GLOBAL = """\
+semantic error: unable to find global 'jiffies' in kernel: operator '@var' at <input>:1:50
+        source: probe kernel.function("getname_flags") { println(@var("jiffies")) }
+"""
+SIMILAR = " (similar functions: vfs_read, vcs_read)"
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (LOCAL, "$nosuch is no parameter of that function"),
+        (GLOBAL, "no variable or member jiffies"),
+        (POINT.format('kernel.statement("vfs_read@fs/read_write.c:460")', ""), "a source file or line"),
+        (POINT.format('kernel.function("*@fs/read*.c")', SIMILAR), "a source file or line"),
+        (POINT.format('kernel.function("vfs_read").label("out")', SIMILAR), "it asks for .label"),
+        (POINT.format('kernel.function("vfs_read").inline', SIMILAR), "it asks for .inline"),
+        (POINT.format('kernel.function("sys_open")', SIMILAR), "no function of that name"),
+        (SCOPE, "module ext4"),
+    ],
+)
+def test_what_btf_does_not_know_is_said_in_one_sentence(said: str, reason: str) -> None:
+    """Messages of SystemTap 5.6 that had debuginfo made of the BTF of Debian's 6.12."""
+    sentence = beyond_btf(NO_TABLE + said)
+    assert reason in sentence
+    assert "docs/kernel_info.md" in sentence
+    assert "\n" not in sentence
+
+
+def test_another_fault_keeps_its_own_words() -> None:
+    assert beyond_btf("parse error: expected statement\n") == ""
+
+
+def test_only_what_lacks_symbols_is_tried_with_what_the_kernel_tells() -> None:
+    assert needs_symbols(BOTH + RESOLVING.format("kernel", "no match"))
+    assert not needs_symbols(RESOLVING.format("kernel", "no match"))
+    assert not needs_symbols("parse error: expected statement")

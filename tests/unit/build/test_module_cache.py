@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import files
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import module_cache
 
@@ -108,10 +109,10 @@ def test_verdicts(modules: module_cache.ModuleStore) -> None:
 
 def test_default_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert module_cache.default_dir() == tmp_path / "fleetdiag"
+    assert files.cache_dir() == tmp_path / "fleetdiag"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert module_cache.default_dir() == Path(tmp_path) / ".cache" / "fleetdiag"
+    assert files.cache_dir() == Path(tmp_path) / ".cache" / "fleetdiag"
 
 
 def test_a_place_that_cannot_hold_it(tmp_path: Path) -> None:
@@ -253,3 +254,14 @@ with ModuleStore({str(modules.directory)!r}).locked(["k"]):
 
 def _raise(error: Exception) -> None:
     raise error
+
+
+def test_a_module_of_debuginfo_that_another_version_made_is_built_anew(
+    modules: module_cache.ModuleStore,
+) -> None:
+    told = {"types": "btf", "functions": ["vfs_read", "no name"], "maker": module_cache.MAKER}
+    modules.put("k", b"x", module_cache.origin(told))
+    assert modules.get("k") is not None
+    assert module_cache.origin(modules.meta("k") or {})["functions"] == ["vfs_read"]
+    modules.put("k", b"x", module_cache.origin({**told, "maker": "0"}))
+    assert modules.get("k") is None

@@ -87,7 +87,7 @@ def test_what_was_given_back_beside_it_is_said_too() -> None:
     [
         (
             [event("ghost", "runner_on_unreachable", msg="Connection refused\nmore")],
-            "unreachable: Connection refused",
+            "unreachable: Connection refused -> see that sshd runs there, and that the port is right",
         ),
         ([event("ghost", "runner_on_failed", msg="still loaded: fd_x")], "still loaded: fd_x"),
         ([], "it did not answer before the end"),

@@ -96,7 +96,7 @@ def test_catalogs_of_the_environment_and_the_configuration(home: Path, own: Path
 
 
 def test_the_playbook_knows_the_same_catalogs(home: Path, own: Path) -> None:
-    """Also without the command: sweep_start asks for them itself."""
+    """Also without the command: sweep_create asks for them itself."""
     root = Path(__file__).resolve().parents[3]
     variables = {
         **environment(home),
@@ -324,7 +324,7 @@ DEV = ("probes", "dev", "slow_open", "-i", "hosts.yml", "--host", "web1")
     ("words", "said"),
     [
         (("probes", "dev", "slow_open", "-i", "hosts.yml"), "required: --host"),
-        (("probes", "dev", "slow_open", "--host", "web1"), "required: -i/--inventory"),
+        (("probes", "dev", "slow_open", "--host", "web1"), "no inventory is named: give -i/--inventory INV"),
         (("probes", "dev", "slow_opn", "-i", "hosts.yml", "--host", "web1"), "did you mean slow_open"),
         ((*DEV, "--host", "web9"), "pattern 'web9' matches no host"),
         (

@@ -15,11 +15,11 @@ from rich.console import Console
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.explain import explain
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog, folder_check
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build, coverage
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import plan
-from fleetdiag.probes import dev
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import coverage, model
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import request
+from fleetdiag.probes import dev, folder_check
 
 NONCE = "fedcba9876543210"
 COLUMNS = {
@@ -116,7 +116,7 @@ def test_a_host_that_gave_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_script_that_does_not_compile(capsys: pytest.CaptureFixture[str]) -> None:
-    built = build.Built(
+    built = model.Built(
         "6.12", "builder", "5.6", "tried", "failed", 1.0, "error at tried.stp:3:1\n\x1b[1m", ("web1",)
     )
     tried = dataclasses.replace(trial(), output=None, builds=[built])
@@ -142,7 +142,7 @@ def test_a_trial_is_read_from_its_run_directory(
             "unmodified": True,
         }
         probe = catalog.probe_from_manifest("tried", manifest)
-    sweep = plan.new_sweep(
+    sweep = request.new_sweep(
         now=datetime.now(UTC),
         version="1",
         probes=[probe],
@@ -158,8 +158,8 @@ def test_a_trial_is_read_from_its_run_directory(
         table = b"PROCESS   CALLS\nhttpd        12\nsshd          3\n"
         lines = data.splitlines(keepends=True)
         data = b"".join([*lines[:2], table, table, lines[3].replace(b"\t4\t@end", b"\t3\t@end")])
-    run_dir = store.create(tmp_path / "runs", sweep)
-    store.write_host_bytes(run_dir, "web1", "tried.out.gz", gzip.compress(data))
+    run_dir = write.create(tmp_path / "runs", sweep)
+    write.write_host_bytes(run_dir, "web1", "tried.out.gz", gzip.compress(data))
     read = dev.read(run_dir, "web1")
     assert (read.output, read.nonce, read.cover.host) == (data, nonce, "web1")
     assert read.probe.output != "auto"

@@ -16,8 +16,8 @@ from commands import command_line, environment
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import registry
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
-from fleetdiag.cli import report as reporting
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
+from fleetdiag.run.report import exit_code
 
 rundirs: Any = importlib.import_module("rundirs")
 reportdata: Any = importlib.import_module("reportdata")
@@ -76,12 +76,12 @@ def test_a_weight_that_may_still_be_lowered_makes_the_exit_code(fleetdiag: Comma
         for moment, said in (("lowered", lowered), ("restored", owed))
     ]
     data = {"weight": "50%", "servers": {"web1": "web1"}, "moments": moments}
-    store.write_json(run, "balancers.json", data)
+    write.write_json(run, "balancers.json", data)
     result = fleetdiag("report", str(run))
     assert "set its weight to 100, or fleetdiag abort -i INVENTORY -l lb1" in " ".join(result.stdout.split())
     assert result.returncode == 3
     data["moments"] = [*moments, {**moments[1], "balancers": {"lb1": {**owed, "owed": {}}}}]
-    store.write_json(run, "balancers.json", data)
+    write.write_json(run, "balancers.json", data)
     assert fleetdiag("report", str(run)).returncode == 0
 
 
@@ -181,10 +181,10 @@ def test_the_run_directory_itself_may_be_named_as_the_place(fleetdiag: Command, 
 def test_exit_code(tmp_path: Path, severities: list[str], fail_on: str, complete: bool, code: int) -> None:
     made = reportdata.sweep(tmp_path, probes=("slow_open",))
     if not complete:
-        store.write_json(made.path, "sweep.json", {**sweep_json(made.path), "hosts": [*made.hosts, "web4"]})
+        write.write_json(made.path, "sweep.json", {**sweep_json(made.path), "hosts": [*made.hosts, "web4"]})
     report = reports.build(made.path)
     report.findings = [reportdata.finding(severity=severity) for severity in severities]
-    assert reporting.exit_code(report, fail_on) == code
+    assert exit_code(report, fail_on) == code
 
 
 def sweep_json(run: Path) -> dict[str, Any]:

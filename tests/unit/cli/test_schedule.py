@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from commands import Command
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
 
 CONFIG = """[defaults]
 inventory = ["hosts.yml"]
@@ -143,7 +143,7 @@ def test_earlier_runs_are_removed_as_the_sweep_says(fleetdiag: Command, home: Pa
     config.write_text(text, encoding="utf-8")
     runs = home / "state/fleetdiag/runs"
     for run_id, name in (("20260101_000000_aaaa", "web"), ("20260101_000001_aaaa", "other")):
-        store.create(runs, {"id": run_id, "name": name, "hosts": []})
+        write.create(runs, {"id": run_id, "name": name, "hosts": []})
     done = fleetdiag("schedule", "run", "web")
     assert done.returncode == 3, done.stderr
     assert "20260101_000000_aaaa: removed" in done.stderr

@@ -11,7 +11,7 @@ import pytest
 from commands import Command
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
 from fleetdiag.config import Config, NamedSweep, Receiver
 from fleetdiag.doctor import examine, preflight
 from fleetdiag.doctor.checks import clock, configuration, history, receivers, space, sweeps, timers
@@ -35,8 +35,8 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
 
 def swept(case: Case, hour: int, status: str = "probed") -> Path:
     run_id, slot = f"20261129_{hour:02d}0000_aaaa", f"2026-11-29T{hour:02d}:00:00Z"
-    run = store.create(case.runs_dirs[0], {"id": run_id, "name": "web", "slot": slot, "hosts": []})
-    store.write_json(run, "report.json", {"coverage": [{"host": "web1", "status": status}], "findings": []})
+    run = write.create(case.runs_dirs[0], {"id": run_id, "name": "web", "slot": slot, "hosts": []})
+    write.write_json(run, "report.json", {"coverage": [{"host": "web1", "status": status}], "findings": []})
     return run
 
 
@@ -153,13 +153,13 @@ def test_sweeps(case: Case) -> None:
 
 def test_what_preflight_says_of_a_host(case: Case) -> None:
     run = swept(case, 11)
-    store.write_host(run, "web1", "preflight", {"verdict": "ok", "kernel": "6.12.1"})
+    write.write_host(run, "web1", "preflight", {"verdict": "ok", "kernel": "6.12.1"})
     assert preflight._host(run, "web1", "not probed", "") == preflight.Host("web1", True, kernel="6.12.1")
-    store.write_host(run, "web2", "preflight", {"verdict": "refused", "kernel": "6.12.1"})
+    write.write_host(run, "web2", "preflight", {"verdict": "refused", "kernel": "6.12.1"})
     host = preflight._host(run, "web2", "no staprun", "install it")
     assert (host.ok, host.reason, host.remedy) == (False, "no staprun", "install it")
     assert not preflight._host(run, "web3", "unreachable", "").ok
-    store.write_json(run, "builds/6.12.1.json", {"kernel": "6.12.1"})
+    write.write_json(run, "builds/6.12.1.json", {"kernel": "6.12.1"})
     assert preflight.built_kernels(case.runs_dirs[0], "web") == {"6.12.1"}
 
 

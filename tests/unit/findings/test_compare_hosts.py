@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -290,3 +291,23 @@ def test_no_figure_makes_it_fail(value: Any) -> None:
     rows = {host: {"vda": 10} for host in HOSTS} | {"web3": {"vda": value}}
     found(simple(BY_KEY), by_key(**rows))
     found(simple(measure()), by_key(**rows))
+
+
+def test_figures_that_miss_calls_are_compared_within_one_kernel_only() -> None:
+    """What the compiler put inline in one kernel and not in the other is no difference between hosts."""
+    rows = {host: slow(14) if host in HOSTS[:3] else [] for host in HOSTS}
+    together = evidence(FILES, rows)
+    kernels = {host: "6.12" if host in HOSTS[:3] else "7.2" for host in HOSTS}
+    apart = replace(together, apart=kernels)
+    peers = dict.fromkeys(HOSTS, "web")
+    assert {c.peer_set for c in find.find([together], peers, {}).comparisons} == {"web"}
+    split = find.find([apart], peers, {})
+    assert {(c.peer_set, tuple(sorted(c.values))) for c in split.comparisons} == {
+        ("web, kernel 6.12", tuple(HOSTS[:3])),
+        ("web, kernel 7.2", tuple(HOSTS[3:])),
+    }
+    assert split.findings == []
+    one_kernel = replace(together, apart=dict.fromkeys(HOSTS, "6.12"))
+    assert {c.peer_set for c in find.find([one_kernel], peers, {}).comparisons} == {"web"}
+    mixed = replace(together, apart={HOSTS[0]: "6.12"})  # the others were built with debuginfo
+    assert all(HOSTS[0] not in c.values for c in find.find([mixed], peers, {}).comparisons)

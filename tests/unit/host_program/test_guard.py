@@ -45,13 +45,15 @@ def host(request: pytest.FixtureRequest, make: Make) -> GuardHost:
 def test_a_kernel_message_is_one_line_of_the_answer(host: GuardHost, said: str) -> None:
     host.arm(SWEEP, "nettop")
     up = float(Path("/proc/uptime").read_text().split()[0]) + 5
-    (host.run / "dmesg").write_text(f"[{up:.6f}] BUG: {said}\n[{up:.6f}] Oops: second\n")
+    (host.run / "dmesg").write_text(
+        f"[{up:.6f}] INFO: task {said}:7 blocked for more than 120 seconds.\n[{up:.6f}] Oops: 0000 [#1]\n"
+    )
     collected = host.collect(SWEEP, "nettop")
     assert [session.probe for session in collected.sessions] == ["nettop"]
     assert collected.residue == []
     first, second = collected.kernel
     assert said in first
-    assert second.rstrip().endswith("Oops: second")
+    assert second.rstrip().endswith("Oops: 0000 [#1]")
 
 
 @pytest.mark.parametrize("said", HOSTILE)
@@ -165,3 +167,108 @@ def test_what_can_not_be_read_costs_no_other_session(host: GuardHost) -> None:
     collected = host.collect(SWEEP, "nettop", "slow_open")
     assert [session.probe for session in collected.sessions] == ["slow_open"]
     assert any("what nettop printed could not be read" in said for said in collected.kernel)
+
+
+# --- a program that a power cut left empty or half
+
+
+@pytest.mark.parametrize("cut", ["program: empty", "program: half", "rules: half", "words: empty", "signers: empty"])
+def test_a_program_that_is_not_whole_is_stale_and_heals(host: GuardHost, cut: str) -> None:
+    what, how = cut.split(": ")
+    name = host.guard.path.removesuffix("sh") + {"program": "sh", "rules": "sed"}.get(what, what)
+    text = host.path(name).read_bytes()
+    host.path(name).write_bytes(text[: len(text) // 2] if how == "half" else b"")
+    assert host.arm(SWEEP, "nettop").stale == "guard"
+    assert host.loaded() == []
+    host.guard.install_and_preflight()
+    assert host.arm(SWEEP, "nettop").sessions["nettop"][0] == "armed"
+
+
+# --- sweeps that were never collected
+
+
+def test_an_older_sweep_leaves_the_signed_module_of_the_running_one_alone(host: GuardHost) -> None:
+    signed = {"nettop": guardhost.module("nettop", b"\n~Module signature appended~\n")}
+    host.arm(SWEEP, "nettop", modules=signed)
+    host.guard._call(f"stop {SWEEP}", None)
+    assert host.loaded() == []
+    host.arm(LATER, "nettop", modules=signed)
+    running = host.loaded()
+    collected = host.collect(SWEEP, "nettop")
+    host.guard.forget(SWEEP)
+    assert collected.residue == []
+    assert host.loaded() == running == ["fd_00000000_000000_0000_nettop"]
+    host.guard._call(f"stop {LATER}", None)
+    assert host.loaded() == []
+
+
+# --- what everybody on a host can read
+
+
+@pytest.mark.parametrize("signature", [b"", b"\n~Module signature appended~\n"], ids=["patched", "signed"])
+def test_the_nonce_of_a_session_stands_on_no_command_line(host: GuardHost, signature: bytes) -> None:
+    reply = host.arm(SWEEP, "nettop", modules={"nettop": guardhost.module("nettop", signature)})
+    assert reply.sessions["nettop"][0] == "armed"
+    lines = {name: (host.run / name).read_text() for name in ("staprun", "systemd-run", "sed")}
+    assert all(SWEEP in text for name, text in lines.items() if name != "sed")
+    assert [name for name, text in lines.items() if guardhost.NONCE in text] == []
+    (session,) = host.collect(SWEEP, "nettop").sessions
+    assert gzip.decompress(session.out_gz).startswith(f"{guardhost.NONCE}\t1\t@armed\t".encode())
+    assert host.units() == []
+
+
+def test_every_module_has_the_place_where_its_nonce_goes() -> None:
+    (place,) = re.findall(r"^NONCE_PLACEHOLDER=(.*)$", (FILES / "guard.sh").read_text(), re.MULTILINE)
+    assert (FILES / "tapset" / "fleetdiag.stp").read_text().count(f'"{place}"') == 1
+    assert len(place) == len(guardhost.NONCE)
+
+
+# --- how sessions begin and end
+
+
+def test_nothing_of_the_login_reaches_the_trivial_module(host: GuardHost) -> None:
+    own = {"SYSTEMTAP_STAPRUN": "/tmp/evil", "STAP_FIPS_OVERRIDE": "1", "TMPDIR": "/tmp/evil", "GZIP": "-k"}
+    host.set_environment(**own, LD_PRELOAD="/tmp/evil.so", SYSTEMTAP_REAL_UID="7")
+    assert host.arm(SWEEP, "nettop", smoke=True).smoke == "passed"
+    seen = dict(line.partition("=")[::2] for line in (host.run / "environment.smoke").read_text().splitlines())
+    assert seen.keys() <= {"PATH", "LC_ALL", "PWD", "SHLVL", "OLDPWD", "_"}  # those of the stand-in's own shell, too
+
+
+def test_how_a_session_ended_is_known_though_the_disk_is_full(make: Make) -> None:
+    host = make(place=guardhost.small_tmpfs(1200))
+    host.guard.install_and_preflight()
+    host.arm(SWEEP, "nettop")
+    fill(host)
+    host.end_session(SWEEP, "nettop")
+    (session,) = host.collect(SWEEP, "nettop").sessions
+    assert (session.result, session.status) == ("exit-code", "143")
+
+
+def test_what_cannot_be_unloaded_is_tried_again_by_the_timer(host: GuardHost) -> None:
+    host.arm(SWEEP, "nettop")
+    assert f"--unit=fd-{SWEEP}-reap --on-active=660 --on-unit-active=300 " in (host.run / "systemd-run").read_text()
+    (host.run / "stuck").touch()
+    assert host.collect(SWEEP, "nettop").residue == [f"fd_{SWEEP}_nettop"]
+    host.guard.forget(SWEEP)
+    assert host.units() == [f"fd-{SWEEP}-reap.timer"]
+    (host.run / "stuck").unlink()
+    host.sh(f"/bin/sh {host.guard.path} reap {SWEEP}")
+    assert (host.loaded(), host.units()) == ([], [])
+
+
+def test_an_answer_that_is_kept_cannot_fill_the_disk(host: GuardHost) -> None:
+    host.arm(SWEEP, "nettop")
+    folder = host.run / "proc/systemtap" / f"fd_{SWEEP}_nettop"
+    (folder / "window").touch()
+    (folder / "data.json").touch()
+    assert host.guard.go(SWEEP, 1, 2) == {"nettop": True}
+    (watcher,) = re.findall("^.*-json.*$", (host.run / "systemd-run").read_text(), re.MULTILINE)
+    assert " -p LimitFSIZE=1M " in watcher
+
+
+def test_nobody_but_root_reads_what_is_kept_on_a_host(host: GuardHost) -> None:
+    (host.run / "prints").write_text("mysqld --password=hunter2\n")
+    host.arm(SWEEP, "nettop", "slow_open")
+    host.collect(SWEEP, "nettop", "slow_open")
+    assert host.sh(f"find {HOME} -type f | wc -l") != "0"
+    assert host.sh(f"find {HOME} -perm /077") == ""

@@ -9,8 +9,9 @@ import os
 from pathlib import Path
 
 import pytest
-from modulehost import MODULE, PROBE, SHA256, SIGNED, SWEEP, Host
+from modulehost import MODULE, NONCE, PROBE, SHA256, SIGNED, SWEEP, Host
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import signing
 
@@ -25,7 +26,9 @@ def test_a_module_as_the_controller_signed_it_is_loaded_under_the_name_of_the_sw
     assert (reply.verdict, reply.manifest) == ("ok", "verified")
     assert reply.sessions[PROBE][0] == "armed"
     assert host.loaded.read_text() == f"fd_{SWEEP}_{PROBE}.ko\n"
-    assert host.module.read_bytes() == MODULE.replace(b"00000000_000000_0000", SWEEP.encode())
+    assert host.module.read_bytes() == (
+        MODULE.replace(b"00000000_000000_0000", SWEEP.encode()).replace(b"nonce_of_session", NONCE.encode())
+    )
 
 
 def test_one_byte_changed(host: Host) -> None:
@@ -60,7 +63,7 @@ def test_a_file_others_can_write(host: Host, mode: int) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o707])
-@pytest.mark.parametrize("folder", ["home", "home/modules"])
+@pytest.mark.parametrize("folder", ["home", "home/modules", "home/sweeps", "home/guard"])
 def test_a_directory_others_can_write(host: Host, tmp_path: Path, folder: str, mode: int) -> None:
     (tmp_path / folder).chmod(mode)
     with pytest.raises(
@@ -70,9 +73,10 @@ def test_a_directory_others_can_write(host: Host, tmp_path: Path, folder: str, m
     assert not host.loaded.exists()
 
 
-def test_a_directory_that_is_a_link(host: Host, tmp_path: Path) -> None:
-    (host.home / "modules").rename(tmp_path / "elsewhere")
-    (host.home / "modules").symlink_to(tmp_path / "elsewhere")
+@pytest.mark.parametrize("folder", ["modules", "sweeps", "guard"])
+def test_a_directory_that_is_a_link(host: Host, tmp_path: Path, folder: str) -> None:
+    (host.home / folder).rename(tmp_path / "elsewhere")
+    (host.home / folder).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(FleetdiagError, match="is no directory that root alone can write"):
         host.arm()
 
@@ -122,3 +126,12 @@ def test_a_module_signed_for_the_kernel_keeps_its_name_and_every_byte(host: Host
     assert host.arm(sha256).sessions[PROBE][0] == "armed"
     assert host.loaded.read_text() == f"fd_00000000_000000_0000_{PROBE}.ko\n"
     assert host.module.read_bytes() == SIGNED
+
+
+@pytest.mark.parametrize("there", ["yes", "no"])
+def test_a_preflight_says_whether_the_kernel_tells_its_types(tmp_path: Path, there: str) -> None:
+    types = tmp_path / "vmlinux"
+    if there == "yes":
+        types.touch()
+    host = Host(tmp_path, {"/sys/kernel/btf/vmlinux": str(types)})
+    assert untrusted.facts(host.guard.install_and_preflight(), "web1")["btf"] == there

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetdiag.lab import build_host, commands, images, keys, machines, machines_data
+from fleetdiag.lab import build_host, commands, images, keys, machines, machines_data, qemu, snapshots
 from fleetdiag.lab.images import BuiltImage
 
 
@@ -41,14 +41,14 @@ def test_builder_name_follows_the_kernels() -> None:
 
 def test_machine_listens_on_loopback_only(tmp_path: Path) -> None:
     ports = {"ssh": 2201, "http": 8001}
-    command = machines.command(machines_data.MACHINES["web1"], BuiltImage(tmp_path), "tcg", tmp_path, ports)
+    command = qemu.command(machines_data.MACHINES["web1"], BuiltImage(tmp_path), "tcg", tmp_path, ports)
     network = next(word for word in command if word.startswith("user,"))
     assert network.split(",")[2:] == ["hostfwd=tcp:127.0.0.1:2201-:22", "hostfwd=tcp:127.0.0.1:8001-:80"]
     assert "systemd.hostname=web1" in command[-1]
 
 
 def test_a_machine_gives_way_to_what_compiles_for_it(tmp_path: Path) -> None:
-    command = machines.command(
+    command = qemu.command(
         machines_data.MACHINES["web1"], BuiltImage(tmp_path), "tcg", tmp_path, {"ssh": 1, "http": 2}
     )
     assert command[:4] == ["nice", "-n", "10", "qemu-system-x86_64"]
@@ -73,7 +73,7 @@ def test_machines_of_the_site_share_a_network_that_is_the_labs_own(tmp_path: Pat
         folder = tmp_path / lab / "machines" / name
         machine = machines_data.MACHINES[name]
         ports = {"ssh": 1, **{service: 2 for service, _ in machine.services}}
-        command = machines.command(machine, BuiltImage(tmp_path), "tcg", folder, ports)
+        command = qemu.command(machine, BuiltImage(tmp_path), "tcg", folder, ports)
         return [word for word in command if "mcast=" in word]
 
     assert wire("web1", "a") == []
@@ -90,6 +90,19 @@ def test_cards_of_the_site_have_addresses_of_their_own() -> None:
 
 def test_services_are_forwarded(tmp_path: Path) -> None:
     ports = {"ssh": 2201, "lb_a": 8001, "lb_b": 8002}
-    command = machines.command(machines_data.MACHINES["lb1"], BuiltImage(tmp_path), "tcg", tmp_path, ports)
+    command = qemu.command(machines_data.MACHINES["lb1"], BuiltImage(tmp_path), "tcg", tmp_path, ports)
     network = next(word for word in command if word.startswith("user,"))
     assert network.split(",")[3:] == ["hostfwd=tcp:127.0.0.1:8001-:8081", "hostfwd=tcp:127.0.0.1:8002-:8082"]
+
+
+def test_a_snapshot_is_of_one_machine_image_and_emulation_wherever_it_is_made(tmp_path: Path) -> None:
+    web1, image = machines_data.MACHINES["web1"], BuiltImage(tmp_path / "image-trixie-1")
+    names = {
+        snapshots.name(web1, image, "tcg"),
+        snapshots.name(machines_data.MACHINES["web2"], image, "tcg"),
+        snapshots.name(replace(web1, memory_mb=2048), image, "tcg"),
+        snapshots.name(web1, BuiltImage(tmp_path / "image-trixie-2"), "tcg"),
+        snapshots.name(web1, image, "kvm"),
+    }
+    assert len(names) == 5
+    assert snapshots.name(web1, BuiltImage(tmp_path / "image-trixie-1"), "tcg") in names

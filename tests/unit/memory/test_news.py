@@ -15,7 +15,7 @@ import pytest
 from nights import FIRST, HOSTS, KERNEL, Nights, run_id, told
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import decisions, news
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_json, registry
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_json, publish, registry
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history
 
@@ -258,9 +258,9 @@ def test_two_reports_at_once_write_the_news_once(nights: Nights) -> None:
     nights.usual(3)
     report = nights.sweep(write=False)
     path = nights.runs / run_id(3)
-    reports.write(path, report)
+    publish.write(path, report)
     first = (path / history.NEWS).read_bytes()
-    reports.write(path, reports.build(path))
+    publish.write(path, reports.build(path))
     assert (path / history.NEWS).read_bytes() == first
 
 

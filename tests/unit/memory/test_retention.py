@@ -13,7 +13,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import retention
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory.retention import Keep
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import names, write
 
 FEW = Keep(last=2, daily=0, weekly=0, raw_s=0)
 
@@ -22,7 +22,7 @@ def made(runs: Path, *moments: datetime, name: str = "nightly") -> list[str]:
     """Make runs that have nothing but their names."""
     ids = [f"{moment:%Y%m%d_%H%M%S}_ab12" for moment in moments]
     for run in ids:
-        store.create(runs, {"id": run, "name": name, "hosts": ["web1"]})
+        write.create(runs, {"id": run, "name": name, "hosts": ["web1"]})
     return ids
 
 
@@ -31,7 +31,7 @@ def nightly(runs: Path, many: int) -> list[str]:
 
 
 def left(runs: Path) -> list[str]:
-    return sorted(item.name for item in runs.iterdir() if store.is_id(item.name))
+    return sorted(item.name for item in runs.iterdir() if names.is_id(item.name))
 
 
 NOW = FIRST + timedelta(days=400)
@@ -75,7 +75,7 @@ def test_what_is_kept_by_hand_stays(tmp_path: Path) -> None:
 def test_what_is_not_collected_stays(tmp_path: Path) -> None:
     ids = nightly(tmp_path, 3)
     session = {"verdict": "ok", "sessions": {"slow_open": {"status": "armed"}}}
-    store.write_host(tmp_path / ids[0], "web1", "arm", session)
+    write.write_host(tmp_path / ids[0], "web1", "arm", session)
     assert retention.prune(tmp_path, FEW, NOW) == []
     assert "not collected yet" in retention.why_not(tmp_path / ids[0], {})
 

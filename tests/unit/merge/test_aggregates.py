@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.aggregates import fold_of
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     Column,
     Compare,
@@ -54,7 +54,7 @@ def test_batches_of_any_size_fold_alike(
 ) -> None:
     tables = []
     for each in (1, size, 1000):
-        merger = fleet.HostMerger(EVERY, 5, max_keys)
+        merger = HostMerger(EVERY, 5, max_keys)
         given_rows = made(found)
         for start in range(0, len(given_rows), each):
             merger.add_batch(batch_of(given_rows[start : start + each]))
@@ -82,7 +82,7 @@ def test_states_joined_are_those_of_all_values(how: str, weighed: bool) -> None:
 def test_only_what_is_compared_by_key_keeps_what_its_records_are_like() -> None:
     def parts(scope: Any) -> tuple[Any, Any]:
         table = Table("t", "It.", (NAME, measure("sum", "int", compare=Compare(scope=scope))))
-        merger = fleet.HostMerger(table)
+        merger = HostMerger(table)
         merger.add(Row("t", 1, 1, ("a", 3)))
         merger.add(Row("t", 1, 2, ("a", 4)))
         host = merger.finish("web1", None)

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import calltrees, refold, results
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet as merge
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     CallNode,
     CallTree,
@@ -45,8 +47,8 @@ def rows(*values: tuple[Any, ...], table: str = "t", step_ms: int = 1000) -> lis
     return [Row(table, number * step_ms, number, value) for number, value in enumerate(values, 1)]
 
 
-def folded(table: Table, found: list[Row], **more: Any) -> merge.HostMerger:
-    merger = merge.HostMerger(table, **more)
+def folded(table: Table, found: list[Row], **more: Any) -> HostMerger:
+    merger = HostMerger(table, **more)
     for row in found:
         merger.add(row)
     return merger
@@ -54,7 +56,7 @@ def folded(table: Table, found: list[Row], **more: Any) -> merge.HostMerger:
 
 def fleet(
     table: Table, hosts: dict[str, list[Row]], sampled_s: float | None = 10.0, **more: Any
-) -> merge.MergedTable:
+) -> results.MergedTable:
     merger = merge.FleetMerger("p", table, 5, **more)
     for host in sorted(hosts):
         merger.add(host, folded(table, hosts[host], interval_s=5), sampled_s)
@@ -70,9 +72,9 @@ def test_every_fold() -> None:
         ("web2", ("x",), (3, 7, 7, 9.0, 1, 3)),
     ]
     by_key = {total.key: (total.values, total.hosts) for total in merged.keys}
-    assert by_key[("x",)] == ((6, 9, 4, 5.0, 3, 8), 2)
+    assert by_key[("x",)] == ((6, 9, 4, 5.0, 3, None), 2)
     assert merged.total is not None
-    assert merged.total.values == (16, 9, 1, 4.0, 4, 1)
+    assert merged.total.values == (16, 9, 1, 4.0, 4, None)
     assert (merged.total.rows, merged.total.keys) == (4, 2)
 
 
@@ -124,7 +126,7 @@ def test_keys_beyond_the_cap_are_folded_and_shown() -> None:
     assert [row.key for row in host.rows] == [("p0",), ("p1",), ("p2",), ("p3",)]
     assert host.total.values == (15,)
     assert (host.total.rows, host.total.keys, host.total.more_keys) == (11, 4, True)
-    assert host.other == merge.Total((11,), (None,), 7, 0, True)
+    assert host.other == results.Total((11,), (None,), 7, 0, True)
 
 
 def test_no_process_can_pass_for_other() -> None:
@@ -136,7 +138,7 @@ def test_no_process_can_pass_for_other() -> None:
 def test_rows_beyond_the_most_shown_are_counted() -> None:
     host = folded(SIMPLE, rows(*[(f"p{n}", n) for n in range(10)])).finish("web1", None, max_rows=3)
     assert [row.values for row in host.rows] == [(9,), (8,), (7,)]
-    assert host.other == merge.Total((21,), (None,), 7, 7, False)
+    assert host.other == results.Total((21,), (None,), 7, 7, False)
     assert host.total.values == (45,)
 
 
@@ -151,7 +153,7 @@ def test_the_fleet_has_a_cap_too() -> None:
 
 
 def test_memory_grows_with_keys_and_not_with_rows() -> None:
-    merger = merge.HostMerger(SIMPLE)
+    merger = HostMerger(SIMPLE)
     for number in range(50_000):
         merger.add(Row("t", 0, number, (f"p{number % 3}", 1)))
     assert len(merger.folded(None).keys) == 3
@@ -188,7 +190,7 @@ def test_a_host_that_is_far_above_the_others_is_on_top() -> None:
 
 def test_a_table_without_rows_or_measures() -> None:
     merged = fleet(SIMPLE, {"web1": []})
-    assert merged.hosts[0].total == merge.Total((None,), (None,), 0, 0)
+    assert merged.hosts[0].total == results.Total((None,), (None,), 0, 0)
     assert merged.total is None
     keys = Table("t", "Keys only.", (PROCESS,))
     assert fleet(keys, {"web1": rows(("b",), ("a",))}).rows()[0].key == ("a",)
@@ -226,7 +228,7 @@ def tree(process: str, *nodes: tuple[str, int, int, int]) -> CallTree:
 def test_call_trees_of_hosts_are_folded_by_path() -> None:
     one = tree("ls", ("a", 1, 10, 5), ("a/b", 1, 5, 5))
     two = tree("ls", ("c", 1, 100, 100), ("a", 2, 20, 20))
-    (merged,) = merge.merge_calltrees([("web1", [one]), ("web2", [two])])
+    (merged,) = calltrees.merge_calltrees([("web1", [one]), ("web2", [two])])
     assert [(n.node.path, n.node.count, n.node.total_us, n.node.self_us, n.hosts) for n in merged.nodes] == [
         (("c",), 1, 100, 100, 1),
         (("a",), 3, 30, 25, 2),
@@ -234,29 +236,29 @@ def test_call_trees_of_hosts_are_folded_by_path() -> None:
     ]
     assert (merged.hosts, merged.unfinished, merged.orphan_returns, merged.more) == (2, 2, 4, 0)
     assert merged.total_us == 130
-    assert merge.merge_calltrees([("web2", [two]), ("web1", [one])]) == [merged]
+    assert calltrees.merge_calltrees([("web2", [two]), ("web1", [one])]) == [merged]
 
 
 def test_slowest_process_first() -> None:
     trees = [tree("cat", ("a", 1, 10, 10)), tree("ls", ("a", 1, 20, 20)), tree("awk", ("a", 1, 10, 10))]
-    assert [item.process for item in merge.merge_calltrees([("web1", trees)])] == ["ls", "awk", "cat"]
+    assert [item.process for item in calltrees.merge_calltrees([("web1", trees)])] == ["ls", "awk", "cat"]
 
 
 def test_a_cut_tree_keeps_the_slowest_with_their_callers() -> None:
     whole = tree(
         "ls", ("a", 1, 100, 0), ("a/b", 1, 90, 0), ("a/b/c", 1, 80, 80), ("d", 1, 85, 85), ("e", 1, 1, 1)
     )
-    cut, more = merge.cut_tree(whole, 3)
+    cut, more = calltrees.cut_tree(whole, 3)
     assert [node.path for node in cut.nodes] == [("a",), ("a", "b"), ("d",)]
     assert more == 2
-    assert merge.cut_tree(whole, 5) == (whole, 0)
-    (merged,) = merge.merge_calltrees([("web1", [whole])], max_nodes=3)
+    assert calltrees.cut_tree(whole, 5) == (whole, 0)
+    (merged,) = calltrees.merge_calltrees([("web1", [whole])], max_nodes=3)
     assert merged.more == 2
 
 
 def test_deep_traces_need_no_deep_stack() -> None:
     deep = tree("ls", *[("/".join("f" * depth), 1, 10_000 - depth, 1) for depth in range(1, 1500)])
-    (merged,) = merge.merge_calltrees([("web1", [deep])])
+    (merged,) = calltrees.merge_calltrees([("web1", [deep])])
     assert len(merged.nodes) == 1499
 
 
@@ -318,8 +320,8 @@ FOLDABLE = Table(
 @given(st.lists(st.tuples(st.sampled_from("wxyz"), *[st.integers(-1000, 1000)] * 5), max_size=30))
 def test_what_is_merged_folds_again_to_the_total(found: list[tuple[Any, ...]]) -> None:
     host = folded(FOLDABLE, rows(*found)).finish("web1", 10.0)
-    again = merge.fold(FOLDABLE, [(row.values, row.rates, row.rows) for row in host.rows])
-    assert merge.foldable(FOLDABLE)
+    again = refold.fold(FOLDABLE, [(row.values, row.rates, row.rows) for row in host.rows])
+    assert refold.foldable(FOLDABLE)
     assert again.rows == host.total.rows == len(found)
     assert again.values == pytest.approx(host.total.values) or not found
     assert again.rates == pytest.approx(host.total.rates) or not found
@@ -328,6 +330,30 @@ def test_what_is_merged_folds_again_to_the_total(found: list[tuple[Any, ...]]) -
 def test_what_cannot_be_told_from_several_merged_values_is_unknown() -> None:
     table = Table("t", "P.", (PROCESS, column("p", fold="p95"), column("s", fold="last")))
     parts = [((5.0, "a"), (None, None), 3), ((7.0, "b"), (None, None), 2)]
-    assert merge.fold(table, parts).values == (None, None)
-    assert not merge.foldable(table)
-    assert merge.fold(SIMPLE, []).values == (None,)
+    assert refold.fold(table, parts).values == (None, None)
+    assert not refold.foldable(table)
+    assert refold.fold(SIMPLE, []).values == (None,)
+
+
+LAST = Table(
+    "t", "As it was last.", (PROCESS, column("n", fold="last"), column("m", fold="sum")), interval=True
+)
+
+
+def test_what_is_shown_as_it_was_last_has_no_total_and_no_course() -> None:
+    """The last row of several names is that of any of them."""
+    found = rows(("nginx", 660, 1), ("my app", 4, 2))
+    one = folded(LAST, found, interval_s=1).finish("a", 10.0, 10, 10)
+    assert one.total.values == (None, 3)
+    assert [cells for _, cells in one.intervals] == [(None, 1), (None, 2)]
+    assert {row.key: row.values for row in one.rows} == {("nginx",): (660, 1), ("my app",): (4, 2)}
+    merged = fleet(LAST, {"a": found, "b": rows(("nginx", 7, 5))})
+    assert merged.total is not None
+    assert merged.total.values == (None, 8)
+    assert {key.key: key.values for key in merged.keys} == {("nginx",): (None, 6), ("my app",): (4, 2)}
+
+
+def test_what_was_last_of_the_only_name_is_its_total() -> None:
+    one = folded(LAST, rows(("nginx", 660, 1), ("nginx", 4, 2)), interval_s=1).finish("a", 10.0, 10, 10)
+    assert one.total.values == (4, 3)
+    assert [cells for _, cells in one.intervals] == [(660, 1), (4, 2)]

@@ -8,11 +8,17 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kernelinfo_maker import BUILD_ID, BtfMaker, kallsyms, notes
 
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.bundle import Bundle, pack
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.layout import STRUCTURES
 from ansible_collections.fleetdiag.systemtap.plugins.modules.stap_compile import forbidden, lifeless
 
 CONTROL = [
@@ -88,8 +94,11 @@ mkdir -p "$TMPDIR/stapAbC"
 LEAVES_C = 'echo "{text}" >"$TMPDIR/stapAbC/${{name}}_src.c"; echo module >"$name.ko"'
 
 
-def run(folder: Path, behaviour: str, **options: Any) -> dict[str, Any]:
-    """The result of one script, from the module as Ansible starts it, with a stap that behaves like this."""
+def run(folder: Path, behaviour: str, inside: Sequence[str] = (), **options: Any) -> dict[str, Any]:
+    """Return the result of one script, from the module as Ansible starts it, with a stap that behaves like this.
+
+    inside: a command that runs the module's.
+    """
     programs = folder / "programs"
     programs.mkdir(exist_ok=True)
     stap = programs / "stap"
@@ -99,7 +108,12 @@ def run(folder: Path, behaviour: str, **options: Any) -> dict[str, Any]:
     source["key"] = hashlib.sha256(behaviour.encode()).hexdigest()
     wanted = {"kernel": "6.1.0-test", "tapset": {}, "sources": [source], "cache_dir": str(folder / "cache")}
     done = subprocess.run(
-        [sys.executable, "-m", "ansible_collections.fleetdiag.systemtap.plugins.modules.stap_compile"],
+        [
+            *inside,
+            sys.executable,
+            "-m",
+            "ansible_collections.fleetdiag.systemtap.plugins.modules.stap_compile",
+        ],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": {**wanted, "min_free_mb": 0, **options}}),
         env={**os.environ, "PYTHONPATH": ":".join(sys.path), "PATH": f"{programs}:{os.environ['PATH']}"},
         capture_output=True,
@@ -146,9 +160,133 @@ def test_a_compiler_gets_no_more_memory_than_it_may(tmp_path: Path) -> None:
 
 def test_what_a_killed_compilation_left_is_removed_by_the_next(tmp_path: Path) -> None:
     work = tmp_path / "cache" / "6.1.0-test" / "work"
-    gone = subprocess.Popen(["true"])
-    gone.wait()
-    for name in (f"x-{gone.pid}", f"y-{os.getpid()}", "kept"):
-        (work / name / "tmp").mkdir(parents=True)
+    (work / "y" / "tmp").mkdir(parents=True)
     run(tmp_path, LEAVES_C.format(text="int x;"))
-    assert sorted(path.name for path in work.iterdir()) == ["kept", f"y-{os.getpid()}"]
+    assert not work.exists()
+
+
+def waited_for(inode: int) -> bool:
+    """True while a process waits for the lock of this file."""
+    lines = Path("/proc/locks").read_text().splitlines()
+    return any(" -> FLOCK" in line and f":{inode} " in line for line in lines)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a process namespace")
+def test_a_compilation_in_another_container_keeps_its_files(tmp_path: Path) -> None:
+    """Two builders over one cache see no processes of each other."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+        (folder / "cache").symlink_to(tmp_path)
+    # Its process has a number there that nobody has here.
+    unused = next(pid for pid in range(30000, 1, -1) if not Path(f"/proc/{pid}").exists())
+    numbered = f'echo {unused - 1} >/proc/sys/kernel/ns_last_pid; "$@"; exit'
+    container = ("unshare", "--pid", "--fork", "sh", "-c", numbered, "sh")
+    started, go_on = tmp_path / "started", tmp_path / "go_on"
+    waits = f"touch {started}; until [ -e {go_on} ]; do sleep 0.1; done; "
+    with ThreadPoolExecutor() as pool:
+        one = pool.submit(run, first, waits + LEAVES_C.format(text="int x;"), inside=container)
+        while not started.exists() and not one.done():
+            time.sleep(0.05)
+        two = pool.submit(run, second, LEAVES_C.format(text="int y;"))
+        lock = (tmp_path / "6.1.0-test" / "stap.lock").stat().st_ino
+        while not two.done() and not waited_for(lock):
+            time.sleep(0.05)
+        go_on.touch()
+    assert (one.result()["status"], one.result()["error"]) == ("built", "")
+    assert two.result()["status"] == "built"
+
+
+def kernel_info(folder: Path, make: str = "") -> dict[str, str]:
+    """Return the options for a kernel that has told of itself."""
+    types = BtfMaker()
+    number = types.integer("int", 4)
+    types.function("vfs_read", number, [("count", number)])
+    for name in STRUCTURES:
+        types.struct(name, 8, [("flags", number, 32)])
+    told = Bundle(types.bytes(), kallsyms({"vfs_read": 0x100}), notes())
+    (folder / "info").write_bytes(pack(told))
+    program = folder / "programs" / "make"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text("#!/bin/sh\n" + make)
+    program.chmod(0o755)
+    return {"kernel_info": str(folder / "info"), "build_id": BUILD_ID.hex()}
+
+
+POINT = 'STAP_PROBE_INIT(0, \\&p, \\"kernel.function(\\\\\\"vfs_read@btf\\\\\\").return\\", \\"a\\", \\"x.stp:1:1\\")'
+LOOKS = 'test -s "$SYSTEMTAP_DEBUGINFO_PATH/boot/vmlinux-6.1.0-test" || exit 7\n'
+
+
+def test_a_script_is_compiled_with_what_the_kernel_tells_of_itself(tmp_path: Path) -> None:
+    behaviour = LOOKS + LEAVES_C.format(text=POINT.replace("\\&", "&"))
+    assert run(tmp_path, behaviour)["status"] == "failed"
+    entry = run(tmp_path, behaviour, **kernel_info(tmp_path))
+    assert (entry["status"], entry["types"], entry["functions"]) == ("built", "btf", ["vfs_read"])
+    again = run(tmp_path, behaviour)
+    assert (again["status"], again["types"], again["functions"]) == ("cached", "btf", ["vfs_read"])
+
+
+def test_debuginfo_is_made_once_and_made_anew_when_it_is_damaged(tmp_path: Path) -> None:
+    run(tmp_path, LOOKS + LEAVES_C.format(text="one"), **kernel_info(tmp_path))
+    (made,) = tmp_path.glob("cache/*/kernelinfo/*/boot/vmlinux-6.1.0-test")
+    before = made.stat().st_ino
+    run(tmp_path, LOOKS + LEAVES_C.format(text="two"), **kernel_info(tmp_path))
+    assert made.stat().st_ino == before
+    whole = made.read_bytes()
+    made.write_bytes(whole[:-1])
+    run(tmp_path, LOOKS + LEAVES_C.format(text="three"), **kernel_info(tmp_path))
+    assert made.read_bytes() == whole
+
+
+def test_made_debuginfo_is_removed_where_room_is_needed(tmp_path: Path) -> None:
+    run(tmp_path, LOOKS + LEAVES_C.format(text="one"), **kernel_info(tmp_path))
+    (made,) = tmp_path.glob("cache/*/kernelinfo/*/boot/vmlinux-6.1.0-test")
+    os.utime(made, (0, 0))
+    run(tmp_path, LEAVES_C.format(text="two"), max_mb=0)
+    assert not made.exists()
+
+
+COMPARES = """echo "$2 $4" >>MAKES
+grep -q 'sizeof(struct task_struct) == 8' "${3#M=}/layout.c" || exit 1
+grep -q 'offsetof(struct net_device, flags) == 4' "${3#M=}/layout.c" || exit 1
+"""
+
+
+def test_structures_are_compared_with_the_headers_once_for_each_file(tmp_path: Path) -> None:
+    options = kernel_info(tmp_path, COMPARES.replace("MAKES", str(tmp_path / "makes")))
+    for text in ("one", "two"):
+        assert run(tmp_path, LOOKS + LEAVES_C.format(text=text), **options)["status"] == "built"
+    assert (tmp_path / "makes").read_text() == "/lib/modules/6.1.0-test/build layout.o\n"
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (
+            "echo 'layout.c:9:1: error: static assertion failed: \"file.f_pos\"' >&2; exit 2",
+            "file.f_pos differ",
+        ),
+        (
+            "echo 'make: *** no build tree: error' >&2; exit 2",
+            "could not be compared with its headers: make: ***",
+        ),
+    ],
+)
+def test_types_that_are_not_those_of_the_headers_are_refused(tmp_path: Path, make: str, said: str) -> None:
+    entry = run(tmp_path, LOOKS + LEAVES_C.format(text="x"), **kernel_info(tmp_path, make))
+    assert entry["status"] == "failed"
+    assert said in entry["error"]
+    assert not list(tmp_path.glob("cache/*/kernelinfo/*")) + list(tmp_path.glob("cache/*/layout-*"))
+
+
+def test_symbols_of_another_kernel_are_refused(tmp_path: Path) -> None:
+    entry = run(tmp_path, LOOKS, **{**kernel_info(tmp_path), "build_id": "ab" * 20})
+    assert entry["error"].startswith("the host handed over symbols of another kernel: build id 000102")
+
+
+def test_what_a_host_handed_over_damaged_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    options = kernel_info(tmp_path)
+    (tmp_path / "info").write_bytes(b'{"form": 1, "btf": "", "kallsyms": 5}')
+    entry = run(tmp_path, LOOKS, **options)
+    assert entry["status"] == "failed"
+    assert entry["error"].startswith("what the host handed over of its kernel is ")

@@ -18,7 +18,7 @@ import yaml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import slots
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
 from fleetdiag.config import Config, Heartbeat, NamedSweep, Receiver
 from fleetdiag.notify import digest, summary, textfile
 from fleetdiag.pages import index
@@ -40,12 +40,12 @@ def config(tmp_path: Path) -> Config:
     incomplete = {"coverage": [{"host": "web1", "status": "unreachable"}], "findings": []}
     for hour, report in ((5, fine), (6, bad), (7, incomplete), (10, fine)):
         run_id = f"20261129_{hour:02d}0000_aaaa"
-        run = store.create(
+        run = write.create(
             runs, {"id": run_id, "name": "web", "slot": f"2026-11-29T{hour:02d}:00:00Z", "hosts": []}
         )
-        store.write_json(run, "report.json", report)
-        store.write_json(run, "news.json", news(run_id))
-    store.create(runs, {"id": "20261129_100100_bbbb", "name": "other", "hosts": []})
+        write.write_json(run, "report.json", report)
+        write.write_json(run, "news.json", news(run_id))
+    write.create(runs, {"id": "20261129_100100_bbbb", "name": "other", "hosts": []})
     slots.record(
         runs,
         "web",

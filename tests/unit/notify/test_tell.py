@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import slots
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
 from fleetdiag.config import Config, NamedSweep, Receiver
 from fleetdiag.notify import message, outbox, tell
 
@@ -142,8 +142,8 @@ class Place:
     def run(self, *transitions: dict[str, Any], at: float = NOON) -> Path:
         self.count += 1
         run_id = f"20261129_0{self.count:02d}000_aaaa"
-        run_dir = store.create(self.runs, {"id": run_id, "name": "web", "hosts": []})
-        store.write_json(run_dir, "news.json", {**news(*transitions), "sweep": run_id})
+        run_dir = write.create(self.runs, {"id": run_id, "name": "web", "hosts": []})
+        write.write_json(run_dir, "news.json", {**news(*transitions), "sweep": run_id})
         tell.finished(self.config, self.sweep, run_dir, lambda: at)
         return run_dir
 
@@ -241,7 +241,7 @@ def test_skips_are_told_when_there_are_two_in_a_row(place: Place) -> None:
     assert made.subject == "[fleetdiag web] skipped 2 times in a row"
     assert "2026-11-29T02:00:00Z: still running" in made.body
     assert record(3) is None
-    store.create(
+    write.create(
         place.runs, {"id": "20261129_040000_aaaa", "name": "web", "slot": "2026-11-29T04:00:00Z", "hosts": []}
     )
     assert record(5) is None

@@ -17,7 +17,7 @@ PROGRAM = """
 import io, re, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import detect
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import settle
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session import parse_session, printed_lines
 
@@ -54,7 +54,7 @@ def stream():
 
 
 probe = Probe("ex_x", "It.", "What?", "auto", "low", unmodified=True)
-probe = detect.settled(probe, "delete", [printed_lines(NONCE, stream(), detect.MAX_SAMPLE)])
+probe = settle.settled(probe, "delete", [printed_lines(NONCE, stream(), settle.MAX_SAMPLE)])
 session = parse_session(probe, NONCE, stream(), 300 << 20)
 rows = sum(1 for _ in session)
 peak_kb = re.search(r"VmHWM:\\s+([0-9]+)", Path("/proc/self/status").read_text())[1]

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from commands import SOURCE, command_line, environment
 from hypothesis import given
 from hypothesis import strategies as st
 from manifests import FULL, GOOD, make
@@ -525,3 +528,20 @@ def test_any_data_is_a_probe_or_one_sentence(place: tuple[str | int, ...], chang
     faults: list[str] = []
     manifest_rules.check(manifest, Source("probe p", faults=faults))
     assert said in faults or (said, faults) == ("probe p: ", [])
+
+
+def test_without_jsonschema_one_sentence_says_what_to_install(tmp_path: Path) -> None:
+    """The collection alone, as ansible-galaxy installs it."""
+    (tmp_path / "jsonschema.py").write_text("raise ModuleNotFoundError(\"No module named 'jsonschema'\")\n")
+    path = f"{tmp_path}{os.pathsep}{SOURCE}"
+    done = subprocess.run(
+        command_line("probes", "show", "slow_open"),
+        env={**environment(tmp_path), "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    (sentence,) = done.stderr.splitlines()
+    assert sentence.startswith("fleetdiag: No module named 'jsonschema': ")
+    assert "pip install jsonschema" in sentence

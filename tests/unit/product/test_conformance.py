@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog, folder_check
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
+from fleetdiag.probes import folder_check
 
 COLLECTION = Path(__file__).parents[3] / "collection"
 LICENCE = "SPDX-License-Identifier: GPL-3.0-or-later"
@@ -92,6 +93,14 @@ def test_playbooks_only_say_which_hosts_get_which_role() -> None:
             assert steps or play.get("roles") or play["gather_facts"], (
                 path.name
             )  # or does nothing but learn facts
+
+
+def test_a_play_keeps_its_promises_whatever_ansible_cfg_says() -> None:
+    """One host's failure ends no other's part, no task has a time limit that we did not give it, none waits for keys."""
+    for path in (COLLECTION / "playbooks").glob("*.yml"):
+        for play in read_yaml(path):
+            said = {name: play.get(name) for name in ("strategy", "any_errors_fatal", "timeout")}
+            assert said == {"strategy": "linear", "any_errors_fatal": False, "timeout": 0}, path.name
 
 
 def test_there_are_roles_and_probes() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import re
+import shlex
 import subprocess
 import sys
 import textwrap
@@ -17,6 +18,7 @@ import yaml
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import language
+from fleetdiag.cli import main as cli
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "collection" / "docs" / "writing_probes.md"
@@ -131,3 +133,29 @@ def test_every_test_that_the_security_model_names_is_there() -> None:
     named = set(re.findall(r"\b(?:unit|integration|fuzz)/[\w/]+\.py", text))
     assert len(named) >= 8
     assert [name for name in sorted(named) if not (ROOT / "tests" / name).is_file()] == []
+
+
+# --- commands ---
+
+
+def test_commands_that_guides_show_are_understood() -> None:
+    """By the parser of the command, which knows Ansible's options too."""
+    shown = [
+        line.split("    #")[0].strip()
+        for name in ("first_sweep", "troubleshooting")
+        for line in (PAGE.parent / f"{name}.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("    fleetdiag ")
+    ]
+    assert len(shown) >= 7
+    for line in shown:
+        assert callable(cli.parser().parse_args(shlex.split(line)[1:]).func), line
+
+
+def test_guides_say_what_the_program_says() -> None:
+    """A sentence that is quoted in the table of troubles stands in the code."""
+    table = (PAGE.parent / "troubleshooting.md").read_text(encoding="utf-8").split("## A host cannot")[0]
+    said = re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    for sentence in said:
+        words = max(re.split(r"'[^']*'|\.\.\.|\([^)]*\)", sentence), key=len).strip(" :,()")
+        assert words in code or words.startswith("No module named"), sentence

@@ -28,6 +28,8 @@ from rich.console import Console
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import decode, encode
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet as merge
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.limits import MAX_ROWS_PER_HOST
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.catalog import probe_from_manifest
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Row
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import (
@@ -38,7 +40,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import 
     registry,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import model
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import FILES
 from fleetdiag.run import progress
 
@@ -58,14 +61,14 @@ rundirs = _rundirs()
 SCHEMA = json.loads((Path(reports.__file__).parent / "report.schema.json").read_text())
 NONCE = rundirs.NONCE
 
-Report = Callable[..., reports.Report]
+Report = Callable[..., model.Report]
 
 
 @pytest.fixture
 def swept(tmp_path: Path) -> Report:
     """The report of one host whose slow_open printed these lines between its control records."""
 
-    def made(*lines: bytes, hosts: list[str] | None = None, ended: bool = True) -> reports.Report:
+    def made(*lines: bytes, hosts: list[str] | None = None, ended: bool = True) -> model.Report:
         run = rundirs.Builder(tmp_path, hosts or ["web1"])
         run.window()
         run.build()
@@ -89,17 +92,17 @@ def line(seq: int, process: bytes, path: bytes = b"/x", us: bytes = b"2000000", 
     )
 
 
-def processes(report: reports.Report) -> list[object]:
+def processes(report: model.Report) -> list[object]:
     """The process names of the report's one table."""
     return [row.key[0] for row in report.probes[0].tables[0].rows()]
 
 
-def session(report: reports.Report) -> Any:
+def session(report: model.Report) -> Any:
     """What the coverage table says of the one session."""
     return report.coverage[0].sessions["slow_open"]
 
 
-def everywhere(report: reports.Report, folder: Path) -> dict[str, str]:
+def everywhere(report: model.Report, folder: Path) -> dict[str, str]:
     """The report in every format there is; each was looked at and does nothing but show what it holds."""
     folder.mkdir()
     registry.write(report, folder, registry.chosen([registry.ALL]))
@@ -186,7 +189,7 @@ def _collect_packed(run: Any, packed: bytes, size: int, truncated: bool = True) 
     """A host whose output is given compressed, and was too much for its limit."""
     for phase in ("preflight", "arm", "go"):
         getattr(run, phase)("web1")
-    store.write_host_bytes(run.path, "web1", "slow_open.out.gz", packed)
+    write.write_host_bytes(run.path, "web1", "slow_open.out.gz", packed)
     found = {
         "result": "exit-code",
         "exit_code": "XFSZ",
@@ -195,7 +198,7 @@ def _collect_packed(run: Any, packed: bytes, size: int, truncated: bool = True) 
         "sha256": "",
         "cpu_s": 1,
     }
-    store.write_host(run.path, "web1", "collect", {"sessions": {"slow_open": found}, "residue": []})
+    write.write_host(run.path, "web1", "collect", {"sessions": {"slow_open": found}, "residue": []})
 
 
 def test_p8_output_without_end_stops_at_its_cap(tmp_path: Path) -> None:
@@ -237,7 +240,7 @@ def test_p9_a_number_that_is_none_is_rejected(swept: Report, us: bytes, opens: b
 
 def test_p10_a_million_names_are_the_top_ones_and_other() -> None:
     table = probe_from_manifest("slow_open", rundirs.SLOW_OPEN).tables["slow_files"]
-    merger = merge.HostMerger(table)
+    merger = HostMerger(table)
     for n in range(1_000_000):
         merger.add(Row("slow_files", 9, n, (f"p{n}", "/", float(n), 1)))
     fleet = merge.FleetMerger("slow_open", table)
@@ -245,7 +248,7 @@ def test_p10_a_million_names_are_the_top_ones_and_other() -> None:
     merged = fleet.finish()
     (host,) = merged.hosts
     assert host.other is not None
-    assert len(list(merged.rows())) == merge.MAX_ROWS_PER_HOST
+    assert len(list(merged.rows())) == MAX_ROWS_PER_HOST
     assert sum(row.rows for row in merged.rows()) + host.other.rows == 1_000_000
     assert merged.total is not None
     assert merged.total.values == (999_999.0, 1_000_000)
@@ -318,7 +321,7 @@ ATTACKS = {
 each_attack = pytest.mark.parametrize(("attack", "shown"), list(ATTACKS.values()), ids=list(ATTACKS))
 
 
-def attacked(folder: Path, attack: str) -> reports.Report:
+def attacked(folder: Path, attack: str) -> model.Report:
     """A report in which a process, a file, a host, a probe's title, a reason and a compiler's error say this."""
     safe = attack.encode("utf-8", "backslashreplace").decode()
     title = safe.replace("\n", " ")  # a manifest's texts are lines

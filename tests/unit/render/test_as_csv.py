@@ -15,11 +15,12 @@ from rundirs import Builder, record
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_csv
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import model
 
 TRIGGERS = tuple("=+-@\t\r＝＋－＠")  # noqa: RUF001
 
 
-def files(report: reports.Report) -> dict[str, list[dict[str, str]]]:
+def files(report: model.Report) -> dict[str, list[dict[str, str]]]:
     return {name: list(csv.DictReader(io.StringIO(text))) for name, text in as_csv.render(report)}
 
 

@@ -24,7 +24,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page im
     packed as pack,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import Report
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import Report
 
 VOID = {"meta", "link", "br", "input"}
 

@@ -11,11 +11,12 @@ import rundirs
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_json
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import model
 
 SCHEMA = json.loads((Path(reports.__file__).parent / "report.schema.json").read_text())
 
 
-def document(report: reports.Report) -> Any:
+def document(report: model.Report) -> Any:
     """The document as it is read back, checked against the schema."""
     text = as_json.render(report)
     assert text.isascii()
@@ -26,7 +27,7 @@ def document(report: reports.Report) -> Any:
 
 def test_the_schema_is_one() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    assert SCHEMA["properties"]["schema"]["const"] == reports.SCHEMA
+    assert SCHEMA["properties"]["schema"]["const"] == model.SCHEMA
 
 
 def test_hostile_texts_are_data(tmp_path: Path) -> None:

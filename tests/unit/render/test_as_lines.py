@@ -11,7 +11,9 @@ import rundirs
 from rundirs import NONCE, START, Builder
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_lines, as_md, as_text
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document.lines import first_lines
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import model
 
 
 def stamped(made: Builder, lines: dict[int, str], *, offset_s: float = 0.0) -> bytes:
@@ -85,10 +87,9 @@ def test_behind_the_kept_lines_of_a_host_nothing_is_claimed(tmp_path: Path) -> N
     assert "f2" not in found
 
 
-def as_lines_first(texts: list[reports.HostText]) -> list[tuple[int | None, str, str]]:
-    from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document import view
+def as_lines_first(texts: list[model.HostText]) -> list[tuple[int | None, str, str]]:
 
-    return list(view.first_lines(texts))
+    return list(first_lines(texts))
 
 
 def test_more_hosts_than_can_be_open_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

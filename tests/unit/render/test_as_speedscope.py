@@ -16,6 +16,7 @@ from rundirs import Builder
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_chrome_trace, as_speedscope
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import model
 
 INDEX = {"type": "integer", "minimum": 0}
 SPEEDSCOPE = {
@@ -64,7 +65,7 @@ SPEEDSCOPE = {
 """The form that speedscope reads, as far as it is used: https://github.com/jlfwong/speedscope, file-format-spec.ts."""
 
 
-def speedscope(report: reports.Report) -> Any:
+def speedscope(report: model.Report) -> Any:
     ((name, text),) = as_speedscope.render(report)
     assert name == "calls/fs_calltrace.speedscope.json"
     data = json.loads(text)
@@ -76,7 +77,7 @@ def speedscope(report: reports.Report) -> Any:
     return data
 
 
-def trace(report: reports.Report) -> list[dict[str, Any]]:
+def trace(report: model.Report) -> list[dict[str, Any]]:
     ((name, text),) = as_chrome_trace.render(report)
     assert name == "calls/fs_calltrace.trace.json"
     events: list[dict[str, Any]] = json.loads(text)["traceEvents"]

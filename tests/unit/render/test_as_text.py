@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rundirs import Builder, record
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_text
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document import view
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document import grids
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.values import Cell, Head
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
 
@@ -269,7 +269,7 @@ def test_an_empty_sweep(tmp_path: Path) -> None:
 def test_too_many_columns_become_lines_of_names_and_values() -> None:
     heads = [Head(f"column{n}", numeric=True) for n in range(20)]
     row = [Cell("123456789")] * 20
-    assert as_text._grid(view.Grid("", heads, [row])) is None
+    assert as_text._grid(grids.Grid("", heads, [row])) is None
     assert all(as_text.width(line) <= 80 for line in as_text._as_records(heads, [row]))
 
 
@@ -284,7 +284,7 @@ def test_where_room_is_short_rates_go_before_names_are_cut_to_nothing() -> None:
 
     def line(host: str, path: str) -> str:
         row = [Cell(host), Cell("p" * 20), Cell(path), Cell("1.00 MiB"), Cell("123.45 KiB/s")]
-        return (as_text._grid(view.Grid("", heads, [row])) or [""])[-1]
+        return (as_text._grid(grids.Grid("", heads, [row])) or [""])[-1]
 
     assert line("web1", "/" * 80).endswith("123.45 KiB/s")
     assert as_text.width(line("web1", "/" * 80)) == 80
@@ -311,11 +311,11 @@ def test_measures_for_which_there_is_no_room_are_named(tmp_path: Path) -> None:
 
 def test_a_label_longer_than_its_columns_has_a_line_of_its_own() -> None:
     foot = [(Cell("other: 15 rows of 2 hosts"), [Cell("7")])]
-    grid = view.Grid("", [Head("a"), Head("n", True)], [[Cell("x"), Cell("1")]], foot=foot)
+    grid = grids.Grid("", [Head("a"), Head("n", True)], [[Cell("x"), Cell("1")]], foot=foot)
     assert (as_text._grid(grid) or [])[-1].split()[-2:] == ["hosts", "7"]
     wide = [Head("a"), *(Head("n" * 10, True) for _ in range(5))]
     row = [Cell("x"), *[Cell("1" * 12)] * 5]
-    grid = view.Grid("", wide, [row], foot=[(foot[0][0], [Cell("7")] * 5)])
+    grid = grids.Grid("", wide, [row], foot=[(foot[0][0], [Cell("7")] * 5)])
     lines = as_text._grid(grid) or []
     assert lines[-2] == "other: 15 rows of 2 hosts"
     assert lines[-1].split() == ["7"] * 5

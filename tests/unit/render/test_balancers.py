@@ -16,9 +16,9 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import 
     as_md,
     as_text,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build, traffic
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import batches
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import balancers, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import balancer_record, batches
 
 SENTENCE = "web1 got 25 % instead of 50 % of the requests while it was probed; weights are as before; no request failed"
 ALARM = "the weights of web1 were lowered on lb1 and are not known to be given back"
@@ -33,7 +33,7 @@ def told(path: Path, *, given_back: bool = True, names: tuple[str, str] = ("web1
         return {"servers": [{**entry, "server": n, "total": t, "weight": w} for n, t, w in own]}
 
     lowered = {"weights": {f"s: web/{names[0]}": {"before": 100, "after": 50}}}
-    moments: list[tuple[traffic.Moment, dict[str, Any]]] = [
+    moments: list[tuple[balancers.Moment, dict[str, Any]]] = [
         ("before", counted(50, 50, 100)),
         ("lowered", lowered),
         ("start", counted(50, 50, 50)),
@@ -44,7 +44,7 @@ def told(path: Path, *, given_back: bool = True, names: tuple[str, str] = ("web1
     data: dict[str, Any] | None = None
     for moment, said in moments:
         servers = {"web1": names[0]} if moment == "lowered" else None
-        data = traffic.added(
+        data = balancer_record.added(
             data,
             moment=moment,
             batch=0,
@@ -54,7 +54,7 @@ def told(path: Path, *, given_back: bool = True, names: tuple[str, str] = ("web1
             weight="50%",
             ttl_s=60,
         )
-    store.write_json(path, traffic.FILE, data)
+    write.write_json(path, balancers.FILE, data)
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_hosts_that_were_waiting_for_a_canary_say_why_they_were_not_probed(tmp_p
         **batches.opened(batches.planned(plan), 1, window),
         "stopped": "canary web1: its kernel said: BUG: x",
     }
-    store.write_json(made.path, "window.json", data)
+    write.write_json(made.path, "window.json", data)
     rows = {row.host: row for row in build.build(made.path).coverage}
     assert rows["web1"].status == "probed"
     assert [(rows[host].status, rows[host].reason) for host in ("web2", "web3")] == [
@@ -129,7 +129,7 @@ def test_batches_are_told_with_their_windows(run: Builder) -> None:
     plan = batches.plan(run.hosts, {}, canary="", batch=1)
     data = batches.opened(batches.planned(plan), 1, {"start": 1_790_000_000.0, "end": 1_790_000_030.0})
     data = batches.opened(data, 2, {"start": 1_790_000_100.0, "end": 1_790_000_130.0})
-    store.write_json(run.path, "window.json", data)
+    write.write_json(run.path, "window.json", data)
     made = build.build(run.path, generated="now")
     assert "Windows: 2 of 30 s, one after the other, from 2026-09-21 14:13:20 UTC" in as_text.render(made)
     assert json.loads(as_json.render(made))["runs"][0]["batches"] == 2

@@ -16,22 +16,23 @@ from hypothesis import strategies as st
 from rundirs import Builder, record
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_json
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_json, publish
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import kernel_types, model, sessions
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 
 WHEN = "2026-11-23T08:01:00+00:00"
 SCHEMA = json.loads((Path(reports.__file__).parent / "report.schema.json").read_text())
 
 
-def built(path: Path | list[Path], **more: Any) -> reports.Report:
+def built(path: Path | list[Path], **more: Any) -> model.Report:
     """The report, whose JSON is checked against the schema."""
     report = reports.build(path, generated=WHEN, **more)
     jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(as_json.render(report)))
     return report
 
 
-def row(report: reports.Report, host: str) -> Any:
+def row(report: model.Report, host: str) -> Any:
     (found,) = (item for item in report.coverage if item.host == host)
     return found
 
@@ -197,7 +198,7 @@ def test_a_bomb_is_bounded(tmp_path: Path) -> None:
 def test_altered_output_is_said(tmp_path: Path) -> None:
     made = sweep(tmp_path)
     other = made.out(record("slow_files", 9000, "httpd", "/forged", 9_000_000, 1))
-    store.write_host_bytes(made.path, "web1", "slow_open.out.gz", gzip.compress(other))
+    write.write_host_bytes(made.path, "web1", "slow_open.out.gz", gzip.compress(other))
     assert row(built(made.path), "web1").reason == "slow_open: output is not what the host sent (checksum)"
 
 
@@ -248,23 +249,43 @@ def test_what_is_wrong_with_the_only_probe_is_in_its_section(tmp_path: Path) -> 
     made.build(failed={"nettop": ("semantic error: no match", 1)})
     made.preflight("web1")
     refused = {"verdict": "refused", "reason": "none of the probes compiled for its kernel", "remedy": "see"}
-    store.write_host(made.path, "web1", "arm", refused)
+    write.write_host(made.path, "web1", "arm", refused)
     (failure,) = built(made.path).probes[0].not_built
     assert (failure.error, failure.hosts) == ("line 1: semantic error: no match", ("web1",))
 
 
 def test_a_kernel_for_which_nothing_can_be_built(tmp_path: Path) -> None:
     made = sweep(tmp_path, upto="preflight")
-    store.write_json(
+    write.write_json(
         made.path, "builds/6.12.90-amd64.json", {"kernel": "6.12.90-amd64", "error": "stap 4.8", "probes": {}}
     )
     (failure,) = built(made.path).probes[0].not_built
     assert (failure.error, failure.hosts) == ("stap 4.8", ("web1", "web2"))
     for host in ("web1", "web2"):
-        store.write_host(
+        write.write_host(
             made.path, host, "arm", {"verdict": "refused", "reason": "stap 4.8", "remedy": "newer"}
         )
     assert built(made.path).probes[0].not_built == []
+
+
+def test_a_note_says_what_a_probe_leaves_out_that_was_built_with_what_the_kernel_tells(
+    tmp_path: Path,
+) -> None:
+    made = sweep(tmp_path)
+    name = "builds/6.12.90-amd64.json"
+    found = read.read_json(made.path, name)
+    assert found is not None
+    assert not [note for note in built(made.path).notes if "BTF" in note]
+    functions = [f"vfs_{number}" for number in range(kernel_types.NAMED_FUNCTIONS + 3)]
+    found["probes"]["slow_open"].update(types="btf", functions=functions, maker="1")
+    write.write_json(made.path, name, found)
+    (note,) = [note for note in built(made.path).notes if "BTF" in note]
+    assert note.startswith("slow_open on kernel 6.12.90-amd64 was built with what the kernel tells of itself")
+    assert "calls of vfs_0, vfs_1" in note
+    assert "and 3 more that the compiler put inline" in note
+    found["probes"]["slow_open"].update(functions="vfs_read")  # a damaged found
+    write.write_json(made.path, name, found)
+    assert [note for note in built(made.path).notes if "calls that the compiler put inline" in note]
 
 
 def test_intervals_and_rates(tmp_path: Path) -> None:
@@ -299,10 +320,10 @@ def test_call_traces_and_texts(tmp_path: Path) -> None:
 
 def test_same_directory_same_bytes(tmp_path: Path) -> None:
     made = sweep(tmp_path)
-    reports.write(made.path, built(made.path))
+    publish.write(made.path, built(made.path))
     names = ["report.json", "report.txt", "report.html"]
     first = [(made.path / name).read_bytes() for name in names]
-    reports.write(made.path, built(made.path))
+    publish.write(made.path, built(made.path))
     assert [(made.path / name).read_bytes() for name in names] == first
     assert all((made.path / name).stat().st_mode & 0o777 == 0o600 for name in names)
     later = reports.build(made.path, generated="2027-01-01T00:00:00+00:00")
@@ -373,7 +394,7 @@ def test_a_faulty_manifest_costs_only_its_probe(tmp_path: Path) -> None:
 )
 def test_a_sweep_that_lists_nonsense(tmp_path: Path, probes: Any) -> None:
     made = sweep(tmp_path)
-    store.write_json(
+    write.write_json(
         made.path, "sweep.json", {"format": 1, "hosts": ["web1", 5, None], "probes": probes, "window_s": "x"}
     )
     report = built(made.path)
@@ -385,7 +406,7 @@ def test_a_probe_without_a_nonce(tmp_path: Path) -> None:
     made = sweep(tmp_path)
     data = json.loads((made.path / "sweep.json").read_text())
     data["probes"][0]["nonce"] = "x"
-    store.write_json(made.path, "sweep.json", data)
+    write.write_json(made.path, "sweep.json", data)
     report = built(made.path)
     assert len(report.notes) == 2
     assert "has no valid nonce" in report.notes[0]
@@ -442,10 +463,10 @@ def test_no_output_makes_the_report_fail(
     out = b"".join(pieces)
     made.whole("web1", dict.fromkeys(probes, made.out() + out))
     for probe in probes:
-        store.write_host_bytes(made.path, "web1", f"{probe}.err", err)
+        write.write_host_bytes(made.path, "web1", f"{probe}.err", err)
     made.whole("web2", dict.fromkeys(probes, made.out()))
     report = built(made.path)
-    reports.write(made.path, report)
+    publish.write(made.path, report)
     assert row(report, "web2").status == "probed"
 
 
@@ -456,7 +477,7 @@ def test_first_lines_of_every_output_are_kept_as_printed(tmp_path: Path) -> None
     made.whole("web1", {"slow_open": made.out(*rows)})
     made.whole("web2", {"slow_open": b""})
     probe = reports.build(made.path, generated="now").probes[0]
-    assert len(probe.heads["web1"]) == reports.HEAD_LINES
+    assert len(probe.heads["web1"]) == sessions.HEAD_LINES
     assert probe.heads["web1"][2] == "3\tslow_files\t0\tp0\t/a\\tb\t2000000\t1"
     assert probe.heads["web2"] == []
 

@@ -22,7 +22,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import 
     as_openmetrics,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
 
 HOSTS = [f"web{number}" for number in (1, 2, 3, 10, 11, 20)]
 PROBES = ["slow_open", "nettop", "fs_calltrace", "notes"]
@@ -97,7 +97,7 @@ def test_parameters_that_differ_are_refused(tmp_path: Path) -> None:
     two = Builder(tmp_path, ["web2"], sweep_id="20261123_080001_ab12")
     sweep = json.loads((two.path / "sweep.json").read_text())
     sweep["probes"][0]["parameters"] = {"threshold_ms": 5}
-    store.write_json(two.path, "sweep.json", sweep)
+    write.write_json(two.path, "sweep.json", sweep)
     with pytest.raises(FleetdiagError, match="slow_open ran with other parameters"):
         reports.build([one.path, two.path])
 

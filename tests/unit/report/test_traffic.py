@@ -6,6 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import traffic
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import balancers
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import balancer_record
 
 T = 1_790_000_000.0
 LABEL = "/run/lb.sock: web/web1"
@@ -41,10 +43,10 @@ class Sweep:
         self.data: dict[str, Any] | None = None
         self.now = T
 
-    def tell(self, moment: traffic.Moment, said: dict[str, Any], *, batch: int = 0, **more: Any) -> Sweep:
+    def tell(self, moment: balancers.Moment, said: dict[str, Any], *, batch: int = 0, **more: Any) -> Sweep:
         self.now += 10
         results = {name: dict(said) for name in ("lb1", "lb2")}
-        self.data = traffic.added(
+        self.data = balancer_record.added(
             self.data, moment=moment, batch=batch, now=self.now, results=results, **more
         )
         return self
@@ -119,7 +121,7 @@ def test_a_balancer_that_did_not_answer_when_asked_to_give_back_is_an_alarm() ->
     sweep = Sweep().tell("before", counted(50, 50)).lower()
     assert sweep.data is not None
     results = {"lb1": {"weights": {}, "left": {}}, "lb2": {"trouble": "lb2 cannot be reached"}}
-    sweep.data = traffic.added(sweep.data, moment="restored", batch=0, now=T, results=results)
+    sweep.data = balancer_record.added(sweep.data, moment="restored", batch=0, now=T, results=results)
     (alarm,) = sweep.read().alarms
     assert "on lb2 and are not known to be given back (lb2 cannot be reached)" in alarm
 
@@ -134,7 +136,7 @@ def test_a_weight_that_a_balancer_could_not_give_back_is_an_alarm_with_the_weigh
         "lb1": {"weights": {}, "left": {}, "owed": OWED, "trouble": "lb1: weight 100 is not given back yet"},
         "lb2": {"weights": {LABEL: {"after": 100}}, "left": {}, "owed": {}},
     }
-    sweep.data = traffic.added(sweep.data, moment="restored", batch=0, now=T, results=results)
+    sweep.data = balancer_record.added(sweep.data, moment="restored", batch=0, now=T, results=results)
     (alarm,) = sweep.read().alarms
     assert alarm == (
         "the weight of web1 (/run/lb.sock: web/web1) is still lowered on lb1: /run/lb.sock: timed out; the balancer"
@@ -234,7 +236,7 @@ def test_of_an_interrupted_sweep_the_weights_that_were_given_back_are_known() ->
 def test_hosts_that_cannot_be_lowered_are_left_out_with_the_reason_or_named() -> None:
     results = {"lb1": {"unfit": {"web1": "only 0 others"}, "weights": {}}}
     for probe_unfit, key in ((False, "left_out"), (True, "full_weight")):
-        data = traffic.added(
+        data = balancer_record.added(
             None,
             moment="lowered",
             batch=0,
@@ -250,7 +252,7 @@ def test_hosts_that_cannot_be_lowered_are_left_out_with_the_reason_or_named() ->
 
 
 def test_where_a_balancer_has_trouble_no_host_is_lowered() -> None:
-    data = traffic.added(
+    data = balancer_record.added(
         None,
         moment="lowered",
         batch=0,
@@ -258,8 +260,8 @@ def test_where_a_balancer_has_trouble_no_host_is_lowered() -> None:
         results={"lb1": {"trouble": "lb1 cannot be reached"}},
         servers={"a": "a"},
     )
-    assert traffic.why_not(data, "a") == "it cannot be given less traffic: lb1 cannot be reached"
-    assert traffic.why_not(None, "a") == ""
+    assert balancers.why_not(data, "a") == "it cannot be given less traffic: lb1 cannot be reached"
+    assert balancers.why_not(None, "a") == ""
 
 
 def test_what_is_in_the_file_is_not_trusted() -> None:

@@ -16,8 +16,9 @@ from fleetdiag.run import progress
 from fleetdiag.run.progress import News, Progress
 
 
-def _task(name: str) -> dict[str, Any]:
-    return {"event": "playbook_on_task_start", "event_data": {"task": name}}
+def _task(action: str, role: str = "sweep", name: str = "Arm | a title says nothing") -> dict[str, Any]:
+    data = {"task": name, "task_action": f"fleetdiag.systemtap.{action}", "role": role}
+    return {"event": "playbook_on_task_start", "event_data": data}
 
 
 def _answer(kind: str, host: str, action: str = "command", **result: Any) -> dict[str, Any]:
@@ -36,21 +37,27 @@ def _screen(state: Progress, height: int = 40) -> str:
     return console.file.getvalue()
 
 
-def test_phases_come_from_the_names_of_tasks(state: Progress) -> None:
-    names = [
-        "fleetdiag.systemtap.sweep : Start | Make the run directory",
-        "fleetdiag.systemtap.sweep : Preflight | Ask the host",
-        "fleetdiag.systemtap.install : Install | Put the runtime there",
-        "Preflight | Ask again where something was installed",
-        "Build | Compile",
-        "Gathering Facts",
-        "Arm | Push",
+def test_phases_come_from_actions_and_roles(state: Progress) -> None:
+    tasks = [
+        _task("sweep_create"),
+        _task("sweep_preflight"),
+        _task("ansible.builtin.apt", role="fleetdiag.systemtap.install"),
+        _task("sweep_preflight"),
+        _task("sweep_build"),
+        _task("ansible.builtin.setup", role=""),
+        _task("sweep_arm"),
     ]
-    told = [news for name in names for news in state.feed(_task(name))]
+    told = [news for task in tasks for news in state.feed(task)]
     assert told == [News("preflight"), News("install"), News("build"), News("arm")]
     assert state.mark("web1", "build") == "done"
     assert state.mark("web1", "arm") == "active"
     assert state.mark("web1", "window") == ""
+
+
+def test_the_next_batch_begins_with_arming(state: Progress) -> None:
+    batch = ["sweep_arm", "sweep_choose_window", "sweep_collect"]
+    told = [news for action in [*batch, *batch] for news in state.feed(_task(action))]
+    assert told == [News("arm"), News("window"), News("collect")] * 2
 
 
 def test_run_directory_and_process_id_are_noticed(state: Progress) -> None:
@@ -59,23 +66,26 @@ def test_run_directory_and_process_id_are_noticed(state: Progress) -> None:
     assert state.run_dir == Path("/runs/x")
 
 
+UP = "see that it is up and no firewall is between"
+
+
 def test_hosts_that_stop(state: Progress) -> None:
-    state.feed(_task("Preflight | Ask"))
-    told = state.feed(_answer("unreachable", "web1", msg="no route\nto host"))
+    state.feed(_task("sweep_preflight"))
+    told = state.feed(_answer("unreachable", "web1", msg="Authorized use only\r\nssh: No route to host\r\n"))
     told += state.feed(_answer("ok", "web2", verdict="refused", reason="staprun is too old"))
     told += state.feed(_answer("failed", "web3", msg="no sudo"))
     assert told == [
-        News("preflight", "web1", "unreachable: no route"),
+        News("preflight", "web1", f"unreachable: ssh: No route to host -> {UP}"),
         News("preflight", "web2", "refused: staprun is too old"),
         News("preflight", "web3", "no sudo"),
     ]
     assert state.count("preflight", "stopped") == 3
-    state.feed(_task("Arm | Push"))
+    state.feed(_task("sweep_arm"))
     assert [state.mark(host, "arm") for host in state.hosts] == ["", "", ""]
 
 
 def test_a_host_recovers_from_what_the_sweep_can_do_without(state: Progress) -> None:
-    state.feed(_task("Build | Look at the builder"))
+    state.feed(_task("sweep_inspect_builder"))
     state.feed(_answer("unreachable", "web1", msg="the builder does not answer"))
     state.feed(_answer("ok", "web2", verdict="refused", reason="no staprun"))
     state.feed(_answer("ok", "web1"))
@@ -93,7 +103,7 @@ def test_ignored_errors_stop_nobody(state: Progress) -> None:
 
 
 def test_countdown_follows_the_window_that_the_sweep_has_chosen(state: Progress, tmp_path: Path) -> None:
-    state.feed(_task("Window | Choose the instants"))
+    state.feed(_task("sweep_choose_window"))
     assert 29 < state.seconds_left() <= 30
     (tmp_path / "window.json").write_text(
         json.dumps({"start": 0, "end": time.time() + 100}), encoding="utf-8"
@@ -107,7 +117,7 @@ def test_countdown_follows_the_window_that_the_sweep_has_chosen(state: Progress,
     "hostile", ["\x1b[31mred\x1b]0;title\x07", "a\rb", "[bold]x[/bold]", "\u202egnp.exe"]
 )
 def test_what_hosts_say_is_inert(state: Progress, hostile: str, capsys: pytest.CaptureFixture[str]) -> None:
-    state.feed(_task("Preflight | Ask"))
+    state.feed(_task("sweep_preflight"))
     (news,) = state.feed(_answer("failed", "web1", msg=hostile))
     progress.Plain(state).tell(news)
     for shown in (capsys.readouterr().err, _screen(state)):
@@ -117,9 +127,9 @@ def test_what_hosts_say_is_inert(state: Progress, hostile: str, capsys: pytest.C
 
 def test_a_fleet_too_large_for_the_terminal_is_counted() -> None:
     state = Progress(hosts=[f"web{number}" for number in range(500)], window_s=30)
-    state.feed(_task("Preflight | Ask"))
+    state.feed(_task("sweep_preflight"))
     state.feed(_answer("unreachable", "web7", msg="gone"))
-    state.feed(_task("Arm | Push"))
+    state.feed(_task("sweep_arm"))
     shown = _screen(state, height=24)
     assert len(shown.splitlines()) < 24
     assert "499" in shown
@@ -135,3 +145,20 @@ def test_events_of_any_shape_are_taken(state: Progress) -> None:
     ):
         state.feed(event)
     assert not state.troubles
+
+
+def test_progress_for_programs_is_one_object_a_line(capsys: pytest.CaptureFixture[str], state: Progress) -> None:
+    with progress.shown(state, progress.Look(json=True)) as view:
+        for event in (_task("sweep_preflight"), _answer("failed", "web3", msg="no \x1b sudo")):
+            for news in state.feed(event):
+                view.tell(news)
+    first, second = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (first["phase"], first["hosts"], first["stopped"], "host" in first) == ("preflight", 3, 0, False)
+    assert (second["host"], second["message"], second["stopped"]) == ("web3", "no \\x1b sudo", 1)
+
+
+def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str], state: Progress) -> None:
+    with progress.shown(state, progress.Look(quiet=True)) as view:
+        for news in state.feed(_task("sweep_preflight")):
+            view.tell(news)
+    assert capsys.readouterr().err == ""

@@ -16,7 +16,7 @@ import pytest
 from commands import Command, command_line, environment
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 from fleetdiag.run import shards
 from fleetdiag.run.shards import Sharding
 
@@ -52,7 +52,7 @@ def test_the_report_of_shards_is_that_of_one_sweep(fleetdiag: Command, home: Pat
     done = fleetdiag(*ASKED, "--shards", "2")
     assert (done.returncode, whole.returncode) == (3, 3), done.stderr
     folder = of_shards(home)
-    sent = {path.name: store.open_run(path).hosts for path in (home / "runs").iterdir() if path != folder}
+    sent = {path.name: read.open_run(path).hosts for path in (home / "runs").iterdir() if path != folder}
     assert sorted(sent.values()) == [["web1", "web3"], ["web2", "db1"]]
     assert all((home / "runs" / name / "figures.json").exists() for name in sent)
     one, other = told(alone), told(folder)
@@ -136,7 +136,7 @@ def test_the_time_until_the_window_is_learned(tmp_path: Path) -> None:
         name = f"20261123_08000{second}_ab12"
         created = 1_795_420_800 + second
         iso = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(created))
-        path = store.create(tmp_path, {"id": name, "created": iso})
+        path = write.create(tmp_path, {"id": name, "created": iso})
         for seconds in (1, took):
-            store.append_event(path, {"t": created + seconds, "host": "web1", "phase": "arm", "status": "ok"})
+            write.append_event(path, {"t": created + seconds, "host": "web1", "phase": "arm", "status": "ok"})
     assert shards.learned_lead_s(tmp_path) == 150  # that of 500 s was too long ago

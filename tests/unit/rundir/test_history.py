@@ -12,8 +12,10 @@ import pytest
 import rundirs
 from rundirs import Builder, record
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import publish
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import model
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import names
 
 HOSTS = ["web1", "web2", "web3", "web4", "web5", "web6"]
 COMPARED: dict[str, Any] = {
@@ -59,11 +61,18 @@ def changed(path: Path, **more: Any) -> None:
     (path / "sweep.json").write_text(json.dumps({**data, **more}))
 
 
+def reported(path: Path) -> model.Report:
+    """What the end of a sweep does, and `fleetdiag report`."""
+    report = reports.build(path, generated="2026-11-23T08:01:00+00:00")
+    publish.write(path, report)
+    return report
+
+
 def usual(number: int = 0) -> dict[str, int]:
     return dict.fromkeys(HOSTS, 10 + number % 3)
 
 
-def kinds(report: reports.Report) -> list[tuple[str, str]]:
+def kinds(report: model.Report) -> list[tuple[str, str]]:
     return [(finding.kind, finding.host) for finding in report.findings]
 
 
@@ -122,6 +131,6 @@ def test_findings_of_shards_are_those_of_the_whole(tmp_path: Path) -> None:
 
 
 def test_names_of_run_directories() -> None:
-    assert store.is_id("20261123_080000_ab12")
-    assert not store.is_id("20261123_080000_ab12.tmp")
-    assert not store.is_id("..")
+    assert names.is_id("20261123_080000_ab12")
+    assert not names.is_id("20261123_080000_ab12.tmp")
+    assert not names.is_id("..")

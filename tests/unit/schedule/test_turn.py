@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import slots
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
 from fleetdiag.config import NamedSweep
 from fleetdiag.schedule import clock, turn
 
@@ -42,7 +42,7 @@ class Turn:
         self.ran.append(slot)
         if self.code != 2:
             run_id = f"{slot[:10].replace('-', '')}_{slot[11:19].replace(':', '')}_aaaa"
-            store.create(self.runs, {"id": run_id, "name": "web", "slot": slot, "hosts": ["web1"]})
+            write.create(self.runs, {"id": run_id, "name": "web", "slot": slot, "hosts": ["web1"]})
         return self.code
 
     def at(self, moment: float) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import windows
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import batches
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.batches import Batch, Watched
 
@@ -129,24 +130,24 @@ def test_a_host_that_was_left_out_for_its_weight_is_no_trouble_of_a_batch() -> N
 
 def test_each_batch_has_its_own_window() -> None:
     data = batches.planned(batches.plan(["a", "b", "c"], {}, canary=1, batch=1))
-    assert batches.window_of(data, "a") is None
+    assert windows.window_of(data, "a") is None
     data = batches.opened(data, 1, {"start": 10.0, "end": 20.0})
     data = batches.opened(data, 2, {"start": 30.0, "end": 40.0})
-    own = [batches.window_of(data, host) for host in ("a", "b", "c")]
+    own = [windows.window_of(data, host) for host in ("a", "b", "c")]
     assert [window and (window["start"], window["end"]) for window in own] == [(10, 20), (30, 40), None]
-    assert (data["start"], data["end"], batches.reached(data)) == (10, 40, 2)
+    assert (data["start"], data["end"], windows.reached(data)) == (10, 40, 2)
     assert batches.part(data, 2, ["a", "b", "c"]) == (("b",), own[1])
 
 
 def test_without_batches_the_one_window_is_everybodys() -> None:
     data = {"start": 1.0, "end": 2.0}
-    assert batches.window_of(data, "x") == data
+    assert windows.window_of(data, "x") == data
     assert batches.part(data, 0, ["x"]) == (["x"], data)
-    assert batches.window_of(None, "x") is None
-    assert (batches.reached(data), batches.why_not(data, "x")) == (0, "")
+    assert windows.window_of(None, "x") is None
+    assert (windows.reached(data), windows.why_not(data, "x")) == (0, "")
 
 
 def test_only_those_who_were_waiting_are_told_why() -> None:
     data = batches.planned(batches.plan(["a", "b"], {}, canary=1, batch=""))
     data = {**batches.opened(data, 1, {"start": 10.0, "end": 20.0}), "stopped": "canary a: oops"}
-    assert [batches.why_not(data, host) for host in ("a", "b")] == ["", "canary a: oops"]
+    assert [windows.why_not(data, host) for host in ("a", "b")] == ["", "canary a: oops"]

@@ -46,3 +46,6 @@ def figure(kind: str, value: float, unit: str = "") -> str:
     if kind == "duration":
         return time(value)
     return amount(value) + ("" if unit in PLAIN else f" {unit}")
+
+BYTES_PER_UNIT = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
+UNITS_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
@@ -61,7 +62,7 @@ REQUIRED = {"kernel": KERNEL, "kernel_build_id": BUILD_ID, "staprun": VERSION, "
 """What every sweep step relies on. A build id and a staprun may be empty: not every host has them."""
 WORDS = (
     *("uid", "arch", "addresses", "distribution", "free_mb", "mem_available_mb", "load1", "cpus", "lockdown"),
-    *("sig_enforce", "modules_disabled", "fips", "container", "systemd", "init", "modules_held", "crashed"),
+    *("btf", "sig_enforce", "modules_disabled", "fips", "container", "systemd", "init", "modules_held", "crashed"),
 )
 """What else guard.sh says in a preflight; anything more is not taken."""
 
@@ -153,3 +154,26 @@ def residue(name: str) -> str:
 def sound(value: float) -> float:
     """Return a duration that was measured: never below zero, and 0 for what is no finite number."""
     return value if math.isfinite(value) and value > 0 else 0.0
+
+MAX_NUMBER = 2**53
+"""Beyond this a float skips whole numbers; no time, size or count of a run directory is as large."""
+
+
+def text(data: Mapping[str, Any], key: str) -> str:
+    """A text, or empty."""
+    value = data.get(key)
+    return value.strip() if isinstance(value, str) else ""
+
+
+def number(data: Mapping[str, Any], key: str) -> float | None:
+    """A number that can be reckoned with, or None: finite, and small enough that a float holds it exactly."""
+    value = data.get(key)
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    return value if abs(value) < MAX_NUMBER else None  # NaN is not below it either
+
+
+def mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """An object, or an empty one."""
+    value = data.get(key)
+    return value if isinstance(value, Mapping) else {}

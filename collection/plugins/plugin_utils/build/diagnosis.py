@@ -21,6 +21,29 @@ _SOURCE = re.compile(r"^ *source:[ \t]*(\S.*)$", re.MULTILINE)
 _MAX_SOURCE = 100
 
 
+# What only the distribution's debuginfo has: (what SystemTap says, or how the script asks; what that is).
+_BEYOND_BTF = (
+    (
+        re.compile(r"unable to find local '([^']*)'"),
+        "${0} is no parameter of that function, or not certain in this kernel",
+    ),
+    (
+        re.compile(r"unable to find (?:global|member) '([^']*)'"),
+        "the kernel's BTF has no variable or member {0}",
+    ),
+    (
+        re.compile(r"debuginfo scope not found for module '([^']*)'"),
+        "the file of module {0} is not on the builder, or has no types",
+    ),
+    (re.compile(r'source:.*\.(?:function|statement)\s*\(\s*"[^"\n]*@'), "it names a source file or line"),
+    (re.compile(r"source:.*\.(statement|label|inline|callees?)\b"), "it asks for .{0}"),
+    (
+        re.compile(r"semantic error: no match"),
+        "this kernel has no function of that name, or only inside of others (inlined) or as a changed copy",
+    ),
+)
+
+
 # What makes no difference to which builder is asked: the script, or what the kernel has.
 _OF_THE_SCRIPT = ("parse error:", "semantic error:", "no live probe point")
 
@@ -30,24 +53,46 @@ def of_script(said: str) -> bool:
     return any(words in said for words in _OF_THE_SCRIPT)
 
 
+def needs_symbols(said: str) -> bool:
+    """Return whether SystemTap's message says that the kernel's headers alone do not do."""
+    if not _NO_KERNEL_SYMBOLS.search(said):
+        return False
+    return bool(_WANTED.search(said) or (_POINT.search(said) and _NOTHING.search(said)))
+
+
+def beyond_btf(said: str) -> str:
+    """Return in one sentence what a script asks that a kernel does not tell of itself, or "" for another fault.
+
+    said: SystemTap's message when it had debuginfo that was made of the kernel's BTF.
+    """
+    for pattern, reason in _BEYOND_BTF:
+        if found := pattern.search(said):
+            return (
+                f"what it asks is not in what the kernel tells of itself (BTF){_where(said)}:"
+                f" {reason.format(*found.groups())}; only the distribution's debuginfo has local variables, source"
+                " files, lines, labels and inlined calls: ask for it as docs/kernel_info.md says"
+            )
+    return ""
+
+
+def _where(said: str) -> str:
+    found = _SOURCE.search(said)
+    return f" ({' '.join(found[1].split())[:_MAX_SOURCE]})" if found else ""
+
+
 def explain(said: str, *, debuginfo: bool, unmodified: bool) -> str:
     """One sentence if the script needs debug symbols that were not asked for, else empty.
 
     said: SystemTap's message. debuginfo: it was built with them. unmodified: it is an example or a bare script.
     """
-    if debuginfo or not _NO_KERNEL_SYMBOLS.search(said):
+    if debuginfo or not needs_symbols(said):
         return ""
-    if not (_WANTED.search(said) or (_POINT.search(said) and _NOTHING.search(said))):
-        return ""
-    found = _SOURCE.search(said)
-    source = " ".join(found[1].split())[:_MAX_SOURCE] if found else ""
-    where = f" ({source})" if source else ""
     remedy = (
         "sweep again with sweep_examples_debuginfo=true"
         if unmodified
         else "say requires: {debuginfo: true} in its manifest"
     )
     return (
-        f"needs debuginfo: what it probes is known only from the kernel's debug symbols{where}; {remedy},"
+        f"needs debuginfo: what it probes is known only from the kernel's debug symbols{_where(said)}; {remedy},"
         " which gives a builder some 5 GB for each kernel"
     )

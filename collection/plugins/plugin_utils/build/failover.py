@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import diagnosis
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import coverage
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import SMOKE
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import SMOKE
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import builds
 
 REMEDY = "see to the builder, then sweep again"
 
@@ -50,7 +50,7 @@ class Turn:
     @property
     def why(self) -> str:
         """One clause: why something is left."""
-        return self.trouble or (coverage.headline(self._said(self.left[0])) if self.left else "")
+        return self.trouble or (builds.headline(self._said(self.left[0])) if self.left else "")
 
     def _said(self, name: str) -> str:
         entry = self.entries[name]

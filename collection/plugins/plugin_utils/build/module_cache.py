@@ -24,12 +24,15 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo import MAKER
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.files import cache_dir
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_FUNCTION = re.compile(r"[A-Za-z0-9_.]{1,200}")
 _VERDICT_KEYS = ("verdict", "reason", "remedy")
 
 DEFAULT_LIMIT_MB = 2048
@@ -37,10 +40,16 @@ IN_USE_S = 3600.0
 """A module that was used this recently may belong to a sweep that still runs, and is not removed to make room."""
 
 
-def default_dir() -> Path:
-    """`$XDG_CACHE_HOME/fleetdiag`, by default `~/.cache/fleetdiag`."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "fleetdiag"
+def origin(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how a module came by the kernel's types, of a builder's answer or of what was put with the module.
+
+    {types: "btf", functions: names that it probes, maker} for one that was built with debuginfo made of BTF, else {}.
+    """
+    functions = facts.get("functions")
+    if facts.get("types") != "btf" or not isinstance(functions, list):
+        return {}
+    named = [str(name) for name in functions if _FUNCTION.fullmatch(str(name))]
+    return {"types": "btf", "functions": named, "maker": str(facts.get("maker", ""))}
 
 
 class ModuleStore:
@@ -51,7 +60,7 @@ class ModuleStore:
     """
 
     def __init__(self, directory: Path | None = None, *, limit_mb: int = DEFAULT_LIMIT_MB) -> None:
-        self.directory = Path(directory) if directory is not None else default_dir()
+        self.directory = Path(directory) if directory is not None else cache_dir()
         self.limit_bytes = limit_mb << 20
         self.dropped: list[str] = []
         try:
@@ -73,7 +82,7 @@ class ModuleStore:
     def get(self, key: str) -> Path | None:
         """The module built for `key`, content checked now; None if there is none or it was damaged."""
         entry = self.meta(key)
-        if entry is None:
+        if entry is None or origin(entry).get("maker", MAKER) != MAKER:
             return None
         sha256 = str(entry.get("sha256", ""))
         path = self._module(sha256) if _SHA256.fullmatch(sha256) else None
@@ -143,7 +152,7 @@ class ModuleStore:
     def _make_room(self, path: Path, data: bytes) -> None:
         """Write a module; where the disk is full, what nobody uses makes room."""
         try:
-            _write(path, data)
+            write(path, data)
         except FleetdiagError as error:
             full = isinstance(error.__cause__, OSError) and error.__cause__.errno in (
                 errno.ENOSPC,
@@ -151,7 +160,7 @@ class ModuleStore:
             )
             if not full or not self.evict(0):
                 raise
-            _write(path, data)
+            write(path, data)
         self.evict(self.limit_bytes)
 
     def _forget_absent(self) -> None:
@@ -193,7 +202,7 @@ class ModuleStore:
 
     def _save(self, kind: str, key: str, entry: Mapping[str, Any]) -> None:
         text = json.dumps({**entry, "key": key}, indent=1, sort_keys=True) + "\n"
-        _write(self._entry(kind, key), text.encode())
+        write(self._entry(kind, key), text.encode())
 
     def _drop(self, kind: str, key: str) -> None:
         with contextlib.suppress(OSError):
@@ -240,7 +249,8 @@ def _read(path: Path) -> bytes | None:
         return handle.read()
 
 
-def _write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes) -> None:
+    """Write a file of the user's own whole, or raise a FleetdiagError and leave what was there."""
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.files import state_dir
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.store import state_dir
 
 PRINCIPAL = "fleetdiag"
 NAMESPACE = "fleetdiag-modules"

@@ -16,9 +16,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import c
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog, parameters
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import SMOKE
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 
+SMOKE = "smoke"
+"""Name under which the trivial first module of a kernel is built; no probe may have it."""
 FILES = Path(__file__).resolve().parents[3] / "roles" / "sweep" / "files"
 ARMED_WITHIN = 1 << 20  # a script that was not written for fleetdiag may print a lot before it is armed
 
@@ -153,9 +154,9 @@ def manifest(run: Path, sweep: Mapping[str, Any], kernel: str, modules: Mapping[
     """The signed manifest of a kernel's modules, {probe: sha256}; the first host that asks has it signed."""
     text = signing.manifest(sweep["id"], modules)
     name = f"manifests/{kernel}.json"
-    kept = store.read_json(run, name) or {}
+    kept = read.read_json(run, name) or {}
     if kept.get("text") == text and isinstance(kept.get("signature"), str):
         return signing.Signed(text, kept["signature"])
     signed = signing.own().sign(text)
-    store.write_json(run, name, asdict(signed))
+    write.write_json(run, name, asdict(signed))
     return signed

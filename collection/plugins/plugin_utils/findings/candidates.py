@@ -8,21 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import limits
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.fleet import Cells, Key, MergedTable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.limits import Family
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Cells, Key
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import MergedTable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Check, Column, Severity
 
-Kind = Literal["compare", "check", "calls"]
-Family = Literal["host", "key", "calls"]
+Kind = Literal["compare", "check", "calls", "events"]
 
 RANK: dict[Severity, int] = {"critical": 0, "warning": 1, "info": 2}
-FAMILIES: dict[Family, float] = {"host": 0.6, "key": 0.2, "calls": 0.1}
-"""How the one chance of a false finding that a report has is divided among what is looked at: a call trace with
-thousands of functions must not hide what the totals of hosts say."""
-LIMIT = 0.01
-"""Of a hundred reports of hosts that are all alike, one may have a finding."""
-STRONG = 10.0
-"""A figure on its bad side by this factor is critical."""
 
 EvidenceRow = tuple[str, Key, Cells]
 
@@ -32,7 +27,8 @@ class Signal:
     """One figure that stands out.
 
     up: it is above what was expected. others: the figures of the hosts it was compared with. chance: see
-    `corrected`. records: behind the figure. elsewhere: most other hosts do not have the key.
+    `corrected`. records: behind the figure. elsewhere: most other hosts do not have the key. counts_events: the
+    figure is a number of events past a threshold of the probe, one at least.
     """
 
     kind: Kind
@@ -55,6 +51,7 @@ class Signal:
     chance: float | None = None
     seconds: float | None = None
     elsewhere: bool = False
+    counts_events: bool = False
     check: Check | None = None
     records: int = 0
     rows: list[EvidenceRow] = field(default_factory=list)
@@ -69,11 +66,28 @@ class Signal:
 
     @property
     def strength(self) -> float:
-        """How much it stands out: spreads, or of a threshold the logarithm of the factor."""
+        """How much it stands out: spreads, or of a threshold the logarithm of the factor, or of how many events."""
         if self.score is not None:
             return abs(self.score)
+        if self.kind == "events":
+            return math.log1p(self.value)
         ratio = self.ratio
         return abs(math.log(ratio)) if ratio else abs(self.value)
+
+    @property
+    def certain(self) -> bool:
+        """True for a fact, and for a difference that is no chance."""
+        return self.chance is None or self.chance <= limits.CHANCE
+
+    @property
+    def symptom(self) -> int:
+        """What kind of trouble it is, the worst first: 0 for errors, events and waiting, 1 for more of something
+        else that is bad, 2 for what is merely more, or less."""
+        if self.counts_events or self.kind in ("check", "calls"):
+            return 0
+        if self.up != (self.column.more_is == "worse") or self.column.more_is == "neutral":
+            return 2
+        return 0 if self.column.type == "duration" else 1
 
     @property
     def cause(self) -> tuple[str, str, str]:
@@ -81,10 +95,9 @@ class Signal:
         return self.host, self.evidence.name, self.table
 
     @property
-    def order(self) -> tuple[int, float, str, str, str, str]:
-        """Worst first, then strongest; names decide the rest, so that the order never varies."""
+    def order(self) -> tuple[float, str, str, str, str]:
+        """Among those that are equally bad: strongest first; names decide the rest, so that the order never varies."""
         return (
-            RANK[self.severity],
             -self.strength,
             self.host,
             self.evidence.name,
@@ -98,13 +111,13 @@ def severity(column: Column, up: bool, factor: float, hosts: int) -> Severity:
     bad = {"worse": up, "better": not up}.get(column.more_is)
     if not bad:
         return "info"
-    return "critical" if factor >= STRONG and hosts > 2 else "warning"
+    return "critical" if factor >= limits.CRITICAL_FACTOR and hosts > 2 else "warning"
 
 
-def corrected(unlikely: float, family: Family, tests: int) -> float | None:
+def corrected(unlikely: float, family: Family, tests: int, most: float = limits.CHANCE) -> float | None:
     """The probability that anything of the kind turns up in a report of alike hosts, among so many comparisons.
 
-    None if that is too likely to be spoken of.
+    None if that is more likely than `most`, too likely to be spoken of.
     """
-    chance = min(1.0, unlikely * tests / FAMILIES[family])
-    return chance if chance <= LIMIT else None
+    chance = min(1.0, unlikely * tests / limits.FAMILIES[family])
+    return chance if chance <= most else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import peers
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import limits
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import (
     EvidenceRow,
     Signal,
@@ -32,13 +32,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
     Compare,
 )
 
-MIN_CALLS = 20
-"""Calls of a function on a host whose mean says something."""
-MAX_NODES = 300
-"""Functions (each with its callers) of one process name that are compared, those with most time in the fleet."""
-MIN_EXCESS_S = 0.005
-"""Time lost in a window by all calls of a function together that is worth a word."""
-
 SELF_TIME = Column(
     name="self_time",
     type="duration",
@@ -48,7 +41,7 @@ SELF_TIME = Column(
     merge="mean",
     more_is="worse",
     label="time of a call",
-    compare=Compare(min_difference=5e-6, min_ratio=2.0, min_samples=MIN_CALLS),
+    compare=Compare(min_difference=5e-6, min_ratio=2.0, min_samples=limits.CALLS),
 )
 
 _Node = tuple[str, tuple[str, ...]]
@@ -61,14 +54,14 @@ def compare_calls(result: Compared, evidence: Sequence[Evidence], peer_of: Mappi
         if not probe.calls:
             continue
         result.possible = True
-        sets = peers.sets({host: peer_of.get(host, "") for host in probe.sampled_s})
+        sets = probe.peer_sets(peer_of)
         for name, hosts in sets.items():
             series.extend(_of_set(Place(probe, None, SELF_TIME, hosts, name, len(sets) > 1)))
     conclude(result, series, "calls", _lost_time)
 
 
 def _lost_time(signal: Signal) -> bool:
-    return signal.up and (signal.value - (signal.expected or 0.0)) * signal.records >= MIN_EXCESS_S
+    return signal.up and (signal.value - (signal.expected or 0.0)) * signal.records >= limits.CALL_EXCESS_S
 
 
 def _of_set(place: Place) -> Iterable[Series]:
@@ -78,9 +71,9 @@ def _of_set(place: Place) -> Iterable[Series]:
     for node in wanted:
         process, path = node
         kept[process] = kept.get(process, 0) + 1
-        if kept[process] > MAX_NODES:
+        if kept[process] > limits.CALL_NODES:
             continue
-        found = {host: _figure(call) for host, call in nodes[node].items() if _calls(call) >= MIN_CALLS}
+        found = {host: _figure(call) for host, call in nodes[node].items() if _calls(call) >= limits.CALLS}
         series = judged(place, found, single=True)
         if series is not None:
             series.key, series.shown = (process, *path), False

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, peers
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import Family, Signal
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, limits
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import (
+    EvidenceRow,
+    Signal,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.comparisons import (
     Place,
     Series,
@@ -15,27 +19,34 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.compa
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.figures import Figure
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.fleet import (
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.limits import Family
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.outliers import Judge, Opinion
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Key
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import (
     HostTable,
-    Key,
     MergedRow,
     MergedTable,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Comparison
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
+    Compare,
+    Comparison,
+    Events,
+)
 
-MAX_KEYS = 200
-"""Keys of one table that are compared, those with most in the whole fleet."""
-SHOWN_KEYS = 5
-"""Of these, as many are kept for the map of hosts and measures although nothing was found."""
 SHARED = 0.5
 """A key that at least this share of the hosts have is compared with itself on the others."""
 
 
 @dataclass
 class Compared:
-    """What came of it. possible: there are measures that may be compared, whether or not there were hosts."""
+    """What came of it.
+
+    uncertain: signals that are only worth a look. possible: there are measures that may be compared, whether or not
+    there were hosts.
+    """
 
     signals: list[Signal] = field(default_factory=list)
+    uncertain: list[Signal] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     possible: bool = False
 
@@ -43,12 +54,18 @@ class Compared:
 def compare(evidence: Sequence[Evidence], peer_of: Mapping[str, str]) -> Compared:
     """All measures of all tables that may be compared, on all sets of hosts."""
     result = Compared()
-    series: dict[Family, list[Series]] = {"host": [], "key": []}
+    series: dict[Family, list[Series]] = {"host": [], "key": [], "events": []}
     for place, merged in _places(evidence, peer_of):
         result.possible = True
-        if place.column.compare is not None and len(place.hosts) > 1:
-            scope = place.column.compare.scope
-            series[scope].extend(_of_hosts(place, merged) if scope == "host" else _of_keys(place, merged))
+        events = merged.table.events
+        counted = events is not None and events.count == place.column.name
+        scope = place.column.compare.scope if place.column.compare and len(place.hosts) > 1 else None
+        if events is not None and counted:
+            series["events"].append(_of_events(place, merged, events))
+        elif scope == "host":
+            series["host"].extend(_of_hosts(place, merged))
+        if scope == "key":
+            series["key"].extend(_of_keys(place, merged))
     for family, items in series.items():
         conclude(result, items, family)
     return result
@@ -63,18 +80,21 @@ def conclude(
     """Add what a family of series says to the result. worth: whether to speak of a signal."""
     tests = sum(item.judge.tests for item in series)
     for item in series:
-        signals = list(filter(worth, item.signals(family, tests)))
+        told = list(filter(worth, item.signals(family, tests)))
+        signals = [signal for signal in told if signal.certain]
         result.signals.extend(signals)
+        result.uncertain.extend(signal for signal in told if not signal.certain)
         if signals or item.shown:
             result.comparisons.append(item.comparison([signal.host for signal in signals]))
 
 
 def _places(evidence: Sequence[Evidence], peer_of: Mapping[str, str]) -> Iterable[tuple[Place, MergedTable]]:
     for probe in evidence:
-        sets = peers.sets({host: peer_of.get(host, "") for host in probe.sampled_s})
+        sets = probe.peer_sets(peer_of)
         for merged in probe.tables:
+            events = merged.table.events.count if merged.table.events else ""
             for column in merged.table.measures:
-                if column.compare is not None and figures.is_figure(column):
+                if column.name == events or (column.compare is not None and figures.is_figure(column)):
                     for name, hosts in sets.items() or [("", [])]:
                         yield Place(probe, merged, column, hosts, name, len(sets) > 1), merged
 
@@ -83,6 +103,21 @@ def _of_hosts(place: Place, merged: MergedTable) -> Iterable[Series]:
     series = judged(place, figures.of_table(merged, place.column, place.hosts))
     if series is not None:
         yield series
+
+
+def _of_events(place: Place, merged: MergedTable, events: Events) -> Series:
+    """Every host's number of events, also where there is no other host to compare it with."""
+    found = figures.of_table(merged, place.column, place.hosts, least=0)
+    judge = Judge(place.column, place.column.compare or Compare(), found, place.evidence.sampled_s)
+    opinions = judge.opinions() or {host: Opinion(figure.value, 0.0) for host, figure in found.items()}
+    proof = functools.partial(_worst_events, merged, events)
+    return Series(place, judge, opinions, shown=len(found) > 1, proof=proof, counts_events=True)
+
+
+def _worst_events(merged: MergedTable, events: Events, host: str) -> list[EvidenceRow]:
+    return [
+        (row.host, row.key, row.values) for row in figures.worst_events(merged, events, host)[: limits.ROWS]
+    ]
 
 
 def _of_keys(place: Place, merged: MergedTable) -> Iterable[Series]:
@@ -99,10 +134,10 @@ def _of_keys(place: Place, merged: MergedTable) -> Iterable[Series]:
             have.setdefault(row.key, {})[host.host] = row
     shared = {key for key, rows in have.items() if len(rows) >= max(2, SHARED * len(hosts))}
     ordered = [total.key for total in merged.keys if total.key in shared]
-    for number, key in enumerate(ordered[:MAX_KEYS]):
+    for number, key in enumerate(ordered[: limits.KEYS]):
         series = judged(place, _of_key(place, merged, hosts, have[key]))
         if series is not None:
-            series.key, series.shown = key, number < SHOWN_KEYS
+            series.key, series.shown = key, number < limits.SHOWN_KEYS
             yield series
     if figures.adds(place.column):
         yield from _of_own_keys(place, merged, hosts, shared)

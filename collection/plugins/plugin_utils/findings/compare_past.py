@@ -24,7 +24,7 @@ from typing import Any, Literal, NamedTuple
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, robust
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence, MeasureId
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.fleet import MergedTable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import MergedTable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column
 
 FORMAT = 2

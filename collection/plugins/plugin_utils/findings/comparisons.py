@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, limits
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import (
     EvidenceRow,
-    Family,
     Kind,
     Signal,
     corrected,
@@ -19,12 +18,12 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candi
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.figures import Figure
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.limits import Family
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.outliers import Judge, Opinion
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.fleet import Key, MergedTable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Key
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import MergedTable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Comparison
 
-MAX_ROWS = 5
-"""Rows that prove a finding."""
 MAX_SCORE = 99.0
 
 
@@ -45,7 +44,8 @@ class Series:
     """A measure of one key, or of whole hosts, with what was thought of each host.
 
     elsewhere: every host's key is its own, and in `keys`. shown: it is kept for the map of hosts and measures
-    although nothing was found. proof: the rows that prove what is said of a host.
+    although nothing was found. proof: the rows that prove what is said of a host. counts_events: the figures are
+    numbers of events past a threshold of the probe, so that every host with any has a signal.
     """
 
     place: Place
@@ -56,23 +56,39 @@ class Series:
     elsewhere: bool = False
     shown: bool = True
     proof: Callable[[str], list[EvidenceRow]] | None = None
+    counts_events: bool = False
 
     def signals(self, family: Family, tests: int) -> Iterable[Signal]:
-        """One for each host that differs more than chance explains, in a family of so many comparisons."""
-        place = self.place
+        """Yield one for each host that differs more than chance explains, in a family of so many comparisons.
+
+        Those that are not certain are only worth a look.
+        """
         for host, opinion in self.opinions.items():
             up = opinion.score > 0
-            chance = None if opinion.unlikely is None else corrected(opinion.unlikely, family, tests)
-            if chance is None:
+            events = self.counts_events and self.judge.found[host].value > 0
+            most = limits.CHANCE if events else limits.LOOK_CHANCE
+            chance = None if opinion.unlikely is None else corrected(opinion.unlikely, family, tests, most)
+            if chance is not None and self._is_told(host, up):
+                signal = self._signal("calls" if family == "calls" else "compare", host, opinion, up)
+                signal.chance = chance
+                if not signal.certain:
+                    signal.severity = "info"
+            elif events:
+                signal = self._signal("events", host, opinion, up)
+                signal.severity, signal.score, signal.spread = "info", None, None
+            else:
                 continue
-            if not up and place.evidence.marks.get(host) and figures.adds(place.column):
-                continue  # what was lost explains it
-            if len(self.opinions) == 2 and up != (place.column.more_is != "better"):
-                continue  # of two hosts one is told of: the one that is worse off, or has more
-            signal = self._signal("calls" if family == "calls" else "compare", host, opinion, up)
-            signal.chance = chance
+            signal.counts_events = events
             signal.rows = self._rows(host)
             yield signal
+
+    def _is_told(self, host: str, up: bool) -> bool:
+        """Return False where something else explains the difference, or says it."""
+        place = self.place
+        if not up and place.evidence.marks.get(host) and figures.adds(place.column):
+            return False  # what was lost explains it
+        # Of two hosts one is told of: the one that is worse off, or has more.
+        return len(self.opinions) != 2 or up == (place.column.more_is != "better")
 
     def _rows(self, host: str) -> list[EvidenceRow]:
         if self.proof is not None:
@@ -84,7 +100,8 @@ class Series:
         place, judge = self.place, self.judge
         scaled = judge.times[host] / judge.usual_time
         others = [value * scaled for name, value in judge.values.items() if name != host]
-        expected, value = median(others), judge.found[host].value
+        value = judge.found[host].value
+        expected = median(others) if others else value
         more, less = max(value, expected) + judge.offset, min(value, expected) + judge.offset
         return Signal(
             kind=kind,
@@ -101,8 +118,8 @@ class Series:
             several_sets=place.several_sets,
             others=others,
             other_host=next(name for name in judge.found if name != host) if len(others) == 1 else "",
-            expected=expected,
-            spread=spread(others),
+            expected=expected if others else None,
+            spread=spread(others) if others else None,
             score=clipped(opinion.score),
             seconds=place.evidence.sampled_s.get(host) if len(set(judge.times.values())) > 1 else None,
             elsewhere=self.elsewhere,
@@ -146,7 +163,7 @@ def top_rows(merged: MergedTable, column: Column, host: str, key: Key = ()) -> l
     if key:
         return [(row.host, row.key, row.values) for row in rows if row.key == key]
     ordered = sorted(rows, key=lambda row: -(figures.number(row.values[position]) or 0.0))
-    return [(row.host, row.key, row.values) for row in ordered[:MAX_ROWS]]
+    return [(row.host, row.key, row.values) for row in ordered[: limits.ROWS]]
 
 
 def spread(values: Sequence[float]) -> float:

@@ -4,48 +4,58 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import sentences
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import limits, sentences
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import (
     RANK,
     EvidenceRow,
     Signal,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.comparisons import MAX_ROWS
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Finding
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.incidents import Told
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Finding, Severity
 
-MANY_HOSTS = 5
-"""As many hosts have a finding of their own for the same thing; of more, the worst speaks for all."""
-_KINDS = {"compare": 0, "calls": 1, "check": 2}
+_KINDS = {"compare": 0, "events": 0, "calls": 1, "check": 2}
 
 
-def gather(signals: Sequence[Signal]) -> tuple[list[Finding], str]:
-    """The findings, worst first, and the first of them in short for the verdict."""
+def gather(signals: Sequence[Signal]) -> list[Told]:
+    """Return the findings, worst first."""
     causes: dict[tuple[str, str, str], list[Signal]] = {}
     for signal in signals:
         causes.setdefault(signal.cause, []).append(signal)
     groups = [sorted(group, key=_telling) for group in causes.values()]
-    groups.sort(key=lambda group: group[0].order)
+    groups.sort(key=_order)
     alike: dict[tuple[object, ...], list[list[Signal]]] = {}
     for group in groups:
-        alike.setdefault(_thing(group[0]), []).append(group)
+        alike.setdefault(_thing(group), []).append(group)
     findings = []
-    first: Signal | None = None
     for group in groups:
-        same = alike[_thing(group[0])]
-        many = len(same) > MANY_HOSTS
+        same = alike[_thing(group)]
+        many = len(same) > limits.MANY_HOSTS
         if many and group is not same[0]:
             continue
-        first = first or group[0]
-        findings.append(_finding(group, [other[0].host for other in same[1:]] if many else []))
-    return findings, _headline(first, findings)
+        finding = _finding(group, [other[0] for other in same[1:]] if many else [])
+        findings.append(Told(finding, _in_short(group[0])))
+    return findings
 
 
-def _telling(signal: Signal) -> tuple[int, int, int, float, str, str]:
-    """Which signal of a cause is its sentence: the most severe, and of those the one that says most."""
+def _severity(group: Sequence[Signal]) -> Severity:
+    """The worst that any signal of a cause says."""
+    return min((signal.severity for signal in group), key=RANK.__getitem__)
+
+
+def _order(group: Sequence[Signal]) -> tuple[Any, ...]:
+    """Worst first: by severity, then by what kind of trouble it is, then by how much it stands out."""
+    return (RANK[_severity(group)], min(signal.symptom for signal in group), *group[0].order)
+
+
+def _telling(signal: Signal) -> tuple[bool, int, int, int, float, str, str]:
+    """Which signal of a cause is its sentence: what the probe was to find, else the most severe, and of those
+    the one that says most."""
     counts = 0 if signal.column.merge == "records" else 1
     return (
+        not signal.counts_events,
         RANK[signal.severity],
         _KINDS[signal.kind],
         counts,
@@ -55,24 +65,25 @@ def _telling(signal: Signal) -> tuple[int, int, int, float, str, str]:
     )
 
 
-def _thing(signal: Signal) -> tuple[object, ...]:
+def _thing(group: Sequence[Signal]) -> tuple[object, ...]:
     """What many hosts may show alike."""
+    signal = group[0]
     measure = (signal.evidence.name, signal.table, signal.column.name)
     return (
         *measure,
         signal.kind,
-        signal.severity,
-        signal.up,
+        _severity(group),
+        signal.up or signal.counts_events,
         signal.peer_set,
         signal.key[-1:] if signal.kind == "calls" else (),
     )
 
 
-def _finding(group: Sequence[Signal], more_hosts: Sequence[str]) -> Finding:
+def _finding(group: Sequence[Signal], more_hosts: Sequence[Signal]) -> Finding:
     signal = group[0]
     column = signal.column
     return Finding(
-        severity=signal.severity,
+        severity=_severity(group),
         kind=signal.kind,
         host=signal.host,
         probe=signal.evidence.name,
@@ -92,7 +103,7 @@ def _finding(group: Sequence[Signal], more_hosts: Sequence[str]) -> Finding:
         chance=signal.chance,
         mark=signal.evidence.marks.get(signal.host, ""),
         rows=tuple(_rows(group)),
-        hosts=(signal.host, *more_hosts) if more_hosts else (),
+        hosts=(signal.host, *(other.host for other in more_hosts)) if more_hosts else (),
     )
 
 
@@ -103,16 +114,10 @@ def _rows(group: Sequence[Signal]) -> list[EvidenceRow]:
         for row in signal.rows:
             if row not in seen:
                 seen.append(row)
-    return seen[:MAX_ROWS]
+    return seen[: limits.ROWS]
 
 
-def _headline(signal: Signal | None, findings: Sequence[Finding]) -> str:
-    if signal is None:
-        return ""
-    host = printable(signal.host)
-    short = sentences.in_short(signal).replace("; ", ", ")
-    line = f"{host}: {short}" if signal.kind == "check" else f"{host} is different: {short}"
-    more = len(findings) - 1
-    if more:
-        line += f" (and {more} more finding{'s' if more > 1 else ''})"
-    return line
+def _in_short(signal: Signal) -> str:
+    """The finding for the verdict, without a semicolon, which separates the verdict's parts."""
+    host, short = printable(signal.host), sentences.in_short(signal).replace("; ", ", ")
+    return f"{host}: {short}" if signal.kind in ("check", "events") else f"{host} is different: {short}"

@@ -8,13 +8,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.aggregates import Parts
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.fleet import (
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import (
     HostTable,
     MergedRow,
     MergedTable,
     Total,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Table, Value
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
+    Column,
+    Events,
+    Table,
+    Value,
+)
 
 ADDING = ("sum", "count", "records")
 """Measures that are zero on a host where nothing of the kind was seen, and grow with the time it was watched."""
@@ -32,7 +37,8 @@ class Figure:
     value: as the report's tables say. rest: the same without the record that has the largest share of it (of a
     number of records: without the key that has most); None if that cannot be said. top: what that record has.
     records: how many are behind it. scatter: how far, relatively, the rest would lie from its mean by chance, on a
-    host whose records are such as these.
+    host whose records are such as these. clump: of a number of events, how many come at a time (the index of
+    dispersion of a sum of such records); None if that is not known.
     """
 
     value: float
@@ -40,6 +46,7 @@ class Figure:
     top: float | None = None
     records: int = 0
     scatter: float = 0.0
+    clump: float | None = None
 
 
 def is_figure(column: Column) -> bool:
@@ -101,7 +108,9 @@ def _sum(value: float, parts: Parts | None, records: int) -> Figure:
     if parts is None:
         return Figure(value, value, 0.0, records)
     rest, top = max(0.0, value - parts.largest), max(0.0, parts.largest)
-    return Figure(value, rest, top, records, _scatter(parts, rest))
+    return Figure(
+        value, rest, top, records, _scatter(parts, rest), parts.squares / value if value > 0 else None
+    )
 
 
 def _mean(value: float, parts: Parts | None, records: int) -> Figure:
@@ -112,16 +121,33 @@ def _mean(value: float, parts: Parts | None, records: int) -> Figure:
 
 
 def _ratio(table: Table, column: Column, group: Total | MergedRow, value: float) -> Figure:
-    """The rest is the quotient without the largest record, where that leaves enough to speak for the whole."""
+    """Return the quotient, and as the rest the same without its largest value.
+
+    Where that value is not known, it is the quotient without the largest record, if that leaves enough of it.
+    """
     assert column.ratio is not None
     above, below = (table.measures[place_of(table, name)] for name in column.ratio)
     over, under = (number(group.values[place_of(table, part.name)]) for part in (above, below))
     most, of = _parts(table, above, group), _parts(table, below, group)
-    if over is None or not under or most is None or of is None or under - of.largest < _REST_SHARE * under:
-        return Figure(value, None, None, group.rows)
+    samples = round(under) if under and is_count(below) else group.rows
+    if over is None or not under:
+        return Figure(value, None, None, samples)
+    if column.largest:
+        return _mean_of(value, over, number(group.values[place_of(table, column.largest)]), most, samples)
+    if most is None or of is None or under - of.largest < _REST_SHARE * under:
+        return Figure(value, None, None, samples)
     left = max(0.0, over - most.largest)
     rest = left / (under - of.largest) * (100 if column.unit == "%" else 1)
-    return Figure(value, rest, None, group.rows, _scatter(most, left))
+    return Figure(value, rest, None, samples, _scatter(most, left))
+
+
+def _mean_of(value: float, total: float, largest: float | None, parts: Parts | None, samples: int) -> Figure:
+    """The mean of so many values, of which the largest is known. Each of them scatters by as much as it is large."""
+    if not largest or largest > total or samples < 2:
+        return Figure(value, None, None, samples)
+    rest = (total - largest) / (samples - 1)
+    scatter = max(1 / math.sqrt(samples - 1), _scatter(parts, total - largest) if parts is not None else 0.0)
+    return Figure(value, rest, None, samples, scatter)
 
 
 def _parts(table: Table, column: Column, group: Total | MergedRow) -> Parts | None:
@@ -136,9 +162,15 @@ def _scatter(parts: Parts, rest: float) -> float:
     return math.sqrt(max(0.0, parts.squares - parts.largest**2)) / rest if rest > 0 else 0.0
 
 
-def of_table(merged: MergedTable, column: Column, hosts: Iterable[str]) -> dict[str, Figure]:
-    """The figure of each of these hosts that has one with enough records behind it."""
-    least = column.compare.min_samples if column.compare else 0
+def of_table(
+    merged: MergedTable, column: Column, hosts: Iterable[str], least: int | None = None
+) -> dict[str, Figure]:
+    """The figure of each of these hosts that has one with enough records behind it.
+
+    least: how many are enough; as the manifest says if it is None.
+    """
+    if least is None:
+        least = column.compare.min_samples if column.compare else 0
     wanted = set(hosts)
     figures: dict[str, Figure] = {}
     for host in merged.hosts:
@@ -146,6 +178,15 @@ def of_table(merged: MergedTable, column: Column, hosts: Iterable[str]) -> dict[
         if figure is not None and figure.records >= least:
             figures[host.host] = figure
     return figures
+
+
+def worst_events(merged: MergedTable, events: Events, host: str) -> list[MergedRow]:
+    """Return the host's rows that have any of the table's events, the worst first."""
+    count = place_of(merged.table, events.count)
+    worst = place_of(merged.table, events.worst) if events.worst else count
+    rows = next((found.rows for found in merged.hosts if found.host == host), [])
+    having = [row for row in rows if number(row.values[count])]
+    return sorted(having, key=lambda row: -(number(row.values[worst]) or 0.0))
 
 
 def number(value: Value | None) -> float | None:

@@ -7,45 +7,68 @@ evidence + peers -> figures -> judge -> signals -> gather -> findings
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (
-    client_server,
     compare_calls,
     compare_hosts,
     dedupe,
-    peers,
+    incidents,
+    limits,
+    sentences,
     thresholds,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import RANK
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import Signal
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.client_server import (
+    findings as client_server,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.client_server.join import Joined
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Comparison, Finding
 
 
 class Found(NamedTuple):
-    """findings: worst first. headline: which host is different in what, or why that cannot be said; may be empty."""
+    """findings: worst first. headline: which host is different in what, or why that cannot be said; may be empty.
+
+    worth_a_look: the few largest differences that are not certain, as findings with their chance.
+    """
 
     findings: list[Finding]
     comparisons: list[Comparison]
     headline: str
+    worth_a_look: list[Finding]
 
 
 def find(
     evidence: Sequence[Evidence],
     peer_of: Mapping[str, str],
-    joined: Sequence[client_server.Joined] = (),
+    joined: Sequence[Joined] = (),
 ) -> Found:
     """All findings of a report. peer_of: {host: name of the set of hosts it should be like}."""
     compared = compare_hosts.compare(evidence, peer_of)
     compare_calls.compare_calls(compared, evidence, peer_of)
     signals = [*compared.signals, *thresholds.check(evidence)]
-    findings, headline = dedupe.gather(signals)
-    both = client_server.find(joined, evidence)
-    # Where a slow answer was spent explains what else was found, unless that is worse.
-    findings = sorted([*both, *findings], key=lambda finding: RANK[finding.severity])
-    if both and findings[0] is both[0]:
-        headline = client_server.headline(both[0], len(findings) - 1)
-    return Found(findings, compared.comparisons, headline or _nothing(compared, evidence, peer_of))
+    told = incidents.join(dedupe.gather(signals), client_server.find(joined, evidence), evidence)
+    headline = _headline(told) if told else _nothing(compared, evidence, peer_of)
+    looks = _worth_a_look(compared.uncertain, signals)
+    return Found([item.finding for item in told], compared.comparisons, headline, looks)
+
+
+def _worth_a_look(uncertain: Sequence[Signal], certain: Sequence[Signal]) -> list[Finding]:
+    """Return the few that matter most of what no finding tells already."""
+    known = {signal.cause for signal in certain}
+    told = dedupe.gather([signal for signal in uncertain if signal.cause not in known])
+    return [
+        replace(finding, sentence=f"{finding.sentence}. {sentences.by_chance(finding.chance or 0.0)}")
+        for finding, _ in told[: limits.LOOKS]
+    ]
+
+
+def _headline(told: Sequence[incidents.Told]) -> str:
+    more = len(told) - 1
+    return told[0].short + (f" (and {plural(more, 'more finding')})" if more else "")
 
 
 def _nothing(
@@ -55,7 +78,7 @@ def _nothing(
     if not compared.possible:
         return ""
     for probe in evidence:
-        sets = peers.sets({host: peer_of.get(host, "") for host in probe.sampled_s})
+        sets = probe.peer_sets(peer_of)
         if any(len(hosts) > 1 for hosts in sets.values()):
             return "no host is different"
     return "too few hosts to compare"

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.fleet import MergedTable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import peers
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import MergedTable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import CallTree, Value
 
 
@@ -15,7 +16,9 @@ class Evidence:
     """One probe on all hosts.
 
     sampled_s: of the hosts that gave data, the seconds each really sampled, None if that is not known. marks: of
-    those with losses, what was lost. calls: of each host its call trees.
+    those with losses, what was lost. calls: of each host its call trees. topic: what the probe looks at.
+    apart: {host: its kernel} of those where the probe misses calls that the compiler put inline, which are others in
+    another kernel.
     """
 
     name: str
@@ -24,6 +27,21 @@ class Evidence:
     sampled_s: Mapping[str, float | None]
     marks: Mapping[str, str] = field(default_factory=dict)
     calls: Sequence[tuple[str, Sequence[CallTree]]] = ()
+    topic: str = "other"
+    apart: Mapping[str, str] = field(default_factory=dict)
+
+    def peer_sets(self, peer_of: Mapping[str, str]) -> dict[str, list[str]]:
+        """Return {name: hosts} of those that can be compared with each other; both sorted."""
+        several = len({self.apart.get(host, "") for host in self.sampled_s}) > 1
+
+        def name(host: str) -> str:
+            parts = [
+                peer_of.get(host, ""),
+                f"kernel {self.apart[host]}" if several and host in self.apart else "",
+            ]
+            return ", ".join(filter(None, parts))
+
+        return peers.sets({host: name(host) for host in self.sampled_s})
 
 
 MeasureId = tuple[str, str, str]

@@ -10,6 +10,7 @@ from the largest records of the others, which on such data scatter widely. (With
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -51,6 +52,7 @@ class Judge:
 
     seconds: what each host really sampled; figures that grow with time are compared as if all had been watched
     equally long, where that differs. single: one record may decide each figure, whatever the measure says.
+    tests: how many comparisons it was, among which a difference could have turned up by chance.
     """
 
     column: Column
@@ -59,6 +61,7 @@ class Judge:
     seconds: Mapping[str, float | None]
     single: bool = False
     tests: int = field(default=0, init=False)
+    _looks: int = field(default=1, init=False)
 
     @cached_property
     def times(self) -> dict[str, float]:
@@ -101,7 +104,8 @@ class Judge:
             (part, robust.scale(list(part.values.values()), self.offset, part.rule, part.scatter))
             for part in self._parts()
         ]
-        self.tests = len(parts) * len(self.found)
+        self._looks = len(parts)
+        self.tests = len(self.found) if self._may_differ else 0
         middle = median(self.values.values())
         opinions = {}
         for host, value in self.values.items():
@@ -118,15 +122,18 @@ class Judge:
 
     def _of_part(self, host: str, part: _Part, usual: robust.Scale, worth: int) -> Opinion:
         own = part.values[host]
+        more = self.found[host].scatter ** 2 - part.scatter**2 if part.scatter else 0.0
+        if more > 0:
+            usual = usual.wider(math.sqrt(more))
         score = usual.score(own)
         up = score > 0
         if not worth or up != (worth > 0) or (part.upwards and not up):
             return Opinion(self.values[host], score)
-        unlikely = robust.chance(usual, own, part.rule)
+        unlikely = min(1.0, self._looks * robust.chance(usual, own, part.rule))
         return Opinion(self.values[host], score, max(unlikely, self._by_count(host)))
 
     def _of_two(self) -> dict[str, Opinion]:
-        self.tests = 2
+        self.tests = 2 if self._may_differ else 0
         part = self._parts()[0]
         opinions = {}
         for host, value in self.values.items():
@@ -170,7 +177,25 @@ class Judge:
         if not figures.is_count(self.column):
             return 0.0
         count, time = self.found[host].value, self.times[host]
-        return robust.count_chance(count, time, self._rate.without(min(count, self._cap * time), time))
+        others = self._rate.without(min(count, self._cap * time), time)
+        return robust.count_chance(count, time, others, self._clump)
+
+    @property
+    def _may_differ(self) -> bool:
+        """Return False for so few events that no host could have had enough more than another to be told of."""
+        if not figures.is_count(self.column):
+            return True
+        return sum(self.values.values()) >= max(1.0, self.compare.min_difference)
+
+    @cached_property
+    def _clump(self) -> float:
+        """How many events come at a time, as far as the hosts' own records tell."""
+        having = [figure for figure in self.found.values() if figure.value > 0]
+        known = [(figure.clump, figure.value) for figure in having if figure.clump is not None]
+        if not known or len(known) < len(having):
+            return robust.CLUMP
+        mean = sum(clump * value for clump, value in known) / sum(value for _, value in known)
+        return min(robust.CLUMP, max(1.0, mean))
 
     @cached_property
     def _cap(self) -> float:

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import phrases
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import severity
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.compare_past import Suspicion
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Finding
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import plural
 
 
 def of_host(

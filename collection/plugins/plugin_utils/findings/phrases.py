@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping, Sequence
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import quantities
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.quantities import UNITS_PER_SECOND
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.fleet import Key
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.field_values import UNITS_PER_SECOND
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Key
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Table, Value
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import plural
 
 NAMES = 5
 _LONGEST = 100
@@ -30,8 +30,8 @@ def name(column: Column) -> str:
     return printable(column.words)
 
 
-def what(table: Table, parameters: Mapping[str, Value]) -> str:
-    """The table's phrase with the parameters of the sweep: `files open longer than 1 s`."""
+def what(phrase: str, parameters: Mapping[str, Value]) -> str:
+    """Return a manifest's phrase with the parameters of the sweep: `files open longer than 1 s`."""
 
     def time(match: re.Match[str]) -> str:
         value = parameters.get(match[1])
@@ -42,7 +42,7 @@ def what(table: Table, parameters: Mapping[str, Value]) -> str:
     def plain(match: re.Match[str]) -> str:
         return str(parameters.get(match[1], match[0]))
 
-    return printable(_PLACE.sub(plain, _TIME.sub(time, table.what)))
+    return printable(_PLACE.sub(plain, _TIME.sub(time, phrase)))
 
 
 def key(table: Table, values: Key) -> str:

@@ -18,7 +18,9 @@ How it is decided, and why so (measured by tests/bench/bench_findings.py, which 
   the logarithm cannot; there is no such thing downwards. SINGLE is for figures that one record can decide (the
   longest, the 99th percentile), which scatter by large factors among hosts that are alike: the logarithm. LARGEST is
   for the one largest record of a total, which must lie further out still to make a host different by itself.
-- Counts must also be more than chance makes of a rate that all hosts share, events coming two at a time (CLUMP).
+- Counts must also be more than chance makes of a rate that all hosts share. Events come in clumps: as large as the
+  hosts' own records say, and two at a time (CLUMP) where these are larger or do not tell; what lies beyond shows in
+  how far the hosts lie apart. Six events of their own are then no chance where two hosts have none, six at once are.
 """
 
 from __future__ import annotations
@@ -65,6 +67,12 @@ class Scale:
     above: float
     below: float
     offset: float
+
+    def wider(self, scatter: float) -> Scale:
+        """Return the same for a host whose own figure lies so far apart besides, by chance."""
+        return Scale(
+            self.middle, math.hypot(self.above, scatter), math.hypot(self.below, scatter), self.offset
+        )
 
     def deviation(self, value: float) -> float:
         """How far a figure lies from the middle; its sign says to which side."""
@@ -156,17 +164,17 @@ def cap(counts: Sequence[float]) -> float:
     return middle + 3 * math.sqrt(middle + 1)
 
 
-def count_chance(count: float, time: float, others: Rate) -> float:
-    """Probability of so many, or so few, in `time` on a host with the rate of the others.
+def count_chance(count: float, time: float, others: Rate, clump: float = CLUMP) -> float:
+    """Return the probability of so many, or so few, in `time` on a host with the rate of the others.
 
     That rate is known from their count only, so the answer is wider than Poisson's (a negative binomial
-    distribution); the events come CLUMP at a time. 0 for many events on both sides.
+    distribution). clump: events that come at a time. 0 for many events on both sides.
     """
     if others.time <= 0 or time <= 0:
         return 1.0
     if min(count, others.count * time / others.time) > MANY:
         return 0.0
-    own, theirs = count / CLUMP, others.count / CLUMP + 0.5
+    own, theirs = count / clump, others.count / clump + 0.5
     share = time / (time + others.time)
     if own * others.time >= theirs * time:
         return 1.0 if own <= 0 else incomplete_beta(own, theirs, share)

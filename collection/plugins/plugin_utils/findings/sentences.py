@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import quantities
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, phrases
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, limits, phrases
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import Signal
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.fleet import MergedRow
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.order import sort_measure
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import MergedRow
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import plural
 
 MAX_ALSO = 3
 CALLERS = 4
@@ -23,20 +23,82 @@ _LARGEST = {"duration": "Longest", "bytes": "Largest"}
 _SMALLEST = {"duration": "Shortest", "bytes": "Smallest"}
 
 
-def write(signal: Signal, also: Sequence[Signal] = (), more_hosts: Sequence[str] = ()) -> str:
-    """The whole sentence, and those that follow it. also: what else stands out there. more_hosts: that show the same."""
+def write(signal: Signal, also: Sequence[Signal] = (), more_hosts: Sequence[Signal] = ()) -> str:
+    """Return the whole sentence, and those that follow it.
+
+    also: what else stands out there. more_hosts: of each host that shows the same, what it has.
+    """
     parts = [f"{printable(signal.host)}: {in_short(signal)}", *_details(signal), *_also(signal, also)]
     if more_hosts:
         count = plural(len(more_hosts), "more host")
-        parts.append(f"The same on {count}: {phrases.hosts(more_hosts)}")
+        parts.append(f"The same on {count}: {_named(more_hosts)}")
     return ". ".join(part for part in parts if part)
+
+
+def by_chance(chance: float) -> str:
+    """How sure a difference is that is only worth a look."""
+    return f"By chance in {max(1, round(100 * chance))} of 100 reports of hosts that are alike"
 
 
 def in_short(signal: Signal) -> str:
     """The first part: what the host has, and what the others have."""
     if signal.kind == "check":
         return f"{_amount(signal)}, {_limit(signal)}"
-    return f"{_amount(signal)}; {_expected(signal)}"
+    amount = _events(signal) if signal.counts_events else _amount(signal)
+    return f"{amount}; {_expected(signal)}" if signal.expected is not None else amount
+
+
+def _named(signals: Sequence[Signal]) -> str:
+    """The hosts, of events each with its number, those with most first."""
+    if not signals[0].counts_events:
+        return phrases.hosts([signal.host for signal in signals])
+    ordered = sorted(signals, key=lambda signal: -signal.value)
+    named = [f"{printable(signal.host)} ({quantities.amount(signal.value)})" for signal in ordered]
+    return _listed(named, most=limits.NAMED_EVENTS)
+
+
+def _events(signal: Signal) -> str:
+    """`6 files open longer than 1 s, the longest 3.2 s: /srv/informe anual.csv (python3)`."""
+    assert signal.merged is not None
+    table = signal.merged.table
+    assert table.events is not None
+    events = table.events
+    phrase = phrases.what(events.one if signal.value == 1 else events.what, signal.evidence.parameters)
+    text = f"{quantities.amount(signal.value)} {phrase}{_in_time(signal)}"
+    rows = figures.worst_events(signal.merged, events, signal.host)
+    if not rows:
+        return text
+    key = f": {phrases.key(table, rows[0].key)}" if table.keys else ""
+    shown = next(column for column in table.measures if column.name == (events.worst or events.count))
+    size = figures.number(rows[0].values[figures.place_of(table, shown.name)]) or 0.0
+    if events.worst:
+        which = "" if signal.value == 1 else f"the {_LARGEST.get(shown.type, 'Highest').lower()} "
+        return f"{text}, {which}{phrases.figure(shown, size)}{key}"
+    if not key or signal.value == 1:
+        return f"{text}{key}"
+    return (
+        f"{text}, all of them{key}"
+        if size >= signal.value
+        else f"{text}, most of them {quantities.amount(size)}{key}"
+    )
+
+
+def _few(signal: Signal) -> str:
+    """How many samples a figure has that is no total, where these are few: `(10 attempts to connect only)`."""
+    column = signal.column
+    if signal.kind != "compare" or not 0 < signal.records < limits.FEW_SAMPLES or signal.merged is None:
+        return ""
+    if column.ratio is not None:
+        below = next(item for item in signal.merged.table.measures if item.name == column.ratio[1])
+        return f" ({signal.records} {phrases.name(below)} only)" if figures.is_count(below) else ""
+    return (
+        "" if figures.adds(column) or column.merge in ("max", "min") else f" ({signal.records} records only)"
+    )
+
+
+def _in_time(signal: Signal) -> str:
+    """How long the host was watched, where that differs."""
+    return "" if signal.seconds is None else f" in {quantities.time(signal.seconds)}"
 
 
 def _amount(signal: Signal) -> str:
@@ -48,15 +110,13 @@ def _amount(signal: Signal) -> str:
     assert signal.merged is not None
     table = signal.merged.table
     if column.merge == "records":
-        what = phrases.what(table, signal.evidence.parameters) or phrases.name(column)
+        what = phrases.what(table.what, signal.evidence.parameters) or phrases.name(column)
         text = f"{value} {what}"
     else:
         text = f"{phrases.name(column)} {value}"
     if signal.key:
         text += f" ({phrases.key(table, signal.key)})" if signal.kind != "check" else ""
-    if signal.seconds is not None:
-        text += f" in {quantities.time(signal.seconds)}"
-    return text
+    return text + _in_time(signal) + _few(signal)
 
 
 def _expected(signal: Signal) -> str:
@@ -69,7 +129,9 @@ def _expected(signal: Signal) -> str:
     )
     if signal.elsewhere and not any(signal.others):
         return f"nothing of the kind on {who}"
-    has = phrases.span(column, signal.others, signal.expected, signal.up)
+    if signal.counts_events and not any(signal.others):
+        return f"{who}: none"
+    has = phrases.span(column, signal.others, signal.expected, signal.up or signal.counts_events)
     same = " in the same time" if signal.seconds is not None else ""
     if signal.elsewhere:
         return f"what {who} have of the kind: {has}{same}"
@@ -87,6 +149,8 @@ def _limit(signal: Signal) -> str:
 def _details(signal: Signal) -> Iterable[str]:
     if signal.kind == "calls":
         yield _callers(signal)
+        return
+    if signal.counts_events:
         return
     assert signal.merged is not None
     table = signal.merged.table
@@ -126,7 +190,7 @@ def _telling(signal: Signal) -> Column | None:
     assert signal.merged is not None
     table = signal.merged.table
     numbers = [column for column in table.measures if figures.is_figure(column) and column.merge != "records"]
-    place = fleet.sort_measure(table)
+    place = sort_measure(table)
     sorts = table.measures[place] if place is not None else None
     if sorts in numbers:
         return sorts
@@ -152,7 +216,10 @@ def _also(signal: Signal, also: Sequence[Signal]) -> Iterable[str]:
         yield f"The same with {_listed(keys)}" if keys else ""
     seen = {signal.column.name} if signal.kind != "check" else set()
     rest = []
+    events = signal.merged.table.events if signal.merged and signal.counts_events else None
     for item in also:
+        if events is not None and item.kind == "check" and item.column.name == events.worst:
+            continue  # the worst of them stands in the sentence already
         if item.kind == "check" and item.column.name == signal.column.name:
             rest.append(_limit(item))
         elif item.column.name not in seen:
@@ -169,6 +236,6 @@ def _aside(signal: Signal) -> str:
     return f"{_amount(signal)} against {phrases.figure(signal.column, signal.expected)}"
 
 
-def _listed(texts: Sequence[str], between: str = ", ") -> str:
-    shown = between.join(texts[:MAX_ALSO])
-    return shown if len(texts) <= MAX_ALSO else f"{shown} and {len(texts) - MAX_ALSO:,} more"
+def _listed(texts: Sequence[str], between: str = ", ", most: int = MAX_ALSO) -> str:
+    shown = between.join(texts[:most])
+    return shown if len(texts) <= most else f"{shown} and {len(texts) - most:,} more"

@@ -5,22 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, limits
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import (
     RANK,
     EvidenceRow,
     Signal,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.comparisons import (
-    MAX_ROWS,
     top_rows,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.fleet import (
-    HostTable,
-    Key,
-    MergedTable,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Key
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import HostTable, MergedTable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Check, Column
 
 
@@ -52,7 +48,7 @@ def _broken(probe: Evidence, merged: MergedTable, rule: Check) -> Iterable[Signa
             value, key, _ = bad[0]
             signal = _signal(probe, merged, column, rule, host.host, value)
             signal.key, signal.records = key, len(bad)
-            signal.rows = [row for _, _, row in bad[:MAX_ROWS]]
+            signal.rows = [row for _, _, row in bad[: limits.ROWS]]
             yield signal
 
 

@@ -21,7 +21,7 @@ from typing import Any
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import compare_past
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import news, references, retention
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, read
 
 FILE = "history.db"
 LOCK = "history.lock"
@@ -351,7 +351,7 @@ def _words(told: Mapping[str, Any]) -> str:
 
 def _read(path: Path, name: str) -> dict[str, Any]:
     try:
-        return store.read_json(path, name) or {}
+        return read.read_json(path, name) or {}
     except FleetdiagError:
         return {}
 

@@ -19,8 +19,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.compa
     SeriesId,
     Suspicion,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.dedupe import MANY_HOSTS
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import MeasureId
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.limits import MANY_HOSTS
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import (
     decisions,
     fingerprint,
@@ -31,7 +31,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory.past import Past
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory.settings import Settings
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Finding
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read as rundir
 
 FORMAT = 1
 SCHEMA = "fleetdiag.news/1"
@@ -201,8 +202,14 @@ def _seen(
     """Return the findings of this sweep by fingerprint. aliases: filled with those that go on under another one."""
     found: dict[str, lifecycle.Seen] = {}
     for finding in run.findings:
-        item = _of_finding(run, past, finding)
-        found.setdefault(item.fingerprint, item)
+        if finding.kind != "events":  # what was asked for is named whether or not it is unusual
+            item = _of_finding(run, past, finding)
+            found.setdefault(item.fingerprint, item)
+    known = {record.fingerprint for record in state.open}
+    for symptom in (one for finding in run.findings for one in finding.symptoms):
+        item = _of_finding(run, past, symptom)
+        if item.fingerprint in known:  # told by itself before it was seen to be of another's incident
+            found.setdefault(item.fingerprint, item)
     free = [record for record in (*state.open, *state.closed) if record.fingerprint not in found]
     seen: dict[str, lifecycle.Seen] = {}
     for own, item in found.items():
@@ -218,17 +225,17 @@ def _seen(
         )
         own = item.fingerprint
         item = _adopted(item, [record for record in free if record.fingerprint not in seen], state)
-        known = seen.get(item.fingerprint) or next(
+        same = seen.get(item.fingerprint) or next(
             (one for one in seen.values() if _cause(one) == _cause(item)), None
         )
-        if known is None:
+        if same is None:
             seen[item.fingerprint] = item
             aliases.setdefault(own, item.fingerprint)
         else:  # the hosts compared with each other say it better; the past knows since when
-            seen[known.fingerprint] = replace(
-                known, since=item.since, last_normal=item.last_normal, at_once=True
+            seen[same.fingerprint] = replace(
+                same, since=item.since, last_normal=item.last_normal, at_once=True
             )
-            aliases.setdefault(own, known.fingerprint)
+            aliases.setdefault(own, same.fingerprint)
     return list(seen.values())
 
 
@@ -425,7 +432,7 @@ def _to_json(
 def read(run_dir: Path) -> dict[str, Any] | None:
     """Return the news.json of a run, or None if it has none that can be read."""
     try:
-        data = store.read_json(run_dir, history.NEWS)
+        data = rundir.read_json(run_dir, history.NEWS)
     except FleetdiagError:
         return None
     return data if data is not None and data.get("format") == FORMAT else None
@@ -488,7 +495,7 @@ def headline(news: Mapping[str, Any]) -> str:
     return ", ".join(f"{many} {word}" for word, many in counts.items()) + f": {worst.get('sentence', '')}"
 
 
-_DERIVED = ("rows", "key", "fingerprint", "state", "since", "last_normal", "sweeps", "history")
+_DERIVED = ("rows", "key", "symptoms", "fingerprint", "state", "since", "last_normal", "sweeps", "history")
 _KEPT = tuple(item.name for item in fields(Finding) if item.name not in _DERIVED)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import compare_past
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, read
 
 FACTOR = 2
 """So many times the sweeps that count are looked at, because suspected ones among them do not."""
@@ -61,6 +61,6 @@ def _earlier(
 
 def _read(path: Path, file: str) -> dict[str, Any] | None:
     try:
-        return store.read_json(path, file)
+        return read.read_json(path, file)
     except FleetdiagError:
         return None

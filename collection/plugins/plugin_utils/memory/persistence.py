@@ -19,7 +19,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.compa
 )
 
 NEED, AMONG = 3, 4
-STRONG = 3.4
+STRONG = 3.5
 STRICT = 1.0
 """Spreads that are asked for in addition where series are very many."""
 PER_MILLION = 1.0

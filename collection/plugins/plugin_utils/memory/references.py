@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import names, read
 
 LATEST = "latest"
 AHEAD = timedelta(hours=1)
@@ -35,7 +35,7 @@ def ids(runs_dir: Path) -> list[str]:
     """Return the ids of all runs in a directory, the oldest first; an unreadable directory has none."""
     try:
         with os.scandir(runs_dir) as items:
-            return sorted(item.name for item in items if store.is_id(item.name))
+            return sorted(item.name for item in items if names.is_id(item.name))
     except OSError:
         return []
 
@@ -58,7 +58,7 @@ def is_ahead(run_id: str, now: datetime) -> bool:
 
 def name_of(path: Path) -> str | None:
     """Return the name of a run's sweep, "" for one without; None if its sweep.json cannot be read."""
-    sweep = store.read_json(path, "sweep.json")
+    sweep = read.read_json(path, "sweep.json")
     if sweep is None:
         return None
     name = sweep.get("name", "")

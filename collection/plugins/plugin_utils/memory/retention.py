@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import news, references, settings
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 
 KEEP = "keep.json"
 """In a run directory: nobody but a person removes it."""
@@ -71,13 +71,13 @@ def _size(value: Any, where: str) -> int:
 
 def pin(path: Path, why: str = "") -> None:
     """Keep a run until a person says otherwise."""
-    store.open_run(path)
-    store.write_json(path, KEEP, {"why": why})
+    read.open_run(path)
+    write.write_json(path, KEEP, {"why": why})
 
 
 def unpin(path: Path) -> None:
     """Let retention remove a run again."""
-    store.open_run(path)
+    read.open_run(path)
     (path / KEEP).unlink(missing_ok=True)
 
 
@@ -109,9 +109,9 @@ def why_not(path: Path, needed: Mapping[str, str]) -> str:
     if path.name in needed:
         return f"it is {needed[path.name]}, which is open"
     with contextlib.suppress(FleetdiagError):
-        hosts = store.open_run(path).hosts
+        hosts = read.open_run(path).hosts
         try:
-            waiting = [host for host in hosts if store.is_awaited(path, host)]
+            waiting = [host for host in hosts if read.is_awaited(path, host)]
         except FleetdiagError:
             waiting = []  # a damaged run is not waited for
         if waiting:

@@ -7,15 +7,16 @@ import math
 import re
 from collections.abc import Callable
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.quantities import (
+    BYTES_PER_UNIT,
+    UNITS_PER_SECOND,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import decode
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.protocol import (
     LineError,
     whole_number,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Value
-
-BYTES_PER_UNIT = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
-UNITS_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 _FLOAT = re.compile(rb"-?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?")
 TRUTHS = {b"0": False, b"1": True, b"false": False, b"true": True}

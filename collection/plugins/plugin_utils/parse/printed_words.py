@@ -16,8 +16,8 @@ _CTIME = re.compile(rb"[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-3][0-9] [0-9]{2}:[0-9]{2}
 _JOINED = b"\x1f"
 _WORD = re.compile(rb"\S+")
 # A line of a histogram, where the | belongs to the picture.
-_DRAWN = re.compile(rb"\s*(-?[0-9]+|value) \|")
-_RULE = re.compile(rb"[-=_+*|\s]*")
+_DRAWN = re.compile(rb"\s*([<>]?-?[0-9]+|value) \|")
+_RULE = re.compile(rb"(?:[-=_+*|\s]|\xe2\x80[\x90-\x95]|\xe2\x94[\x80-\xbf]|\xe2\x95[\x80-\xbf])*")
 _TAB = 8
 
 
@@ -29,10 +29,14 @@ class Word(NamedTuple):
     end: int
 
 
+def without_colours(line: bytes) -> bytes:
+    """Return the line without what moves a terminal's cursor or colours it."""
+    return _ANSI.sub(b"", line) if b"\x1b" in line else line
+
+
 def cleaned(line: bytes) -> bytes:
     """The line with one space or more between its fields: no colours, no tabs, no signs that stand alone."""
-    if b"\x1b" in line:
-        line = _ANSI.sub(b"", line)
+    line = without_colours(line)
     if b"\t" in line:
         line = line.expandtabs(_TAB)
     if _DRAWN.match(line):

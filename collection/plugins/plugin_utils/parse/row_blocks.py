@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import decode
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.field_values import (
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.quantities import (
     BYTES_PER_UNIT,
-    TRUTHS,
     UNITS_PER_SECOND,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import decode
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.field_values import TRUTHS
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     Batch,
     Column,

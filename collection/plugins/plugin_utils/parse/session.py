@@ -21,7 +21,7 @@ from typing import IO
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.calltrace import CalltraceForm
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.layouts import LayoutsForm
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.reader import LayoutsForm
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.protocol import (
     MAX_LINE,
     LineError,

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.pattern import finds
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import plain
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.field_values import cell
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_numbers import printed_cell
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_words import (
     Word,
     folded,
@@ -38,14 +39,16 @@ _MAX_EXTRA_WORDS = 64  # a process name of 15 bytes has at most 7 spaces, a path
 class TableForm:
     """Reads one table. Rows are numbered from 1, intervals (headers seen) from 0.
 
-    trims: of each column, what is cut off the end of its fields (see model.Layout).
+    trims: of each column, what is cut off the end of its fields (see model.Layout). printed: fields may have a unit
+    of their own (see printed_numbers).
     """
 
-    def __init__(self, table: Table, trims: Sequence[str] = ()) -> None:
+    def __init__(self, table: Table, trims: Sequence[str] = (), *, printed: bool = False) -> None:
         self._name = table.name
         self._headers = [folded(column.header or column.name) for column in table.columns]
         self._header = " ".join(self._headers)
-        self._cells = [cell(column, text=_text) for column in table.columns]
+        read = printed_cell if printed else cell
+        self._cells = [read(column, text) for column in table.columns]
         self._trims = [trim.encode() for trim in trims] or [b""] * len(self._cells)
         self._texts = [place for place, column in enumerate(table.columns) if _is_text(column)]
         self._ignore = re.compile(table.ignore) if table.ignore else None
@@ -150,7 +153,8 @@ class TableForm:
         return tuple(read(field.removesuffix(trim)) for read, field, trim in parts)
 
 
-def _text(field: bytes) -> str:
+def text(field: bytes) -> str:
+    """Return a field of a cleaned line as it was printed, safe to show."""
     return plain(restored(field))
 
 

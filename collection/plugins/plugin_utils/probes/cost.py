@@ -24,7 +24,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import number
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import number
 
 Cost = Literal["low", "medium", "high"]
 

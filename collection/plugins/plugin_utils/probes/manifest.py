@@ -16,9 +16,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
-
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.yaml_lines import Place, Source
@@ -27,6 +24,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
     Check,
     Column,
     Compare,
+    Events,
     Limits,
     OtherSide,
     Parameter,
@@ -35,6 +33,14 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
     Table,
     View,
 )
+
+try:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
+except ImportError as error:  # the collection alone, without what its requirements name
+    _LACKS: ImportError | None = error
+else:
+    _LACKS = None
 
 _UNFINISHED = re.compile(r"\b(TODO|FIXME|TBD|XXX)\b")
 _SENTENCES = ("description", "question", "title", "what", "label")
@@ -60,6 +66,11 @@ _TYPE_WORDS = {
 
 @functools.cache
 def _validator() -> Draft202012Validator:
+    if _LACKS is not None:
+        raise FleetdiagError(
+            f"{_LACKS}: checking probes takes the Python package jsonschema beside Ansible on the controller;"
+            " install what meta/requirements.txt of the collection names: pip install jsonschema"
+        )
     schema = json.loads(Path(__file__).with_name("manifest.schema.json").read_text(encoding="utf-8"))
     return Draft202012Validator(schema)
 
@@ -240,7 +251,14 @@ def _table(name: str, data: dict[str, Any]) -> Table:
         checks=tuple(Check(**check) for check in data.get("checks", ())),
         views=tuple(View(**view) for view in data.get("views", ())),
         other_side=_other_side(data["other_side"]) if "other_side" in data else None,
+        events=_events(data["events"], data.get("what", "")) if "events" in data else None,
     )
+
+
+def _events(data: Mapping[str, Any], what: str) -> Events:
+    """Their names are those of the table's records unless the manifest says others."""
+    many = data.get("what", what)
+    return Events(data["count"], data.get("worst", ""), many, data.get("one", many))
 
 
 def _other_side(data: Mapping[str, Any]) -> OtherSide:

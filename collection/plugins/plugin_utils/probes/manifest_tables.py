@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import pattern
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.yaml_lines import Place, Source
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.field_values import (
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.quantities import (
     BYTES_PER_UNIT,
     UNITS_PER_SECOND,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.yaml_lines import Place, Source
 
 NUMERIC = ("int", "float", "bytes", "duration")
 MERGES = {
@@ -99,6 +99,8 @@ class _Rules:
             attempt(self._check, check, (*self.place, "checks", number))
         for number, view in enumerate(self.table.get("views", ())):
             attempt(self._view, view, (*self.place, "views", number))
+        if "events" in self.table:
+            attempt(self._events, self.table["events"], settings, (*self.place, "events"))
         if "other_side" in self.table:
             attempt(self._other_side, self.table["other_side"], (*self.place, "other_side"))
 
@@ -135,20 +137,40 @@ class _Rules:
                 self._fail("ignore", f"output {self.output} ignores no lines", "take it out")
             check_pattern(self.table["ignore"], (*self.place, "ignore"), self.source, anywhere=True)
         if "what" in self.table:
-            self._what(self.table["what"], settings)
+            self._what(self.table["what"], settings, (*self.place, "what"))
 
-    def _what(self, what: str, settings: list[str]) -> None:
-        """It stands in the middle of a sentence: `14 {what}; the other 5 hosts: 0.`"""
+    def _what(self, what: str, settings: list[str], place: Place) -> None:
+        """Fail unless it can stand in the middle of a sentence: `14 {what}; the other 5 hosts: 0.`"""
         if what.endswith((".", ";", "!", "?")):
-            self._fail(
-                "what", "is no sentence, it follows a number in one", f"leave out the {what[-1]} at its end"
-            )
+            said = "is no sentence, it follows a number in one"
+            self.source.fail(place, said, f"leave out the {what[-1]} at its end")
         for name in _PLACEHOLDER.findall(what):
             if name not in settings:
                 advice = f"it can be {', '.join(settings)}" if settings else "the probe has none"
-                self._fail("what", f"there is no parameter {name}".rstrip(), advice)
+                self.source.fail(place, f"there is no parameter {name}".rstrip(), advice)
         if re.search(r"[{}]", _PLACEHOLDER.sub("", what)):
-            self._fail("what", "has a brace without its other half", "write {parameter}")
+            self.source.fail(place, "has a brace without its other half", "write {parameter}")
+
+    def _events(self, events: Mapping[str, Any], settings: list[str], place: Place) -> None:
+        counts = [
+            name
+            for name, column in self.measures.items()
+            if column.get("merge") in ("records", "count")
+            or (column.get("merge"), column["type"]) == ("sum", "int")
+        ]
+        if events["count"] not in counts:
+            advice = f"it can be {', '.join(counts)}" if counts else "the table has none at all"
+            what = f"there is no measure {events['count']} that counts (merge records or count, or sum of an int)"
+            self.source.fail((*place, "count"), what, advice)
+        if "worst" in events:
+            self._figure(events["worst"], (*place, "worst"))
+        if "what" not in events and "what" not in self.table:
+            self.source.fail(
+                (*place, "what"), "nothing says what the events are", "say it in words after a number"
+            )
+        for name in ("what", "one"):
+            if name in events:
+                self._what(events[name], settings, (*place, name))
 
     def _fail(self, name: str, what: str, advice: str) -> None:
         self.source.fail((*self.place, name), what, advice)
@@ -204,6 +226,8 @@ class _Rules:
             self.source.fail(place, what, "say ratio: [measure, measure] or merge: records")
         if "ratio" in column:
             self._ratio(column, place)
+        elif "largest" in column:
+            self.source.fail((*place, "largest"), "only a ratio has it", "take it out")
         elif column["type"] != "int":
             self.source.fail((*place, "type"), "a number of records is an int", "write int")
         if column["type"] in _UNITS:
@@ -230,6 +254,19 @@ class _Rules:
             self.source.fail((*place, "type"), what, f"write {possible[0]}")
         if column.get("rate"):
             self.source.fail((*place, "rate"), "a ratio does not grow with time", "take it out")
+        if "largest" in column:
+            self._largest(column["largest"], over, place)
+
+    def _largest(self, name: str, kind: str, place: Place) -> None:
+        possible = [
+            name
+            for name, column in self.columns.items()
+            if column.get("merge") == "max" and column["type"] == kind
+        ]
+        if name not in possible:
+            what = f"there is no printed measure {name} with merge max and type {kind}"
+            advice = f"it can be {', '.join(possible)}" if possible else "the table has none at all"
+            self.source.fail((*place, "largest"), what, advice)
 
     def _adds(self, name: str) -> bool:
         return self.columns[name].get("merge") in ADDING

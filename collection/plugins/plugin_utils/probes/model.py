@@ -51,6 +51,20 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Events:
+    """A table whose records are past a threshold of the probe itself, so that each is worth naming.
+
+    count: measure that counts them. worst: measure whose largest value tells the worst of them apart, or empty.
+    what, one: their name after a number, and after 1; parameters in braces, as in Table.what.
+    """
+
+    count: str
+    worst: str = ""
+    what: str = ""
+    one: str = ""
+
+
+@dataclass(frozen=True)
 class Part:
     """One part of what a request takes, as a total of this table (`here`) or of the other side's (`there`)."""
 
@@ -92,7 +106,8 @@ class Column:
     """One column of a table. `unit` is what the script prints; `shown_unit` what the parser yields.
 
     header: for output form `table`, the words the script prints above the column, when they are not its name.
-    label: short words for people. ratio: of a derived measure, the two measures it is the quotient of.
+    label: short words for people. ratio: of a derived measure, the two measures it is the quotient of. largest: of
+    a ratio that is a mean, the measure that has the largest single value of those that were added up.
     """
 
     name: str
@@ -107,6 +122,7 @@ class Column:
     label: str = ""
     compare: Compare | None = None
     ratio: tuple[str, str] | None = None
+    largest: str = ""
 
     @property
     def words(self) -> str:
@@ -135,6 +151,7 @@ class Table:
     measures, or the number of records. They come after the printed ones in `measures`.
     ignore: for output form `table`, a regular expression of lines that are neither header nor row.
     what: what a record is, in words that follow a number: "files open longer than {threshold_ms} ms".
+    events: set if each host that has any of these records gets a finding.
     """
 
     name: str
@@ -149,6 +166,7 @@ class Table:
     checks: tuple[Check, ...] = ()
     views: tuple[View, ...] = ()
     other_side: OtherSide | None = None
+    events: Events | None = None
 
     @property
     def keys(self) -> tuple[Column, ...]:
@@ -172,20 +190,29 @@ class Table:
         raise KeyError(name)
 
 
+LayoutKind = Literal["header", "list", "histogram", "json", "global", "separated", "pairs", "rate"]
+
+
 @dataclass(frozen=True)
 class Layout:
-    """How one table of a script that was not written for fleetdiag stands in its output (see parse.infer).
+    """How one table of a script that was not written for fleetdiag stands in its output (see parse.detect).
 
     kind: `header` (words above columns), `list` (a name and its numbers), `histogram` (as SystemTap draws them),
-    `json`, `global` (as SystemTap prints a variable that the script itself never prints).
-    trims: of each column, what is cut off the end of its fields ("us", "%", ":"). of: the member of the JSON that holds
-    the rows, or the variable. interval_s: seconds from one print to the next, None if that is not known.
+    `json`, `global` (as SystemTap prints a variable that the script itself never prints), `separated` (fields between
+    commas or tabs), `pairs` (`key=value key=value`), `rate` (`[time] 12 MB/s`).
+    trims: of each column, what is cut off the end of its fields (":", ","). of: the member of the JSON that holds the
+    rows, or the variable, or the title above rows whose form others have too. separator: of `separated`.
+    prints: "" where each print has new figures; `total` where they count up from print to print; `unclear` where that
+    is not known, so that only the last print is shown. interval_s: seconds from one print to the next, None if that
+    is not known.
     """
 
-    kind: Literal["header", "list", "histogram", "json", "global"]
+    kind: LayoutKind
     table: Table
     trims: tuple[str, ...] = ()
     of: str = ""
+    separator: str = ""
+    prints: Literal["", "total", "unclear"] = ""
     interval_s: float | None = None
 
 
@@ -224,7 +251,7 @@ class Probe:
 
     name: safe in file, unit and kernel module names. title: what the user asked for and reads.
     overhead: what it was measured to cost, as the manifest has it. views: of a call trace.
-    output `auto`: what form it has is found out from what it prints; `layouts` is what was found (see parse.infer).
+    output `auto`: what form it has is found out from what it prints; `layouts` is what was found (see parse.detect).
     unmodified: its script was not written for fleetdiag. It samples from the moment it is armed, and prints names
     as they are. exits: it may end by itself. origin: where the script comes from.
     """
@@ -384,13 +411,14 @@ class Finding:
     the median of the others, of the host's own past, or the threshold; spread is how far alike hosts lie apart.
     score: robust deviations from `expected`. chance: probability that hosts which are alike would show this
     anywhere in the report. mark: the losses that touch the figure. rows: (host, key, values) of at most 5 rows.
+    symptoms: findings of the same incident, whose cause this one is; they are not in the report's own list.
     hosts: all that it speaks for, empty if that is the one. What is known of it from sweep to sweep, empty where
     nothing is: fingerprint, state, the sweep since which it is there and the last one without it, how many sweeps had
     it, and history: of the last covered ones `1` with it and `0` without.
     """
 
     severity: Severity
-    kind: Literal["compare", "check", "changed", "set", "calls", "sides"]
+    kind: Literal["compare", "check", "changed", "set", "calls", "sides", "events"]
     host: str
     probe: str
     table: str
@@ -409,6 +437,7 @@ class Finding:
     chance: float | None = None
     mark: str = ""
     rows: tuple[tuple[str, tuple[Value, ...], tuple[Value | None, ...]], ...] = ()
+    symptoms: tuple[Finding, ...] = ()
     hosts: tuple[str, ...] = ()
     fingerprint: str = ""
     state: str = ""
@@ -416,6 +445,11 @@ class Finding:
     last_normal: str = ""
     sweeps: int = 0
     history: str = ""
+
+    @property
+    def told(self) -> tuple[Finding, ...]:
+        """Itself, and its symptoms."""
+        return (self, *self.symptoms)
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ import re
 from collections.abc import Iterable, Iterator
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import results
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Cells, Rates
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Value
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import several_files
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import ProbeReport, Report
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import ProbeReport, Report
 
 Line = Iterable[Value | None]
 
@@ -73,7 +74,7 @@ def _findings(report: Report) -> Iterator[Line]:
         ),
         *("spread", "ratio", "score", "chance", "peers", "peer_set", "losses"),
     )
-    for item in report.findings:
+    for item in report.all_findings:
         key = ", ".join(str(value) for value in item.key)
         yield (
             *(item.severity, item.kind, item.host, item.probe, item.table, item.measure, key, item.sentence),
@@ -104,7 +105,7 @@ def _coverage(report: Report) -> Iterator[Line]:
         )
 
 
-def _rows(probe: ProbeReport, merged: fleet.MergedTable) -> Iterator[Line]:
+def _rows(probe: ProbeReport, merged: results.MergedTable) -> Iterator[Line]:
     """The rows of all hosts, the worst first, then what the hosts have beyond them."""
     table = merged.table
     keys = [_head(column) for column in table.keys]
@@ -119,7 +120,7 @@ def _rows(probe: ProbeReport, merged: fleet.MergedTable) -> Iterator[Line]:
             yield (host.host, "other", *nothing, *figures, host.other.rows, probe.mark(host.host))
 
 
-def _intervals(probe: ProbeReport, merged: fleet.MergedTable) -> Iterator[Line]:
+def _intervals(probe: ProbeReport, merged: results.MergedTable) -> Iterator[Line]:
     """Totals of each host. from_s, to_s: since the window's start; empty where only the order is known."""
     measures = merged.table.measures
     yield ("host", "interval", "from_s", "to_s", *(_head(column) for column in measures), "losses")
@@ -143,7 +144,7 @@ def _measure_heads(measures: Iterable[Column]) -> Iterator[str]:
             yield f"{column.name} per second"
 
 
-def _figures(measures: Iterable[Column], values: fleet.Cells, rates: fleet.Rates) -> Iterator[Value | None]:
+def _figures(measures: Iterable[Column], values: Cells, rates: Rates) -> Iterator[Value | None]:
     for column, value, rate in zip(measures, values, rates, strict=True):
         yield value
         if column.rate:

@@ -21,10 +21,10 @@ import jinja2
 from markupsafe import Markup
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document import view
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document import head
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import one_file
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import data, static
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import Report
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import Report
 
 _FOLDER = Path(__file__).resolve().parent
 _STYLES = (("vendor/uplot/uPlot.min.css",), ("page/page.css", "page/sheets.css"))
@@ -57,10 +57,11 @@ def render(report: Report) -> str:
         open_findings=static.FINDINGS,
         hidden_findings=len(report.findings) - len(cards),
         no_findings=static.no_findings(report),
+        worth_a_look=[printable(look.sentence) for look in report.worth_a_look],
         coverage=static.coverage(report),
         traffic=[static.traffic(told) for told in report.traffic],
         sections=static.sections(report),
-        conditions=[*view.conditions(report), *static.clocks(report)],
+        conditions=[*head.conditions(report), *static.clocks(report)],
         systems=static.systems(report),
         costs=static.costs(report),
         builds=static.builds(report),

@@ -13,7 +13,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import calltrees, keys, results
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     CallNode,
     CallTree,
@@ -22,14 +22,14 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
     Finding,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import one_file
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import (
-    HostCalls,
-    ProbeReport,
-    Report,
-)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import (
     HostCoverage,
     SessionCoverage,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import (
+    HostCalls,
+    ProbeReport,
+    Report,
 )
 
 MAX_KEYS = 5_000
@@ -49,6 +49,7 @@ def document(report: Report) -> dict[str, Any]:
         "verdict": report.verdict,
         "counts": report.counts,
         "findings": [_finding(finding) for finding in report.findings],
+        "worth_a_look": [_finding(finding) for finding in report.worth_a_look],
         "comparisons": [_comparison(item) for item in report.comparisons],
         "peers": report.peers,
         "runs": [_run(asdict(run)) for run in report.runs],
@@ -62,7 +63,7 @@ def document(report: Report) -> dict[str, Any]:
 
 def _finding(finding: Finding) -> dict[str, Any]:
     rows = [{"host": host, "key": key, "values": values} for host, key, values in finding.rows]
-    return {**vars(finding), "rows": rows}
+    return {**vars(finding), "rows": rows, "symptoms": [_finding(under) for under in finding.symptoms]}
 
 
 def _comparison(item: Comparison) -> dict[str, Any]:
@@ -117,7 +118,7 @@ def _probe(probe: ProbeReport) -> dict[str, Any]:
     }
 
 
-def _table(merged: fleet.MergedTable) -> dict[str, Any]:
+def _table(merged: results.MergedTable) -> dict[str, Any]:
     table = merged.table
     return {
         "name": table.name,
@@ -165,7 +166,7 @@ def _column(column: Column) -> dict[str, Any]:
     }
 
 
-def _row(row: fleet.MergedRow) -> dict[str, Any]:
+def _row(row: results.MergedRow) -> dict[str, Any]:
     data: dict[str, Any] = {"host": row.host, "key": row.key, "values": row.values, "rates": row.rates}
     data["rows"] = row.rows
     if row.series:
@@ -173,11 +174,11 @@ def _row(row: fleet.MergedRow) -> dict[str, Any]:
     return data
 
 
-def _series(series: tuple[tuple[int, fleet.Cells], ...]) -> list[dict[str, Any]]:
+def _series(series: tuple[tuple[int, keys.Cells], ...]) -> list[dict[str, Any]]:
     return [{"interval": number, "values": values} for number, values in series]
 
 
-def _total(total: fleet.Total | None) -> dict[str, Any] | None:
+def _total(total: results.Total | None) -> dict[str, Any] | None:
     if total is None:
         return None
     return {name: value for name, value in asdict(total).items() if name != "parts"}
@@ -197,7 +198,7 @@ def _tree(tree: CallTree) -> dict[str, Any]:
     }
 
 
-def _fleet_tree(tree: fleet.FleetTree) -> dict[str, Any]:
+def _fleet_tree(tree: calltrees.FleetTree) -> dict[str, Any]:
     return {
         "process": tree.process,
         "hosts": tree.hosts,

@@ -20,8 +20,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text impo
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Row
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import raw_rows
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import Format
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import ProbeReport, Report
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import ProbeReport, Report
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.write import filled
 
 FILES = 64
 LATER = 2**62
@@ -43,7 +43,7 @@ def write(report: Report, folder: Path) -> list[str]:
         if probe.output == "text":
             name = f"{probe.name}.lines.txt"
             with (
-                store.filled(folder, name) as path,
+                filled(folder, name) as path,
                 path.open("w", encoding="utf-8") as out,
                 ExitStack() as stack,
             ):

@@ -11,17 +11,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import balancers
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document import view
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document import grids, view
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document.head import (
+    conditions,
+    coverage_groups,
+    no_findings,
+    proof,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import one_file
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.values import Cell
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import Report
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import plural
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import Report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.traffic import Traffic
 
-MOST = view.Most(findings=20, hosts=20, rows=10, keys=5, trees=1, nodes=12, lines=20)
+MOST = grids.DisplayLimits(findings=20, hosts=20, rows=10, keys=5, trees=1, nodes=12, lines=20)
 LINE = 160
 """Characters of a printed line."""
 
@@ -42,7 +48,7 @@ def render(report: Report) -> str:
     for probe in report.probes:
         lines += ["", *_probe(view.section(probe, MOST))]
     lines += ["", "### Conditions", ""]
-    lines.extend(f"- {words(name)}: {words(value)}" for name, value in view.conditions(report))
+    lines.extend(f"- {words(name)}: {words(value)}" for name, value in conditions(report))
     if report.notes:
         lines += ["", "### Notes", "", *(f"- {words(note)}" for note in report.notes)]
     return "\n".join(lines) + "\n"
@@ -55,31 +61,36 @@ def _findings(report: Report) -> Iterator[str]:
     yield "### Findings"
     yield ""
     if not report.findings:
-        yield words(view.no_findings(report))
+        yield words(no_findings(report))
     for finding in report.findings[: MOST.findings]:
         yield from _finding(report, finding)
     hidden = len(report.findings) - MOST.findings
     if hidden > 0:
         yield f"- and {plural(hidden, 'more finding')}"
+    if report.worth_a_look:
+        yield from ("", "### Worth a look", "")
+        yield from (f"- {words(look.sentence)}" for look in report.worth_a_look)
 
 
 def _finding(report: Report, finding: Finding) -> Iterator[str]:
     yield f"- **{finding.severity}** {words(finding.sentence)}"
-    for line in view.proof(report, finding):
+    for line in proof(report, finding):
         yield f"  - {words(line)}"
+    for under in finding.symptoms:
+        yield f"  - with it: {words(under.sentence)}"
 
 
 def _coverage(report: Report) -> Iterator[str]:
     yield "### Coverage"
     yield ""
-    groups = view.coverage_groups(report)
+    groups = coverage_groups(report)
     if not groups:
         yield "no host was in the pattern"
         return
     yield from _row(["hosts", "status", "losses and reasons", "what to do"])
     yield from _row(["---"] * 4)
     for group in groups[: MOST.hosts]:
-        hosts = f"{len(group.hosts):,}: {view.named(group.hosts)}" if len(group.hosts) > 1 else group.hosts[0]
+        hosts = f"{len(group.hosts):,}: {grids.named(group.hosts)}" if len(group.hosts) > 1 else group.hosts[0]
         yield from _row([words(hosts), group.status, words(group.reason), words(group.remedy)])
     rest = sum(len(group.hosts) for group in groups[MOST.hosts :])
     if rest:
@@ -98,7 +109,7 @@ def _traffic(traffic: Traffic) -> Iterator[str]:
 # --- one probe ---
 
 
-def _probe(section: view.Section) -> Iterator[str]:
+def _probe(section: grids.Section) -> Iterator[str]:
     yield f"### Probe {words(section.name)}"
     yield ""
     yield words(section.question or section.description)
@@ -115,7 +126,7 @@ def _probe(section: view.Section) -> Iterator[str]:
         yield from (f"- {words(warning)}" for warning in section.warnings)
 
 
-def _grid(grid: view.Grid) -> Iterator[str]:
+def _grid(grid: grids.Grid) -> Iterator[str]:
     yield ""
     yield f"**{words(grid.caption)}**"
     if grid.rows or grid.foot:
@@ -140,7 +151,7 @@ def _row(texts: Sequence[str]) -> Iterator[str]:
     yield f"| {' | '.join(texts)} |"
 
 
-def _block(block: view.Lines) -> Iterator[str]:
+def _block(block: grids.Lines) -> Iterator[str]:
     """Lines as they were printed, in a fence that none of them can end."""
     yield ""
     yield words(block.title) + (":" if block.lines else "")

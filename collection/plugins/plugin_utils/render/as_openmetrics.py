@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import results
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Value
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import one_file
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import ProbeReport, Report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import STATUSES
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import ProbeReport, Report
 
 SEVERITIES = ("critical", "warning", "info")
 _UNITS = {"B": "bytes", "s": "seconds"}
@@ -86,7 +86,7 @@ def _sweep(report: Report) -> Iterator[_Family]:
     counts: dict[tuple[str, str], int] = {
         (row.host, severity): 0 for row in report.coverage for severity in SEVERITIES
     }
-    for finding in report.findings:
+    for finding in report.all_findings:
         place = (finding.host, finding.severity)
         counts[place] = counts.get(place, 0) + 1
     by_host.samples = [({"host": host, "severity": level}, count) for (host, level), count in counts.items()]
@@ -156,7 +156,7 @@ def _measures(report: Report) -> Iterator[_Family]:
 
 
 def _measure(
-    probe: ProbeReport, merged: fleet.MergedTable, place: int, column: Column, taken: set[str]
+    probe: ProbeReport, merged: results.MergedTable, place: int, column: Column, taken: set[str]
 ) -> _Family:
     """The total of each host, as the measure folds: a sum, a maximum, a mean."""
     unit = _UNITS.get(column.shown_unit, "")

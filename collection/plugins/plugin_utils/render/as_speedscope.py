@@ -14,7 +14,7 @@ from typing import Any
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import CallNode
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import several_files
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import ProbeReport, Report
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import ProbeReport, Report
 
 SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import numbering
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     Column,
     Row,
@@ -27,8 +27,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import raw_rows
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import Format
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import ProbeReport, Report
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import ProbeReport, Report
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.write import filled
 
 FILE = "rows.sqlite"
 BATCH = 5_000
@@ -68,7 +68,7 @@ Line = Sequence[Value | None]
 def write(report: Report, folder: Path) -> list[str]:
     """Fill a new database batch by batch; memory does not grow with the records."""
     try:
-        with store.filled(folder, FILE) as path, contextlib.closing(_database(path)) as database:
+        with filled(folder, FILE) as path, contextlib.closing(_database(path)) as database:
             for name, columns in _TABLES.items():
                 database.execute(f"CREATE TABLE {name} ({columns})")
             _describe(database, report)
@@ -163,7 +163,7 @@ def _describe(database: sqlite3.Connection, report: Report) -> None:
 
 
 def _findings(report: Report) -> Iterator[Line]:
-    for item in report.findings:
+    for item in report.all_findings:
         key = json.dumps([_cell(value) for value in item.key], ensure_ascii=False) if item.key else None
         yield (
             *(item.severity, item.kind, item.host, item.probe, item.table, item.measure, key, item.sentence),
@@ -202,7 +202,7 @@ def _records(database: sqlite3.Connection, report: Report, probe: ProbeReport, t
             joined = ((row.host, None, None, *row.key, *row.values[:printed]) for row in merged.rows())
             _insert(database, names[merged.table.name], len(_OWN) + len(merged.table.columns), joined)
     intervals = {
-        merged.table.name: fleet.numbering(merged.table, merged.interval_s) for merged in probe.tables
+        merged.table.name: numbering(merged.table, merged.interval_s) for merged in probe.tables
     }
     for host, read in raw_rows.sessions(report, probe):
         rows = iter(read())

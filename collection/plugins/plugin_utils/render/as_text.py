@@ -13,17 +13,24 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import balancers
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document import view
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document import grids, view
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document.head import (
+    conditions,
+    coverage_grid,
+    coverage_groups,
+    no_findings,
+    proof,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import one_file
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.values import Cell, Head
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import Report
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import plural
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import Report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.traffic import Traffic
 
 WIDTH = 80
-MOST = view.Most()
+MOST = grids.DisplayLimits()
 _GAP = 2
 _COMFORTABLE = 20
 _SHORT = 12
@@ -40,7 +47,7 @@ def render(report: Report) -> str:
     for probe in report.probes:
         lines += ["", *_probe(view.section(probe, MOST))]
     lines += ["", _heading("CONDITIONS")]
-    for name, value in view.conditions(report):
+    for name, value in conditions(report):
         lines.extend(_wrapped(f"{name}: {value}", after="  "))
     if report.notes:
         lines += ["", _heading("NOTES")]
@@ -59,19 +66,25 @@ def _heading(title: str) -> str:
 def _findings(report: Report) -> Iterator[str]:
     yield _heading("FINDINGS")
     if not report.findings:
-        yield from _wrapped(view.no_findings(report))
+        yield from _wrapped(no_findings(report))
     for number, finding in enumerate(report.findings[: MOST.findings]):
         if number:
             yield ""
         yield from _wrapped(printable(finding.sentence), f"{finding.severity.upper()}  ", "    ")
-        for line in view.proof(report, finding):
+        for line in proof(report, finding):
             yield from _wrapped(line, "    ", "      ")
+        for under in finding.symptoms:
+            yield from _wrapped(f"with it: {printable(under.sentence)}", "    ", "      ")
     hidden = report.findings[MOST.findings :]
     if hidden:
         yield ""
         levels = [item.severity for item in hidden]
         said = ", ".join(f"{levels.count(level)} {level}" for level in dict.fromkeys(levels))
         yield from _wrapped(f"and {plural(len(hidden), 'more finding')} ({said}); all are in report.json")
+    if report.worth_a_look:
+        yield from ("", _heading("WORTH A LOOK"))
+        for look in report.worth_a_look:
+            yield from _wrapped(printable(look.sentence), "- ", "    ")
 
 
 def _coverage(report: Report) -> Iterator[str]:
@@ -79,9 +92,9 @@ def _coverage(report: Report) -> Iterator[str]:
     if len(report.coverage) > MOST.hosts:
         yield from _coverage_in_groups(report)
         return
-    grid = view.coverage_grid(report)
+    grid = coverage_grid(report)
     heads, rows = grid.heads[:-2], [row[:-2] for row in grid.rows]
-    lines = _grid(view.Grid("", heads, rows))
+    lines = _grid(grids.Grid("", heads, rows))
     first = len(lines) - len(rows) if lines is not None else 0  # the head may have two lines
     yield from (lines or [])[:first]
     for number, row in enumerate(grid.rows):
@@ -90,10 +103,10 @@ def _coverage(report: Report) -> Iterator[str]:
 
 
 def _coverage_in_groups(report: Report) -> Iterator[str]:
-    groups = view.coverage_groups(report)
+    groups = coverage_groups(report)
     for group in groups[: MOST.hosts]:
         yield from _wrapped(
-            f"{plural(len(group.hosts), 'host')} {group.status}: {view.named(group.hosts)}", after="  "
+            f"{plural(len(group.hosts), 'host')} {group.status}: {grids.named(group.hosts)}", after="  "
         )
         yield from _reason(group.reason, group.remedy)
     if len(groups) > MOST.hosts:
@@ -126,7 +139,7 @@ def _traffic(traffic: Traffic) -> Iterator[str]:
 # --- one probe ---
 
 
-def _probe(section: view.Section) -> Iterator[str]:
+def _probe(section: grids.Section) -> Iterator[str]:
     yield _heading(f"PROBE {cut(section.name, WIDTH - 10)}")
     yield from _wrapped(section.question or section.description)
     yield from _wrapped("; ".join(f"{name}: {value}" for name, value in section.facts))
@@ -148,7 +161,7 @@ def _probe(section: view.Section) -> Iterator[str]:
             yield from _wrapped(warning, "! ", "  ")
 
 
-def _block(block: view.Lines) -> Iterator[str]:
+def _block(block: grids.Lines) -> Iterator[str]:
     yield from _wrapped(f"{block.title}:" if block.lines else block.title)
     for line in block.lines:
         yield "    " + cut(line, WIDTH - 4)
@@ -161,7 +174,7 @@ def _block(block: view.Lines) -> Iterator[str]:
 # --- columns ---
 
 
-def _shown(grid: view.Grid) -> Iterator[str]:
+def _shown(grid: grids.Grid) -> Iterator[str]:
     if not grid.rows and not grid.foot:
         return
     lines = _grid(grid)
@@ -174,7 +187,7 @@ def _shown(grid: view.Grid) -> Iterator[str]:
         yield from _as_records([Head(""), *grid.heads[grid.lead :]], [[label, *row]])
 
 
-def _left_out(grid: view.Grid) -> Iterator[str]:
+def _left_out(grid: grids.Grid) -> Iterator[str]:
     """The measures for which there was no room."""
     places, _ = _fit(grid) or ([], [])
     names = [head.title for place, head in enumerate(grid.heads) if head.told and place not in places]
@@ -182,7 +195,7 @@ def _left_out(grid: view.Grid) -> Iterator[str]:
         yield from _wrapped(f"not shown, but in report.json: {', '.join(names)}", "  ", "    ")
 
 
-def _grid(grid: view.Grid) -> list[str] | None:
+def _grid(grid: grids.Grid) -> list[str] | None:
     """Head, rows and foot as aligned lines; None if even cut to the least they do not fit."""
     fitted = _fit(grid)
     if fitted is None:
@@ -202,7 +215,7 @@ def _grid(grid: view.Grid) -> list[str] | None:
 
 
 def _foot(
-    grid: view.Grid, places: Sequence[int], widths: Sequence[int], label: Cell, row: Sequence[Cell]
+    grid: grids.Grid, places: Sequence[int], widths: Sequence[int], label: Cell, row: Sequence[Cell]
 ) -> Iterator[str]:
     """A label over the leading columns, or where it is too long above them, and figures under theirs."""
     lead = _leading(grid, places)
@@ -216,11 +229,11 @@ def _foot(
     yield _line(heads, texts, [room, *widths[lead:]])
 
 
-def _leading(grid: view.Grid, places: Sequence[int]) -> int:
+def _leading(grid: grids.Grid, places: Sequence[int]) -> int:
     return sum(place < grid.lead for place in places)
 
 
-def _fit(grid: view.Grid) -> tuple[list[int], list[int]] | None:
+def _fit(grid: grids.Grid) -> tuple[list[int], list[int]] | None:
     """Which columns are shown, and how wide.
 
     Long texts give way first, then rates and the like, then texts again, then measures; texts to the least last.
@@ -239,7 +252,7 @@ def _fit(grid: view.Grid) -> tuple[list[int], list[int]] | None:
     return None
 
 
-def _wanted(grid: view.Grid, place: int) -> int:
+def _wanted(grid: grids.Grid, place: int) -> int:
     head = grid.heads[place]
     longest = max(map(width, head.title.split(" ")))
     found = [width(_text(row[place])) for row in grid.rows]
@@ -258,7 +271,7 @@ def _halved(title: str) -> int:
 
 
 def _narrowed(
-    grid: view.Grid, places: Sequence[int], wanted: Sequence[int], comfortable: int
+    grid: grids.Grid, places: Sequence[int], wanted: Sequence[int], comfortable: int
 ) -> list[int] | None:
     """The widths when the longest texts have given way; None if that is not enough."""
     widths = {place: wanted[place] for place in places}
@@ -273,7 +286,7 @@ def _narrowed(
     return [widths[place] for place in places]
 
 
-def _make_room_for_labels(grid: view.Grid, places: Sequence[int], widths: dict[int, int], free: int) -> None:
+def _make_room_for_labels(grid: grids.Grid, places: Sequence[int], widths: dict[int, int], free: int) -> None:
     """The labels of the foot stand over the leading columns: the last of these grows if they are too narrow."""
     lead = places[: _leading(grid, places)]
     have = sum(widths[place] for place in lead) + _GAP * (len(lead) - 1)

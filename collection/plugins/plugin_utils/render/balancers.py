@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import values
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document.view import Grid
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document.grids import Grid
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.values import Cell, Head
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.traffic import (
     Served,
     Traffic,

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import Report
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import Report
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.write import write_text
 
 Render = Callable[[Report], str]
 
@@ -37,7 +37,7 @@ def one_file(name: str, file: str, about: str, render: Render, *, by_default: bo
     """A format that is one file of text."""
 
     def write(report: Report, folder: Path) -> list[str]:
-        store.write_text(folder, file, render(report))
+        write_text(folder, file, render(report))
         return [file]
 
     return Format(name, about, write, by_default, render)
@@ -51,7 +51,7 @@ def several_files(
     def write(report: Report, folder: Path) -> list[str]:
         names = []
         for file, text in render(report):
-            store.write_text(folder, file, text)
+            write_text(folder, file, text)
             names.append(file)
         return names
 

@@ -12,19 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import detect
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import settle
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session import parse_session
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.timestamps import LineClock
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe, Row
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import coverage
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import (
-    OUTPUT_FACTOR,
-    ProbeReport,
-    Report,
-)
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import ProbeReport, Report
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.sessions import OUTPUT_FACTOR
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.read import Run, open_run
 
 Read = Callable[[], Iterator[Row]]
 
@@ -45,7 +42,7 @@ def sessions(report: Report, probe: ProbeReport) -> Iterator[tuple[str, Read]]:
 class _Session:
     """Where one session's output is, and what is needed to read it."""
 
-    run: store.Run
+    run: Run
     host: str
     probe: Probe
     nonce: str
@@ -69,17 +66,17 @@ class _Session:
 def _places(report: Report, section: ProbeReport) -> Iterator[tuple[str, _Session]]:
     name = section.name
     for info in report.runs:
-        run = store.open_run(Path(info.path))
+        run = open_run(Path(info.path))
         entry = _entry(run.sweep, name)
         if entry is None:
             continue
         try:
-            probe = catalog.probe_from_manifest(name, dict(coverage.mapping(entry, "manifest")))
+            probe = catalog.probe_from_manifest(name, dict(untrusted.mapping(entry, "manifest")))
         except (FleetdiagError, AttributeError):
             continue  # a note of the report says so; another run directory has a manifest that can be read
         if probe.output == "auto":  # the report knows by now
-            probe = detect.with_layouts(probe, section.output, section.layouts)
-        nonce = coverage.text(entry, "nonce")
+            probe = settle.with_layouts(probe, section.output, section.layouts)
+        nonce = untrusted.text(entry, "nonce")
         for host in run.hosts:
             yield host, _Session(run, host, probe, nonce, info.window_s * 1000)
 
@@ -88,6 +85,6 @@ def _entry(sweep: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
     """What sweep.json says of a probe; of one that could not be read there is no report."""
     probes = sweep.get("probes")
     for entry in probes if isinstance(probes, list) else []:
-        if isinstance(entry, Mapping) and coverage.text(entry, "name") == name:
+        if isinstance(entry, Mapping) and untrusted.text(entry, "name") == name:
             return entry
     return None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import Format
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import Report
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import Report
 
 ALL = "all"
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet as merge
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import keys, results
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Table, View
 
 SIGNS = "▁▂▃▄▅▆▇█"
@@ -22,7 +22,7 @@ MOST_SIGNS = 30
 # --- over the window ---
 
 
-def first_to_last(merged: merge.MergedTable) -> range:
+def first_to_last(merged: results.MergedTable) -> range:
     """The numbers of all intervals, from 1."""
     return range(1, 1 + max((number for host in merged.hosts for number, _ in host.intervals), default=0))
 
@@ -34,7 +34,7 @@ def adds_up(table: Table, place: int) -> bool:
 
 
 def values(
-    intervals: Iterable[tuple[int, merge.Cells]], numbers: range, place: int, missing: float | None
+    intervals: Iterable[tuple[int, keys.Cells]], numbers: range, place: int, missing: float | None
 ) -> list[float | None]:
     """One measure in each interval."""
     known = dict(intervals)
@@ -75,7 +75,7 @@ class Spread:
     """How often each bucket was met, on one host (or on all: host is empty) for one combination of the other keys."""
 
     host: str
-    key: merge.Key
+    key: keys.Key
     counts: Mapping[float, float]
 
     @property
@@ -105,7 +105,7 @@ def bucket_place(table: Table, view: View) -> int:
     return [column.name for column in table.keys].index(view.bucket)
 
 
-def spreads(merged: merge.MergedTable, view: View) -> tuple[list[Spread], list[Spread]]:
+def spreads(merged: results.MergedTable, view: View) -> tuple[list[Spread], list[Spread]]:
     """By host and key, and by key over all hosts; those that reach furthest first."""
     place = [column.name for column in merged.table.measures].index(view.measure)
     at = bucket_place(merged.table, view)
@@ -114,8 +114,8 @@ def spreads(merged: merge.MergedTable, view: View) -> tuple[list[Spread], list[S
     return _spreads(rows, at), _spreads(fleet, at)
 
 
-def _spreads(rows: Iterable[tuple[str, merge.Key, object]], at: int) -> list[Spread]:
-    found: dict[tuple[str, merge.Key], dict[float, float]] = {}
+def _spreads(rows: Iterable[tuple[str, keys.Key, object]], at: int) -> list[Spread]:
+    found: dict[tuple[str, keys.Key], dict[float, float]] = {}
     for host, key, count in rows:
         bound = key[at]
         if isinstance(bound, (int, float)) and isinstance(count, (int, float)) and count > 0:

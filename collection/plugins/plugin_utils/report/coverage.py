@@ -12,7 +12,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import contact
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import (
+    mapping,
+    number,
+    text,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Losses, SessionResult
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import build_error, headline
 
 HostStatus = Literal["probed", "degraded", "refused", "unreachable", "failed", "not probed"]
 STATUSES: tuple[HostStatus, ...] = ("probed", "degraded", "refused", "unreachable", "failed", "not probed")
@@ -20,8 +28,6 @@ SessionStatus = Literal["sampled", "degraded", "failed", "not built", "not armed
 
 MIN_TOLERANCE_S = 0.25
 TOLERANCE_SHARE = 0.01
-MAX_NUMBER = 2**53
-"""Beyond this a float skips whole numbers; no time, size or count of a run directory is as large."""
 
 
 @dataclass(frozen=True)
@@ -331,8 +337,10 @@ def _by_event(record: HostRecord, event: Mapping[str, Any]) -> tuple[HostStatus,
         reason = f"{other}, which works for it, {_FAULTS[event['status']]} at {phase}"
         return "failed", reason + (f": {said}" if said else ""), f"see to {other}, then sweep again"
     if event.get("status") == "unreachable":
-        reason = f"unreachable at {phase}" + (f": {said}" if said else "")
-        return "unreachable", reason, _still_there(record, "see that ssh reaches it, then sweep again")
+        found = contact.obstacle(said)
+        reason = f"unreachable at {phase}" + (f": {found.reason}" if found.reason else "")
+        advice = found.remedy or "see that ssh reaches it"
+        return "unreachable", reason, _still_there(record, f"{advice}; then sweep again")
     return "failed", f"failed at {phase}" + (f": {said}" if said else ""), _still_there(record, "")
 
 
@@ -381,42 +389,16 @@ _STATUS_WORDS = {"failed": "nothing sampled", "not built": "not built", "not arm
 # --- reading data that is not trusted ---
 
 
-def build_error(built: Mapping[str, Any]) -> str:
-    """SystemTap's message with its line, of an entry of builds/<kernel>.json."""
-    line = number(built, "line")
-    said = text(built, "error") or "SystemTap gave no reason"
-    return f"line {line:.0f}: {said}" if line is not None else said
 
 
-def headline(error: str) -> str:
-    """The line of a compiler's message that says what is wrong; the whole of it stands in the probe's section."""
-    lines = [line.strip() for line in error.splitlines() if line.strip()] or [""]
-    return next((line for line in lines if "error" in line.lower()), lines[0])[:200]
 
 
-def text(data: Mapping[str, Any], key: str) -> str:
-    """A text, or empty."""
-    value = data.get(key)
-    return value.strip() if isinstance(value, str) else ""
 
 
-def number(data: Mapping[str, Any], key: str) -> float | None:
-    """A number that can be reckoned with, or None: finite, and small enough that a float holds it exactly."""
-    value = data.get(key)
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        return None
-    return value if abs(value) < MAX_NUMBER else None  # NaN is not below it either
 
 
-def mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """An object, or an empty one."""
-    value = data.get(key)
-    return value if isinstance(value, Mapping) else {}
 
 
-def plural(count: int, noun: str) -> str:
-    """`1 host`, `2 hosts`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _worst(seconds: Iterable[float | None]) -> float | None:

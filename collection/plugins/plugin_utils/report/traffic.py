@@ -21,28 +21,23 @@ Nothing of it is trusted: balancers are hosts.
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import (
-    mapping,
-    number,
-    plural,
-    text,
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import mapping, number, text
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import (
+    Moment,
+    Owed,
+    gave_back,
+    left,
+    owed,
 )
-
-FILE = "balancers.json"
-
-Moment = Literal["sweep", "before", "lowered", "start", "end", "restored", "after"]
-MOMENTS: tuple[Moment, ...] = ("sweep", "before", "lowered", "start", "end", "restored", "after")
 
 FEW = 10
 """Fewer requests than this, and the share before lowering is taken from all since the balancer started."""
-_WEIGHT = re.compile(r"(100|[0-9]{1,2})%|[0-9]{1,3}")
 _FAILED = ("no_connection", "bad_response", "http_5xx")
 
 Place = tuple[str, str, str]
@@ -108,123 +103,28 @@ def read(data: Mapping[str, Any] | None) -> Traffic | None:
     )
 
 
-def check_weight(given: str, option: str) -> None:
-    """FleetdiagError where `given` is neither empty nor a weight. Errors name the option."""
-    if given and not _WEIGHT.fullmatch(given):
-        raise FleetdiagError(f"{option}: {given!r} is no weight; say 50% of what it is, or a number to 256")
 
 
-def why_not(data: Mapping[str, Any] | None, host: str) -> str:
-    """Why this host was not probed because its weight could not be lowered; else empty."""
-    return text(mapping(data or {}, "left_out"), host)
 
 
-def left_lowered(data: Mapping[str, Any] | None) -> list[int]:
-    """The batches whose weights were lowered and of which nobody has said that they were given back."""
-    return _Story(data).left_lowered() if data else []
 
 
-def added(
-    data: Mapping[str, Any] | None,
-    *,
-    moment: Moment,
-    batch: int,
-    now: float,
-    results: Mapping[str, Any],
-    weight: str = "",
-    servers: Mapping[str, str] | None = None,
-    ttl_s: int = 0,
-    probe_unfit: bool = False,
-) -> dict[str, Any]:
-    """balancers.json with one more moment. results: by balancer what the role `drain` keeps of it.
-
-    weight, servers: what is lowered, {host: its name in the balancers}; ttl_s: when a balancer gives it back by itself.
-    probe_unfit: hosts whose weight cannot be lowered are probed all the same.
-    """
-    known = dict(data or {"weight": weight, "servers": {}, "moments": []})
-    known["weight"] = weight or known.get("weight", "")
-    known["servers"] = {**mapping(known, "servers"), **(servers or {})}
-    said = {str(name): _kept(mapping(results, name), moment) for name in results}
-    entry: dict[str, Any] = {"moment": moment, "batch": batch, "t": round(now, 3), "balancers": said}
-    if moment == "lowered":
-        entry["hosts"] = list(servers or {})
-        for answer in said.values():
-            if answer.get("weights"):
-                answer["until"] = round(now + ttl_s)
-        unfit = _unfit(results, servers or {})
-        if unfit:
-            key = "full_weight" if probe_unfit else "left_out"
-            known[key] = {**mapping(known, key), **unfit}
-    known["moments"] = [*known.get("moments", []), entry]
-    return known
 
 
-_KEPT: Mapping[str, tuple[str, ...]] = {
-    "lowered": ("weights", "settled", "unfit", "owed"),
-    "restored": ("weights", "left", "owed"),
-}
 
 
-def _kept(said: Mapping[str, Any], moment: Moment) -> dict[str, Any]:
-    """Of a task's result what is worth keeping."""
-    names = (*_KEPT.get(moment, ()), "servers")
-    kept = {name: said[name] for name in names if name in said}
-    return {**kept, **({"trouble": str(said["trouble"])} if said.get("trouble") else {})}
 
 
-def _unfit(results: Mapping[str, Any], servers: Mapping[str, str]) -> dict[str, str]:
-    """{host: why its weight was not lowered}. Where one balancer had trouble, none was lowered on any."""
-    trouble = next((str(said["trouble"]) for said in results.values() if said.get("trouble")), "")
-    refused: dict[str, str] = {}
-    for said in results.values():
-        refused = {**{str(name): str(why) for name, why in mapping(said, "unfit").items()}, **refused}
-    prefix = "it cannot be given less traffic: "
-    return {
-        host: prefix + (refused.get(name) or trouble)
-        for host, name in servers.items()
-        if name in refused or trouble
-    }
 
 
-@dataclass(frozen=True)
-class Owed:
-    """A weight that could not be given back. weight: what it was before; None where that was not told."""
-
-    label: str
-    weight: float | None
-    why: str
 
 
-def owed(said: Mapping[str, Any]) -> list[Owed]:
-    """What one balancer's answer says is still lowered. Older answers have it in `left`, where the reason tells."""
-    found = [
-        Owed(str(label), number(one, "weight"), text(one, "why"))
-        for label, one in ((label, mapping(mapping(said, "owed"), label)) for label in mapping(said, "owed"))
-    ]
-    older = [
-        Owed(str(label), None, str(why))
-        for label, why in mapping(said, "left").items()
-        if "owed" not in said and not _is_others(why)
-    ]
-    return found + older
 
 
-def left(said: Mapping[str, Any]) -> dict[str, str]:
-    """{label: why it was left alone}, of what one balancer's answer says is somebody else's now."""
-    return {
-        str(label): str(why)
-        for label, why in mapping(said, "left").items()
-        if "owed" in said or _is_others(why)
-    }
 
 
-def _gave_back(said: Mapping[str, Any]) -> bool:
-    """Whether it is an answer to being asked for weights, and not of one that could not."""
-    return not text(said, "trouble") and any(name in said for name in _KEPT["restored"])
 
 
-def _is_others(why: object) -> bool:
-    return str(why).startswith("its weight is ") or "No such " in str(why)
 
 
 class _Story:
@@ -398,7 +298,7 @@ class _Story:
                 answers = [
                     mapping(mapping(given, "balancers"), balancer) for given in self._at("restored", batch)
                 ]
-                if (batch, balancer) in owing or any(map(_gave_back, answers)):
+                if (batch, balancer) in owing or any(map(gave_back, answers)):
                     continue
                 trouble = next((text(answer, "trouble") for answer in answers), "")
                 servers = sorted({name for b, lb, _, name in self._lowered if (b, lb) == (batch, balancer)})
@@ -421,7 +321,7 @@ class _Story:
                 listed = owed(said)
                 if listed:
                     found[key] = listed
-                elif _gave_back(said):
+                elif gave_back(said):
                     found.pop(key, None)
         return found
 
@@ -571,3 +471,9 @@ def _clock(epoch_s: float) -> str:
         return f"{datetime.fromtimestamp(epoch_s, UTC):%H:%M:%S} UTC"
     except (ValueError, OverflowError, OSError):
         return f"{epoch_s:g}"
+
+
+
+def left_lowered(data: Mapping[str, Any] | None) -> list[int]:
+    """The batches whose weights were lowered and of which nobody has said that they were given back."""
+    return _Story(data).left_lowered() if data else []

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 
 FIGURES = "figures.json"
 NEWS = "news.json"
@@ -41,9 +41,9 @@ def keep(run_path: Path, figures: Mapping[str, Any], news: Mapping[str, Any]) ->
     """Write figures.json, and news.json unless the run has one already or is to have none."""
     if not (run_path / "hosts").is_dir():
         return  # what the hosts sent is not kept any more: there is nothing to make them of
-    store.write_text(run_path, FIGURES, _text(figures))
-    if news and store.read_json(run_path, NEWS) is None:
-        store.write_text(run_path, NEWS, _text(news))
+    write.write_text(run_path, FIGURES, _text(figures))
+    if news and read.read_json(run_path, NEWS) is None:
+        write.write_text(run_path, NEWS, _text(news))
 
 
 def _text(data: Mapping[str, Any]) -> str:

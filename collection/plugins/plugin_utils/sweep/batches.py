@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import (
-    mapping,
-    number,
-    plural,
-    text,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import mapping, number, text
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.stderr import read_losses
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import (
+    batches_in,
+    hosts_of,
+    window_of,
+)
 
 _AMOUNT = re.compile(r"([0-9]{1,6})(%?)")
 _GOOD_RESULTS = ("", "success", "stopped")
@@ -167,8 +168,8 @@ def opened(data: Mapping[str, Any], number_of_batch: int, window: Mapping[str, f
 
 def batch(data: Mapping[str, Any], number_of_batch: int) -> Batch:
     """One batch of window.json, counted from 1."""
-    found = _listed(data)[number_of_batch - 1]
-    return Batch(tuple(_hosts(found)), found.get("canary") is True)
+    found = batches_in(data)[number_of_batch - 1]
+    return Batch(tuple(hosts_of(found)), found.get("canary") is True)
 
 
 def part(
@@ -181,33 +182,11 @@ def part(
     return own, next((window_of(data, host) for host in own), None)
 
 
-def window_of(data: Mapping[str, Any] | None, host: str) -> Mapping[str, Any] | None:
-    """The window of this host, None if it has none."""
-    if not data:
-        return None
-    if "batches" not in data:
-        return data
-    own = next((batch for batch in _listed(data) if host in _hosts(batch)), {})
-    return own if number(own, "start") is not None else None
 
 
-def reached(data: Mapping[str, Any] | None) -> int:
-    """How many batches had a window; 0 without batches."""
-    return sum(number(batch, "start") is not None for batch in _listed(data or {}))
 
 
-def why_not(data: Mapping[str, Any] | None, host: str) -> str:
-    """Why the batch of this host was never probed, where an earlier one had trouble; else empty."""
-    stopped = text(data or {}, "stopped")
-    waiting = any(host in _hosts(batch) and number(batch, "start") is None for batch in _listed(data or {}))
-    return stopped if stopped and waiting else ""
 
 
-def _hosts(batch: Mapping[str, Any]) -> list[str]:
-    listed = batch.get("hosts")
-    return [str(host) for host in listed] if isinstance(listed, list) else []
 
 
-def _listed(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    listed = data.get("batches")
-    return [batch for batch in listed if isinstance(batch, Mapping)] if isinstance(listed, list) else []

@@ -11,14 +11,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import files, untrusted
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.host_cache import HostMemory
 
 
 def directory() -> Path:
     """Return where this controller keeps them: one small file for each host."""
-    return store.state_dir() / "crashes"
+    return files.state_dir() / "crashes"
 
 
 def known(host: str) -> dict[str, str]:

@@ -25,10 +25,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import names
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import preflight
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import Clock
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.plan import Contact
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.window import Contact
 
 KEEP_ARMINGS = 32
 DRIFT = 2e-5  # of a clock that nobody sets
@@ -43,7 +43,7 @@ CLOCK_SET_S = 0.5
 
 def default_dir() -> Path:
     """Beside the run directories: `~/.local/state/fleetdiag/hosts`."""
-    return store.default_runs_dir().parent / "hosts"
+    return names.default_runs_dir().parent / "hosts"
 
 
 def modules_key(checksums: Iterable[str]) -> str:
@@ -92,7 +92,7 @@ class HostMemory:
             self._path(host).unlink()
 
     def _path(self, host: str) -> Path:
-        return self.directory / f"{store.host_dir(host)}.json"
+        return self.directory / f"{names.host_dir(host)}.json"
 
 
 def clock_now(memory: Mapping[str, Any], now: float) -> Clock:

@@ -22,17 +22,17 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import un
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import signing
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import SMOKE
 
 Run = Callable[[str, bytes | None], tuple[int, str, str]]
 """(shell command, standard input) -> (exit code, stdout, stderr), as root on one host."""
 
 FILES = Path(__file__).resolve().parents[3] / "roles" / "sweep" / "files"
 GUARD_DIR = "/var/lib/fleetdiag/guard"
-SMOKE = "smoke"
-"""Name under which the trivial first module of a kernel is built; no probe may have it."""
 
 _STILL_THERE = "it is still on the host, bring it with: fleetdiag collect"
 SESSION_STATES = ("armed", "started", "failed", "late")
+ARM_WORDS = ("came=", "verdict=", "missing=", "error=", "stale=")
 MANIFEST_SAID = ("verified", "unverified")
 CLOCK_SAMPLES = 3
 MAX_ERR_BYTES = 1 << 20
@@ -238,9 +238,12 @@ class Guard:
             packed = _packed(module)
             said += f"module {sha256} {len(packed)}\n".encode() + packed
         sent = time.time()
-        answer = self._answer(
-            "arm", f"[ -f {self.path} ] || {{ echo stale=guard; exit; }}; exec /bin/sh {self.path} arm", said
-        )
+        # A program that is not whole says nothing, or that it cannot be read; one that is says `came` before all else.
+        command = f"[ -f {self.path} ] || {{ echo stale=guard; exit; }}; exec /bin/sh {self.path} arm"
+        code, out, err = self._run(command, said)
+        if code in (0, 2) and not any(line.startswith(ARM_WORDS) for line in untrusted.lines(out)):
+            return ArmReply(stale="guard")
+        answer = self._read("arm", code, out, err)
         received = time.time()
         reply = _arm_reply(answer, [plan.probe for plan in plans])
         reply.took_s = max(0.0, received - sent)
@@ -288,7 +291,9 @@ class Guard:
         return self._answer(verb.split()[0], f"exec /bin/sh {self.path} {verb}", data or b"\n")
 
     def _answer(self, verb: str, command: str, data: bytes | None) -> list[str]:
-        code, out, err = self._run(command, data)
+        return self._read(verb, *self._run(command, data))
+
+    def _read(self, verb: str, code: int, out: str, err: str) -> list[str]:
         lines = untrusted.lines(out)
         said = [line[len("error=") :] for line in lines if line.startswith("error=")]
         if said:

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Weights of real servers in LVS: lowered with a record, given back by it. Runs on the balancer, with ipvsadm.
 

@@ -14,6 +14,7 @@
 #   guard.sh abort                   end and unload everything of every sweep; safe to repeat
 #   guard.sh forget ID               remove the spool of a collected sweep
 #   guard.sh unload ID PROBE         ExecStopPost= of a session: note the result, unload its module
+#   guard.sh nonce ID PROBE          give a session of a signed module its nonce, as soon as it is loaded
 #   guard.sh json ID PROBE           keep what a session serves as data.json, until it ends
 #   guard.sh redact                  a filter: text without secrets, as everything a session printed passes it
 #
@@ -24,7 +25,7 @@
 set -u
 umask 077
 export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
-unset SYSTEMTAP_STAPRUN SYSTEMTAP_RUNTIME LD_PRELOAD LD_LIBRARY_PATH
+unset SYSTEMTAP_STAPRUN SYSTEMTAP_RUNTIME LD_PRELOAD LD_LIBRARY_PATH TMPDIR GZIP POSIXLY_CORRECT
 
 HOME_DIR=/var/lib/fleetdiag
 SWEEPS=$HOME_DIR/sweeps
@@ -32,15 +33,31 @@ MODULES=$HOME_DIR/modules
 LOCK=/run/fleetdiag.lock
 CRASHES=$HOME_DIR/crashes
 PLACEHOLDER=00000000_000000_0000
+NONCE_PLACEHOLDER=nonce_of_session
 KEEP_MODULES=64
 KEEP_SPOOL_DAYS=7
+KEEP_SPOOL_MB=4096
+KEEP_GUARD_DAYS=30
 SELF=$0
 RULES=${SELF%.sh}.sed
 WORDS=${SELF%.sh}.words
 SIGNERS=${SELF%.sh}.signers
+SUMS=${SELF%.sh}.sums
 LONGEST_LINE=65537
 NL='
 '
+# What the kernel says of itself. Any user's process can have a name of 15 characters at the beginning of a line
+# (`BUG: Bad page[42]: segfault at 0`), so each of these goes on behind that many with what no name is followed by.
+KERNEL_TROUBLE="^[[] *[0-9]+[.][0-9]+[]]([[] *[TC][0-9]+[]])? ((NMI )?watchdog: )?(\
+BUG: (kernel NULL pointer |unable to handle |soft lockup - |workqueue lockup|scheduling while atomic|sleeping function called)|\
+BUG: (Bad page (state|map|cache) in |Bad rss-counter state |non-zero pgtables|([A-Za-z0-9#-]+ )?stack guard page was hit)|\
+BUG: ((spin|rw)lock (bad magic|lockup|recursion|wrong |already |cpu )|using (smp_processor_id|__this_cpu))|\
+BUG: K[A-Z]+: [a-z -]+ in [a-z_]|kernel BUG at [^ ]+:[0-9]+!\$|Internal error: [A-Z]|Unable to handle kernel |\
+(Oops: )?(Oops|invalid opcode|divide error|stack segment|double fault): [0-9a-f]{4} [[]#[0-9]+[]]( [A-Z]|\$)|\
+(Oops: )?general protection fault, |Watchdog detected hard LOCKUP|\
+WARNING: (CPU: [0-9]+ (UID: [0-9]+ )?PID: [0-9]+ at |([a-zA-Z0-9_/.-]+:[0-9]+ )?at [^ ]+[+]0x[0-9a-f]+/0x)|\
+WARNING: (possible (circular|recursive|irq) |suspicious RCU |inconsistent lock |bad unlock balance)|\
+(rcu: )?INFO: rcu_[a-z_]+ (self-)?detected |INFO: task .*:[0-9]+ blocked for more than [0-9]+ seconds)"
 
 clean() { redact 2>/dev/null | tr '\n\t' '  ' | tr -cd '\040-\176' | cut -c1-2000; }
 # Whatever is no constant is said by this: the `echo` of dash makes lines of a `\n` that stands in a process name.
@@ -56,6 +73,7 @@ is_id() {
 }
 is_probe() { case $1 in '' | [!a-z]* | *[!a-z0-9_]*) return 1 ;; esac; }
 is_number() { case $1 in '' | *[!0-9]*) return 1 ;; esac; [ ${#1} -le 15 ]; }
+is_nonce() { case $1 in *[!0-9a-f]*) return 1 ;; esac; [ ${#1} -eq ${#NONCE_PLACEHOLDER} ]; }
 is_sha() { case $1 in *[!0-9a-f]*) return 1 ;; esac; [ ${#1} -eq 64 ]; }
 is_loaded() { [ -d "/proc/systemtap/$1" ] || grep -q "^$1 " /proc/modules; }
 has_line() { case "$NL$1$NL" in *"$NL$2$NL"*) ;; *) return 1 ;; esac; }  # TEXT LINE
@@ -76,8 +94,12 @@ sessions_of() {  # ID; into $sessions
 install_rules() {  # what stands behind this program in the one file that was sent: whose manifests count, and redact.sed
     sed '1,/^#signers$/d; /^#redact\.sed$/,$d' "$SELF" >"$SIGNERS.$$" && mv "$SIGNERS.$$" "$SIGNERS" \
         && sed '1,/^#redact\.sed$/d' "$SELF" >"$RULES.$$" && mv "$RULES.$$" "$RULES" \
-        && sed -n '/^\/.*\/I!b$/{s/^\///; s/\/I!b$//; s/\\\//\//g; p; q}' "$RULES" >"$WORDS.$$" && mv "$WORDS.$$" "$WORDS"
+        && sed -n '/^\/.*\/I!b$/{s/^\///; s/\/I!b$//; s/\\\//\//g; p; q}' "$RULES" >"$WORDS.$$" && mv "$WORDS.$$" "$WORDS" \
+        && sha256sum "$SELF" "$RULES" "$WORDS" "$SIGNERS" >"$SUMS.$$" && mv "$SUMS.$$" "$SUMS"
 }
+
+# A power cut may leave any of these empty or half, their checksums too: then the last line of these is not there.
+is_whole() { said=$(sha256sum -c "$SUMS" 2>/dev/null) && has_line "$said" "$SIGNERS: OK"; }
 
 redact() {  # a filter; one "r" on standard error for each line it changed. Without its rules nothing passes.
     [ -s "$RULES" ] && nice -n 10 sed -E -f "$RULES"
@@ -160,10 +182,25 @@ mem_available_mb() {
 }
 first_word_in_brackets() { sed -n 's/.*\[\([a-z]*\)\].*/\1/p' "$1" 2>/dev/null; }
 
+# What a controller that died never came back for, and, beyond some room, the oldest that is an hour old.
+remove_old_spools() {
+    set -- "$SWEEPS"/*
+    [ "$*" != "$SWEEPS/${id:-}" ] || return 0  # nothing but our own
+    find "$SWEEPS" -mindepth 1 -maxdepth 1 -mtime +$KEEP_SPOOL_DAYS -exec rm -rf {} +
+    holder=''
+    { read -r holder _ <"$LOCK"; } 2>/dev/null
+    total=0
+    find "$SWEEPS" -mindepth 1 -maxdepth 1 -mmin +60 ! -name "${holder:-none}" -exec du -sm {} + | sort -rk 2 \
+        | while read -r mb spool; do
+            total=$((total + mb))
+            [ $total -le $KEEP_SPOOL_MB ] || rm -rf "$spool"
+        done
+}
+
 preflight() {
     mkdir -p "$SWEEPS" "$MODULES" && install_rules || die "cannot write $HOME_DIR: free space or remount it writable"
-    # what a controller that died never came back for
-    find "$SWEEPS" -mindepth 1 -maxdepth 1 -mtime +$KEEP_SPOOL_DAYS -exec rm -rf {} +
+    remove_old_spools
+    find "$HOME_DIR/guard" -type f -mtime +$KEEP_GUARD_DAYS -exec rm -f {} +  # of other versions and controllers
     # shellcheck disable=SC1091
     distribution=$(. /etc/os-release 2>/dev/null; say "${ID:-unknown} ${VERSION_ID:-${VERSION_CODENAME:-}}")
     say "uid=$(id -u)"
@@ -171,6 +208,7 @@ preflight() {
     say "arch=$(uname -m)"
     say "addresses=$(ip -o address show scope global 2>/dev/null | sed 's/.* inet6* \([^ /]*\).*/\1/' | tr '\n' ' ' | clean)"
     say "kernel_build_id=$(build_id)"
+    if [ -r /sys/kernel/btf/vmlinux ]; then say btf=yes; else say btf=no; fi
     say "distribution=$(say "$distribution" | clean)"
     say "staprun=$(staprun_version)"
     say "boot_id=$(cat /proc/sys/kernel/random/boot_id)"
@@ -208,10 +246,12 @@ keep_module() {  # SHA256; the module comes on standard input
     mkdir -p "$MODULES"
     new=$(mktemp "$MODULES/.new.XXXXXX") || die "cannot write $MODULES"
     trap 'rm -f "$new"' EXIT
+    trap 'exit 1' HUP INT TERM  # dash runs no EXIT trap for a signal that it does not trap
+    find "$MODULES" -maxdepth 1 -name '.new.*' -mmin +60 -exec rm -f {} +  # of a transfer that was killed
     gzip -dc >"$new" 2>/dev/null || die "module $1 did not arrive whole, or $MODULES has no room"
     sum=$(sha256sum <"$new") && [ "${sum%% *}" = "$1" ] || die "module $1 has another checksum after the transfer: send it again"
     mv "$new" "$MODULES/$1.ko"
-    # the oldest modules make room, so that a long-lived host does not collect every probe it ever ran
+    # those that were used longest ago make room, so that a long-lived host does not collect every probe it ever ran
     # shellcheck disable=SC2012
     ls -1t "$MODULES" | sed -n "$((KEEP_MODULES + 1)),\$p" | while read -r old; do rm -f "${MODULES:?}/$old"; done
 }
@@ -225,14 +265,17 @@ who_am_i() {  # into $me
 # everybody owns only what is his (sticky, as /tmp) is good enough.
 no_trust_in_place() {  # true if there is none; $why says so
     who_am_i
-    for place in "$HOME_DIR" "$MODULES"; do
+    places=''
+    for place in "$HOME_DIR" "$MODULES" "$SWEEPS" "${SELF%/*}"; do
+        [ "$place" != "$SWEEPS" ] || [ -e "$place" ] || [ -L "$place" ] || continue  # it is made by whoever needs it
+        places="$places $place"
         why="$place is no directory that root alone can write"
         [ -d "$place" ] && [ ! -L "$place" ] || return 0
     done
     place=$HOME_DIR above=/.
     while place=${place%/*} && [ -n "$place" ]; do above="$above $place/."; done
     # shellcheck disable=SC2086  # HOME_DIR has no spaces
-    bad=$(find "$HOME_DIR" "$MODULES" $above -prune \( ! \( -user 0 -o -user "$me" \) -o -perm -020 -o -perm -002 \) \
+    bad=$(find $places $above -prune \( ! \( -user 0 -o -user "$me" \) -o -perm -020 -o -perm -002 \) \
         ! \( -path '*/.' -perm -1000 \) -print) || bad=${bad:-/.}
     bad=${bad%%"$NL"*}
     case $bad in
@@ -279,7 +322,8 @@ MANIFEST
 }
 
 # The cached module is compiled under a placeholder id; the id of this sweep takes its place, byte for byte as long,
-# so that module, unit and spool of a session carry the same name and the cache is never built twice.
+# so that module, unit and spool of a session carry the same name and the cache is never built twice. So does the nonce
+# of the session, which must stand on no command line, where everybody can read it.
 # What is looked at is a copy that nobody else can reach, so that it is also what is loaded.
 name_modules() {  # PROBE:SHA256 ...; those to load go into $named, "PROBE WHY" lines of the others into $refused
     named='' refused='' answering='' copies="$SWEEPS/$id/.modules/copies" files='' good=''
@@ -309,7 +353,10 @@ name_modules() {  # PROBE:SHA256 ...; those to load go into $named, "PROBE WHY" 
     # shellcheck disable=SC2086
     cp $files "$copies" 2>/dev/null || room=no
     sums=$(cd "$copies" && sha256sum -- *.ko 2>/dev/null)
-    marks=$(cd "$copies" && grep -aoHE 'data\.json|~Module signature appended~$' -- *.ko 2>/dev/null)
+    marks=$(cd "$copies" && grep -aoHE 'data\.json|~Module signature appended~$|vermagic=[!-~]+' -- *.ko 2>/dev/null)
+    read -r release </proc/sys/kernel/osrelease
+    # shellcheck disable=SC2086
+    touch -c $files "$SELF" "$RULES" "$WORDS" "$SIGNERS" "$SUMS" 2>/dev/null  # what is used is not old
     for word in $good; do
         name_module "${word%:*}" "${word#*:}" || continue
         named="$named $word"
@@ -319,6 +366,12 @@ name_modules() {  # PROBE:SHA256 ...; those to load go into $named, "PROBE WHY" 
 }
 
 refuse() { refused="$refused$1 $2$NL"; }  # PROBE WHY
+
+nonce_of() {  # PROBE; into $nonce
+    nonce=${nonces#*" $1="}
+    nonce=${nonce%% *}
+    is_nonce "$nonce" || nonce=$NONCE_PLACEHOLDER  # a module that asks for none
+}
 
 path_of() { module_of "$id" "$1" && path="$SWEEPS/$id/.modules/$module.ko"; }  # PROBE; into $path
 
@@ -330,11 +383,20 @@ name_module() {  # PROBE SHA256
         refuse "$1" "the module on the host is damaged: not what its checksum says; removed"
         return 1
     fi
+    compiled_for=${marks##*"$2.ko:vermagic="}
+    if [ "$compiled_for" != "$marks" ] && [ "${compiled_for%%"$NL"*}" != "$release" ]; then
+        refuse "$1" "its module is compiled for kernel ${compiled_for%%"$NL"*}, and $release runs here: sweep again"
+        return 1
+    fi
     if has_line "$marks" "$2.ko:~Module signature appended~"; then
         true 2>/dev/null >"$SWEEPS/$id/signed.$1" && path_of "$1" && mv "$copy" "$path"
     else
         path_of "$1"
-        sed "s/fd_${PLACEHOLDER}_/fd_${id}_/g" "$copy" >"$path" 2>/dev/null
+        nonce_of "$1"
+        sed -f /dev/fd/3 "$copy" >"$path" 2>/dev/null 3<<NAMES
+s/fd_${PLACEHOLDER}_/fd_${id}_/g
+s/$NONCE_PLACEHOLDER/$nonce/g
+NAMES
     fi || { refuse "$1" "no room for the module"; return 1; }
 }
 
@@ -376,7 +438,7 @@ kernel_since() {  # ID; lines for the controller: booted again, what the kernel 
     read -r taint boot since 2>/dev/null <"$SWEEPS/$1/kernel" || return 0
     read -r booted </proc/sys/kernel/random/boot_id
     [ "$boot" = "$booted" ] || { echo "kernel booted"; return 0; }
-    said=$(dmesg 2>/dev/null | grep -E 'BUG: |WARNING: |Oops|soft lockup|general protection fault|blocked for more than')
+    said=$(dmesg 2>/dev/null | grep -E "$KERNEL_TROUBLE")
     [ -z "$said" ] || say "$said" | awk -v since="$since" '/^\[/ && substr($0, 2) + 0 >= since && n < 3 {print; n++}' \
         | while read -r line; do say "kernel said $(say "$line" | clean)"; done
     say "kernel taint $taint $(cat /proc/sys/kernel/tainted)"
@@ -456,7 +518,7 @@ take_host() {  # two sweeps that come at the same moment must not both find it f
     mkdir -p "$SWEEPS/$id" || die "cannot write $SWEEPS: no room?"
     say "$id $by" >"$LOCK"
     if [ "$fresh" = yes ] || ! systemctl -q is-active "fd-$id-reap.timer"; then
-        systemd-run --quiet --unit="fd-$id-reap" --on-active=$((ttl + 60)) --timer-property=AccuracySec=5s \
+        systemd-run --quiet --unit="fd-$id-reap" --on-active=$((ttl + 60)) --on-unit-active=300 --timer-property=AccuracySec=5s \
             /bin/sh "$SELF" reap "$id" || die "cannot arm the timer that cleans up: is systemd running?"
     fi
     exec 9>&-
@@ -469,7 +531,7 @@ smoke() {  # SHA256: a trivial module must load and print before anything else i
     name_modules "smoke:$1"
     [ -n "$named" ] || { say "${refused#smoke }"; return 1; }
     path_of smoke
-    timeout -k 5 60 staprun "$path" >"$said.out" 2>"$said.err"
+    timeout -k 5 60 env -i PATH="$PATH" LC_ALL=C staprun "$path" >"$said.out" 2>"$said.err"
     ! is_loaded "$module" || staprun -d "$module" 2>/dev/null
     grep -q '^fleetdiag-smoke-ok' "$said.out" && return
     (cat "$said.err"; dmesg 2>/dev/null | tail -n 3) | clean
@@ -479,9 +541,16 @@ smoke() {  # SHA256: a trivial module must load and print before anything else i
 start_session() {  # PROBE OUTPUT_MB [name=value ...]
     probe=$1 output_mb=$2
     shift 2
+    for value; do
+        shift
+        [ "${value%%=*}" = fd_nonce ] || set -- "$@" "$value"
+    done
     dir="$SWEEPS/$id/$probe"
     [ ! -e "$SWEEPS/$id/aborted" ] || { say "session $probe failed 0 the sweep was aborted"; return 1; }
     path_of "$probe"
+    # room for how it ends, which a full disk must not take
+    { say "$output_mb" >"$dir/limit" && say "                                                  " >"$dir/ends"; } 2>/dev/null \
+        || { say "session $probe failed 0 no room in $dir"; return 1; }
     # shellcheck disable=SC2086  # the window is two words, or none
     systemd-run --quiet --no-block --unit="fd-$id-$probe.service" \
         -p Description="fleetdiag probe $probe of sweep $id" \
@@ -493,7 +562,25 @@ start_session() {  # PROBE OUTPUT_MB [name=value ...]
         -p StandardInput=null -p StandardOutput="file:$dir/out" -p StandardError="file:$dir/err" \
         staprun -b 4 "$path" $window "$@" 2>"$dir/systemd-run" \
         || { say "session $probe failed 0 $(clean <"$dir/systemd-run")"; return 1; }
-    [ -z "$end" ] || ! has_word "$answering" "$probe" || watch_json "$id" "$probe" "$end"
+    [ ! -e "$SWEEPS/$id/signed.$probe" ] || give_nonce || return 1
+    [ -z "$end" ] || ! has_word "$answering" "$probe" || watch_json "$id" "$probe" "$end" 2>"$dir/systemd-run" \
+        || say "its answer will be lost: what keeps it did not start: $(clean <"$dir/systemd-run")" >"$dir/unanswered"
+}
+
+# A signed module cannot have its nonce before it is loaded, which may be a while from now.
+give_nonce() {
+    nonce_of "$probe"
+    say "$nonce" 2>/dev/null >"$dir/nonce" && systemd-run --quiet --no-block --unit="fd-$id-$probe-nonce" \
+        -p RuntimeMaxSec=$((ttl + 15)) -p LimitFSIZE=64K -p UMask=0077 /bin/sh "$SELF" nonce "$id" "$probe" 2>"$dir/systemd-run" \
+        || { say "session $probe failed 0 its nonce cannot be given to it: $(clean <"$dir/systemd-run")"; return 1; }
+}
+
+nonce() {  # ID PROBE
+    { is_id "$1" && is_probe "$2"; } || die "nonce: not a session: '$1' '$2'"
+    dir="$SWEEPS/$1/$2"
+    module_of "$1" "$2"
+    until [ -e "/proc/systemtap/$module/nonce" ] || [ -e "$dir/result" ]; do sleep 0.2; done
+    read -r nonce <"$dir/nonce" && say "$nonce" >"/proc/systemtap/$module/nonce"
 }
 
 # Asked again and again while modules load, which is when a slow host has nothing to spare: no program is started for it.
@@ -566,6 +653,7 @@ arm() {
             module) head -c "${rest#* }" | keep_module "${rest% *}" || exit 1 ;;
         esac
     done
+    is_whole || { echo stale=guard; return 0; }
     is_id "$id" || die "arm: '$id' is not a sweep id"
     if [ -n "$start$end" ]; then
         { is_number "$start" && is_number "$end"; } || die "arm: not a window: '$start' '$end'"
@@ -577,10 +665,11 @@ arm() {
     # shellcheck disable=SC2086  # pairs of words
     has_still $least || return 0
     ! no_trust_in_place || die "$why: nothing is loaded from there; take that right away (chmod, chown)"
-    missing='' shas=$smoke_sha modules='' dirs='' probes=''
-    while read -r probe sha _; do
+    missing='' shas=$smoke_sha modules='' dirs='' probes='' nonces=' '
+    while read -r probe sha _ values; do
         [ -n "$probe" ] || continue
         is_probe "$probe" || die "arm: '$probe' is not a probe name"
+        case $values in fd_nonce=*) values=${values#*=} nonces="$nonces$probe=${values%% *} " ;; esac
         probes="$probes $probe" shas="$shas $sha" modules="$modules $probe:$sha" dirs="$dirs $SWEEPS/$id/$probe"
     done <<PLAN
 $plan
@@ -593,6 +682,7 @@ PLAN
     [ -d "$SWEEPS" ] || mkdir -p "$SWEEPS" || die "cannot write $SWEEPS: no room?"
     check_manifest
     take_host || return 0
+    remove_old_spools
     # shellcheck disable=SC2086  # names of directories without spaces
     mkdir -p "$SWEEPS/$id/.modules/copies" $dirs || die "cannot write $SWEEPS: no room?"
     [ "$redaction" != no ] || true >"$SWEEPS/$id/unredacted" || die "cannot write $SWEEPS: no room?"
@@ -637,13 +727,19 @@ $refused
 REFUSED
     while read -r probe sha output_mb values; do
         has_word "$named" "$probe:$sha" || continue
+        set -f  # a value may hold * and is no pattern of names of files here
         # shellcheck disable=SC2086  # the values are words: name=value without spaces
         ! start_session "$probe" "$output_mb" $values || waiting="$waiting $probe"
+        set +f
     done <<PLAN
 $plan
 PLAN
     if [ -n "$window" ]; then  # they know all they need
-        for probe in $waiting; do say "session $probe started 0"; done
+        for probe in $waiting; do
+            why=''
+            [ ! -e "$SWEEPS/$id/$probe/unanswered" ] || read -r why <"$SWEEPS/$id/$probe/unanswered"
+            say "session $probe started 0${why:+ $why}"
+        done
     else
         poll_sessions
         while [ -n "$waiting" ] && [ $((up - began)) -lt "$arm_timeout" ]; do
@@ -677,8 +773,9 @@ go() {
 # A script may not print but answer: SystemTap's way is a file that is there as long as the session. Its last answer
 # is kept, and comes behind what the session printed.
 watch_json() {  # ID PROBE END
+    { read -r mb <"$SWEEPS/$1/$2/limit"; } 2>/dev/null || mb=1
     systemd-run --quiet --unit="fd-$1-$2-json" -p RuntimeMaxSec=$(($3 / 1000 - $(date +%s) + 30)) \
-        -p CPUWeight=20 -p IOWeight=20 -p MemoryMax=32M -p UMask=0077 /bin/sh "$SELF" json "$1" "$2"
+        -p LimitFSIZE="${mb}M" -p CPUWeight=20 -p IOWeight=20 -p MemoryMax=32M -p UMask=0077 /bin/sh "$SELF" json "$1" "$2"
 }
 
 json() {  # ID PROBE
@@ -708,7 +805,8 @@ unload() {  # ID PROBE; as ExecStopPost= it has SERVICE_RESULT and EXIT_STATUS
     cpu=0  # known only to the unit's own last step; whoever else comes here runs in another unit
     [ -z "${SERVICE_RESULT:-}" ] \
         || cpu=$(sed -n 's/^usage_usec //p' "/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)/cpu.stat" 2>/dev/null)
-    unload_modules "$module"
+    residue=''
+    ! is_ours "$1" "$2" || unload_modules "$module"
     note_result "$dir"
     [ -z "$residue" ]
 }
@@ -725,7 +823,10 @@ unload_modules() {  # MODULE ...; those that stay are in $residue
     done
 }
 
-note_result() { [ ! -d "$1" ] || [ -e "$1/result" ] || say "${SERVICE_RESULT:-stopped} ${EXIT_STATUS:-0} ${cpu:-0}" >"$1/result"; }  # DIR
+note_result() {  # DIR; written over the room that was kept for it, which needs none on the disk
+    [ ! -d "$1" ] || [ -s "$1/result" ] \
+        || { say "${SERVICE_RESULT:-stopped} ${EXIT_STATUS:-0} ${cpu:-0}" 1<>"$1/ends" && mv "$1/ends" "$1/result"; } 2>/dev/null
+}
 
 # Ends and unloads everything of a sweep; the spool stays. Nothing here needs a disk that can be written: what a session
 # came to is noted last, and where that fails it is only not noted.
@@ -743,6 +844,7 @@ finish() {  # ID
         { read -r result _ <"$SWEEPS/$1/$probe/result"; } 2>/dev/null
         [ "$result" = success ] || units="$units fd-$1-$probe.service"
         [ ! -e "$SWEEPS/$1/$probe/json" ] || units="$units fd-$1-$probe-json.service"
+        [ ! -e "$SWEEPS/$1/$probe/nonce" ] || units="$units fd-$1-$probe-nonce.service"
     done
     if [ -n "$units" ]; then
         # shellcheck disable=SC2086  # names of units are words; one that is not there does not keep the others
@@ -750,11 +852,11 @@ finish() {  # ID
     fi
     # shellcheck disable=SC2046  # names of modules are words
     unload_modules $(ours_loaded "$1")
-    systemctl -q stop "fd-$1-reap.timer" 2>/dev/null
+    [ -n "$residue" ] || systemctl -q stop "fd-$1-reap.timer" 2>/dev/null  # which comes again for what could not be unloaded
     restore_sysctls "$1"
     free_host "$1"
     for module in $residue; do say "residue $module"; done
-    for probe in $sessions; do note_result "$SWEEPS/$1/$probe" 2>/dev/null; done
+    for probe in $sessions; do note_result "$SWEEPS/$1/$probe"; done
     return 0
 }
 
@@ -769,8 +871,18 @@ free_host() {  # ID
 ours_loaded() {  # ID; their names, one in a line
     sed -n "s/^\(fd_$1_[a-z0-9_]*\) .*/\1/p" /proc/modules
     for mark in "$SWEEPS/$1"/signed.*; do
-        [ ! -e "$mark" ] || ! is_loaded "fd_${PLACEHOLDER}_${mark##*/signed.}" || say "fd_${PLACEHOLDER}_${mark##*/signed.}"
+        [ -e "$mark" ] || continue
+        module=fd_${PLACEHOLDER}_${mark##*/signed.}
+        ! is_ours "$1" "${mark##*/signed.}" || ! is_loaded "$module" || say "$module"
     done
+}
+
+# The signed module of a probe has one name in all sweeps: it is of the one that holds the host.
+is_ours() {  # ID PROBE
+    [ -e "$SWEEPS/$1/signed.$2" ] || return 0
+    holder=''
+    { read -r holder _ <"$LOCK"; } 2>/dev/null
+    [ -z "$holder" ] || [ "$holder" = "$1" ] || [ ! -e "$SWEEPS/$holder/signed.$2" ]
 }
 
 # Everybody's sweeps, also those whose spool is gone. What was sampled stays on the host and can still be collected.
@@ -863,6 +975,7 @@ case $verb in
     abort) abort ;;
     forget) forget "${1:-}" ;;
     unload) unload "${1:-}" "${2:-}" ;;
+    nonce) nonce "${1:-}" "${2:-}" ;;
     json) json "${1:-}" "${2:-}" ;;
     redact) redact 2>/dev/null ;;
     *) die "guard.sh: unknown verb '$verb'" ;;

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import plural
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from fleetdiag.doctor.model import FAIL, OK, WARN, Case, Line
 from fleetdiag.run import named
 

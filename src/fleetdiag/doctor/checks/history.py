@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import index, references
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import plural
 from fleetdiag.doctor.model import OK, WARN, Case, Line
 
 ORDER = 30

@@ -7,7 +7,7 @@ import importlib.util
 import shutil
 from collections.abc import Iterator
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import plural
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from fleetdiag.config import Receiver
 from fleetdiag.doctor.model import FAIL, OK, WARN, Case, Line
 from fleetdiag.notify import mail, outbox

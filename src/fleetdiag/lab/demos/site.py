@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from fleetdiag.lab import boot, log, machines_data
-from fleetdiag.lab.boot import Lab
 from fleetdiag.lab.demos import web
+from fleetdiag.lab.model import Lab
 from fleetdiag.lab.profiles import site
 
 PROBES = ("nfs_client", "nfs_server", "slow_open")

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import names
 from fleetdiag.lab import boot, inventory, log, machines_data, workload
-from fleetdiag.lab.boot import Lab
+from fleetdiag.lab.model import Lab
 
 PROBES = ("fs_calltrace", "nettop", "disktop", "slow_open")
 #: Registering thousands of kprobes takes minutes on an emulated machine: here it follows a listing only.
@@ -78,7 +78,7 @@ def sweep_command(inventory_file: Path) -> list[str]:
 
 
 def runs() -> list[Path]:
-    folder = store.default_runs_dir()
+    folder = names.default_runs_dir()
     return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
 
 

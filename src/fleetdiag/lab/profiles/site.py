@@ -20,7 +20,7 @@ from fleetdiag.lab.log import step
 from fleetdiag.lab.processes import State
 
 if TYPE_CHECKING:
-    from fleetdiag.lab.boot import Lab
+    from fleetdiag.lab.model import Lab
 
 ROOT = "/srv/www"
 #: Where the web servers have it.

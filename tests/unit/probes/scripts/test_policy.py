@@ -232,7 +232,8 @@ OF_A_PROBE = [
     (in_handler("fd_sequence++"), 3, "changes fd_sequence"),
     (in_handler("--fd_sequence"), 3, "changes fd_sequence"),
     (in_handler("fd_set_window(1)"), 3, "uses fd_set_window"),
-    (in_handler('printf("%s\\n", fd_str(fd_nonce))'), 3, "uses fd_nonce"),
+    (in_handler('printf("%s\\n", fd_str(fd_nonce()))'), 3, "uses fd_nonce"),
+    (in_handler('fd_set_nonce("0123456789abcdef")'), 3, "uses fd_set_nonce"),
 ]
 
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.files import cache_dir
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import module_cache
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import plain, policy
 
 # Where the packages of distributions put them. What is looked for is one that every version had.
@@ -79,7 +79,7 @@ def read_answer(text: str, names: Sequence[str]) -> Found:
 
 def keep(found: Found, host: str, cache: Path | None = None) -> Path:
     """Write them where `scripts.in_cache` finds them; the folder with the topics."""
-    folder = (cache or module_cache.default_dir()) / "examples" / (found.stap or "0")
+    folder = (cache or cache_dir()) / "examples" / (found.stap or "0")
     texts: Mapping[str, bytes] = {
         **found.files,
         "index.txt": "".join(f"{name}\n" for name in found.names).encode(),

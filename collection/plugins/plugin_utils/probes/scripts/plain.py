@@ -2,7 +2,7 @@
 """Probes that are only a script: SystemTap's own examples (`example:network/nettop`) and files (`./my.stp`).
 
 They run unchanged. What a manifest would say is found out here: title, arguments and globals from the script and
-the `.meta` file beside an example; what it prints is found out from the output (see parse.infer).
+the `.meta` file beside an example; what it prints is found out from the output (see parse.detect).
 """
 
 from __future__ import annotations

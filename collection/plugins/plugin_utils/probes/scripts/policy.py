@@ -60,7 +60,7 @@ _ESCAPES = frozenset({"fd_row", "fd_str", "text_str", "text_strn", "string_quote
 _CHOICES = frozenset({"%(", "%?", "%:", "%)"})
 # They mean what SystemTap's library means by them, and nothing else stands between their names and brackets.
 _SPEAKING = frozenset({"printf", "warn", *_PRINTS, *_ENDS})
-_INTERNAL = frozenset({"fd_nonce", "fd_set_window", "fd_open_window", "fd_end"})
+_INTERNAL = frozenset({"fd_nonce", "fd_set_nonce", "fd_set_window", "fd_open_window", "fd_end"})
 _KEYWORDS = frozenset(
     {"next", "break", "continue", "return", "else", "if", "for", "foreach", "while", "delete", "in"}
 )

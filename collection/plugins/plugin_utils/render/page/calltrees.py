@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import calltrees
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import CallNode
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import packed
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import HostCalls, ProbeReport
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import HostCalls, ProbeReport
 
 MAX_PROCESSES = 8
 MAX_NODES = 800
@@ -37,9 +37,9 @@ def trees(probe: ProbeReport, hosts: Mapping[str, int], room: int, proof: Proof)
 
 
 def _tree(
-    tree: fleet.FleetTree, calls: Sequence[HostCalls], hosts: Mapping[str, int], most: int, proof: Proof
+    tree: calltrees.FleetTree, calls: Sequence[HostCalls], hosts: Mapping[str, int], most: int, proof: Proof
 ) -> dict[str, Any]:
-    kept = fleet.keep_slowest({item.node.path: item.node.total_us for item in tree.nodes}, MAX_NODES)
+    kept = calltrees.keep_slowest({item.node.path: item.node.total_us for item in tree.nodes}, MAX_NODES)
     known = {item.node.path for item in tree.nodes}
     for process, path in proof:
         if process == tree.process:
@@ -73,10 +73,10 @@ def _on_host(calls: HostCalls, process: str, places: Mapping[Path, int]) -> dict
     return {places[node.path]: node for tree in trees for node in tree.nodes if node.path in places}
 
 
-def _flat(found: Mapping[int, CallNode], most: int, nodes: Sequence[fleet.FleetNode]) -> list[int]:
+def _flat(found: Mapping[int, CallNode], most: int, nodes: Sequence[calltrees.FleetNode]) -> list[int]:
     """Place, calls, total, self, unfinished calls of the slowest nodes and their callers."""
     paths = {nodes[at].node.path: at for at in found}
-    kept = fleet.keep_slowest({path: found[at].total_us for path, at in paths.items()}, most)
+    kept = calltrees.keep_slowest({path: found[at].total_us for path, at in paths.items()}, most)
     flat: list[int] = []
     for at in sorted(paths[path] for path in kept):
         node = found[at]

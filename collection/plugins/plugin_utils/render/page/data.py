@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import keys, results
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Comparison, Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import (
     calltrees,
@@ -18,12 +18,12 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page im
     tables,
     values,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import (
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import (
     HostText,
     ProbeReport,
     Report,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.store import host_dir
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import host_dir
 
 ROWS_ROOM = 2_400_000
 VIEWS_ROOM = 1_000_000
@@ -75,7 +75,7 @@ def document(report: Report) -> dict[str, Any]:
     }
 
 
-def _charted(merged: fleet.MergedTable) -> bool:
+def _charted(merged: results.MergedTable) -> bool:
     return merged.table.interval or any(view.kind != "table" for view in merged.table.views)
 
 
@@ -123,7 +123,7 @@ def _lines(report: Report, probe: ProbeReport, numbers: Mapping[str, int]) -> li
     ]
     most = LINES_ROOM // max(1, len(numbers) * len(report.probes) * _LINE // 2)
     most = max(MIN_LINES, min(MAX_LINES, most))
-    found = {finding.host for finding in report.findings}
+    found = {finding.host for finding in report.all_findings}
     shown: list[dict[str, Any]] = []
     for item in printed:
         kept = max(most, FOUND_LINES) if item.host in found else most
@@ -148,10 +148,10 @@ def _line(line: str) -> str:
 # --- findings ---
 
 
-def _proof(report: Report, probe: ProbeReport, merged: fleet.MergedTable) -> set[tuple[str, fleet.Key]]:
+def _proof(report: Report, probe: ProbeReport, merged: results.MergedTable) -> set[tuple[str, keys.Key]]:
     return {
         (host, key)
-        for finding in report.findings
+        for finding in report.all_findings
         if finding.probe == probe.name and finding.table == merged.table.name and finding.kind != "calls"
         for host, key, _ in finding.rows
     }
@@ -160,7 +160,7 @@ def _proof(report: Report, probe: ProbeReport, merged: fleet.MergedTable) -> set
 def _call_proof(report: Report, probe: ProbeReport) -> set[tuple[str, calltrees.Path]]:
     return {
         (str(finding.key[0]), tuple(map(str, finding.key[1:])))
-        for finding in report.findings
+        for finding in report.all_findings
         if finding.kind == "calls" and finding.probe == probe.name and finding.key
     }
 

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet as merge
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import keys, results
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     Column,
     Table,
@@ -33,7 +33,7 @@ Flat = list[packed.Json]
 
 
 def view(
-    merged: merge.MergedTable, hosts: Mapping[str, int], asked: View, place: int, room: int
+    merged: results.MergedTable, hosts: Mapping[str, int], asked: View, place: int, room: int
 ) -> Iterable[dict[str, Any]]:
     """One histogram or heat map, unless nothing was counted. room: bytes that its hosts may take; where there
     are too many the groups go first, then the hosts at the end of the table."""
@@ -65,12 +65,12 @@ def view(
     yield data
 
 
-def _timed(merged: merge.MergedTable, hosts: Mapping[str, int], book: _Book) -> dict[str, Any]:
+def _timed(merged: results.MergedTable, hosts: Mapping[str, int], book: _Book) -> dict[str, Any]:
     """Counts per interval of the fleet, and of single hosts where there are few."""
-    fleet: dict[int, list[tuple[merge.Key, merge.Cells]]] = {}
+    fleet: dict[int, list[tuple[keys.Key, keys.Cells]]] = {}
     single: list[list[packed.Json]] = []
     for host in merged.hosts:
-        own: dict[int, list[tuple[merge.Key, merge.Cells]]] = {}
+        own: dict[int, list[tuple[keys.Key, keys.Cells]]] = {}
         for row in host.rows:
             for number, values in row.series:
                 own.setdefault(number, []).append((row.key, values))
@@ -89,12 +89,12 @@ def _timed(merged: merge.MergedTable, hosts: Mapping[str, int], book: _Book) -> 
 class _Book:
     """Where a row's figure is counted."""
 
-    def __init__(self, bounds: Sequence[float], groups: Sequence[merge.Key], at: int, place: int) -> None:
+    def __init__(self, bounds: Sequence[float], groups: Sequence[keys.Key], at: int, place: int) -> None:
         self._buckets = {bound: number for number, bound in enumerate(bounds)}
         self._groups = {group: number for number, group in enumerate(groups)}
         self._at, self._place = at, place
 
-    def sums(self, rows: Iterable[tuple[merge.Key, merge.Cells]]) -> Flat:
+    def sums(self, rows: Iterable[tuple[keys.Key, keys.Cells]]) -> Flat:
         """Place, count, place, count, ...; in no group of its own: the place after the last."""
         found: dict[int, float] = {}
         for key, values in rows:
@@ -108,7 +108,7 @@ class _Book:
         return [part for code in sorted(found) for part in (code, packed.number(found[code]))]
 
 
-def _rest(key: merge.Key, at: int) -> merge.Key:
+def _rest(key: keys.Key, at: int) -> keys.Key:
     return (*key[:at], *key[at + 1 :])
 
 
@@ -116,9 +116,9 @@ def _number(value: Value) -> float | None:
     return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
 
 
-def _groups(totals: Sequence[merge.KeyTotal], at: int, place: int) -> list[merge.Key]:
+def _groups(totals: Sequence[results.KeyTotal], at: int, place: int) -> list[keys.Key]:
     """The largest combinations of the other keys."""
-    sums: dict[merge.Key, float] = {}
+    sums: dict[keys.Key, float] = {}
     for total in totals:
         count = total.values[place]
         if isinstance(count, (int, float)):
@@ -128,7 +128,7 @@ def _groups(totals: Sequence[merge.KeyTotal], at: int, place: int) -> list[merge
     return ordered[:MAX_GROUPS] if ordered and ordered[0] else []
 
 
-def _group_name(table: Table, at: int, group: merge.Key) -> str:
+def _group_name(table: Table, at: int, group: keys.Key) -> str:
     others = [item for number, item in enumerate(table.keys) if number != at]
     return ", ".join(figures.of(item, value) for item, value in zip(others, group, strict=True))
 

@@ -11,9 +11,10 @@ from itertools import zip_longest
 from statistics import median
 from typing import Any
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import phrases
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import results
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import cost
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     Column,
@@ -23,7 +24,12 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import balancers
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import values as cells
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document import view
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document import grids, view
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document import head as document_head
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document.head import (
+    builds_grid,
+    clock,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import (
     packed,
     tables,
@@ -32,14 +38,13 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page im
     values as figures,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page.data import MAX_FINDINGS
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.build import ProbeReport, Report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import (
     STATUSES,
     HostCoverage,
-    plural,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import ProbeReport, Report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.traffic import Traffic
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import store
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import names
 
 TOP = 10
 """Rows of each table that stand in the page itself."""
@@ -65,7 +70,10 @@ class Sheet:
 
 @dataclass
 class Card:
-    """One finding. anchor: where its rows are. last_normal: address of the last report without it, and its time."""
+    """One finding. anchor: where its rows are. symptoms: sentences of the same incident.
+
+    last_normal: address of the report of the last sweep without it, and when that was.
+    """
 
     number: int
     severity: str
@@ -76,6 +84,7 @@ class Card:
     anchor: str
     where: str
     proof: Sheet | None
+    symptoms: list[str]
     last_normal: tuple[str, str] | None = None
 
 
@@ -89,7 +98,7 @@ class Section:
     question: str
     description: str
     facts: list[tuple[str, str]]
-    failures: list[view.Lines]
+    failures: list[grids.Lines]
     warnings: list[str]
     tables: list[tuple[str, str, str, Sheet]]
     calls: Sheet | None
@@ -127,7 +136,7 @@ def chips(report: Report) -> list[tuple[str, str]]:
 
 def no_findings(report: Report) -> str:
     """What it means that there are none."""
-    said = view.no_findings(report).removeprefix("none: ")
+    said = document_head.no_findings(report).removeprefix("none: ")
     return f"{said[:1].upper()}{said[1:]}."
 
 
@@ -162,13 +171,14 @@ def _card(number: int, finding: Finding, probes: Mapping[str, tuple[int, ProbeRe
         anchor=anchor,
         where=", ".join(words),
         proof=_proof(number, finding, listed[place - 1].table) if place and finding.rows else None,
+        symptoms=[printable(under.sentence) for under in finding.symptoms],
         last_normal=_last_normal(finding),
     )
 
 
 def _last_normal(finding: Finding) -> tuple[str, str] | None:
     """Return where the report of the last normal sweep is, beside this run's directory, and when that was."""
-    if not store.is_id(finding.last_normal):
+    if not names.is_id(finding.last_normal):
         return None
     return f"../{finding.last_normal}/report.html", phrases.moment(finding.last_normal)
 
@@ -179,6 +189,7 @@ _EXPECTED = {
     "changed": "Before",
     "set": "Before",
     "calls": "Others' median",
+    "events": "Others' median",
 }
 
 
@@ -274,7 +285,7 @@ def _covered(row: HostCoverage) -> list[str]:
         packed.text(row.host),
         row.status,
         packed.text(row.kernel) or figures.NOTHING,
-        view.clock(row).text,
+        clock(row).text,
         packed.text(row.reason),
         packed.text(row.remedy),
     ]
@@ -339,11 +350,11 @@ def _section(report: Report, number: int, probe: ProbeReport) -> Section:
         has_lines=any(probe.heads.values())
         or any(calls.lines for calls in probe.calls)
         or any(item.total for item in probe.texts),
-        findings=sum(finding.probe == probe.name for finding in report.findings),
+        findings=sum(finding.probe == probe.name for finding in report.all_findings),
     )
 
 
-def _top(probe: ProbeReport, merged: fleet.MergedTable) -> Sheet:
+def _top(probe: ProbeReport, merged: results.MergedTable) -> Sheet:
     table = merged.table
     rows = [
         [_host(probe, row.host), *_texts(table.keys, row.key), *_texts(table.measures, row.values)]
@@ -380,7 +391,7 @@ def _marks(probe: ProbeReport, hosts: Iterable[str]) -> list[str]:
     for host in sorted(hosts):
         if probe.mark(host):
             touched.setdefault(probe.mark(host), []).append(host)
-    return [f"* {view.named(names)}: {packed.text(mark)}" for mark, names in touched.items()]
+    return [f"* {grids.named(names)}: {packed.text(mark)}" for mark, names in touched.items()]
 
 
 def _calls(probe: ProbeReport) -> Sheet | None:
@@ -447,7 +458,7 @@ def systems(report: Report) -> Sheet:
         [
             *(packed.text(part) or figures.NOTHING for part in group),
             figures.amount(len(found)),
-            view.named([row.host for row in found]),
+            grids.named([row.host for row in found]),
         ]
         for group, found in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
     ]
@@ -504,7 +515,7 @@ def _cost(probe: ProbeReport) -> list[str]:
 
 def builds(report: Report) -> Sheet | None:
     """The modules that were compiled or taken from the cache."""
-    grid = view.builds_grid(report)
+    grid = builds_grid(report)
     if grid is None:
         return None
     right = tuple(place for place, head in enumerate(grid.heads) if head.numeric)

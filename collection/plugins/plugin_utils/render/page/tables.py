@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import keys, results
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Table, Value
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import (
     histograms,
@@ -29,12 +29,12 @@ MANY_HOSTS = 8
 
 Numbers = Mapping[str, int]
 """Host -> its number in the page."""
-Proof = Collection[tuple[str, fleet.Key]]
+Proof = Collection[tuple[str, keys.Key]]
 """Rows that findings point at: they are always there."""
 
 
 def table(
-    merged: fleet.MergedTable, hosts: Numbers, rows_room: int, views_room: int, proof: Proof
+    merged: results.MergedTable, hosts: Numbers, rows_room: int, views_room: int, proof: Proof
 ) -> dict[str, Any]:
     """Rooms: bytes that its rows and its charts may take. shut: the charts are what the manifest asks for, not
     the rows."""
@@ -94,11 +94,11 @@ def column(item: Column) -> dict[str, Any]:
     return data
 
 
-def _keys(table: Table, key: fleet.Key) -> list[packed.Json]:
+def _keys(table: Table, key: keys.Key) -> list[packed.Json]:
     return [packed.key(value, item.type == "path") for item, value in zip(table.keys, key, strict=True)]
 
 
-def _cells(measures: Iterable[Column], values: fleet.Cells, rates: fleet.Rates) -> list[packed.Json]:
+def _cells(measures: Iterable[Column], values: keys.Cells, rates: keys.Rates) -> list[packed.Json]:
     cells: list[packed.Json] = []
     for item, value, rate in zip(measures, values, rates, strict=True):
         cells.append(packed.measure(value))
@@ -110,10 +110,10 @@ def _cells(measures: Iterable[Column], values: fleet.Cells, rates: fleet.Rates) 
 # --- which rows ---
 
 
-def _chosen(merged: fleet.MergedTable, room: int, proof: Proof) -> list[fleet.MergedRow]:
+def _chosen(merged: results.MergedTable, room: int, proof: Proof) -> list[results.MergedRow]:
     """What findings point at, the worst of the fleet, then the worst of every host in turn while there is
     room."""
-    chosen: dict[int, fleet.MergedRow] = {}
+    chosen: dict[int, results.MergedRow] = {}
     if proof:
         wanted = set(proof)
         rows = (row for host in merged.hosts for row in host.rows)
@@ -131,7 +131,7 @@ def _chosen(merged: fleet.MergedTable, room: int, proof: Proof) -> list[fleet.Me
     return merged.ordered(chosen.values())
 
 
-def _size(row: fleet.MergedRow) -> int:
+def _size(row: results.MergedRow) -> int:
     """About what a row takes in the page."""
     return 8 + sum(_length(value) for value in row.key) + 9 * len(row.values)
 
@@ -144,7 +144,7 @@ def _length(value: Value) -> int:
 
 
 def _views(
-    merged: fleet.MergedTable, hosts: Numbers, room: int, found: Collection[str]
+    merged: results.MergedTable, hosts: Numbers, room: int, found: Collection[str]
 ) -> Iterable[dict[str, Any]]:
     """The charts that the manifest names; without any, the course of the sorted column."""
     places = {item.name: place for place, item in enumerate(merged.table.measures)}
@@ -172,7 +172,7 @@ _SHARED = ("column", "bucket", "groups", "fleet", "hosts", "allHosts")
 
 
 def _series(
-    merged: fleet.MergedTable, hosts: Numbers, place: int, room: int, found: Collection[str]
+    merged: results.MergedTable, hosts: Numbers, place: int, room: int, found: Collection[str]
 ) -> Iterable[dict[str, Any]]:
     """One measure per interval: a line per host while there is room, and of many hosts a band of all."""
     item = merged.table.measures[place]

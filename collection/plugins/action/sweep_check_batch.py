@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Before a batch begins, see what became of the one before it. Runs on the controller."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import FILE, why_not
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import arming, batches
+
+
+class ActionModule(FleetdiagAction):
+    ARGS: ClassVar = {
+        "run_dir": {"type": "str", "required": True},
+        "number": {"type": "int", "required": True},
+        "hosts": {"type": "list", "elements": "str", "default": []},
+        "max_failed_percent": {"type": "int", "default": 50},
+        "max_cpu_percent": {"type": "int", "default": 50},
+        "arm_timeout": {"type": "int", "default": 0},
+        "start": {"type": "float", "default": 0.0},
+    }
+
+    def work(self, args: dict[str, Any]) -> dict[str, Any]:
+        run = read.open_run(Path(args["run_dir"]))
+        data = run.read_json("window.json") or {}
+        why = str(data.get("stopped", ""))
+        if not why and args["number"] > 1 and not self._task.check_mode:
+            why = self._judged(run, data, args)
+            if why:
+                write.write_json(run.path, "window.json", {**data, "stopped": why})
+        arm_timeout = args["arm_timeout"] or arming.arm_timeout_s(sources.probes(run.sweep))
+        ahead = max(0.0, args["start"] - time.time()) if args["number"] < 2 else 0.0
+        return {
+            "go": not why,
+            "msg": why,
+            "servers": self._servers(args["hosts"]),
+            "token": f"{run.sweep['id']}_{args['number']}",
+            "ttl_s": int(ahead) + arming.ttl_s(arm_timeout, int(run.sweep["window_s"])),
+        }
+
+    def _servers(self, hosts: list[str]) -> dict[str, str]:
+        """The hosts by the names that they have in the load balancers."""
+        everything = self.task_vars.get("hostvars", {})
+        return {host: str(everything[host].get("drain_server") or host) for host in hosts}
+
+    def _judged(self, run: read.Run, data: dict[str, Any], args: dict[str, Any]) -> str:
+        batch = batches.batch(data, args["number"] - 1)
+        balancers = run.read_json(FILE)
+
+        def watched(host: str) -> batches.Watched:
+            collect = run.read_host(host, "collect")
+            probes = (collect or {}).get("sessions", {})
+            errors = {probe: run.read_err(host, probe) or "" for probe in probes}
+            return batches.Watched(
+                host=host,
+                window_s=float(run.sweep["window_s"]),
+                arm=run.read_host(host, "arm"),
+                collect=collect,
+                errors=errors,
+                kept_out=why_not(balancers, host),
+            )
+
+        found = self.of_each(run.path, batch.hosts, watched)
+        unknown = {"verdict": "failed", "reason": "its records cannot be read"}  # no reason to go on
+        return batches.verdict(
+            batch,
+            [found.get(host) or batches.Watched(host, 0.0, unknown, None) for host in batch.hosts],
+            max_failed_percent=args["max_failed_percent"],
+            max_cpu_percent=args["max_cpu_percent"],
+        )

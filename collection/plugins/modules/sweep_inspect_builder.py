@@ -1,0 +1,50 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation of the action plugin of the same name, which does the work on the controller."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: sweep_inspect_builder
+short_description: Say what a builder has for one kernel
+version_added: 0.1.0
+description:
+  - Looks for SystemTap, kernel headers, module files and debuginfo. Delegate it to the builder.
+options:
+  kernel:
+    description: Kernel release.
+    type: str
+    required: true
+  module_files:
+    description: Kernel modules whose files are needed.
+    type: list
+    elements: str
+    default: []
+  debuginfo:
+    description: Whether the kernel's debuginfo is needed.
+    type: bool
+    default: false
+  stapruns:
+    description: Versions of staprun on the hosts of this kernel; where none fits, nothing is compiled.
+    type: list
+    elements: str
+    default: []
+  sign_cert:
+    description: File on the builder with the certificate that modules are signed with; empty if they are not.
+    type: str
+    default: ""
+extends_documentation_fragment:
+  - fleetdiag.systemtap.sweep_step
+  - fleetdiag.systemtap.sweep_step.looks_only
+"""
+
+EXAMPLES = r"""
+- name: Say what a builder has for one kernel
+  fleetdiag.systemtap.sweep_inspect_builder:
+    kernel: 6.12.107+deb13-amd64
+"""
+
+RETURN = r"""
+# A short summary for the next steps of the role; the data are in the run directory.
+"""

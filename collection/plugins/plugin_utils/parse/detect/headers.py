@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tables below a line of words: found in what several hosts printed."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import plain
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.columns import (
+    MAX_COLUMNS,
+    PrintedColumn,
+    are_events,
+    column_names,
+    columns_of,
+    table_of,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.prints import (
+    Forgets,
+    prints_of,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.reader import LayoutsForm
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.readings import (
+    MIN_SHARE,
+    Budget,
+    Reading,
+    best_reading,
+    gap_between,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.sample import (
+    HostSample,
+    Samples,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.titles import title_of
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_numbers import printed_number
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_words import (
+    folded,
+    folded_line,
+    is_rule,
+    restored,
+    words,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.timestamps import begins_with_time
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Layout, Row
+
+MAX_CANDIDATES = 60
+"""Lines of words that are tried as headers: CAPITALS first, and those that hosts print most often."""
+MAX_ROWS_READ = 60_000
+"""Rows that are read to find all headers of an output, each time that one is read in some way."""
+MAX_TABLES = 12
+_MAX_ROWS = 400
+_MAX_TITLES = 6
+_HEADING = re.compile(rb"[#%]?[A-Za-z_(][A-Za-z0-9_.%/#()<>&-]*[:,]?|[#%&/]+")
+_SENTENCE_ENDS = (b"...", b".", b"!", b"?")
+
+Place = tuple[int, int]
+"""Number of the host and of the line."""
+
+
+def header_tables(samples: Samples, known: Sequence[Layout], forgets: Forgets) -> list[Layout]:
+    """Return a layout for each line of words over rows, and for each title where the same words stand under several.
+
+    known: tables that are found already; their headers are none of these.
+    """
+    taken = {folded(" ".join(column.header for column in layout.table.columns)) for layout in known}
+    places: dict[str, list[Place]] = {}
+    for host, sample in enumerate(samples):
+        for at, line in enumerate(sample):
+            if _may_be_header(line.text) and folded_line(line.text) not in taken:
+                places.setdefault(folded_line(line.text), []).append((host, at))
+
+    def rank(prints: Sequence[Place]) -> tuple[bool, int]:
+        host, at = prints[0]
+        return not samples[host][at].text.isupper(), -len(prints)
+
+    budget = Budget(MAX_ROWS_READ)
+    found: list[Layout] = []
+    for prints in sorted(places.values(), key=rank)[:MAX_CANDIDATES]:
+        for title, of_title in by_title(samples, prints).items():
+            layout = _layout(samples, of_title, title, forgets, budget)
+            if layout is not None:
+                found.append(layout)
+        if len(found) >= MAX_TABLES:
+            break
+    return found
+
+
+def _layout(
+    samples: Samples, prints: Sequence[Place], title: str, forgets: Forgets, budget: Budget
+) -> Layout | None:
+    host, at = prints[0]
+    header = samples[host][at].text
+    share = max(1, _MAX_ROWS // len(samples))
+    rows: list[bytes] = []
+    for number in range(len(samples)):  # of each host as many, so that none decides alone
+        own = (
+            line for place in prints if place[0] == number for line in _lines_under(samples[number], place[1])
+        )
+        rows += islice(own, share)
+    reading = best_reading(header, rows, budget)
+    if reading is None:
+        return None
+    above = samples[host][at - 1].text if at else b""
+    return _described(reading, above, samples, prints, title, forgets)
+
+
+def by_title(samples: Samples, prints: Sequence[Place]) -> dict[str, list[Place]]:
+    """Return the prints by the title above them if one handler prints the same header under several, else all."""
+    titles: dict[str, list[Place]] = {}
+    at_once: dict[tuple[int, int | None], set[str]] = {}
+    for host, at in prints:
+        title = title_above(samples[host], at)
+        titles.setdefault(title, []).append((host, at))
+        at_once.setdefault((host, samples[host][at].t_ms), set()).add(title)
+    several = max(len(each) for each in at_once.values()) > 1
+    return titles if several and len(titles) <= _MAX_TITLES else {"": list(prints)}
+
+
+def title_above(sample: HostSample, at: int) -> str:
+    """Return the title in the nearest line of text above this line; "" if rows or nothing stand there."""
+    for line in reversed(sample[max(0, at - 3) : at]):
+        if not is_rule(line.text):
+            found = words(line.text)
+            return "" if any(printed_number(word.text) for word in found[1:]) else title_of(line.text)
+    return ""
+
+
+def _may_be_header(line: bytes) -> bool:
+    found = words(line)
+    return (
+        2 <= len(found) <= MAX_COLUMNS
+        and len(line) <= 240
+        and not line.rstrip().endswith(_SENTENCE_ENDS)
+        and all(_HEADING.fullmatch(word.text) for word in found)
+    )
+
+
+def _lines_under(sample: HostSample, at: int) -> list[bytes]:
+    """Return the lines below a header up to the next gap; one gap or rule may come before them."""
+    header = folded_line(sample[at].text)
+    below: list[bytes] = []
+    numbered = False
+    for line, _, _ in sample[at + 1 : at + 1 + _MAX_ROWS]:
+        if is_rule(line):
+            if below:
+                break
+            continue
+        if folded_line(line) == header or (not below and _may_be_header(line)):
+            break
+        numbers = any(printed_number(word.text) for word in words(line))
+        if below and not numbers and numbered:
+            break  # a title
+        numbered = numbers
+        below.append(line)
+    return below
+
+
+def _described(
+    reading: Reading, above: bytes, samples: Samples, prints: Sequence[Place], title: str, forgets: Forgets
+) -> Layout | None:
+    titles = [column.title for column in reading.columns]
+    seen, ignore = _told_apart(reading.columns, above)
+    trims = tuple(column.trim for column in reading.columns)
+    frame = Layout("header", table_of("table", "", (), ignore=ignore), trims, title)
+    return described(frame, seen, titles, samples, repeated=is_repeated(prints), forgets=forgets)
+
+
+def is_repeated(prints: Sequence[Place]) -> bool:
+    """Return True if a host printed more than one of these."""
+    return max(Counter(host for host, _ in prints).values()) > 1
+
+
+def described(
+    frame: Layout,
+    seen: Sequence[PrintedColumn],
+    titles: Sequence[str],
+    samples: Samples,
+    *,
+    repeated: bool,
+    forgets: Forgets,
+) -> Layout | None:
+    """Return `frame` with its table, and what only all prints together tell: how they add up, and what its rows are.
+
+    None if no host has a row of it. titles: by which the reader knows the columns.
+    """
+    text = f"What the script prints under: {' '.join((frame.of, *titles)).strip()}."
+    name = column_names([frame.of])[0] if frame.of else "table"
+
+    def made(*, events: bool, latest: bool) -> Layout:
+        columns = columns_of(seen, events=events, latest=latest)
+        columns = tuple(replace(column, header=title) for column, title in zip(columns, titles, strict=True))
+        table = table_of(name, text, columns, interval=repeated, events=events, ignore=frame.table.ignore)
+        return replace(frame, table=table)
+
+    first = made(events=False, latest=False)
+    rows = rows_of(first, samples)
+    if not first.table.printed and _all_timed(seen):
+        return None  # who did what when: it says most as text, in the order of time
+    if not any(rows):
+        return None
+    events = are_events(rows, first.table.columns)
+    prints = prints_of(first, rows, forgets, each_row=events) if repeated or events else ""
+    return replace(made(events=events, latest=prints == "unclear"), prints=prints)
+
+
+def rows_of(layout: Layout, samples: Samples) -> list[list[Row]]:
+    """Return what the report would read of this table, host by host."""
+    found = []
+    for sample in samples:
+        form = LayoutsForm([layout])
+        found.append([row for line in sample for row in form.line(line.raw, line.t_ms)])
+    return found
+
+
+def _all_timed(seen: Sequence[PrintedColumn]) -> bool:
+    items = seen[0].fields
+    return sum(begins_with_time(plain(restored(item))) for item in items) >= MIN_SHARE * len(items)
+
+
+def _told_apart(columns: Sequence[PrintedColumn], above: bytes) -> tuple[list[PrintedColumn], str]:
+    """Columns of the same words told apart by those above them: `KB tot` under `read` and under `write`.
+
+    The second value finds that upper line, which is no text then.
+    """
+    counts = Counter(folded(column.title) for column in columns)
+    group = words(above)
+    if max(counts.values()) == 1 or not group or any(printed_number(word.text) for word in group):
+        return list(columns), ""
+    told = []
+    for column in columns:
+        over = [word for word in group if gap_between((word.start, word.end), (column.start, column.end)) < 0]
+        again = counts[folded(column.title)] > 1 and len(over) == 1
+        told.append(replace(column, title=f"{plain(over[0].text)} {column.title}") if again else column)
+    line = r"\s+".join(re.escape(plain(word.text)) for word in group)
+    return told, rf"^\s*{line}\s*$"

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lists without words above: a name and its numbers on each line, one list for each title."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.columns import (
+    PrintedColumn,
+    column_names,
+    columns_of,
+    table_of,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.headers import rows_of
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.prints import (
+    Forgets,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.reader import LayoutsForm
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.sample import (
+    HostSample,
+    SampleLine,
+    Samples,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.shapes import (
+    list_fields,
+    separates,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.titles import title_of
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_words import is_rule, words
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Layout
+
+MIN_LINES = 3
+_MAX_TITLES = 6
+
+
+@dataclass
+class _Found:
+    """Blocks of lines under one title. again: a host printed more than one of them."""
+
+    blocks: list[list[SampleLine]] = field(default_factory=list)
+    again: bool = False
+
+
+def listed(samples: Samples, known: Sequence[Layout], forgets: Forgets) -> list[Layout]:
+    """Return a layout for each title over blocks of three lines and more, each a text and as many numbers."""
+    titles: dict[str, _Found] = {}
+    for sample in samples:
+        own: Counter[str] = Counter()
+        for title, block in _blocks(sample, known):
+            if len(block) >= MIN_LINES and _in_columns(block):
+                found = titles.setdefault(title, _Found())
+                found.blocks.append(block)
+                own[title] += 1
+                found.again |= own[title] > 1
+    if len(titles) > _MAX_TITLES:
+        return []
+    layouts = [_list(title, found, samples, forgets) for title, found in titles.items()]
+    return [layout for layout in layouts if layout is not None]
+
+
+def _blocks(sample: HostSample, known: Sequence[Layout]) -> list[tuple[str, list[SampleLine]]]:
+    """Return (title, lines) of every block of one host that no known table takes."""
+    form = LayoutsForm(known) if known else None
+    blocks: list[tuple[str, list[SampleLine]]] = []
+    title, inside = "", False
+    for whole in sample:
+        line = whole.text
+        if form is not None and form.takes(whole.raw, whole.t_ms):
+            title, inside = "", False
+        elif list_fields(line) is not None:
+            if not inside:
+                blocks.append((title, []))
+            blocks[-1][1].append(whole)
+            inside = True
+        elif not is_rule(line):
+            title, inside = title_of(line), False
+        elif inside:
+            title, inside = "", False
+    return blocks
+
+
+def _list(title: str, found: _Found, samples: Samples, forgets: Forgets) -> Layout | None:
+    rows = [row for block in found.blocks for line in block if (row := list_fields(line.text))]
+    count = Counter(len(row) for row in rows).most_common(1)[0][0]
+    rows = [row for row in rows if len(row) == count]
+    titles = ["name", *(["value"] if count == 2 else [f"value {place}" for place in range(1, count)])]
+    seen = [PrintedColumn(title, items) for title, items in zip(titles, zip(*rows, strict=True), strict=True)]
+    if any(column.content == "text" for column in seen[1:]):
+        return None
+    name, *numbers = columns_of(seen, latest=True)
+    columns = (replace(name, type="string", role="key", unit="", merge=""), *numbers)
+    columns = tuple(replace(column, header="", description="What the script prints.") for column in columns)
+    again = found.again and forgets != "none"
+    described = f"Names with numbers, below {title!r}." if title else "Names with numbers."
+    table = table_of(column_names([title])[0] if title else "list", described, columns, interval=again)
+    layout = Layout("list", table, tuple(column.trim for column in seen), title)
+    return layout if any(rows_of(layout, samples)) else None
+
+
+def _in_columns(block: Sequence[SampleLine]) -> bool:
+    """Return True if a sign parts nearly all names and numbers, or the last numbers stand below each other."""
+    if sum(separates(line.raw) for line in block) >= 0.9 * len(block):
+        return True
+    last = [words(line.text)[-1] for line in block]
+    edges = (Counter(word.end for word in last), Counter(word.start for word in last))
+    return any(edge.most_common(1)[0][1] >= 0.9 * len(block) for edge in edges)

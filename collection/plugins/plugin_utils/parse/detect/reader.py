@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Output of scripts that were not written for fleetdiag, read by the layouts that were found in it.
+
+Every line is offered to the layouts. What none of them takes is kept as text and counted: nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.shapes import Shape, shape
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_words import (
+    cleaned,
+    is_rule,
+    without_colours,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.text import TextForm
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
+    Layout,
+    Row,
+    SessionResult,
+)
+
+
+class LayoutsForm:
+    """Reads all tables of a script. Rows of each are numbered from 1."""
+
+    def __init__(self, layouts: Sequence[Layout]) -> None:
+        self._layouts = layouts
+        self._shapes = [shape(layout) for layout in layouts]
+        self._current = self._shapes[0]
+        self._counts = any(not layout.table.derived for layout in layouts)  # and not only lists events
+        self._text = TextForm()
+        self._held: tuple[bytes, int | None] | None = (
+            None  # it may be the title of what begins with the next line
+        )
+
+    def line(self, line: bytes, t_ms: int | None = None) -> list[Row]:
+        return self._read(line, t_ms) or []
+
+    def takes(self, line: bytes, t_ms: int | None) -> bool:
+        """Read a line, and return True if it is a part of a table."""
+        return self._read(line, t_ms) is not None
+
+    def _read(self, line: bytes, t_ms: int | None) -> list[Row] | None:
+        """Return the rows that a line holds; None if it is text."""
+        seen, raw = cleaned(line), without_colours(line)
+        for candidate in self._shapes:
+            if candidate.starts(raw if candidate.raw else seen):
+                self._take(candidate, began=True)
+                return []
+        for candidate in (self._current, *(each for each in self._shapes if each is not self._current)):
+            rows = candidate.rows(raw if candidate.raw else seen, t_ms)
+            if rows is not None:
+                self._take(candidate, began=False)
+                return rows
+        for candidate in self._shapes:
+            candidate.other(raw if candidate.raw else seen)
+        if not is_rule(seen):
+            self._let_go(keep=True)
+            self._held = line, t_ms
+        return None
+
+    def before(self, line: bytes) -> None:
+        """A header before the window is that of the first rows in it."""
+        seen, raw = cleaned(line), without_colours(line)
+        for candidate in self._shapes:
+            if candidate.starts(raw if candidate.raw else seen):
+                self._current = candidate
+            candidate.restart()
+
+    def finish(self, result: SessionResult) -> None:
+        self._let_go(keep=True)
+        self._text.finish(result)
+        if self._counts and result.armed_ms is not None and result.start_ms is not None:
+            early_s = (result.start_ms - result.armed_ms) / 1000
+            if early_s >= 1:
+                result.notes.append(
+                    f"its figures may count from when it was armed, {early_s:.0f} s before the window"
+                )
+        for layout in self._layouts:
+            if layout.prints == "unclear":
+                result.notes.append(
+                    f"whether the prints of table {layout.table.name} add up could not be decided from the script and"
+                    " the figures: the last print is shown"
+                )
+        if result.text_lines_total:
+            lines = (
+                "1 line is no row"
+                if result.text_lines_total == 1
+                else f"{result.text_lines_total} lines are no rows"
+            )
+            result.notes.append(f"{lines} of the tables that were found in this output and kept as text")
+
+    def _take(self, taker: Shape, *, began: bool) -> None:
+        """A line is the taker's: the tables of the others end, and the line above may be its title."""
+        self._let_go(keep=not (taker.takes_title and (began or not taker.has_header)))
+        self._current = taker
+        for other in self._shapes:
+            if other is not taker:
+                other.leave()
+
+    def _let_go(self, *, keep: bool) -> None:
+        if self._held is not None and keep:
+            self._text.line(*self._held)
+        self._held = None

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read the files of a run directory, which is not trusted: it may be cut, altered, or copied from elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.access import (
+    CHUNK,
+    note,
+    open_folder,
+    read_only,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import (
+    FORMAT,
+    check_phase,
+    host_dir,
+    host_file_name,
+    run_file,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.output import Output
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.write import (
+    _MAX_EVENT,
+    MAX_EVENTS_BYTES,
+)
+
+_MAX_JSON = 32 * 1024 * 1024
+MAX_BUILDS = 256
+"""Kernels of one sweep whose builds are read."""
+_MAX_DIGITS = 20
+
+
+@dataclass
+class Run:
+    """An open run directory.
+
+    sweep: sweep.json. hosts: the inventory names of the pattern, in order. notes: what could not be read so
+    far, one sentence each, for the report.
+    """
+
+    path: Path
+    sweep: dict[str, Any]
+    hosts: list[str]
+    notes: list[str] = field(default_factory=list)
+
+    def read_host(self, host: str, phase: str) -> dict[str, Any] | None:
+        """`hosts/<dir>/<phase>.json`, or None; what is there and unreadable is noted."""
+        return read_host(self.path, host, phase, self.notes)
+
+    def read_json(self, name: str) -> dict[str, Any] | None:
+        """A file of the run directory itself, for instance `window.json`."""
+        return read_json(self.path, name, self.notes)
+
+    def read_events(self) -> list[dict[str, Any]]:
+        """All events in the order they were written; unreadable lines are counted in one note."""
+        return read_events(self.path, self.notes)
+
+    def read_builds(self) -> dict[str, dict[str, Any]]:
+        """`builds/<kernel>.json` by kernel release."""
+        return read_builds(self.path, self.notes)
+
+    def read_err(self, host: str, probe: str, limit: int = 1024 * 1024) -> str | None:
+        """What staprun said on standard error (at most `limit` bytes), or None."""
+        folders = ["hosts", host_dir(host)]
+        with read_only(self.path, folders, host_file_name(probe, "err"), self.notes) as handle:
+            return None if handle is None else handle.read(limit).decode("utf-8", "backslashreplace")
+
+    @contextlib.contextmanager
+    def open_output(self, host: str, probe: str, limit: int) -> Iterator[Output | None]:
+        """The uncompressed output of a session as a bounded stream, or None when there is none."""
+        folders = ["hosts", host_dir(host)]
+        with read_only(self.path, folders, host_file_name(probe, "out.gz"), self.notes) as handle:
+            yield None if handle is None else Output(handle, limit)
+
+
+def open_run(path: Path) -> Run:
+    """Open a run directory for reading. Errors: none there, no readable sweep.json, or a newer format."""
+    path = Path(path)
+    if not path.is_dir():
+        what = "is not a directory" if path.exists() else "there is no such run directory"
+        raise FleetdiagError(f"{path}: {what}; name one that a sweep has left")
+    notes: list[str] = []
+    sweep = read_json(path, "sweep.json", notes)
+    if sweep is None:
+        why = "its sweep.json cannot be read" if notes else "there is no sweep.json in it"
+        raise FleetdiagError(f"{path}: is not a run directory ({why}); name one that a sweep has left")
+    version = sweep.get("format")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise FleetdiagError(f"{path}/sweep.json: format {version!r} is unknown; name a run directory")
+    if version > FORMAT:
+        raise FleetdiagError(
+            f"{path}: was written by a newer fleetdiag (format {version}, known here: {FORMAT}); use that one"
+        )
+    listed = sweep.get("hosts")
+    names = listed if isinstance(listed, list) else []
+    hosts = list(dict.fromkeys(name for name in names if isinstance(name, str)))
+    return Run(path, sweep, hosts)
+
+
+def read_json(run_path: Path, name: str, notes: list[str] | None = None) -> dict[str, Any] | None:
+    """A JSON object of the run directory itself, or None; a note for one that is there and unreadable.
+
+    The name obeys the rule of what is written: a host's words are part of some.
+    """
+    try:
+        folder, file_name = run_file(name)
+    except FleetdiagError as error:
+        note(notes, str(error))
+        return None
+    return _read_object(run_path, folder, file_name, notes)
+
+
+def read_host(run_path: Path, host: str, phase: str, notes: list[str] | None = None) -> dict[str, Any] | None:
+    """What a phase left about a host, or None. A file that names another host is not taken."""
+    check_phase(phase)
+    directory = host_dir(host)
+    data = _read_object(run_path, ["hosts", directory], f"{phase}.json", notes)
+    if data is not None and data.get("host", host) != host:
+        note(notes, f"hosts/{directory}/{phase}.json: names another host; left out")
+        return None
+    return data
+
+
+def armed_hosts(run_path: Path) -> list[str]:
+    """The hosts on which sessions were started, in the order of the sweep."""
+    hosts = open_run(run_path).hosts
+    return [host for host in hosts if (read_host(run_path, host, "arm") or {}).get("verdict") == "ok"]
+
+
+def armed_sessions(record: Mapping[str, Any]) -> list[str]:
+    """The probes of an arm.json whose sessions were started. Errors: it does not hold sessions."""
+    sessions = record.get("sessions") or {}
+    if not isinstance(sessions, dict) or not all(isinstance(session, dict) for session in sessions.values()):
+        raise FleetdiagError(
+            f"host {record.get('host')!s}: its arm.json is damaged, so what was started there is not known;"
+            " end it: fleetdiag abort"
+        )
+    return [name for name, session in sessions.items() if session.get("status") != "failed"]
+
+
+def is_awaited(run_path: Path, host: str) -> bool:
+    """Whether sessions were started on a host and their output is not here yet."""
+    armed = armed_sessions(read_host(run_path, host, "arm") or {})
+    return bool(armed) and read_host(run_path, host, "collect") is None
+
+
+def read_builds(run_path: Path, notes: list[str] | None = None) -> dict[str, dict[str, Any]]:
+    """All `builds/*.json` by the kernel release they name."""
+    builds: dict[str, dict[str, Any]] = {}
+    try:
+        with open_folder(run_path, ["builds"]) as fd:
+            names = sorted(os.listdir(fd))
+    except FleetdiagError:
+        return builds
+    names = [name for name in names if not name.startswith(".") and name.endswith(".json")]
+    if len(names) > MAX_BUILDS:
+        note(notes, f"builds: holds {len(names)} files, only the first {MAX_BUILDS} were read")
+    for name in names[:MAX_BUILDS]:
+        data = _read_object(run_path, ["builds"], name, notes)
+        if data is not None:
+            builds[str(data.get("kernel") or name.removesuffix(".json"))] = data
+    return builds
+
+
+def read_events(run_path: Path, notes: list[str] | None = None) -> list[dict[str, Any]]:
+    """The lines of `events.jsonl`; a half-written line is left out and noted."""
+    events: list[dict[str, Any]] = []
+    bad = 0
+    with read_only(run_path, [], "events.jsonl", notes) as handle:
+        if handle is None:
+            return events
+        whole = os.fstat(handle.fileno()).st_size
+        for line in _lines(handle):
+            if not line.strip():
+                continue
+            event = _parse(line) if len(line) <= _MAX_EVENT + 1 else None
+            if event is None:
+                bad += 1
+            else:
+                events.append(event)
+    if whole > MAX_EVENTS_BYTES:
+        note(notes, f"events.jsonl: is too large, only its first {MAX_EVENTS_BYTES >> 20} MiB were read")
+    if bad:
+        note(notes, f"events.jsonl: {bad} unreadable {'line' if bad == 1 else 'lines'} left out")
+    return events
+
+
+def _lines(handle: io.FileIO) -> Iterator[bytes]:
+    """The lines of the first MAX_EVENTS_BYTES; of one that is too long only its beginning."""
+    reader, left = io.BufferedReader(handle), MAX_EVENTS_BYTES
+    while left > 0 and (line := reader.readline(min(left, _MAX_EVENT + 2))):
+        left -= len(line)
+        yield line
+        rest = line
+        while left > 0 and rest and not rest.endswith(b"\n"):
+            rest = reader.readline(min(left, CHUNK))
+            left -= len(rest)
+
+
+def _read_object(
+    run_path: Path, folders: list[str], name: str, notes: list[str] | None
+) -> dict[str, Any] | None:
+    with read_only(run_path, folders, name, notes) as handle:
+        if handle is None:
+            return None
+        data = handle.read(_MAX_JSON + 1)
+    value = _parse(data) if len(data) <= _MAX_JSON else None
+    if value is None:
+        note(notes, f"{'/'.join([*folders, name])}: half written or damaged; left out")
+    return value
+
+
+def _parse(data: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(
+            data, parse_constant=lambda _word: None, parse_float=_read_float, parse_int=_read_int
+        )
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _read_float(word: str) -> float | None:
+    """The number, or None like NaN if it is too large for one: JSON's `1e400` is infinite."""
+    value = float(word)
+    return value if math.isfinite(value) else None
+
+
+def _read_int(word: str) -> int | None:
+    """The number, or None if it does not fit 64 bits; one of thousands of digits is not even converted."""
+    value = int(word) if len(word) <= _MAX_DIGITS else None
+    return value if value is not None and -(2**63) <= value < 2**63 else None
+
+
+
+

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host is armed with: its sessions and their time limits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import SMOKE as SMOKE
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import parameters
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import SessionPlan
+
+ARM_MARGIN_S = 30
+FLUSH_S = 1.0  # staprun hands output on every 0.2 s; `end` probes print after the window
+TTL_MARGIN_S = 120
+COLLECT_S = 120  # to unload modules on a machine that is busy
+COLLECT_S_PER_MB = 2  # of output that is redacted, packed and sent
+COLLECT_BYTES = 64 << 20
+COLLECT_COPIES = 6  # of what was sent, while it is read and unpacked
+TOLD_TTL_MARGIN_S = 60
+# A script whose lines carry no time is told it between them, so often in a window.
+STAMPS = 3000
+MIN_STAMP_MS = 100
+
+
+def arm_timeout_s(probes: Iterable[Probe]) -> int:
+    """How long a host may take to arm all its sessions: they register one after the other on a one-CPU machine."""
+    return sum(probe.limits.arm_seconds for probe in probes) + ARM_MARGIN_S
+
+
+def ttl_s(arm_timeout: int, window_s: int) -> int:
+    """How long a session may live, whatever happens to the controller: the slowest host may arm last."""
+    return 2 * arm_timeout + window_s + TTL_MARGIN_S
+
+
+def collect_timeout_s(probes: Iterable[Probe]) -> int:
+    """How long a host may take to hand over its output: as much as its limits allow, whatever the window."""
+    return COLLECT_S + COLLECT_S_PER_MB * sum(probe.limits.output_mb for probe in probes)
+
+
+def collect_bytes(probes: Iterable[Probe]) -> int:
+    """Return how much memory an answer with the output of one host may take: packed, it is in several copies."""
+    return COLLECT_BYTES + COLLECT_COPIES * sum(probe.limits.output_mb << 20 for probe in probes)
+
+
+def told_ttl_s(now: float, end: float) -> int:
+    """How long a session that knows its window may live: it ends with the window, however late it was armed."""
+    return math.ceil(max(0.0, end - now)) + TOLD_TTL_MARGIN_S
+
+
+def sessions(
+    probes: Sequence[Probe],
+    recorded: Mapping[str, Mapping[str, Any]],
+    modules: Mapping[str, str],
+    *,
+    ttl: int,
+    window_s: int,
+) -> list[SessionPlan]:
+    """What a host is to arm: every probe that has a module for its kernel.
+
+    recorded: {probe: its entry in sweep.json}; modules: {probe: sha256}.
+    """
+    plans = []
+    for probe in probes:
+        if probe.name not in modules:
+            continue
+        entry = recorded[probe.name]
+        load, _ = parameters.split(probe, entry["parameters"])
+        values = [("fd_nonce", str(entry["nonce"])), ("fd_ttl_ms", str(ttl * 1000))]
+        if probe.output != "rows":
+            values.append(("fd_stamp_ms", str(max(MIN_STAMP_MS, window_s * 1000 // STAMPS))))
+        for name, value in load.items():
+            # What a script begins with need not be said, and a global that it never uses cannot be set.
+            own = probe.unmodified and value == probe.parameters[name].default
+            if value != "" and not own:
+                values.append((name, _load_value(value)))
+        plans.append(SessionPlan(probe.name, modules[probe.name], probe.limits.output_mb, values))
+    return plans
+
+
+def _load_value(value: object) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)

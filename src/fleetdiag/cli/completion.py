@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`fleetdiag completion`: what a shell needs to complete the command, made from its own parser."""
+
+from __future__ import annotations
+
+import argparse
+
+import shtab
+
+from fleetdiag.cli import options
+from fleetdiag.run.report import EXIT_OK
+
+
+def add_parser(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], whole: argparse.ArgumentParser
+) -> None:
+    """`fleetdiag completion SHELL`, for all commands of the parser `whole`."""
+    parser = commands.add_parser(
+        "completion",
+        help="print what a shell needs to complete this command",
+        description="Print what a shell needs to complete this command, for instance:"
+        " fleetdiag completion bash > ~/.local/share/bash-completion/completions/fleetdiag",
+    )
+    parser.add_argument("shell", metavar="SHELL", choices=shtab.SUPPORTED_SHELLS, help=", ".join(shtab.SUPPORTED_SHELLS))
+    parser.set_defaults(func=lambda args: _run(args, whole))
+
+
+def _run(args: argparse.Namespace, whole: argparse.ArgumentParser) -> int:
+    _complete(whole)
+    print(shtab.complete(whole, shell=args.shell))
+    return EXIT_OK
+
+
+def _complete(parser: argparse.ArgumentParser) -> None:
+    """Add the late options of the parser and of those below it."""
+    if isinstance(parser, options.Parser):
+        parser.complete()
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                _complete(below)

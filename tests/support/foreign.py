@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Outputs of scripts that were not written for fleetdiag, read as a report reads them."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import settle
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session import (
+    parse_session,
+    printed_lines,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
+    Layout,
+    Probe,
+    Row,
+    SessionResult,
+)
+
+NONCE = "0123456789abcdef"
+AUTO = Probe("ex_x", "It.", "What?", "auto", "low", unmodified=True)
+_TIME = re.compile(r"@@T ([0-9]+)\n")
+
+
+def session(printed: str) -> bytes:
+    """Return the output of a session whose script printed this; `@@T N` is a time record, N ms into the window."""
+    head = f"{NONCE}\t1\t@armed\t0\t1790000000000\n{NONCE}\t2\t@start\t0\t1790000004000\n"
+    number = 2
+
+    def record(found: re.Match[str]) -> str:
+        nonlocal number
+        number += 1
+        return f"{NONCE}\t{number}\t@time\t{found[1]}\n"
+
+    body = _TIME.sub(record, printed)
+    return (head + body + f"{NONCE}\t{number + 1}\t@end\t30000\t1790000034000\twindow\n").encode()
+
+
+@dataclass
+class Fleet:
+    """What was read: the probe with its form, and for each host rows and result."""
+
+    probe: Probe
+    rows: Mapping[str, list[Row]]
+    results: Mapping[str, SessionResult]
+
+    def table(self, host: str, name: str = "") -> list[tuple[object, ...]]:
+        """Return the values of one table's rows on a host; of all tables without a name."""
+        return [row.values for row in self.rows[host] if name in ("", row.table)]
+
+    def sums(self, host: str, name: str = "") -> dict[tuple[object, ...], list[float]]:
+        """Return by key what all rows of a host come to, measure by measure, merged as the columns say."""
+        merged: dict[tuple[object, ...], list[float]] = {}
+        for row in self.rows[host]:
+            if name not in ("", row.table):
+                continue
+            columns = self.probe.tables[row.table].columns
+            key = tuple(v for v, c in zip(row.values, columns, strict=True) if c.is_key)
+            values = [v for v, c in zip(row.values, columns, strict=True) if not c.is_key]
+            merges = [c.merge for c in columns if not c.is_key]
+            before = merged.get(key)
+            merged[key] = [
+                value if before is None or merge != "sum" else before[place] + value  # type: ignore[misc, operator]
+                for place, (value, merge) in enumerate(zip(values, merges, strict=True))
+            ]
+        return merged
+
+    def layout(self, name: str) -> Layout:
+        """Return how the table of this name stands in the output."""
+        return next(layout for layout in self.probe.layouts if layout.table.name == name)
+
+
+def read_fleet(printed: Mapping[str, str], script: str = "") -> Fleet:
+    """Return what a report would read of these outputs, host by host."""
+    outputs = {host: session(text) for host, text in printed.items()}
+    samples = [printed_lines(NONCE, io.BytesIO(output), 1 << 30) for output in outputs.values()]
+    probe = settle.settled(AUTO, script, samples)
+    rows, results = {}, {}
+    for host, output in outputs.items():
+        read = parse_session(probe, NONCE, io.BytesIO(output))
+        rows[host] = list(read)
+        results[host] = read.result
+    return Fleet(probe, rows, results)

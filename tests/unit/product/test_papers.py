@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is published says what is true: options, groups of actions, requirements, licences, and what is packed."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+import tarfile
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[3]
+COLLECTION = ROOT / "collection"
+NAME = "ansible_collections.fleetdiag.systemtap.plugins"
+MODULES = sorted(path.stem for path in (COLLECTION / "plugins/modules").glob("*.py"))
+ACTIONS = sorted(path.stem for path in (COLLECTION / "plugins/action").glob("*.py"))
+SPEC = ("type", "required", "default", "choices", "elements")
+
+
+def documented(name: str) -> dict[str, dict[str, Any]]:
+    """Return the options of a module as its DOCUMENTATION and the fragments that it extends say them."""
+    module = importlib.import_module(f"{NAME}.modules.{name}")
+    stated = yaml.safe_load(module.DOCUMENTATION)
+    options = dict(stated.get("options") or {})
+    for word in stated.get("extends_documentation_fragment") or []:
+        fragment, _, part = word.removeprefix("fleetdiag.systemtap.").partition(".")
+        found = importlib.import_module(f"{NAME}.doc_fragments.{fragment}").ModuleDocFragment
+        options |= yaml.safe_load(getattr(found, (part or "documentation").upper())).get("options") or {}
+    return options
+
+
+def told(options: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return what a caller has to know of each option; what is left out is what Ansible takes for it."""
+    usual = {"type": "str", "required": False, "default": None, "choices": None, "elements": None}
+    return {name: {key: one.get(key, usual[key]) for key in SPEC} for name, one in options.items()}
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_the_options_of_an_action_are_documented_as_they_are(name: str) -> None:
+    action = importlib.import_module(f"{NAME}.action.{name}").ActionModule
+    assert told(action.ARGS) == told(documented(name))
+
+
+def test_every_module_is_in_the_group_for_module_defaults() -> None:
+    runtime = yaml.safe_load((COLLECTION / "meta/runtime.yml").read_text())
+    assert sorted(runtime["action_groups"]["systemtap"]) == MODULES
+    assert set(ACTIONS) <= set(MODULES)
+
+
+def test_plugins_that_ansible_documents_name_the_licence_as_it_wants_it() -> None:
+    documented = [*(COLLECTION / "plugins/modules").glob("*.py"), *(COLLECTION / "plugins/callback").glob("*.py")]
+    without = [path.name for path in documented if "GNU General Public License v3.0+" not in path.read_text()[:400]]
+    assert without == []
+
+
+def test_an_execution_environment_gets_what_the_collection_declares() -> None:
+    declared = yaml.safe_load((COLLECTION / "meta/execution-environment.yml").read_text())["dependencies"]
+    python = (COLLECTION / declared["python"]).read_text().split()
+    assert (COLLECTION / declared["system"]).is_file()
+    command = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert set(python) <= set(command)
+    assert any(word.startswith("jsonschema") for word in python)
+
+
+def test_licence_and_papers_are_there() -> None:
+    assert (COLLECTION / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+    assert all((ROOT / name).is_file() for name in ("CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "SECURITY.md"))
+
+
+def test_the_source_distribution_makes_the_same_wheel(tmp_path: Path) -> None:
+    """What is built from it holds the command and the collection, each once."""
+    hatch = [sys.executable, "-m", "hatchling", "build", "-d", str(tmp_path)]
+    subprocess.run([*hatch, "-t", "sdist"], cwd=ROOT, check=True, capture_output=True)
+    (packed,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(packed) as archive:
+        archive.extractall(tmp_path / "from", filter="data")
+    (source,) = (tmp_path / "from").iterdir()
+    subprocess.run([*hatch, "-t", "wheel"], cwd=source, check=True, capture_output=True)
+    assert len(list(tmp_path.glob("*.whl"))) == 1
+
+
+def test_the_tarball_of_the_collection_holds_only_what_is_shipped(tmp_path: Path) -> None:
+    words = ["ansible-galaxy", "collection", "build", "--output-path", str(tmp_path), str(COLLECTION)]
+    subprocess.run(words, check=True, capture_output=True)
+    (packed,) = tmp_path.glob("*.tar.gz")
+    assert packed.stat().st_size < 2 << 20
+    with tarfile.open(packed) as archive:
+        names = archive.getnames()
+    strange = ("__pycache__", ".pytest_cache", ".git", ".ansible", ".ko", "tests/output", ".plugin-cache")
+    assert [name for name in names if any(word in name for word in strange)] == []
+    assert {name.partition("/")[0] for name in names} <= {
+        *("FILES.json", "MANIFEST.json", "LICENSE", "README.md", "CHANGELOG.md"),
+        *("changelogs", "docs", "meta", "playbooks", "plugins", "roles"),
+    }
