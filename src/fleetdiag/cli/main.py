@@ -20,13 +20,17 @@ from fleetdiag.cli import (
     collect,
     completion,
     diff,
+    doctor,
     findings,
+    notify,
     options,
     query,
     report,
     runs,
+    schedule,
     trend,
 )
+from fleetdiag.cli import config as config_cli
 from fleetdiag.cli import lab as lab_cli
 from fleetdiag.cli import probes as probes_cli
 from fleetdiag.cli.report import EXIT_CODES
@@ -39,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text
     try:
-        args = parser().parse_args(arguments)
+        words = config_cli.taken(sys.argv[1:] if arguments is None else arguments)
+        args = parser().parse_args(words)
         code: int = args.func(args)
         sys.stdout.flush()
     except FleetdiagError as error:
@@ -69,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     whole.add_argument("--version", action="version", version=f"fleetdiag {version.version()}")
+    config_cli.add_option(whole)
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_sweep(commands)
     report.add_parser(commands)
@@ -81,6 +87,10 @@ def parser() -> argparse.ArgumentParser:
     abort.add_parser(commands)
     builder.add_parser(commands)
     probes_cli.add_parser(commands)
+    config_cli.add_parser(commands)
+    schedule.add_parser(commands, main)
+    notify.add_parser(commands)
+    doctor.add_parser(commands, lambda words: _request(parser().parse_args(["sweep", *words])))
     lab_cli.add_parser(commands)
     completion.add_parser(commands, whole)
     return whole
@@ -90,7 +100,8 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "sweep",
         help="run probes on a server group and make one report",
-        description="Run probes on all hosts of a pattern for the same window and merge one report.",
+        description="Run probes on all hosts of a pattern for the same window and merge one report."
+        " 'fleetdiag sweep NAME [OPTIONS]' runs a sweep of the configuration; options given here win.",
         epilog=f"{report.made_by_sweep()}\n\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -154,6 +165,7 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="name of a sweep that is run again and again: its runs are compared with each other, and the report says"
         " what is new and what is gone",
     )
+    config_cli.add_identity(parser)
     options.add_forks(parser)
     _add_shards(parser)
     report.add_fail_on(parser)
@@ -199,34 +211,41 @@ def _add_shards(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_sweep(args: argparse.Namespace) -> int:
-    return sweep.run(
-        sweep.Request(
-            list_hosts=args.list_hosts,
-            dry_run=args.dry_run,
-            look=progress.Look(args.quiet, args.json, args.no_color),
-            inventory=args.inventory,
-            probes=args.probes,
-            window=args.window,
-            limit=args.limit,
-            parameters=args.parameters,
-            catalogs=args.catalogs,
-            runs_dir=args.runs_dir,
-            baseline=args.baseline,
-            name=args.name,
-            forks=args.forks,
-            become=args.become,
-            login=login.log_in(args.ansible),
-            extra_vars=args.extra_vars,
-            verbosity=args.verbose,
-            fail_on=args.fail_on,
-            drain=args.drain,
-            canary=args.canary,
-            batch=args.batch,
-            retry_crashed=args.retry_crashed,
-            sharding=shards.Sharding(
-                shards=args.shards,
-                workers=args.workers,
-                lead_s=parameters.parse_window(args.lead) if args.lead else 0,
-            ),
-        )
+    request = _request(args)
+    code = sweep.run(request)
+    if not (request.dry_run or request.list_hosts):
+        notify.after_sweep(args.name, args.runs_dir)
+    return code
+
+
+def _request(args: argparse.Namespace) -> sweep.Request:
+    return sweep.Request(
+        list_hosts=args.list_hosts,
+        dry_run=args.dry_run,
+        look=progress.Look(args.quiet, args.json, args.no_color),
+        inventory=args.inventory,
+        probes=args.probes,
+        window=args.window,
+        limit=args.limit,
+        parameters=args.parameters,
+        catalogs=args.catalogs,
+        runs_dir=args.runs_dir,
+        baseline=args.baseline,
+        name=args.name,
+        **config_cli.identity(args),
+        forks=args.forks,
+        become=args.become,
+        login=login.log_in(args.ansible),
+        extra_vars=args.extra_vars,
+        verbosity=args.verbose,
+        fail_on=args.fail_on,
+        drain=args.drain,
+        canary=args.canary,
+        batch=args.batch,
+        retry_crashed=args.retry_crashed,
+        sharding=shards.Sharding(
+            shards=args.shards,
+            workers=args.workers,
+            lead_s=parameters.parse_window(args.lead) if args.lead else 0,
+        ),
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import config_file
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import user_catalogs
 
@@ -38,7 +39,12 @@ def test_all_three_places_in_their_order_and_each_directory_once(
     (work / "link").symlink_to(home / "one")
     monkeypatch.setenv("FLEETDIAG_CATALOGS", f":{home}/two::link:")
     config(home, 'catalogs = ["~/one", "../../two", "/"]\n')
-    assert user_catalogs.catalogs(["three", "~/two"]) == [work / "three", home / "two", work / "link", Path("/")]
+    assert user_catalogs.catalogs(["three", "~/two"]) == [
+        work / "three",
+        home / "two",
+        work / "link",
+        Path("/"),
+    ]
 
 
 def test_the_configuration_moves_with_xdg(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,7 +52,7 @@ def test_the_configuration_moves_with_xdg(home: Path, monkeypatch: pytest.Monkey
     other.parent.mkdir()
     other.write_text('catalogs = ["../.."]')
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "two"))
-    assert user_catalogs.config_file() == other
+    assert config_file.find() == other
     assert user_catalogs.catalogs() == [home]
     monkeypatch.setenv("XDG_CONFIG_HOME", "two")  # relative ones are to be ignored
     assert user_catalogs.catalogs() == []

@@ -18,20 +18,21 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import 
     as_text,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
-from fleetdiag.cli.report import exit_code
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import model
+from fleetdiag.run.report import exit_code
 
 SCHEMA = json.loads((Path(reports.__file__).parent / "report.schema.json").read_text())
 
 
 @pytest.fixture
-def report(tmp_path: Path) -> reports.Report:
+def report(tmp_path: Path) -> model.Report:
     made = reports.build(reportdata.sweep(tmp_path).path)
     made.findings = []
     made.worth_a_look = [reportdata.finding("web1: it \x1b[31m<b>624; the others: 260", "critical", "web1")]
     return made
 
 
-def test_it_is_shown_below_the_findings(report: reports.Report) -> None:
+def test_it_is_shown_below_the_findings(report: model.Report) -> None:
     text, page, markdown = as_text.render(report), as_html.render(report), as_md.render(report)
     assert text.index("FINDINGS ") < text.index("WORTH A LOOK ") < text.index("COVERAGE ")
     assert "\n- web1: it \\x1b[31m<b>624; the others: 260\n" in text
@@ -46,14 +47,14 @@ def test_it_is_shown_below_the_findings(report: reports.Report) -> None:
     )
 
 
-def test_programs_get_it_apart(report: reports.Report) -> None:
+def test_programs_get_it_apart(report: model.Report) -> None:
     data = json.loads(as_json.render(report))
     jsonschema.Draft202012Validator(SCHEMA).validate(data)
     assert data["findings"] == []
     assert [item["chance"] for item in data["worth_a_look"]] == [0.0001]
 
 
-def test_it_counts_for_nothing(report: reports.Report) -> None:
+def test_it_counts_for_nothing(report: model.Report) -> None:
     with_it = exit_code(report, "warning")
     assert 'fleetdiag_findings{severity="critical"} 0' in as_openmetrics.render(report).splitlines()
     report.worth_a_look = []

@@ -7,7 +7,7 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -140,10 +140,15 @@ def prune(
     now: datetime,
     size_of: Callable[[Path], int] | None = None,
     dry: bool = False,
+    names: Container[str | None] | None = None,
 ) -> list[str]:
-    """Remove what is not to be kept, raw data before figures; returns one line for each run that was touched."""
+    """Remove what is not to be kept, raw data before figures; returns one line for each run that was touched.
+
+    names: sweeps whose runs are looked at; by default all.
+    """
     lines: list[str] = []
     ids = [run for run in references.ids(runs_dir) if not references.is_ahead(run, now)]
+    ids = [run for run in ids if names is None or references.name_of(runs_dir / run) in names]
     needed = evidence(runs_dir)
     stays = _wanted(runs_dir, ids, keep)
     left = []
