@@ -157,7 +157,7 @@ def test_a_trial_is_read_from_its_run_directory(
     if output == "auto":
         table = b"PROCESS   CALLS\nhttpd        12\nsshd          3\n"
         lines = data.splitlines(keepends=True)
-        data = b"".join([*lines[:2], table, table, lines[3].replace(b"\t4\t@end", b"\t3\t@end")])
+        data = b"".join([*lines[:2], table, lines[3].replace(b"\t4\t@end", b"\t3\t@end")])
     run_dir = write.create(tmp_path / "runs", sweep)
     write.write_host_bytes(run_dir, "web1", "tried.out.gz", gzip.compress(data))
     read = dev.read(run_dir, "web1")
