@@ -10,14 +10,12 @@ import math
 import os
 from collections import Counter
 
-import pytest
 from foreign import Fleet, read_fleet
 from printers import Printed, Section, printed
 
-OUTPUTS = int(os.environ.get("FLEETDIAG_FUZZ_OUTPUTS", "2000"))
-PARTS = 20
+OUTPUTS = int(os.environ.get("FLEETDIAG_FUZZ_OUTPUTS", "1000"))
 GOAL = 0.95
-"""Share of the outputs of which every figure is in a table."""
+"""Share of all outputs of which every figure is in a table."""
 
 
 def wrong_figures(made: Printed, fleet: Fleet) -> list[str]:
@@ -80,15 +78,16 @@ def is_recognised(made: Printed, fleet: Fleet) -> bool:
     return True
 
 
-@pytest.mark.parametrize("part", range(PARTS))
-def test_no_figure_is_wrong(part: int) -> None:
+def test_no_figure_is_wrong_and_most_are_recognised() -> None:
     recognised = 0
-    seeds = range(part, OUTPUTS, PARTS)
-    for seed in seeds:
+    wrong = {}
+    for seed in range(OUTPUTS):
         made = printed(seed)
         fleet = read_fleet(made.outputs, made.script)
-        assert wrong_figures(made, fleet) == [], f"seed {seed}"
+        if found := wrong_figures(made, fleet):
+            wrong[seed] = found
         recognised += is_recognised(made, fleet)
-    if len(seeds) < 50:
-        return  # too few to tell a share by
-    assert recognised >= GOAL * len(seeds), f"{recognised} of {len(seeds)} outputs are recognised"
+    assert wrong == {}, "figures that are none of the data, by seed"
+    if OUTPUTS < 1000:
+        return  # too few to tell a share by: by chance they hold more of the hard styles
+    assert recognised >= GOAL * OUTPUTS, f"{recognised} of {OUTPUTS} outputs are recognised"

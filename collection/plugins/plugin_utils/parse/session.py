@@ -246,16 +246,20 @@ def parse_session(
 
 
 def printed_lines(nonce: str, stream: IO[bytes], max_bytes: int) -> Iterator[tuple[bytes, int | None]]:
-    """What a script itself printed, before the window too: each line, with the last time the session told.
+    """Return each line that a script itself printed, before the window too, with the last `@time` record's time.
 
-    For those who are to find out what form it has; nothing is counted, and no content of the stream raises.
+    None before the first: lines of many prints may stand there. Nothing is counted, and no content of the stream
+    raises: it is for those who are to find out what form it has.
     """
     result = SessionResult()
     protocol = Protocol(nonce, result)
+    told = False
     for line in read_lines(stream, result, max_bytes):
         position = line.find(protocol.prefix)
         if position != 0:
-            yield line[:position] if position > 0 else line, protocol.now_ms
+            yield line[:position] if position > 0 else line, protocol.now_ms if told else None
         if position >= 0:
             with contextlib.suppress(LineError):
-                protocol.control(protocol.read(line[position:]))
+                record = protocol.read(line[position:])
+                protocol.control(record)
+                told = told or record.table == "@time"
