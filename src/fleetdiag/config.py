@@ -13,16 +13,17 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
-
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import config_file
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import config_file, json_schema
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.yaml_lines import Place
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
 
 SCHEMA = Path(__file__).with_name("config.schema.json")
 KINDS = ("command", "mail", "webhook", "apprise")
@@ -160,7 +161,7 @@ def schema() -> dict[str, Any]:
 
 @functools.cache
 def _validator() -> Draft202012Validator:
-    return Draft202012Validator(schema())
+    return json_schema.validator(schema())
 
 
 # --- faults ---

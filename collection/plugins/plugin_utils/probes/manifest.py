@@ -14,8 +14,9 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import json_schema
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.yaml_lines import Place, Source
@@ -34,13 +35,9 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
     View,
 )
 
-try:
+if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
-except ImportError as error:  # the collection alone, without what its requirements name
-    _LACKS: ImportError | None = error
-else:
-    _LACKS = None
 
 _UNFINISHED = re.compile(r"\b(TODO|FIXME|TBD|XXX)\b")
 _SENTENCES = ("description", "question", "title", "what", "label")
@@ -66,13 +63,8 @@ _TYPE_WORDS = {
 
 @functools.cache
 def _validator() -> Draft202012Validator:
-    if _LACKS is not None:
-        raise FleetdiagError(
-            f"{_LACKS}: checking probes takes the Python package jsonschema beside Ansible on the controller;"
-            " install what meta/requirements.txt of the collection names: pip install jsonschema"
-        )
     schema = json.loads(Path(__file__).with_name("manifest.schema.json").read_text(encoding="utf-8"))
-    return Draft202012Validator(schema)
+    return json_schema.validator(schema)
 
 
 def build(name: str, data: dict[str, Any], source: Source, folder: Path | None, script: Path | None) -> Probe:
