@@ -10,13 +10,18 @@ from bothsides import ADDRESSES, Rows, asked, served
 from bothsides import evidence as nfs
 from fleets import evidence, measure, simple, sums
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import find
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import find, overload
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.client_server.join import join
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.overload import Load
 
 HOSTS = ["web1", "web2", "web3", "web4", "web5", "web6"]
 WHY = "overloaded: load 9.2 on 2 processors"
 BUSY = {"web3": Load(9.2, 2), "web1": Load(1.5, 2)}
+
+
+def said(result: find.Found) -> str:
+    """Return what the verdict says of overload."""
+    return overload.sentence(result.overloaded, result.findings)
 
 
 def totals(kind: str, load: Mapping[str, Load] = BUSY) -> find.Found:
@@ -28,20 +33,20 @@ def test_a_time_on_an_overloaded_host_is_marked_and_the_verdict_says_so() -> Non
     result = totals("duration")
     (finding,) = result.findings
     assert (finding.host, finding.mark) == ("web3", WHY)
-    assert result.overload == "web3 was overloaded (load 9.2 on 2 processors), which weakens 1 finding"
+    assert said(result) == "web3 was overloaded (load 9.2 on 2 processors), which weakens 1 finding"
 
 
 def test_what_is_counted_does_not_depend_on_it() -> None:
     result = totals("int")
     assert [finding.mark for finding in result.findings] == [""]
-    assert result.overload == "web3 was overloaded (load 9.2 on 2 processors)"
+    assert said(result) == "web3 was overloaded (load 9.2 on 2 processors)"
 
 
 @pytest.mark.parametrize("load", [{}, {"web3": Load(7.9, 2)}, {"web3": Load(9.2, 0)}])
 def test_a_host_that_is_only_busy_is_not(load: dict[str, Load]) -> None:
     result = totals("duration", load)
     assert [finding.mark for finding in result.findings] == [""]
-    assert result.overload == ""
+    assert said(result) == ""
 
 
 def test_a_check_of_a_probe_may_measure_it_in_the_window() -> None:
@@ -50,7 +55,7 @@ def test_a_check_of_a_probe_may_measure_it_in_the_window() -> None:
         {**simple(measure("mean", "duration")), "checks": [check]}, sums(web2=[0.045] * 9, web1=[0.001] * 9)
     )
     result = find.find([waits], {})
-    assert result.overload.startswith("web2 was overloaded (it 45 ms, above 20 ms)")
+    assert said(result).startswith("web2 was overloaded (it 45 ms, above 20 ms)")
     assert all("overloaded" not in finding.mark for finding in result.findings), "it is the finding itself"
 
 
@@ -74,7 +79,7 @@ def test_the_network_is_not_blamed_for_what_waited_for_a_processor(busy: str) ->
     assert "170 ms of it (43%) in its file system and on its disk; " in finding.sentence
     assert "on the network and in queues 218 ms" in finding.sentence
     assert finding.mark == f"{busy} overloaded: load 12 on 1 processor"
-    assert result.overload == f"{busy} was overloaded (load 12 on 1 processor), which weakens 1 finding"
+    assert said(result) == f"{busy} was overloaded (load 12 on 1 processor), which weakens 1 finding"
 
 
 def test_where_nothing_else_is_slow_the_way_is_named_with_the_mark() -> None:

@@ -34,15 +34,15 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 class Found(NamedTuple):
     """findings: worst first. headline: which host is different in what, or why that cannot be said; may be empty.
 
-    worth_a_look: the few largest differences that are not certain, as findings with their chance. overload: which
-    hosts had too much work for their times to say much; may be empty.
+    worth_a_look: the few largest differences that are not certain, as findings with their chance. overloaded:
+    {host: how that shows} of those that had too much work for their times to say much.
     """
 
     findings: list[Finding]
     comparisons: list[Comparison]
     headline: str
     worth_a_look: list[Finding]
-    overload: str = ""
+    overloaded: Mapping[str, str]
 
 
 def find(
@@ -60,9 +60,7 @@ def find(
     told = overload.weaken(incidents.join(dedupe.gather(signals), slow, evidence), busy, evidence)
     headline = _headline(told) if told else _nothing(compared, evidence, peer_of)
     looks = _worth_a_look(compared.uncertain, signals)
-    return Found(
-        [item.finding for item in told], compared.comparisons, headline, looks, overload.sentence(busy, told)
-    )
+    return Found([item.finding for item in told], compared.comparisons, headline, looks, busy)
 
 
 def _worth_a_look(uncertain: Sequence[Signal], certain: Sequence[Signal]) -> list[Finding]:

@@ -43,6 +43,14 @@ def overloaded(load: Mapping[str, Load], signals: Iterable[Signal]) -> dict[str,
 
 
 def weaken(told: Sequence[Told], hosts: Mapping[str, str], evidence: Sequence[Evidence]) -> list[Told]:
+    """Return the same, with a mark on each finding about a time on such a host."""
+    findings = marked((item.finding for item in told), hosts, evidence)
+    return [Told(finding, item.short) for finding, item in zip(findings, told, strict=True)]
+
+
+def marked(
+    findings: Iterable[Finding], hosts: Mapping[str, str], evidence: Sequence[Evidence]
+) -> list[Finding]:
     """Return the same, with a mark on each finding about a time on such a host.
 
     Those of probes that measure overload itself stay as they are.
@@ -54,13 +62,13 @@ def weaken(told: Sequence[Told], hosts: Mapping[str, str], evidence: Sequence[Ev
         if any(check.overload for check in merged.table.checks)
     }
 
-    def marked(finding: Finding) -> Finding:
+    def with_mark(finding: Finding) -> Finding:
         why = hosts.get(finding.host, "") if finding.type == "duration" and finding.kind != "sides" else ""
         marks = [finding.mark, f"{_MARK}{why}" if why and finding.probe not in measuring else ""]
-        under = tuple(marked(one) for one in finding.symptoms)
+        under = tuple(with_mark(one) for one in finding.symptoms)
         return replace(finding, symptoms=under, mark="; ".join(filter(None, marks)))
 
-    return [Told(marked(item.finding), item.short) for item in told]
+    return [with_mark(finding) for finding in findings]
 
 
 def mark(hosts: Mapping[str, str], concerned: Iterable[str]) -> str:
@@ -68,7 +76,7 @@ def mark(hosts: Mapping[str, str], concerned: Iterable[str]) -> str:
     return "; ".join(f"{host} {_MARK}{hosts[host]}" for host in sorted(concerned) if host in hosts)
 
 
-def sentence(hosts: Mapping[str, str], told: Sequence[Told]) -> str:
+def sentence(hosts: Mapping[str, str], findings: Iterable[Finding]) -> str:
     """Return what the verdict says of it; empty if no host was overloaded."""
     if not hosts:
         return ""
@@ -76,5 +84,5 @@ def sentence(hosts: Mapping[str, str], told: Sequence[Told]) -> str:
     text = f"{phrases.hosts(names)} was overloaded ({why})"
     if len(names) > 1:
         text = f"{phrases.hosts(names)} were overloaded ({printable(names[0])}: {why})"
-    weak = sum(_MARK in one.mark for item in told for one in item.finding.told)
+    weak = sum(_MARK in one.mark for finding in findings for one in finding.told)
     return f"{text}, which weakens {plural(weak, 'finding')}" if weak else text

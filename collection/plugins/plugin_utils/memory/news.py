@@ -507,8 +507,8 @@ def _finding_from_json(item: Mapping[str, Any]) -> Finding:
     values = {name: item[name] for name in _KEPT if name in item}
     if values["kind"] not in ("changed", "set") or values["severity"] not in lifecycle.RANK:
         raise ValueError
-    for name in ("host", "probe", "table", "measure", "sentence"):
-        if not isinstance(values[name], str):
+    for name in ("host", "probe", "table", "measure", "sentence", "mark"):
+        if not isinstance(values.get(name, ""), str):
             raise TypeError
     values["value"] = float(values["value"])
     return Finding(**{**values, "hosts": tuple(map(str, values.get("hosts", ())))})

@@ -20,6 +20,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (
     compare_past,
     find,
+    overload,
     past_sentences,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import RANK
@@ -118,17 +119,18 @@ def build(
     found = find.find(evidence, peer_of, joined, builder.load)
     figures = _figures(shards, evidence, peer_of, builder.rows)
     news = {} if several else _news(shards[0], figures, evidence, found.findings)
-    changed = news_file.findings_of(news)
+    changed = overload.marked(news_file.findings_of(news), found.overloaded, evidence)
     findings = sorted([*found.findings, *changed], key=lambda finding: RANK[finding.severity])
     headline = found.headline
     if changed and findings[0] is changed[0]:
         headline = past_sentences.headline(changed[0], len(findings) - 1)
+    busy = overload.sentence(found.overloaded, findings)
     findings = news_file.remembered(findings, news)
     balanced = [told for shard in shards if (told := traffic.read(shard.balancers)) is not None]
     lowered = "weights on load balancers may still be lowered" if any(t.alarms for t in balanced) else ""
     return Report(
         generated=generated or datetime.now(UTC).isoformat(timespec="seconds"),
-        verdict="; ".join(filter(None, [lowered, headline, found.overload, verdict(counts)])),
+        verdict="; ".join(filter(None, [lowered, headline, busy, verdict(counts)])),
         counts=counts,
         runs=[run_info(shard) for shard in shards],
         coverage=rows,
