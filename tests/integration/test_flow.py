@@ -109,10 +109,13 @@ def test_two_sweeps_with_one_start_look_at_the_same_time(hosts: Fleet, tmp_path:
     assert all(at is not None and 0 <= at - start < 2 for at in opened)
 
 
-def test_fleets_of_two_checkouts_do_not_meet_on_one_machine(hosts: Fleet, tmp_path: Path) -> None:
+def test_fleets_of_two_checkouts_do_not_meet_on_one_machine(
+    hosts: Fleet, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Hosts of the same names and addresses: each fleet has its own port, state and locks."""
     name = hosts.names[0]
-    with fleet(tmp_path / "other", 1) as other:
+    # Not in tmp_path, whose name is so long that ssh's sockets below it would have none.
+    with fleet(tmp_path_factory.mktemp("other"), 1) as other:
         other.build(list(PROBES))
         for ahead in (45, 135, 405):  # how quick is this machine?
             start = round(time.time()) + ahead
