@@ -18,8 +18,8 @@ LAB_PACKAGES := $(filter-out haproxy chromium% systemtap busybox,$(PACKAGES))
 export ANSIBLE_COLLECTIONS_PATH := $(ROOT)/.collections
 export PATH := $(BIN):$(PATH)
 
-# Groups of integration tests that run side by side. 3 take 10 GB of memory; with 1 a machine of 8 GB does.
-WORKERS ?= 3
+# Groups of integration tests that run side by side: two labs keep two cores busy. With 1 a machine of 8 GB does.
+WORKERS ?= 2
 INTEGRATION = $(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder --durations=40
 # The tests have a lab and a memory of hosts that are this checkout's own.
 lab-test test test-all: export XDG_STATE_HOME := $(ROOT)/build/state
