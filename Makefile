@@ -18,7 +18,7 @@ LAB_PACKAGES := $(filter-out haproxy chromium% systemtap busybox,$(PACKAGES))
 export ANSIBLE_COLLECTIONS_PATH := $(ROOT)/.collections
 export PATH := $(BIN):$(PATH)
 
-# Groups of integration tests that run side by side: two labs keep two cores busy. With 1 a machine of 8 GB does.
+# Groups of integration tests that run side by side: two labs keep two cores busy. They take 8 GB of memory.
 WORKERS ?= 2
 INTEGRATION = $(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder --durations=40
 # The tests have a lab and a memory of hosts that are this checkout's own.
