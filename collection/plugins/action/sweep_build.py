@@ -101,6 +101,7 @@ class ActionModule(FleetdiagAction):
             "kernel": build["kernel"],
             "counts": counts,
             "errors": {name: entry["error"] for name, entry in turn.entries.items() if entry["error"]},
+            "builder": turn.builder,
             "next": following,
             "kernel_info": wanting,
             "btf": self._btf,

@@ -130,6 +130,10 @@ counts:
   description: How many modules were V(built), V(cached) or V(failed) in this turn.
   type: dict
   returned: always
+builder:
+  description: The builder whose turn it was.
+  type: str
+  returned: always
 kernel_info:
   description: Names of the modules that want more than the kernel's headers have, where that was not tried yet.
   type: list

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo import symbols
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
@@ -85,10 +86,10 @@ def build(folder: Path, build_id: str) -> dict[str, Any]:
         "whole": True,
         "stapruns": ["5.6"],
     }
+    own = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
     variables = {
         "_sweep_build": wanted,
-        "_sweep_builder": "web1",
-        "_sweep_builder_unreachable": "",
+        **{name: own[name] for name in ("_sweep_builder", "_sweep_builder_unreachable")},
         "__sweep": {"run_dir": str(run)},
         "__sweep_plan": {"module_files": [], "debuginfo_kernels": []},
         "sweep_install": False,
