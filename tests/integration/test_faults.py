@@ -164,7 +164,7 @@ def test_a_user_without_sudo_is_told_so(lab: Lab, catalog: Path, tmp_path: Path)
     row = coverage(report_of(newest(tmp_path)))["web2"]
     assert row["status"] == "failed"
     assert "become root" in row["reason"]
-    assert "--ask-become-pass" in row["reason"] + row["remedy"]
+    assert "give the password with -K" in row["reason"]
 
 
 def test_too_little_room_refuses_a_host_before_anything_is_built(
