@@ -54,8 +54,14 @@ def test_phases_come_from_actions_and_roles(state: Progress) -> None:
     assert state.mark("web1", "window") == ""
 
 
+def test_a_window_that_is_chosen_before_arming_is_part_of_arming(state: Progress) -> None:
+    actions = ["sweep_build", "sweep_choose_window", "sweep_arm", "sweep_wait"]
+    told = [news for action in actions for news in state.feed(_task(action))]
+    assert told == [News("build"), News("arm"), News("window")]
+
+
 def test_the_next_batch_begins_with_arming(state: Progress) -> None:
-    batch = ["sweep_arm", "sweep_choose_window", "sweep_collect"]
+    batch = ["sweep_arm", "sweep_wait", "sweep_collect"]
     told = [news for action in [*batch, *batch] for news in state.feed(_task(action))]
     assert told == [News("arm"), News("window"), News("collect")] * 2
 
@@ -103,7 +109,7 @@ def test_ignored_errors_stop_nobody(state: Progress) -> None:
 
 
 def test_countdown_follows_the_window_that_the_sweep_has_chosen(state: Progress, tmp_path: Path) -> None:
-    state.feed(_task("sweep_choose_window"))
+    state.feed(_task("sweep_wait"))
     assert 29 < state.seconds_left() <= 30
     (tmp_path / "window.json").write_text(
         json.dumps({"start": 0, "end": time.time() + 100}), encoding="utf-8"

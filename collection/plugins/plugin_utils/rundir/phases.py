@@ -19,7 +19,7 @@ _ACTIONS = {
     "check_batch": "batches",
     "record_balancers": "drain",
     "arm": "arm",
-    "choose_window": "window",
+    "choose_window": "arm",  # before it where the start can be foreseen, else at its end
     "set_window": "window",
     "wait": "window",
     "collect": "collect",
