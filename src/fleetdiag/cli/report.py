@@ -141,6 +141,3 @@ def _folder(directories: Sequence[Path], output: str) -> Path:
             f"-o {output}: is the run directory of a sweep, whose own report is there; name another"
         )
     return folder
-
-
-# --- the terminal ---

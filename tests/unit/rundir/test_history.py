@@ -9,34 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import rundirs
+from nights import HOSTS, MANIFESTS
 from rundirs import Builder, record
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import publish
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import model
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import names
-
-HOSTS = ["web1", "web2", "web3", "web4", "web5", "web6"]
-COMPARED: dict[str, Any] = {
-    **rundirs.SLOW_OPEN,
-    "tables": {
-        "slow_files": {
-            **rundirs.SLOW_OPEN["tables"]["slow_files"],
-            "what": "files open longer than {threshold_ms} ms",
-            "derived": {
-                "files": {
-                    "type": "int",
-                    "merge": "records",
-                    "more_is": "worse",
-                    "description": "How many.",
-                    "compare": {"min_difference": 3},
-                }
-            },
-        }
-    },
-}
-MANIFESTS = {**rundirs.MANIFESTS, "slow_open": COMPARED}
 
 
 def slow(many: int) -> list[tuple[str, int, tuple[object, ...]]]:

@@ -43,12 +43,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
     Table,
 )
 
-# --- groups of rows ---
-
-
-# --- results ---
-
-
 # --- folding ---
 
 
@@ -134,9 +128,3 @@ class FleetMerger:
         sums = [functools.reduce(plus, (rates[group] for group in everything)) for rates in self._rates]
         more = None in self._keys
         return Total(values, whole.in_rows(sums), whole.rows[0], keys, more, parts)
-
-
-# --- folding what is folded already ---
-
-
-# --- call trees ---

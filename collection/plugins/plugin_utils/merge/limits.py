@@ -8,7 +8,6 @@ MAX_KEYS = 50_000
 MAX_ROWS_PER_HOST = 5_000
 MAX_SERIES_PER_HOST = 50
 """Rows of a host, from the top, whose values per interval are kept."""
-MAX_INTERVAL_KEYS = 4 * MAX_KEYS
 MAX_INTERVALS = 100_000
 """The longest window has 86,400, of a second each."""
 MAX_CALL_NODES = 5_000

@@ -8,6 +8,7 @@ from pathlib import Path
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (
     compare_past,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import registry
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import Report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history
 
@@ -17,9 +18,6 @@ def write(run_path: Path, report: Report) -> dict[str, list[str]]:
 
     Beside them what later sweeps take from this one, and, once only, what is new since earlier ones (see history).
     """
-    # Here and not above: renderers import this module.
-    from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import registry
-
     written = registry.write(report, run_path)
     history.keep(run_path, report.figures, report.news)
     return written

@@ -386,9 +386,6 @@ def _how_well(row: HostCoverage) -> tuple[HostStatus, str, str]:
 _STATUS_WORDS = {"failed": "nothing sampled", "not built": "not built", "not armed": "not armed"}
 
 
-# --- reading data that is not trusted ---
-
-
 def _worst(seconds: Iterable[float | None]) -> float | None:
     known = [value for value in seconds if value is not None]
     return max(known) if known else None

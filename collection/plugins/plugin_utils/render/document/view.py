@@ -25,9 +25,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model i
     ProbeReport,
 )
 
-# --- the head of the report ---
-
-
 # --- one probe ---
 
 
@@ -108,9 +105,3 @@ def failures(probe: ProbeReport) -> list[Lines]:
         title = f"Not built for kernel {printable(item.kernel)} ({where})"
         failures.append(Lines(title, shown, len(lines) - len(shown)))
     return failures
-
-
-# --- tables ---
-
-
-# --- call trees and texts ---
