@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 import rundirs
 from rundirs import Builder, record
 
@@ -17,6 +18,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.read import read_json
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.write import write_json
+from fleetdiag.cli import main
 
 HOSTS = ["web1", "web2", "web3", "web4", "web5", "web6"]
 FIRST = datetime(2026, 11, 1, 1, 0, tzinfo=UTC)
@@ -110,3 +112,14 @@ class Nights:
 def told(report: model.Report) -> list[tuple[str, str]]:
     """Return what is told at once, as (transition, host or set)."""
     return [(item["transition"], item["who"]) for item in report.news["transitions"] if item["tell"]]
+
+
+def command_on(runs: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Return a function that runs the command with these words on `runs`: its exit code, output and errors."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        code = main.main([*words, "--runs-dir", str(runs)])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run

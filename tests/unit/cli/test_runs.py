@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nights import Nights, run_id
+from nights import Nights, command_on, run_id
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import decisions, slots
-from fleetdiag.cli import main
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +32,7 @@ def runs(once: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def command(runs: Path, capsys: pytest.CaptureFixture[str]) -> Any:
-    def run(*words: str) -> tuple[int, str, str]:
-        code = main.main([*words, "--runs-dir", str(runs)])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
+    return command_on(runs, capsys)
 
 
 def test_list(command: Any, runs: Path) -> None:

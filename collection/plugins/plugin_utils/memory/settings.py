@@ -14,8 +14,6 @@ SEASONS = ("", "hour")
 CONFIRM = ("auto", "once", "always")
 RARE = 13.0
 """Sweeps a week up to which a finding of the hosts against each other is told at once."""
-MANY_TESTS = 100_000
-"""Series times sweeps a week from which on a suspicion must be stronger."""
 _DAY_S = 86_400
 _UNITS = {"h": 3_600, "d": _DAY_S, "w": 7 * _DAY_S}
 _AGE = re.compile(r"(\d{1,5})\s*([hdw])")
