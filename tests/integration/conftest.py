@@ -77,9 +77,15 @@ def never_built(tmp_path: Path) -> Path:
     return folder.parent
 
 
+@pytest.fixture
+def hosts(_swept_hosts: Fleet) -> Iterator[Fleet]:
+    """Return three hosts that were swept once, so that all is known of them; what a test leaves there is removed."""
+    yield _swept_hosts
+    _swept_hosts.clear()
+
+
 @pytest.fixture(scope="session")
-def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """Three hosts that were swept once, so that all is known of them."""
+def _swept_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     if lacking():
         pytest.skip(f"needs root and {', '.join(PROGRAMS)}")
     folder = tmp_path_factory.mktemp("fleet")

@@ -270,6 +270,21 @@ class Fleet:
             missing_ok=True
         )
 
+    def clear(self) -> None:
+        """Remove what sweeps have left on the hosts, so that they are free for the next one."""
+        for number, name in enumerate(self.names, 1):
+            self.answer_by(number, "")
+            self.slow_down(number, 0)
+            self.cut_short(number, 0)
+            own = self.folder / "hosts" / name
+            for left in ("run/kernel", "run/refuses", "run/fleetdiag.lock"):
+                (own / left).unlink(missing_ok=True)
+            for unit in (own / "run" / "units").iterdir():
+                unit.unlink(missing_ok=True)
+            for sweep in own.glob("lib/sweeps/*"):
+                shutil.rmtree(sweep)
+        self.sessions.stepped_back_s.clear()
+
     def remove_modules(self) -> None:
         """As if no host had ever run these probes."""
         for path in self.folder.glob("hosts/*/lib/modules/*"):

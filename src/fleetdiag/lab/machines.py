@@ -7,6 +7,7 @@ import contextlib
 import shutil
 import subprocess
 import time
+import uuid
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,12 +24,12 @@ from fleetdiag.lab.snapshots import Snapshot
 
 # Seconds on an idle machine; minutes when its cores are busy with other things.
 _ANSWERS_S = 600.0
-# What a machine must not have from its snapshot: the time, and the name of its boot. The time comes when the guest asks
-# for it, so that a slow login does not make it late.
+# What a machine must not have from its snapshot: the time, and the id of its boot. The time comes when the guest asks
+# for it, so that a slow login does not make it late; the id comes too, since restored kernels draw the same numbers.
 _RENEW = """
 echo ready
-read -r now && date -s "@$now" >/dev/null
-cat /proc/sys/kernel/random/uuid >/run/lab-boot-id
+read -r now boot_id && date -s "@$now" >/dev/null
+echo "$boot_id" >/run/lab-boot-id
 mount --bind /run/lab-boot-id /proc/sys/kernel/random/boot_id
 """
 
@@ -82,7 +83,7 @@ def renew(keys: Keys, port: int, name: str) -> None:
         assert login.stdin is not None
         assert login.stdout is not None
         login.stdout.readline()
-        _, said = login.communicate(f"{time.time():.3f}\n")
+        _, said = login.communicate(f"{time.time():.3f} {uuid.uuid4()}\n")
     if login.returncode:
         raise FleetdiagError(f"{name}: its clock cannot be set: {said.strip()[-300:]}")
 
