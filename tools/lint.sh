@@ -13,6 +13,7 @@ check() {
 }
 
 check ruff check --quiet .
+check ruff format --check --quiet .
 check mypy
 check lint-imports
 check yamllint --strict collection tests

@@ -190,9 +190,7 @@ class Bench:
                 assert probe.folder is not None
                 path = probe.folder / "probe.yml"
                 path.write_text(cost.written_into(path.read_text(), figures["overhead"]))
-            print(
-                f"{probe.name}: {cost.cost_of(figures['overhead'])}: {cost.sentence(figures['overhead'])}"
-            )
+            print(f"{probe.name}: {cost.cost_of(figures['overhead'])}: {cost.sentence(figures['overhead'])}")
             yield probe.name, figures
 
     def _measure(
@@ -325,9 +323,7 @@ class Bench:
         """The module, from a cache of its own on the builder; SystemTap's answers about the kernel are copied there."""
         flags = [flag for flag in source.flags if "OVERLOAD" not in flag] + ["-DSTP_NO_OVERLOAD", *TIMING]
         source = replace(source, flags=flags)
-        key = hashlib.sha256(json.dumps([asdict(source), sources.tapset(), kernel]).encode()).hexdigest()[
-            :24
-        ]
+        key = hashlib.sha256(json.dumps([asdict(source), sources.tapset(), kernel]).encode()).hexdigest()[:24]
         files = {source.file: source.script, "control": source.control}
         files |= {f"tapset/{name}": text for name, text in sources.tapset().items()}
         name = f"fd_{'00000000_000000_0000'}_{source.name}"

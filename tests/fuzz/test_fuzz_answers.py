@@ -37,7 +37,14 @@ PREFLIGHT = [
     *("cpus=1", "lockdown=none", "sig_enforce=N", "modules_disabled=0", "fips=0", "container="),
     *("systemd=257", "init=systemd", f"modules_held={'a' * 64}"),
 ]
-ARM = ["came=NOW.25", "manifest=verified", "smoke=passed", "session nettop armed 3", "verdict=ok", "left=NOW.75"]
+ARM = [
+    "came=NOW.25",
+    "manifest=verified",
+    "smoke=passed",
+    "session nettop armed 3",
+    "verdict=ok",
+    "left=NOW.75",
+]
 COLLECT = [
     *("came=NOW.25", "residue fd_x_nettop", "kernel taint 0 512", "kernel said BUG: x"),
     f"session nettop success 0 120000 {len(OUT)} {hashlib.sha256(OUT).hexdigest()} 9 1",

@@ -39,7 +39,19 @@ MANIFEST = probe_from_manifest(
 
 NAMES = st.sampled_from(
     [
-        *("x", "fd_row", "fd_str", "fd_sampling", "text_str", "system", "printf", "print", "warn", "exit", "panic"),
+        *(
+            "x",
+            "fd_row",
+            "fd_str",
+            "fd_sampling",
+            "text_str",
+            "system",
+            "printf",
+            "print",
+            "warn",
+            "exit",
+            "panic",
+        ),
         *("@m", "@n", "$1", "@1", "$#", "$9", "$x", "@cast"),
     ]
 )

@@ -27,8 +27,28 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
 
 CORPUS = Path(__file__).parent / "corpus" / "rundir"
-NUMBERS = ["1e400", "-1e400", "9" * 400, "-" + "9" * 400, "9" * 5000, "NaN", "-Infinity", "1e308", "5e-324", "-0.0"]
-NUMBERS += ["9007199254740993", "-9007199254740993", "9223372036854775808", "-1", "0", "1e15", "253402300800", "1e-9"]
+NUMBERS = [
+    "1e400",
+    "-1e400",
+    "9" * 400,
+    "-" + "9" * 400,
+    "9" * 5000,
+    "NaN",
+    "-Infinity",
+    "1e308",
+    "5e-324",
+    "-0.0",
+]
+NUMBERS += [
+    "9007199254740993",
+    "-9007199254740993",
+    "9223372036854775808",
+    "-1",
+    "0",
+    "1e15",
+    "253402300800",
+    "1e-9",
+]
 WORDS = ["null", "true", "[]", "{}", '""', "[1]", '{"a": 1}', "[[[[[[[[]]]]]]]]", "[" * 5000 + "]" * 5000]
 TEXTS = [json.dumps(text) for text in (*rundirs.HOSTILE, "x" * 5000, "\0", "\ud800", "a\u0301" * 40, "../..")]
 VALUES = [*NUMBERS, *WORDS, *TEXTS]
@@ -60,7 +80,9 @@ def base(folder: Path) -> Path:
     made.build(failed={"notes": ("semantic error: no", 3)})
     for host in made.hosts:
         outputs = {
-            "slow_open": made.out(*(rundirs.record("slow_files", n, "a", f"/x{n}", 2_000_000, 1) for n in range(3))),
+            "slow_open": made.out(
+                *(rundirs.record("slow_files", n, "a", f"/x{n}", 2_000_000, 1) for n in range(3))
+            ),
             "nettop": made.out(*(rundirs.record("traffic", 5000 * n, "a", "eth0", n, 9) for n in range(4))),
             "fs_calltrace": made.out(payload="     0 ls(7): ->f\n     9 ls(7): <-f\n"),
             "notes": made.out(payload="one\ntwo\n"),

@@ -20,8 +20,26 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import 
 TABLE = copy.deepcopy(rundirs.NETTOP)
 TABLE["output"] = "table"
 FORMS = {**rundirs.MANIFESTS, "listed": TABLE}
-WORDS = [rundirs.NONCE.encode(), b"@start", b"@end", b"@armed", b"slow_files", b"traffic", b"9", b"-1", b"9" * 400]
-WORDS += [b"1e400", b"process dev packets sent", b"     0 ls(7): ->f", b"<-f", b"\\777", b"\\U00110000", b"\xff"]
+WORDS = [
+    rundirs.NONCE.encode(),
+    b"@start",
+    b"@end",
+    b"@armed",
+    b"slow_files",
+    b"traffic",
+    b"9",
+    b"-1",
+    b"9" * 400,
+]
+WORDS += [
+    b"1e400",
+    b"process dev packets sent",
+    b"     0 ls(7): ->f",
+    b"<-f",
+    b"\\777",
+    b"\\U00110000",
+    b"\xff",
+]
 GAPS = [b"\t", b"\t", b"\t", b"\n", b"\n", b" ", b"\r\n", b"\0", b""]
 OUTPUT = st.lists(
     st.tuples(st.sampled_from(WORDS) | st.binary(max_size=12), st.sampled_from(GAPS)), max_size=60

@@ -110,14 +110,16 @@ STAND_INS = {
     "systemd-detect-virt": "#!/bin/bash\necho none\n",
     "dmesg": "#!/bin/bash\n[ ! -e /run/dmesg ] || cat /run/dmesg\n",
     "rmmod": "#!/bin/bash\nexit 1\n",
-    "sed": "#!/bin/bash\nprintf '%s\\n' \"$*\" >>/run/sed\nexec /usr/bin/sed \"$@\"\n",
+    "sed": '#!/bin/bash\nprintf \'%s\\n\' "$*" >>/run/sed\nexec /usr/bin/sed "$@"\n',
 }
 
 
 def lacking() -> list[str]:
     """Return what this machine lacks for such a host; a namespace that cannot be made counts."""
     missing = [] if os.geteuid() == 0 else ["root"]
-    missing += [name for name in PROGRAMS if not shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")]
+    missing += [
+        name for name in PROGRAMS if not shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    ]
     if not missing and subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
         missing.append("unshare -m")
     return missing

@@ -245,7 +245,9 @@ def planned(params, known, result):
         for _unused, unfit, _unused2 in parted.values():
             result["unfit"].update(unfit)
         result["unknown"] = [
-            name for name in params["servers"] if all(name in unknown for _unused3, _unused4, unknown in parted.values())
+            name
+            for name in params["servers"]
+            if all(name in unknown for _unused3, _unused4, unknown in parted.values())
         ]
         names = {
             path: [name for name in fit if name not in result["unfit"]]

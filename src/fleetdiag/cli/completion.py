@@ -21,7 +21,9 @@ def add_parser(
         description="Print what a shell needs to complete this command, for instance:"
         " fleetdiag completion bash > ~/.local/share/bash-completion/completions/fleetdiag",
     )
-    parser.add_argument("shell", metavar="SHELL", choices=shtab.SUPPORTED_SHELLS, help=", ".join(shtab.SUPPORTED_SHELLS))
+    parser.add_argument(
+        "shell", metavar="SHELL", choices=shtab.SUPPORTED_SHELLS, help=", ".join(shtab.SUPPORTED_SHELLS)
+    )
     parser.set_defaults(func=lambda args: _run(args, whole))
 
 

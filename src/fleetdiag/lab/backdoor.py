@@ -19,7 +19,9 @@ systemctl is-active -q {_UNIT} || systemd-run -q --collect --unit={_UNIT} -p Kil
 """
 # Whoever is connected is cut off; whoever comes is refused at once, so that nobody waits for a time limit of ssh. The
 # directory goes with ssh.service, and without it no sshd lets anybody in.
-_CUT = "systemctl stop ssh.socket ssh.service 2>/dev/null; mkdir -p /run/sshd; ss -HK 'sport = :22' >/dev/null"
+_CUT = (
+    "systemctl stop ssh.socket ssh.service 2>/dev/null; mkdir -p /run/sshd; ss -HK 'sport = :22' >/dev/null"
+)
 
 
 def cut(lab: Lab, name: str) -> None:

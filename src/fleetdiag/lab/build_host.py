@@ -87,10 +87,14 @@ def _make(built: list[BuiltImage], folder: Path) -> None:
     suites = list(dict.fromkeys([machines_data.BUILDER_SUITE, *(image.suite for image in built)]))
     with step("builder: packages"):
         hooks = [f"--customize-hook={_script('builder_late.sh')}", "--skip=cleanup/apt/lists"]
-        commands.logged("builder", images.mmdebstrap(suites, packages, hooks), log, stdout=folder / "root.tar")
+        commands.logged(
+            "builder", images.mmdebstrap(suites, packages, hooks), log, stdout=folder / "root.tar"
+        )
     with step("builder: tree"):
         tars = [str(image.modules) for image in built]
-        commands.logged("builder", [*rights.prefix(), "sh", "-c", _TO_TREE, "to-tree", str(folder), *tars], log)
+        commands.logged(
+            "builder", [*rights.prefix(), "sh", "-c", _TO_TREE, "to-tree", str(folder), *tars], log
+        )
 
 
 def _script(file: str) -> str:

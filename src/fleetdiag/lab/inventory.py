@@ -36,7 +36,9 @@ def render(ports: dict[str, int], keys: Keys, with_ghost: bool = False) -> str:
         children["systemtap_builders"]["vars"] = {"ansible_user": "root", "ansible_become": False}
     if machines_data.BALANCERS in children:
         # Where the role `drain` finds them.
-        sockets = [f"{machines_data.BALANCER_SOCKETS}/{name}.sock" for name, _ in machines_data.SITE_BALANCERS]
+        sockets = [
+            f"{machines_data.BALANCER_SOCKETS}/{name}.sock" for name, _ in machines_data.SITE_BALANCERS
+        ]
         children[machines_data.BALANCERS]["vars"] = {"drain_sockets": sockets}
     common = {
         "ansible_host": "127.0.0.1",

@@ -85,7 +85,12 @@ def test_a_line_that_is_too_long_is_none_of_those_to_ignore() -> None:
             {
                 "output": "text",
                 "parameters": {
-                    "p": {"type": "string", "default": "a" * 40 + "/", "pattern": "(a+)+", "description": "P."}
+                    "p": {
+                        "type": "string",
+                        "default": "a" * 40 + "/",
+                        "pattern": "(a+)+",
+                        "description": "P.",
+                    }
                 },
             },
         ),
@@ -93,7 +98,9 @@ def test_a_line_that_is_too_long_is_none_of_those_to_ignore() -> None:
 )
 def test_a_run_directory_brings_none_either(place: str, manifest: dict[str, Any]) -> None:
     data = {"description": "A.", "question": "What?", "cost": "low", **manifest}
-    with pytest.raises(FleetdiagError, match=f"{re.escape(place)}: has a repeat or an alternative within a repeat"):
+    with pytest.raises(
+        FleetdiagError, match=f"{re.escape(place)}: has a repeat or an alternative within a repeat"
+    ):
         catalog.probe_from_manifest("p", data)
 
 

@@ -31,7 +31,17 @@ SAID = {
     "free_mb": "5000",
     "mem_available_mb": "700",
 }
-ODD_KERNELS = ("", "x -fprint y -name z", "../../evil", "6.1..2", "-r", "6.1\n", "6.1/..", "\uff16.1", "a" * 101)
+ODD_KERNELS = (
+    "",
+    "x -fprint y -name z",
+    "../../evil",
+    "6.1..2",
+    "-r",
+    "6.1\n",
+    "6.1/..",
+    "\uff16.1",
+    "a" * 101,
+)
 
 
 class Host:

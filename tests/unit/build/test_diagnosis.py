@@ -146,4 +146,6 @@ def test_only_what_lacks_symbols_is_tried_with_what_the_kernel_tells() -> None:
     assert not needs_symbols("parse error: expected statement")
     assert not wants_more("parse error: expected statement")
     assert wants_more(BOTH + RESOLVING.format("kernel", "no match"))
-    assert wants_more("x.stp: no live probe point: of all that the script probes only begin is left for this kernel")
+    assert wants_more(
+        "x.stp: no live probe point: of all that the script probes only begin is left for this kernel"
+    )

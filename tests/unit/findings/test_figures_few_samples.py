@@ -39,9 +39,7 @@ def connections(hosts: dict[str, list[tuple[Value, ...]]]) -> Evidence:
 
 
 def told(hosts: dict[str, list[tuple[Value, ...]]], others: Sequence[Evidence] = ()) -> list[Finding]:
-    return [
-        item for item in find.find([connections(hosts), *others], {}).findings if item.kind == "compare"
-    ]
+    return [item for item in find.find([connections(hosts), *others], {}).findings if item.kind == "compare"]
 
 
 @pytest.mark.parametrize("a_row", [1, 2, 5, 10])

@@ -81,8 +81,12 @@ def test_what_systemd_complains_of_is_one_line_of_the_answer(host: GuardHost, sa
 def test_nothing_that_is_not_constant_is_echoed() -> None:
     for number, line in enumerate((FILES / "guard.sh").read_text().splitlines(), 1):
         code = re.sub(r"(^|\s)#.*", "", line)
-        assert not re.search(r"\becho\b[^;|&>)]*[$`]", code), f"guard.sh:{number}: say it, echo reads backslashes"
-        assert not re.search(r"(?:^|[\s;&|({]):\s*>", code), f"guard.sh:{number}: `: >` ends dash where it fails"
+        assert not re.search(r"\becho\b[^;|&>)]*[$`]", code), (
+            f"guard.sh:{number}: say it, echo reads backslashes"
+        )
+        assert not re.search(r"(?:^|[\s;&|({]):\s*>", code), (
+            f"guard.sh:{number}: `: >` ends dash where it fails"
+        )
 
 
 # --- the brake, on a disk that takes nothing more
@@ -172,7 +176,9 @@ def test_what_can_not_be_read_costs_no_other_session(host: GuardHost) -> None:
 # --- a program that a power cut left empty or half
 
 
-@pytest.mark.parametrize("cut", ["program: empty", "program: half", "rules: half", "words: empty", "signers: empty"])
+@pytest.mark.parametrize(
+    "cut", ["program: empty", "program: half", "rules: half", "words: empty", "signers: empty"]
+)
 def test_a_program_that_is_not_whole_is_stale_and_heals(host: GuardHost, cut: str) -> None:
     what, how = cut.split(": ")
     name = host.guard.path.removesuffix("sh") + {"program": "sh", "rules": "sed"}.get(what, what)
@@ -230,8 +236,17 @@ def test_nothing_of_the_login_reaches_the_trivial_module(host: GuardHost) -> Non
     own = {"SYSTEMTAP_STAPRUN": "/tmp/evil", "STAP_FIPS_OVERRIDE": "1", "TMPDIR": "/tmp/evil", "GZIP": "-k"}
     host.set_environment(**own, LD_PRELOAD="/tmp/evil.so", SYSTEMTAP_REAL_UID="7")
     assert host.arm(SWEEP, "nettop", smoke=True).smoke == "passed"
-    seen = dict(line.partition("=")[::2] for line in (host.run / "environment.smoke").read_text().splitlines())
-    assert seen.keys() <= {"PATH", "LC_ALL", "PWD", "SHLVL", "OLDPWD", "_"}  # those of the stand-in's own shell, too
+    seen = dict(
+        line.partition("=")[::2] for line in (host.run / "environment.smoke").read_text().splitlines()
+    )
+    assert seen.keys() <= {
+        "PATH",
+        "LC_ALL",
+        "PWD",
+        "SHLVL",
+        "OLDPWD",
+        "_",
+    }  # those of the stand-in's own shell, too
 
 
 def test_how_a_session_ended_is_known_though_the_disk_is_full(make: Make) -> None:
@@ -246,7 +261,10 @@ def test_how_a_session_ended_is_known_though_the_disk_is_full(make: Make) -> Non
 
 def test_what_cannot_be_unloaded_is_tried_again_by_the_timer(host: GuardHost) -> None:
     host.arm(SWEEP, "nettop")
-    assert f"--unit=fd-{SWEEP}-reap --on-active=660 --on-unit-active=300 " in (host.run / "systemd-run").read_text()
+    assert (
+        f"--unit=fd-{SWEEP}-reap --on-active=660 --on-unit-active=300 "
+        in (host.run / "systemd-run").read_text()
+    )
     (host.run / "stuck").touch()
     assert host.collect(SWEEP, "nettop").residue == [f"fd_{SWEEP}_nettop"]
     host.guard.forget(SWEEP)

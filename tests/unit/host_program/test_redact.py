@@ -151,7 +151,9 @@ def test_counters_paths_and_ports_are_no_secrets() -> None:
     lines = (LINES / "harmless.txt").read_bytes()
     assert len(set(lines.splitlines())) == 200
     sent, changed = redacted(lines)
-    wrong = [after for before, after in zip(lines.splitlines(), sent.splitlines(), strict=True) if before != after]
+    wrong = [
+        after for before, after in zip(lines.splitlines(), sent.splitlines(), strict=True) if before != after
+    ]
     assert (wrong, changed) == ([], 0)
 
 

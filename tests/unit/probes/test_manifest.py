@@ -124,7 +124,13 @@ FAULTS: list[tuple[str, str, int, str, str]] = [
     ("default: false", "default: 0", 12, "parameters.all.default", "is not of type bool"),
     ("default: ext4", "default: EXT4", 11, "parameters.module.default", "does not match ^[a-z0-9_]+$"),
     ("[a-z0-9_]+$", "[a-z0-9_+$", 11, "parameters.module.pattern", "is not a regular expression"),
-    ("[a-z0-9_]+$", "([a-z0-9_]+)+$", 11, "parameters.module.pattern", "has a repeat or an alternative within"),
+    (
+        "[a-z0-9_]+$",
+        "([a-z0-9_]+)+$",
+        11,
+        "parameters.module.pattern",
+        "has a repeat or an alternative within",
+    ),
     (
         "sort: -seconds",
         "sort: -second",

@@ -208,7 +208,9 @@ def test_p8_output_without_end_stops_at_its_cap(tmp_path: Path) -> None:
     head, _ = _around(run)
     block = b"".join(line(n, b"p%d" % n) for n in range(1, 20_000))
     times = 200_000_000 // len(block) + 1
-    _collect_packed(run, gzip.compress(head) + gzip.compress(block) * times, times * len(block), truncated=False)
+    _collect_packed(
+        run, gzip.compress(head) + gzip.compress(block) * times, times * len(block), truncated=False
+    )
     formats = tmp_path / "formats"
     formats.mkdir()
     assert _report_alone(run.path, formats) < 200

@@ -13,7 +13,9 @@ from commands import SOURCE, environment
 def test_variables_of_the_inventory_are_not_taken_for_the_sweeps(home: Path) -> None:
     """A maintenance window, say."""
     host = {"ansible_host": "127.0.0.1", "ansible_port": 1, "window": "Sun 02:00-04:00", "parameters": "many"}
-    (home / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"web1": {**host, "probes": "of the NHS"}}}}))
+    (home / "hosts.yml").write_text(
+        json.dumps({"all": {"hosts": {"web1": {**host, "probes": "of the NHS"}}}})
+    )
     given = {"probes": ["slow_open"], "sweep_runs_dir": str(home / "runs")}
     done = subprocess.run(
         ["ansible-playbook", "fleetdiag.systemtap.sweep", "-i", "hosts.yml", "-e", json.dumps(given)],

@@ -153,7 +153,9 @@ def test_events_of_any_shape_are_taken(state: Progress) -> None:
     assert not state.troubles
 
 
-def test_progress_for_programs_is_one_object_a_line(capsys: pytest.CaptureFixture[str], state: Progress) -> None:
+def test_progress_for_programs_is_one_object_a_line(
+    capsys: pytest.CaptureFixture[str], state: Progress
+) -> None:
     with progress.shown(state, progress.Look(json=True)) as view:
         for event in (_task("sweep_preflight"), _answer("failed", "web3", msg="no \x1b sudo")):
             for news in state.feed(event):

@@ -86,7 +86,9 @@ def test_absurd_numbers_are_no_numbers() -> None:
 def test_points_of_another_build_of_a_program_are_not_placed() -> None:
     text = 'WARNING: Build-id mismatch [man warning::buildid]: "/usr/sbin/nginx" byte 0 (0xaa vs 0xbb)\n'
     assert read_losses(text).dead_probes == 1
-    text = "WARNING: u*probe failed nginx[812] 'process(\"/usr/sbin/nginx\").function(\"f\")' addr 0x1 rc -524\n"
+    text = (
+        'WARNING: u*probe failed nginx[812] \'process("/usr/sbin/nginx").function("f")\' addr 0x1 rc -524\n'
+    )
     assert read_losses(text).dead_probes == 1
 
 

@@ -341,7 +341,9 @@ def test_only_files_of_a_report_are_filled(run: Path, name: str) -> None:
     assert sorted(run.rglob("*")) == before
 
 
-@pytest.mark.parametrize("word", ["1e400", "-1e400", "NaN", "9" * 30, "9" * 5000, str(2**63), str(-(2**63) - 1)])
+@pytest.mark.parametrize(
+    "word", ["1e400", "-1e400", "NaN", "9" * 30, "9" * 5000, str(2**63), str(-(2**63) - 1)]
+)
 def test_a_number_that_nothing_can_hold_is_null_and_the_rest_is_read(tmp_path: Path, word: str) -> None:
     (tmp_path / "window.json").write_text(f'{{"start": {word}, "end": 5, "least": {-(2**63)}}}')
     assert read_json(tmp_path, "window.json") == {"start": None, "end": 5, "least": -(2**63)}

@@ -35,7 +35,9 @@ class Booted(Host):
         self.modules.write_text("")
 
     def armed(self, sweep: str, **more: object) -> ArmReply:
-        self.modules.write_text(f"fd_{sweep}_{PROBE} 16384 0 - Live 0x0\n")  # what systemd-run will have started
+        self.modules.write_text(
+            f"fd_{sweep}_{PROBE} 16384 0 - Live 0x0\n"
+        )  # what systemd-run will have started
         plan = SessionPlan(PROBE, SHA256, 1, [("fd_nonce", "00ff")])
         return self.guard.arm(sweep, ttl_s=60, timeout_s=1, smoke="", plans=[plan], **more)  # type: ignore[arg-type]
 

@@ -225,7 +225,9 @@ def test_two_looks_at_a_clock_are_better_than_one() -> None:
     both = hostctl.better_clock(near, far)
     assert both is not None
     assert (both.offset_s, both.error_s) == (pytest.approx(1.1), pytest.approx(0.4))
-    assert hostctl.better_clock(near, hostctl.Clock(9.0, 0.1)) == hostctl.Clock(9.0, 0.1)  # it was set meanwhile
+    assert hostctl.better_clock(near, hostctl.Clock(9.0, 0.1)) == hostctl.Clock(
+        9.0, 0.1
+    )  # it was set meanwhile
     assert hostctl.better_clock(None, near) == hostctl.better_clock(near, None) == near
 
 

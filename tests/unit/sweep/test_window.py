@@ -252,9 +252,7 @@ def test_what_all_of_it_took_counts_more_than_the_commands_alone() -> None:
 
 
 def test_the_foreseen_start_is_never_further_off_than_arming_may_take() -> None:
-    window = foreseen_window(
-        0.0, 30, armings=[5.0], contacts=[Contact(1.0, 1)], forks=5, arm_timeout=3
-    )
+    window = foreseen_window(0.0, 30, armings=[5.0], contacts=[Contact(1.0, 1)], forks=5, arm_timeout=3)
     assert window is not None
     assert window["start"] == pytest.approx(1.3 * (1.0 + LEAD_PER_HOST_S) + 3)
 
@@ -290,7 +288,8 @@ def test_what_the_sessions_took_is_no_part_of_a_contact() -> None:
 
 
 @pytest.mark.parametrize(
-    "armings", [[-3600.0], [-3600.0, -1.0], [float("nan")], [float("inf"), 1.0], [float("-inf")], [1e308, 1.0]]
+    "armings",
+    [[-3600.0], [-3600.0, -1.0], [float("nan")], [float("inf"), 1.0], [float("-inf")], [1e308, 1.0]],
 )
 def test_a_window_is_foreseen_or_not_whatever_clocks_made_of_the_armings(armings: list[float]) -> None:
     contacts = [Contact(float("nan"), 5, float("inf")) for _ in armings]

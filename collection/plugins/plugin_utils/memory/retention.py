@@ -216,5 +216,7 @@ def _shrink(
 
 def _size_of(path: Path) -> int:
     return sum(
-        os.lstat(os.path.join(folder, name)).st_size for folder, _unused, names in os.walk(path) for name in names
+        os.lstat(os.path.join(folder, name)).st_size
+        for folder, _unused, names in os.walk(path)
+        for name in names
     )

@@ -42,7 +42,9 @@ def set_up(lab: Lab) -> None:
         web = {"server": machines_data.SITE_NFS, "root": ROOT}
         with ThreadPoolExecutor(2) as pool:
             jobs = [pool.submit(_run, lab, name, "site_web.sh", **web) for name in machines_data.SITE_WEB]
-            jobs.append(pool.submit(_run, lab, machines_data.SITE_BALANCER, "site_balancers.sh", **_balancers()))
+            jobs.append(
+                pool.submit(_run, lab, machines_data.SITE_BALANCER, "site_balancers.sh", **_balancers())
+            )
             for job in jobs:
                 job.result()
 
@@ -112,7 +114,9 @@ def _tally(state: State) -> Path:
 def _balancers() -> dict[str, str]:
     return {
         "balancers": "\n".join(f"{name} {port}" for name, port in machines_data.SITE_BALANCERS),
-        "servers": "\n".join(f"{name} {machines_data.MACHINES[name].address}" for name in machines_data.SITE_WEB),
+        "servers": "\n".join(
+            f"{name} {machines_data.MACHINES[name].address}" for name in machines_data.SITE_WEB
+        ),
         "sockets": machines_data.BALANCER_SOCKETS,
     }
 

@@ -46,7 +46,8 @@ def run(folder: Path, printed: dict[str, str], **more: Any) -> Path:
 
 def test_all_hosts_have_the_same_form(tmp_path: Path) -> None:
     path = run(
-        tmp_path, {"a": "", "b": "Collecting...\n", "c": FIRST.replace("10", "20"), "d": FIRST + "something else\n"}
+        tmp_path,
+        {"a": "", "b": "Collecting...\n", "c": FIRST.replace("10", "20"), "d": FIRST + "something else\n"},
     )
     made = build.build(path)
     (probe,) = made.probes

@@ -451,10 +451,10 @@ LONG = {  # made of so many pieces
     "unclosed texts": lambda n: "probe begin { x = " + '\\"' * n,
     "C code that does not end": lambda n: "%{" * n,
     "choices without brackets": lambda n: in_handler('printf("%s", ' + "a?" * n + '"x"' + ':"y"' * n + ")"),
-    "functions that ask through another": lambda n: "".join(
-        f"function f{at}() {{ f{at + 1}() }}\n" for at in range(n // 8)
-    )
-    + f"function f{n // 8}() {{ fd_sampling() }}",
+    "functions that ask through another": lambda n: (
+        "".join(f"function f{at}() {{ f{at + 1}() }}\n" for at in range(n // 8))
+        + f"function f{n // 8}() {{ fd_sampling() }}"
+    ),
     "one function many times": lambda n: "function f() { x }" * (n // 4),
     "globals and bodies": lambda n: "".join(
         f"global g{at}\nprobe timer.ms({at}) {{ x }}\n" for at in range(n // 8)

@@ -64,7 +64,9 @@ def _figures(report: Report, finding: Finding) -> str:
     measures = {column.name: column.words for column in table.measures} if table else {}
     name = printable(measures.get(finding.measure, finding.measure.replace("_", " ")))
     if finding.expected is not None:
-        against = {"check": "the threshold", "changed": "its own past", "set": "their own past"}.get(finding.kind, "")
+        against = {"check": "the threshold", "changed": "its own past", "set": "their own past"}.get(
+            finding.kind, ""
+        )
         if not against:
             others = plural(finding.peers, "other") if finding.peers else "the others"
             against = f"the median of {others}" + (
