@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -132,7 +133,6 @@ class ActionModule(FleetdiagAction):
             **_reply_record(reply),
             "pushed": pushed,
             "smoke": "cached" if cached else reply.smoke or "refused",
-            "came": reply.came,
             "clock": asdict(clock),
             "manifest": reply.manifest,
         }
@@ -209,9 +209,11 @@ def _wanted(
 ) -> dict[str, Any]:
     """What Guard.arm is asked for whatever the host."""
     probes = sources.probes(sweep)
-    timeout = arm_timeout or arming.arm_timeout_s(probes)
+    timeout, now = arm_timeout or arming.arm_timeout_s(probes), time.time()
     window_s = int(sweep["window_s"])
-    ttl = arming.told_ttl_s(time.time(), window["end"]) if window else arming.ttl_s(timeout, window_s)
+    ttl = arming.told_ttl_s(now, window["end"]) if window else arming.ttl_s(timeout, window_s)
+    if window:  # who is not armed when it starts is late, and nobody waits for that
+        timeout = min(timeout, max(1, math.ceil(window["start"] - now)))
     recorded = {entry["name"]: entry for entry in sweep["probes"]}
     return {
         "ttl_s": ttl,

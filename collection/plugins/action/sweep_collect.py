@@ -16,7 +16,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
     crashes,
     host_cache,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import window as sweep_window
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.arming import (
     collect_bytes,
     collect_timeout_s,
@@ -30,7 +29,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl 
     TransferError,
     better_clock,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.window import answer_s
 
 MIB = 1 << 20
 
@@ -83,31 +81,17 @@ class ActionModule(FleetdiagAction):
         """Keep what the next sweep need not ask."""
         facts, armed = (read.read_host(run, self.host, phase) or {} for phase in ("preflight", "arm"))
         built = read.read_json(run, f"builds/{facts.get('kernel', '')}.json")
-        came, clock = armed.get("came"), Clock.stored(armed.get("clock"))
+        clock = Clock.stored(armed.get("clock"))
         if not built or clock is None:
             return
         modules = list(sources.checksums(built).values())
-        nonces = {entry["name"]: entry["nonce"] for entry in sweep["probes"]}
-        took = [
-            at - came
-            for session in collected.sessions
-            if came and (at := sources.armed_at(session.out_gz, nonces[session.probe]))
-        ]
-        contact_s = sweep_window.contact_s(armed)
-        if not facts.get(
-            "remembered"
-        ):  # then the preflight was the first contact, which the arming will be next time
-            contact_s = answer_s(facts, armed)
         memory = HostMemory()
         window = windows.window_of(read.read_json(run, "window.json"), self.host) or {}
         before = memory.get(self.host)
-        if host_cache.was_set(clock, collected.clock) or any(seconds < 0 for seconds in took):
-            arming = host_cache.armings(before)  # nothing was measured
-        else:
-            whole = took and len(took) == len(collected.sessions)
-            arming = host_cache.with_arming(
-                before, host_cache.modules_key(modules), max(took) if whole else None
-            )
+        arming = (before or {}).get("arming", {})
+        if took := host_cache.measured(window, armed):
+            late = any(session["status"] == "late" for session in armed["sessions"].values())
+            arming = host_cache.with_arming(before, host_cache.modules_key(modules), took, late=late)
         better = better_clock(clock, collected.clock) or clock
         held = list(dict.fromkeys([*modules, *facts.get("modules_held", [])]))
         memory.put(
@@ -117,8 +101,6 @@ class ActionModule(FleetdiagAction):
                 "clock_at": time.time(),
                 "stap": built["stap"],
                 "signer": built.get("signer", ""),
-                "contact_s": round(contact_s, 3),
-                **{key: window[key] for key in ("at_once", "place_s") if key in window},
                 "arming": arming,
             },
         )

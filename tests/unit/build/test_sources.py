@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
 
 import pytest
@@ -13,25 +12,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_c
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
 
 NONCE = "0123456789abcdef"
-
-
-@pytest.mark.parametrize(
-    ("output", "at"),
-    [
-        (f"{NONCE}\t1\t@armed\t0\t1795423044801\n", 1795423044.801),
-        (f"hello\n{NONCE}\t1\t@armed\t0\t1795423044801\n", 1795423044.801),
-        ("ffff\t1\t@armed\t0\t1795423044801\n", None),
-        (f"{NONCE}\t1\t@armed\t0\tsoon\n", None),
-        (f"{NONCE}\t1\t@armed\n", None),
-        ("", None),
-    ],
-)
-def test_a_session_says_when_it_was_armed(output: str, at: float | None) -> None:
-    assert sources.armed_at(gzip.compress(output.encode()), NONCE) == at
-
-
-def test_output_that_is_no_gzip_says_nothing() -> None:
-    assert sources.armed_at(b"x", NONCE) is None
 
 
 def test_what_was_built_before_is_found_by_its_builder_and_its_signature(

@@ -3,10 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import gzip
-import io
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +17,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import 
 SMOKE = "smoke"
 """Name under which the trivial first module of a kernel is built; no probe may have it."""
 FILES = Path(__file__).resolve().parents[3] / "roles" / "sweep" / "files"
-ARMED_WITHIN = 1 << 20  # a script that was not written for fleetdiag may print a lot before it is armed
 
 
 @dataclass(frozen=True)
@@ -128,19 +123,6 @@ def built_before(
 def checksums(built: Mapping[str, Any]) -> dict[str, str]:
     """{probe: checksum of its module} of builds/<kernel>.json, the smoke module among them."""
     return {name: entry["sha256"] for name, entry in built["probes"].items() if entry.get("sha256")}
-
-
-def armed_at(out_gz: bytes, nonce: str) -> float | None:
-    """When a session was armed, by its host's clock: seconds since 1970, from the beginning of its output."""
-    mark = f"{nonce}\t".encode()
-    with (
-        contextlib.suppress(OSError, EOFError, zlib.error, ValueError, IndexError),
-        gzip.GzipFile(fileobj=io.BytesIO(out_gz)) as stream,
-    ):
-        for line in stream.read(ARMED_WITHIN).splitlines():
-            if line.startswith(mark) and b"\t@armed\t" in line:
-                return int(line.split(b"\t")[4]) / 1000
-    return None
 
 
 def module_files(sweep: Mapping[str, Any]) -> list[str]:

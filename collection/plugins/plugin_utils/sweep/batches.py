@@ -2,9 +2,9 @@
 """Who is probed when: first the canaries, then batch after batch, and after each whether to go on.
 
 Pure functions. A sweep with canaries or batches has them in window.json, each with the window that it got:
-`{"batches": [{"hosts", "canary", "start", "end", "at_once"}], "start", "end", "stopped"}`. `start` and `end` of the
-whole are those of the first and the last; `stopped` says why the later ones were not probed; `at_once` is how many hosts
-were asked at a time. Without batches window.json is the one window of all hosts.
+`{"batches": [{"hosts", "canary", "start", "end", "began", "among"}], "start", "end", "stopped"}`. `start` and `end` of
+the whole are those of the first and the last; `stopped` says why the later ones were not probed; `began` is when its
+hosts were asked to arm, `among` how many. Without batches window.json is the one window of all hosts.
 """
 
 from __future__ import annotations

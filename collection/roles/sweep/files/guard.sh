@@ -604,7 +604,9 @@ poll_sessions() {
         elapsed=$((up - began))
         # one that was not written for us may be at its end already
         if says_armed "$dir/out" || { [ -e "$dir/result" ] && tail -c 400 "$dir/out" | grep -q '	@end	'; }; then
-            say "session $probe armed $elapsed"
+            why=''
+            [ ! -e "$dir/unanswered" ] || read -r why <"$dir/unanswered"
+            say "session $probe armed $elapsed${why:+ $why}"
         elif [ -e "$dir/result" ]; then
             say "session $probe failed $elapsed $(clean <"$dir/err")"
         else
@@ -735,20 +737,12 @@ REFUSED
     done <<PLAN
 $plan
 PLAN
-    if [ -n "$window" ]; then  # they know all they need
-        for probe in $waiting; do
-            why=''
-            [ ! -e "$SWEEPS/$id/$probe/unanswered" ] || read -r why <"$SWEEPS/$id/$probe/unanswered"
-            say "session $probe started 0${why:+ $why}"
-        done
-    else
+    poll_sessions
+    while [ -n "$waiting" ] && [ $((up - began)) -lt "$arm_timeout" ]; do
+        sleep 0.2
         poll_sessions
-        while [ -n "$waiting" ] && [ $((up - began)) -lt "$arm_timeout" ]; do
-            sleep 0.5
-            poll_sessions
-        done
-        for probe in $waiting; do say "session $probe late $((up - began))"; done
-    fi
+    done
+    for probe in $waiting; do say "session $probe late $((up - began))"; done
     if [ -z "$waiting" ] && [ -z "$(ours_loaded "$id")" ]; then  # nobody will come back for it: the host is free for the next sweep
         finish "$id" >/dev/null
         ls "$SWEEPS/$id"/*/out >/dev/null 2>&1 || rm -rf "${SWEEPS:?}/$id"
@@ -764,7 +758,9 @@ go() {
         module_of "$1" "$probe"
         if say "$2 $3" 2>/dev/null >"/proc/systemtap/$module/window"; then
             say "go $probe ok"
-            [ ! -e "/proc/systemtap/$module/data.json" ] || watch_json "$1" "$probe" "$3"
+            # one that was armed with a window has its watch, which outlives the earlier end
+            [ ! -e "/proc/systemtap/$module/data.json" ] || systemctl -q is-active "fd-$1-$probe-json" \
+                || watch_json "$1" "$probe" "$3"
         else
             say "go $probe failed"
         fi
