@@ -11,6 +11,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import FILE, why_not
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    ArmRecord,
+    CollectRecord,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import arming, batches
 
 
@@ -53,20 +57,20 @@ class ActionModule(FleetdiagAction):
         balancers = run.read_json(FILE)
 
         def watched(host: str) -> batches.Watched:
-            collect = run.read_host(host, "collect")
-            probes = (collect or {}).get("sessions", {})
+            collect = run.of_host(host, CollectRecord)
+            probes = collect.sessions if collect else ()
             errors = {probe: run.read_err(host, probe) or "" for probe in probes}
             return batches.Watched(
                 host=host,
                 window_s=float(run.sweep["window_s"]),
-                arm=run.read_host(host, "arm"),
+                arm=run.of_host(host, ArmRecord),
                 collect=collect,
                 errors=errors,
                 kept_out=why_not(balancers, host),
             )
 
         found = self.of_each(run.path, batch.hosts, watched)
-        unknown = {"verdict": "failed", "reason": "its records cannot be read"}  # no reason to go on
+        unknown = ArmRecord(verdict="failed", reason="its records cannot be read")  # no reason to go on
         return batches.verdict(
             batch,
             [found.get(host) or batches.Watched(host, 0.0, unknown, None) for host in batch.hosts],

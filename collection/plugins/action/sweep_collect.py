@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,6 +13,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, windows, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    CollectedSession,
+    CollectRecord,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
     crashes,
     host_cache,
@@ -58,15 +63,11 @@ class ActionModule(FleetdiagAction):
                 collected = guard.collect(sweep["id"], accepted)
             except TransferError:  # all is still on the host
                 collected = guard.collect(sweep["id"], accepted)
-        record: dict[str, Any] = {"sessions": {}, "residue": collected.residue}
         crashes.learn(self.host, dict.fromkeys(collected.crashed, str(sweep["id"])))
-        if collected.kernel:
-            record["kernel"] = collected.kernel
         for session in collected.sessions:
             write.write_host_bytes(run, self.host, f"{session.probe}.out.gz", session.out_gz)
             write.write_host_bytes(run, self.host, f"{session.probe}.err", session.err)
-            record["sessions"][session.probe] = _session_record(session, limits[session.probe])
-        write.write_host(run, self.host, "collect", record)
+        write.host_record(run, self.host, _record(collected, limits))
         guard.forget(sweep["id"])  # only now: what was not stored here is still there
         self._remember(run, sweep, collected)
         if collected.residue:
@@ -106,14 +107,22 @@ class ActionModule(FleetdiagAction):
         )
 
 
-def _session_record(session: Session, limit: int) -> dict[str, Any]:
-    return {
-        "result": session.result,
-        "exit_code": session.status,
-        "cpu_s": round(session.cpu_s, 3),
-        "out_bytes": session.out_bytes,
-        "collected_bytes": len(session.out_gz),
-        "sha256": session.sha256,
-        "redacted_lines": session.redacted_lines,
-        "truncated": session.status in ("XFSZ", "25", "153") or session.printed_bytes >= limit,
-    }
+def _record(collected: Collected, limits: Mapping[str, int]) -> CollectRecord:
+    return CollectRecord(
+        sessions={one.probe: _session_record(one, limits[one.probe]) for one in collected.sessions},
+        residue=tuple(collected.residue),
+        kernel=tuple(collected.kernel),
+    )
+
+
+def _session_record(session: Session, limit: int) -> CollectedSession:
+    return CollectedSession(
+        result=session.result,
+        exit_code=session.status,
+        cpu_s=round(session.cpu_s, 3),
+        out_bytes=session.out_bytes,
+        collected_bytes=len(session.out_gz),
+        sha256=session.sha256,
+        redacted_lines=session.redacted_lines,
+        truncated=session.status in ("XFSZ", "25", "153") or session.printed_bytes >= limit,
+    )

@@ -50,6 +50,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text impo
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import publish
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.phases import phase_of
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import EventRecord
 
 NAMESPACE = "fleetdiag.systemtap."
 START = NAMESPACE + "sweep_create"
@@ -99,15 +100,15 @@ class CallbackModule(CallbackBase):
         if self.run_dir is None:
             return
         delegated = result.result.get("_ansible_delegated_vars", {}).get("ansible_delegated_host")
-        event = {
-            "t": time.time(),
-            "host": result.host.get_name(),
-            "delegated_to": delegated,
-            "phase": phase_of(str(result.task.resolved_action), str(result.task._role or "")),
-            "task": result.task.get_name(),
-            "status": status,
-            "message": _message(result.result) if status != "ok" else "",
-        }
+        event = EventRecord(
+            t=time.time(),
+            host=result.host.get_name(),
+            delegated_to=delegated or "",
+            phase=phase_of(str(result.task.resolved_action), str(result.task._role or "")),
+            task=result.task.get_name(),
+            status=status,
+            message=_message(result.result) if status != "ok" else "",
+        )
         try:
             write.append_event(self.run_dir, event, sync=status != "ok")
         except FleetdiagError as error:

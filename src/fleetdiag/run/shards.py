@@ -29,6 +29,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import is_id
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import EventRecord
 from fleetdiag import paths
 from fleetdiag.run import inventory, playbook, progress
 
@@ -146,7 +147,7 @@ def learned_lead_s(runs_dir: Path) -> int:
 def _lead_of(path: Path) -> float | None:
     try:
         sweep = read.read_json(path, "sweep.json") or {}
-        armed = max(float(event["t"]) for event in read.read_events(path) if event.get("phase") == "arm")
+        armed = max(event.t for event in read.read_events(path) if event.phase == "arm" and event.t)
         return armed - datetime.fromisoformat(str(sweep["created"])).timestamp()
     except (FleetdiagError, KeyError, TypeError, ValueError):
         return None
@@ -367,9 +368,9 @@ def _gathered(shards: Sequence[Shard], runs_dir: Path, stop: playbook.Stop) -> l
     return found
 
 
-def _lost(host: str, shard: Shard, stop: playbook.Stop) -> dict[str, Any]:
+def _lost(host: str, shard: Shard, stop: playbook.Stop) -> EventRecord:
     why = "the sweep was interrupted" if stop.requested else shard.lost
-    return {"t": time.time(), "host": host, "phase": "shard", "task": "", "status": "lost", "message": why}
+    return EventRecord(time.time(), host, phase="shard", status="lost", message=why)
 
 
 def _empty(runs_dir: Path, pattern: Mapping[str, Any], shard: Shard) -> Path:

@@ -16,6 +16,13 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverag
     SessionOutput,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import headline
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    ArmRecord,
+    CollectRecord,
+    EventRecord,
+    GoRecord,
+    PreflightRecord,
+)
 
 START_MS = 1_790_000_000_000
 END_MS = START_MS + 30_000
@@ -41,7 +48,11 @@ def output(
     return SessionOutput(SessionResult(**{**result, **more}), losses or Losses(), **file)
 
 
+KINDS = {"preflight": PreflightRecord, "arm": ArmRecord, "go": GoRecord, "collect": CollectRecord}
+
+
 def record(**more: Any) -> HostRecord:
+    """What a run directory holds of one host, whose files say this."""
     data: dict[str, Any] = {
         "host": "web1",
         "sweep_id": "20261123_080000_ab12",
@@ -54,7 +65,11 @@ def record(**more: Any) -> HostRecord:
         "collect": COLLECTED,
         "outputs": {"nettop": output()},
     }
-    return HostRecord(**{**data, **more})
+    data.update(more)
+    for name, kind in KINDS.items():
+        data[name] = None if data[name] is None else kind.from_json(data[name])
+    data["events"] = [EventRecord.from_json(event) for event in data.get("events", ())]
+    return HostRecord(**data)
 
 
 def test_probed() -> None:

@@ -9,6 +9,10 @@ import pytest
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import windows
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    ArmRecord,
+    CollectRecord,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import batches
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.batches import Batch, Watched
 
@@ -70,7 +74,10 @@ OVERLOAD = "ERROR: probe overhead (1000 cycles) exceeded threshold (100 cycles) 
 
 
 def watched(host: str = "web1", **more: Any) -> Watched:
-    return Watched(**{"host": host, "window_s": 10.0, "arm": ARMED, "collect": COLLECTED, **more})
+    files = {"arm": ARMED, "collect": COLLECTED, **more}
+    files["arm"] = ArmRecord.from_json(files["arm"]) if files["arm"] is not None else None
+    files["collect"] = CollectRecord.from_json(files["collect"]) if files["collect"] is not None else None
+    return Watched(host, 10.0, **files)
 
 
 def said(*hosts: Watched, canary: bool = True, failed: int = 50) -> str:

@@ -14,6 +14,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import assignment
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Limits, Parameter, Probe
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import PreflightRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import arming, request
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.window import (
     FORESEEN_LEAD_S,
@@ -33,8 +34,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.window i
 NOW = datetime(2026, 11, 23, 7, 15, 2, tzinfo=UTC)
 
 
-def facts(host: str, kernel: str, verdict: str = "ok") -> dict[str, str]:
-    return {"host": host, "kernel": kernel, "kernel_build_id": "ab", "verdict": verdict, "staprun": "5.1"}
+def facts(host: str, kernel: str, verdict: str = "ok") -> PreflightRecord:
+    return PreflightRecord(host, verdict, kernel=kernel, kernel_build_id="ab", staprun="5.1")
 
 
 def probe(name: str = "slow_open") -> Probe:

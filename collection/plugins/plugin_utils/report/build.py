@@ -69,6 +69,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.session
     read_session,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, read
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import PreflightRecord
 
 HOST_CALL_NODES = 2_000
 """Nodes of one process's call tree kept per host."""
@@ -262,10 +263,10 @@ class _Builder:
     def add(self, shard: Shard, host: str) -> None:
         """Read everything of one host. Hosts must come in the order of their names."""
         record = shard.record(host)
-        self.addresses[host] = _addresses(record.preflight)
-        load1, cpus = (untrusted.number(record.preflight or {}, name) for name in ("load1", "cpus"))
-        if load1 is not None and cpus is not None:
-            self.load[host] = Load(load1, int(cpus))
+        facts = record.preflight or PreflightRecord()
+        self.addresses[host] = list(facts.addresses)
+        if facts.load1 is not None and facts.cpus is not None:
+            self.load[host] = Load(facts.load1, int(facts.cpus))
         start, end = (untrusted.number(record.window or {}, name) for name in ("start", "end"))
         if start is not None and end is not None:
             self.windows[host] = (start, end)
@@ -369,8 +370,3 @@ class _Builder:
             ]
             reports.append(report)
         return reports
-
-
-def _addresses(preflight: Mapping[str, Any] | None) -> list[str]:
-    listed = (preflight or {}).get("addresses")
-    return [address for address in listed if isinstance(address, str)] if isinstance(listed, list) else []

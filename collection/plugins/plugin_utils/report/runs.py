@@ -25,6 +25,13 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import 
     builds,
     read,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    ArmRecord,
+    CollectRecord,
+    EventRecord,
+    GoRecord,
+    PreflightRecord,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import (
     reached,
     why_not,
@@ -41,10 +48,9 @@ class Shard:
         self.window = run.read_json("window.json")
         self.balancers = run.read_json(balancers.FILE)
         self.builds = run.read_builds()
-        self.events: dict[str, list[dict[str, Any]]] = {}
+        self.events: dict[str, list[EventRecord]] = {}
         for event in run.read_events():
-            if isinstance(event.get("host"), str):
-                self.events.setdefault(event["host"], []).append(event)
+            self.events.setdefault(event.host, []).append(event)
         self.window_s = max(0.0, untrusted.number(run.sweep, "window_s") or 0.0)
         entries = run.sweep.get("probes")
         self.entries: dict[str, Mapping[str, Any]] = {}
@@ -72,10 +78,10 @@ class Shard:
             window=window_of(self.window, host),
             left_out=why_not(self.window, host) or balancers.why_not(self.balancers, host),
             builds=self.builds,
-            preflight=run.read_host(host, "preflight"),
-            arm=run.read_host(host, "arm"),
-            go=run.read_host(host, "go"),
-            collect=run.read_host(host, "collect"),
+            preflight=run.of_host(host, PreflightRecord),
+            arm=run.of_host(host, ArmRecord),
+            go=run.of_host(host, GoRecord),
+            collect=run.of_host(host, CollectRecord),
             events=self.events.get(host, ()),
         )
 

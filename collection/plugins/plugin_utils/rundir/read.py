@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.access import (
@@ -28,6 +28,11 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names i
     run_file,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.output import Output
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    ArmRecord,
+    EventRecord,
+    HostFile,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.write import (
     _MAX_EVENT,
     MAX_EVENTS_BYTES,
@@ -37,6 +42,7 @@ _MAX_JSON = 32 * 1024 * 1024
 MAX_BUILDS = 256
 """Kernels of one sweep whose builds are read."""
 _MAX_DIGITS = 20
+Record = TypeVar("Record", bound=HostFile)
 
 
 @dataclass
@@ -56,11 +62,15 @@ class Run:
         """`hosts/<dir>/<phase>.json`, or None; what is there and unreadable is noted."""
         return read_host(self.path, host, phase, self.notes)
 
+    def of_host(self, host: str, kind: type[Record]) -> Record | None:
+        """Return what `hosts/<dir>/` has of one kind, or None; what is there and unreadable is noted."""
+        return of_host(self.path, host, kind, self.notes)
+
     def read_json(self, name: str) -> dict[str, Any] | None:
         """A file of the run directory itself, for instance `window.json`."""
         return read_json(self.path, name, self.notes)
 
-    def read_events(self) -> list[dict[str, Any]]:
+    def read_events(self) -> list[EventRecord]:
         """All events in the order they were written; unreadable lines are counted in one note."""
         return read_events(self.path, self.notes)
 
@@ -131,10 +141,16 @@ def read_host(run_path: Path, host: str, phase: str, notes: list[str] | None = N
     return data
 
 
+def of_host(run_path: Path, host: str, kind: type[Record], notes: list[str] | None = None) -> Record | None:
+    """Return what a phase left about a host as a record, or None. See read_host()."""
+    data = read_host(run_path, host, kind.PHASE, notes)
+    return None if data is None else kind.from_json(data)
+
+
 def armed_hosts(run_path: Path) -> list[str]:
     """The hosts on which sessions were started, in the order of the sweep."""
     hosts = open_run(run_path).hosts
-    return [host for host in hosts if (read_host(run_path, host, "arm") or {}).get("verdict") == "ok"]
+    return [host for host in hosts if (of_host(run_path, host, ArmRecord) or ArmRecord()).verdict == "ok"]
 
 
 def armed_sessions(record: Mapping[str, Any]) -> list[str]:
@@ -172,9 +188,9 @@ def read_builds(run_path: Path, notes: list[str] | None = None) -> dict[str, dic
     return builds
 
 
-def read_events(run_path: Path, notes: list[str] | None = None) -> list[dict[str, Any]]:
+def read_events(run_path: Path, notes: list[str] | None = None) -> list[EventRecord]:
     """The lines of `events.jsonl`; a half-written line is left out and noted."""
-    events: list[dict[str, Any]] = []
+    events: list[EventRecord] = []
     bad = 0
     with read_only(run_path, [], "events.jsonl", notes) as handle:
         if handle is None:
@@ -187,7 +203,7 @@ def read_events(run_path: Path, notes: list[str] | None = None) -> list[dict[str
             if event is None:
                 bad += 1
             else:
-                events.append(event)
+                events.append(EventRecord.from_json(event))
     if whole > MAX_EVENTS_BYTES:
         note(notes, f"events.jsonl: is too large, only its first {MAX_EVENTS_BYTES >> 20} MiB were read")
     if bad:

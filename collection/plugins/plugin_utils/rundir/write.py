@@ -14,6 +14,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names i
     host_dir,
     is_id,
     run_file,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    EventRecord,
+    WrittenHostFile,
 )
 
 _MAX_EVENT = 64 * 1024
@@ -101,6 +106,11 @@ def write_host(run_path: Path, host: str, phase: str, data: Mapping[str, Any]) -
     _write_host_file(run_path, host, f"{phase}.json", text.encode())
 
 
+def host_record(run_path: Path, host: str, record: WrittenHostFile) -> None:
+    """Write what a phase says of a host to `hosts/<dir>/<phase>.json`."""
+    write_host(run_path, host, record.PHASE, record.to_json())
+
+
 def write_host_bytes(run_path: Path, host: str, filename: str, data: bytes) -> None:
     """Write `<probe>.out.gz` or `<probe>.err` of a host; any other name is refused."""
     if not HOST_FILE.fullmatch(filename):
@@ -110,15 +120,15 @@ def write_host_bytes(run_path: Path, host: str, filename: str, data: bytes) -> N
     _write_host_file(run_path, host, filename, data)
 
 
-def append_event(run_path: Path, event: Mapping[str, Any], *, sync: bool = True) -> None:
+def append_event(run_path: Path, event: EventRecord, *, sync: bool = True) -> None:
     """Append one line to `events.jsonl`; a half line left by a crash stays a line of its own.
 
     sync: wait until it is on the disk. All hosts wait meanwhile, so what only says that all went well need not be.
     """
-    text = json.dumps(finite(dict(event)))
+    text = json.dumps(finite(event.to_json()))
     if len(text) > _MAX_EVENT:
-        cut = {**event, "message": str(event.get("message", ""))[: _MAX_EVENT // 12] + "…"}
-        text = json.dumps(finite(cut))
+        cut = replace(event, message=event.message[: _MAX_EVENT // 12] + "…")
+        text = json.dumps(finite(cut.to_json()))
     path = run_path / "events.jsonl"
     with open_folder(run_path, []) as folder, refuses_links(path):
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC

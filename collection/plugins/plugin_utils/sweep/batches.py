@@ -16,7 +16,11 @@ from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import mapping, number, text
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    ArmedSession,
+    ArmRecord,
+    CollectRecord,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.stderr import read_losses
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import (
     batches_in,
@@ -42,8 +46,8 @@ class Watched:
 
     host: str
     window_s: float
-    arm: Mapping[str, Any] | None = None
-    collect: Mapping[str, Any] | None = None
+    arm: ArmRecord | None = None
+    collect: CollectRecord | None = None
     errors: Mapping[str, str] = field(default_factory=dict)
     kept_out: str = ""
 
@@ -115,36 +119,28 @@ def trouble(host: Watched, *, max_cpu_percent: int, canary: bool) -> str:
     """What went wrong on one host, or empty. Losses that only touch figures are no trouble."""
     if host.kept_out:
         return host.kept_out if canary else ""
-    arm = host.arm or {}
-    if text(arm, "verdict") != "ok":
-        return f"was not armed: {text(arm, 'reason') or 'it did not answer'}"
+    arm = host.arm or ArmRecord()
+    if arm.verdict != "ok":
+        return f"was not armed: {arm.reason or 'it did not answer'}"
     if host.collect is None:
         return "nothing came back from it; it may have lost its network"
     return next(_troubles(host, arm, host.collect, max_cpu_percent), "")
 
 
-def _troubles(
-    host: Watched, arm: Mapping[str, Any], collect: Mapping[str, Any], max_cpu_percent: int
-) -> Iterator[str]:
-    kernel = collect.get("kernel")
-    yield from (str(said) for said in kernel if said) if isinstance(kernel, list) else ()
-    residue = collect.get("residue")
-    yield from (f"module {name} is still loaded" for name in residue) if isinstance(residue, list) else ()
+def _troubles(host: Watched, arm: ArmRecord, collect: CollectRecord, max_cpu_percent: int) -> Iterator[str]:
+    yield from collect.kernel
+    yield from (f"module {name} is still loaded" for name in collect.residue)
     for probe, said in host.errors.items():
         if read_losses(said).overload:
             yield f"{probe} cost too much and was ended by SystemTap"
-    armed, sessions = mapping(arm, "sessions"), mapping(collect, "sessions")
-    for probe in armed:
-        session = mapping(armed, probe)
-        if text(session, "status") == "failed":
-            yield f"{probe} could not be armed: {text(session, 'error') or 'no reason was given'}"
-    for probe in sessions:
-        session = mapping(sessions, probe)
-        result = text(session, "result")
-        if result not in _GOOD_RESULTS:
-            yield f"{probe} ended with {result}"
-        lived = host.window_s + (number(mapping(armed, probe), "seconds") or 0.0)
-        used = 100 * (number(session, "cpu_s") or 0.0) / max(lived, 1.0)
+    for probe, armed in arm.sessions.items():
+        if armed.status == "failed":
+            yield f"{probe} could not be armed: {armed.error or 'no reason was given'}"
+    for probe, session in collect.sessions.items():
+        if session.result not in _GOOD_RESULTS:
+            yield f"{probe} ended with {session.result}"
+        lived = host.window_s + (arm.sessions.get(probe, ArmedSession()).seconds or 0.0)
+        used = 100 * (session.cpu_s or 0.0) / max(lived, 1.0)
         if max_cpu_percent and used > max_cpu_percent:
             yield f"{probe} used {used:.0f} % of a processor, more than {max_cpu_percent} %"
 

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the files of a host in a run directory say, and events.jsonl: one dataclass for each, whose fields are its keys.
+
+Files are not trusted. `from_json` takes what has the right type and leaves out the rest, so that a file of an older
+version, half a file and an altered one all make a record. `to_json` returns what is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Protocol, Self
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import (
+    listing,
+    mapping,
+    number,
+    text,
+)
+
+
+class HostFile(Protocol):
+    """A record that is kept in `hosts/<host>/<PHASE>.json`."""
+
+    PHASE: ClassVar[str]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Return the record that a file holds."""
+
+
+class WrittenHostFile(Protocol):
+    """A record that is written to `hosts/<host>/<PHASE>.json`."""
+
+    PHASE: ClassVar[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is written."""
+
+
+@dataclass(frozen=True)
+class ClockRecord:
+    """How a host's clock goes against the controller's; None for what is not known."""
+
+    offset_s: float | None = None
+    error_s: float | None = None
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], key: str) -> ClockRecord | None:
+        """Return the clock that a record has under `key`, or None where there is none."""
+        clock = mapping(data, key)
+        return cls(number(clock, "offset_s"), number(clock, "error_s")) if clock else None
+
+
+@dataclass(frozen=True)
+class PreflightRecord:
+    """preflight.json: what a host can do. answer_s: how long it took to say so; remembered: said in an earlier sweep.
+
+    Facts that only the verdict is made of are in the file and not here.
+    """
+
+    PHASE: ClassVar = "preflight"
+
+    host: str = ""
+    verdict: str = ""
+    reason: str = ""
+    remedy: str = ""
+    kernel: str = ""
+    kernel_build_id: str = ""
+    distribution: str = ""
+    staprun: str = ""
+    addresses: tuple[str, ...] = ()
+    load1: float | None = None
+    cpus: float | None = None
+    clock: ClockRecord | None = None
+    answer_s: float | None = None
+    remembered: bool = False
+    crashed: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> PreflightRecord:
+        """Return the record that preflight.json holds."""
+        return cls(
+            host=_name(data, "host"),
+            verdict=text(data, "verdict"),
+            reason=text(data, "reason"),
+            remedy=text(data, "remedy"),
+            kernel=text(data, "kernel"),
+            kernel_build_id=text(data, "kernel_build_id"),
+            distribution=text(data, "distribution"),
+            staprun=text(data, "staprun"),
+            addresses=tuple(item for item in listing(data, "addresses") if isinstance(item, str)),
+            load1=number(data, "load1"),
+            cpus=number(data, "cpus"),
+            clock=ClockRecord.from_json(data, "clock"),
+            answer_s=number(data, "answer_s"),
+            remembered=bool(data.get("remembered")),
+            crashed=mapping(data, "crashed"),
+        )
+
+
+@dataclass(frozen=True)
+class ArmedSession:
+    """One session of arm.json. status: armed, started, late or failed; seconds: how long the host waited for it."""
+
+    status: str = ""
+    seconds: float | None = None
+    error: str = ""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ArmedSession:
+        """Return the session that an entry of arm.json holds."""
+        return cls(text(data, "status"), number(data, "seconds"), text(data, "error"))
+
+
+@dataclass(frozen=True)
+class ArmRecord:
+    """arm.json: what was started on a host, by probe. took_s: from the command to its answer; ended: when (epoch s)."""
+
+    PHASE: ClassVar = "arm"
+
+    verdict: str = ""
+    reason: str = ""
+    remedy: str = ""
+    sessions: Mapping[str, ArmedSession] = field(default_factory=dict)
+    clock: ClockRecord | None = None
+    took_s: float | None = None
+    ended: float | None = None
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ArmRecord:
+        """Return the record that arm.json holds."""
+        return cls(
+            verdict=text(data, "verdict"),
+            reason=text(data, "reason"),
+            remedy=text(data, "remedy"),
+            sessions={name: ArmedSession.from_json(item) for name, item in _entries(data, "sessions")},
+            clock=ClockRecord.from_json(data, "clock"),
+            took_s=number(data, "took_s"),
+            ended=number(data, "ended"),
+        )
+
+
+@dataclass(frozen=True)
+class GoRecord:
+    """go.json: the window a host was told, in milliseconds of its own clock."""
+
+    PHASE: ClassVar = "go"
+
+    start_ms: float | None = None
+    end_ms: float | None = None
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> GoRecord:
+        """Return the record that go.json holds."""
+        return cls(number(data, "start_ms"), number(data, "end_ms"))
+
+
+@dataclass(frozen=True)
+class CollectedSession:
+    """One session of collect.json. result: what systemd says of its end; cpu_s: processor time of its unit.
+
+    out_bytes: of its output, collected_bytes: of that when packed; sha256: of the output. redacted_lines: None if no
+    secrets were looked for. truncated: it printed as much as it may.
+    """
+
+    result: str = ""
+    exit_code: str = ""
+    cpu_s: float | None = None
+    out_bytes: float | None = None
+    collected_bytes: float | None = None
+    sha256: str = ""
+    redacted_lines: float | None = None
+    truncated: bool = False
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> CollectedSession:
+        """Return the session that an entry of collect.json holds."""
+        return cls(
+            result=text(data, "result"),
+            exit_code=text(data, "exit_code"),
+            cpu_s=number(data, "cpu_s"),
+            out_bytes=number(data, "out_bytes"),
+            collected_bytes=number(data, "collected_bytes"),
+            sha256=text(data, "sha256"),
+            redacted_lines=number(data, "redacted_lines"),
+            truncated=data.get("truncated") is True,
+        )
+
+
+@dataclass(frozen=True)
+class CollectRecord:
+    """collect.json: what came back from a host, by probe.
+
+    residue: modules that are still loaded. kernel: what became of its kernel meanwhile, in sentences.
+    """
+
+    PHASE: ClassVar = "collect"
+
+    sessions: Mapping[str, CollectedSession] = field(default_factory=dict)
+    residue: tuple[str, ...] = ()
+    kernel: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> CollectRecord:
+        """Return the record that collect.json holds."""
+        return cls(
+            sessions={name: CollectedSession.from_json(item) for name, item in _entries(data, "sessions")},
+            residue=tuple(str(name) for name in listing(data, "residue")),
+            kernel=tuple(str(said) for said in listing(data, "kernel") if said),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is written; `kernel` only where it says something."""
+        sessions = {name: asdict(session) for name, session in self.sessions.items()}
+        told = {"kernel": list(self.kernel)} if self.kernel else {}
+        return {"sessions": sessions, "residue": list(self.residue), **told}
+
+
+@dataclass(frozen=True)
+class EventRecord:
+    """One line of events.jsonl: what a task came to on a host. t: epoch seconds; delegated_to: the host it ran on."""
+
+    t: float | None
+    host: str
+    delegated_to: str = ""
+    phase: str = ""
+    task: str = ""
+    status: str = ""
+    message: str = ""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> EventRecord:
+        """Return the record of one line."""
+        return cls(
+            t=number(data, "t"),
+            host=_name(data, "host"),
+            delegated_to=text(data, "delegated_to"),
+            phase=text(data, "phase"),
+            task=text(data, "task"),
+            status=text(data, "status"),
+            message=text(data, "message"),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is written; a task that ran where it belongs is delegated to nobody."""
+        return {**asdict(self), "delegated_to": self.delegated_to or None}
+
+
+def _entries(data: Mapping[str, Any], key: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return the entries of an object that are objects with something in them."""
+    found = mapping(data, key)
+    return [(str(name), item) for name, item in found.items() if isinstance(item, Mapping) and item]
+
+
+def _name(data: Mapping[str, Any], key: str) -> str:
+    """Return a name as it is written: spaces are part of it."""
+    value = data.get(key)
+    return value if isinstance(value, str) else ""

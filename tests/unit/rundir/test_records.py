@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, records, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    ArmRecord,
+    CollectedSession,
+    CollectRecord,
+    EventRecord,
+    PreflightRecord,
+)
+
+SESSION = {
+    "result": "success",
+    "exit_code": "0",
+    "cpu_s": 0.125,
+    "out_bytes": 100,
+    "collected_bytes": 60,
+    "sha256": "ab" * 32,
+    "redacted_lines": None,
+    "truncated": False,
+}
+EVENT = {
+    "t": 1.5,
+    "host": "web1 ",
+    "delegated_to": None,
+    "phase": "arm",
+    "task": "Arm | Arm",
+    "status": "failed",
+    "message": "no room",
+}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return write.create(tmp_path, {"id": "20261123_080000_ab12", "hosts": ["web1"], "probes": []})
+
+
+def test_collect_json_is_as_it_was_byte_by_byte(run: Path) -> None:
+    session = CollectedSession("success", "0", 0.125, 100, 60, "ab" * 32)
+    write.host_record(run, "web1", CollectRecord({"nettop": session}, ("fd_x",), ("it said: BUG",)))
+    before = {
+        "sessions": {"nettop": SESSION},
+        "residue": ["fd_x"],
+        "kernel": ["it said: BUG"],
+        "host": "web1",
+    }
+    assert (run / "hosts/web1/collect.json").read_text() == json.dumps(before, indent=1) + "\n"
+
+
+def test_nothing_is_said_of_a_kernel_that_kept_quiet(run: Path) -> None:
+    write.host_record(run, "web1", CollectRecord())
+    assert json.loads((run / "hosts/web1/collect.json").read_text()) == {
+        "sessions": {},
+        "residue": [],
+        "host": "web1",
+    }
+
+
+def test_what_is_written_is_read(run: Path) -> None:
+    record = CollectRecord({"nettop": CollectedSession(result="timeout", truncated=True)}, ("fd_x",))
+    write.host_record(run, "web1", record)
+    assert read.of_host(run, "web1", CollectRecord) == record
+    assert read.of_host(run, "web1", ArmRecord) is None
+
+
+def test_an_event_is_one_line_as_it_was(run: Path) -> None:
+    event = EventRecord(1.5, "web1 ", "", "arm", "Arm | Arm", "failed", "no room")
+    write.append_event(run, event)
+    assert (run / "events.jsonl").read_text() == json.dumps(EVENT) + "\n"
+    assert read.read_events(run) == [event]
+
+
+@pytest.mark.parametrize("junk", [None, 5, "x", [1], {"nettop": 5}, {"nettop": {}}, {"nettop": [1]}, True])
+def test_what_has_the_wrong_type_is_left_out_and_the_rest_is_read(run: Path, junk: object) -> None:
+    write.write_host(run, "web1", "arm", {"verdict": "ok", "sessions": junk, "clock": junk, "ended": "x"})
+    armed = read.of_host(run, "web1", ArmRecord)
+    assert armed is not None
+    assert (armed.verdict, armed.sessions, armed.ended) == ("ok", {}, None)
+
+
+def test_a_host_that_said_only_half_is_read(run: Path) -> None:
+    write.write_host(
+        run, "web1", "preflight", {"kernel": "6.12", "addresses": ["::1", 5], "clock": {"offset_s": 1}}
+    )
+    assert read.of_host(run, "web1", PreflightRecord) == PreflightRecord(
+        host="web1", kernel="6.12", addresses=("::1",), clock=records.ClockRecord(1, None)
+    )
