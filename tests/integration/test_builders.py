@@ -65,7 +65,7 @@ class Site:
             conditions={},
         )
         run = write.create(
-            runs, {**sweep, "catalogs": [str(self.folder / "catalog")], "builders": list(builders)}
+            runs, {**sweep.to_json(), "catalogs": [str(self.folder / "catalog")], "builders": list(builders)}
         )
         facts = PreflightRecord(host="target1", kernel=self.kernel, verdict="ok", staprun="5.1")
         (build,) = assignment.builds([facts], list(builders), ["smoke", "fresh"])

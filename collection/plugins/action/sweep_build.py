@@ -32,6 +32,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_c
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import Source
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import SweepRecord
 
 MAX_MODULE_BYTES = 64 << 20
 WAITING = "another sweep compiles the same modules; waiting for it"
@@ -77,7 +78,7 @@ class ActionModule(FleetdiagAction):
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run, build = Path(args["run_dir"]), args["build"]
         untrusted.KERNEL.check(build["kernel"], "a host says that its kernel is")
-        sweep = read.open_run(run).sweep
+        sweep = read.open_run(run).request
         turn = self._turn(sweep, args)
         wanting = _leave_for_kernel_info(turn, args)
         with write.locked(run):  # another builder may be at work on other modules of this kernel
@@ -107,7 +108,7 @@ class ActionModule(FleetdiagAction):
             "btf": self._btf,
         }
 
-    def _turn(self, sweep: dict[str, Any], args: dict[str, Any]) -> Turn:
+    def _turn(self, sweep: SweepRecord, args: dict[str, Any]) -> Turn:
         """What this builder makes of the modules that are wanted and that no builder before it has made."""
         build, stap = args["build"], args["stap"]
         turn = Turn(args["builder"], stap)

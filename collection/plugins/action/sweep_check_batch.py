@@ -37,14 +37,14 @@ class ActionModule(FleetdiagAction):
             why = self._judged(run, data, args)
             if why:
                 write.write_json(run.path, "window.json", {**data, "stopped": why})
-        arm_timeout = args["arm_timeout"] or arming.arm_timeout_s(sources.probes(run.sweep))
+        arm_timeout = args["arm_timeout"] or arming.arm_timeout_s(sources.probes(run.request))
         ahead = max(0.0, args["start"] - time.time()) if args["number"] < 2 else 0.0
         return {
             "go": not why,
             "msg": why,
             "servers": self._servers(args["hosts"]),
-            "token": f"{run.sweep['id']}_{args['number']}",
-            "ttl_s": int(ahead) + arming.ttl_s(arm_timeout, int(run.sweep["window_s"])),
+            "token": f"{run.request.id}_{args['number']}",
+            "ttl_s": int(ahead) + arming.ttl_s(arm_timeout, int(run.request.window_s)),
         }
 
     def _servers(self, hosts: list[str]) -> dict[str, str]:
@@ -62,7 +62,7 @@ class ActionModule(FleetdiagAction):
             errors = {probe: run.read_err(host, probe) or "" for probe in probes}
             return batches.Watched(
                 host=host,
-                window_s=float(run.sweep["window_s"]),
+                window_s=run.request.window_s,
                 arm=run.of_host(host, ArmRecord),
                 collect=collect,
                 errors=errors,

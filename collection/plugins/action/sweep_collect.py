@@ -16,6 +16,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
     CollectedSession,
     CollectRecord,
+    SweepRecord,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
     crashes,
@@ -47,7 +48,7 @@ class ActionModule(FleetdiagAction):
         # Not a condition of the task, which would cost as much for each host as reading what it sent.
         if not read.is_awaited(run, self.host):
             return {"skipped": True, "skip_reason": "nothing was armed on this host, or its output is here"}
-        sweep = read.open_run(run).sweep
+        sweep = read.open_run(run).request
         probes = sources.probes(sweep)
         limits = {probe.name: probe.limits.output_mb * MIB for probe in probes}
         guard = self.guard()
@@ -60,15 +61,15 @@ class ActionModule(FleetdiagAction):
         # Everybody waits for the report, and an answer without end would fill the memory.
         with within(timeout_s, late, most_bytes=collect_bytes(probes), large=large):
             try:
-                collected = guard.collect(sweep["id"], accepted)
+                collected = guard.collect(sweep.id, accepted)
             except TransferError:  # all is still on the host
-                collected = guard.collect(sweep["id"], accepted)
-        crashes.learn(self.host, dict.fromkeys(collected.crashed, str(sweep["id"])))
+                collected = guard.collect(sweep.id, accepted)
+        crashes.learn(self.host, dict.fromkeys(collected.crashed, sweep.id))
         for session in collected.sessions:
             write.write_host_bytes(run, self.host, f"{session.probe}.out.gz", session.out_gz)
             write.write_host_bytes(run, self.host, f"{session.probe}.err", session.err)
         write.host_record(run, self.host, _record(collected, limits))
-        guard.forget(sweep["id"])  # only now: what was not stored here is still there
+        guard.forget(sweep.id)  # only now: what was not stored here is still there
         self._remember(run, sweep, collected)
         if collected.residue:
             raise FleetdiagError(
@@ -78,7 +79,7 @@ class ActionModule(FleetdiagAction):
         sizes = {session.probe: session.out_bytes for session in collected.sessions}
         return {"collected_bytes": sizes, "results": {s.probe: s.result for s in collected.sessions}}
 
-    def _remember(self, run: Path, sweep: dict[str, Any], collected: Collected) -> None:
+    def _remember(self, run: Path, sweep: SweepRecord, collected: Collected) -> None:
         """Keep what the next sweep need not ask."""
         facts, armed = (read.read_host(run, self.host, phase) or {} for phase in ("preflight", "arm"))
         built = read.read_json(run, f"builds/{facts.get('kernel', '')}.json")

@@ -7,6 +7,7 @@ import getpass
 import os
 import platform
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -122,23 +123,29 @@ class ActionModule(FleetdiagAction):
                 "secrets": "taken out on the hosts" if args["redact"] else "not taken out (sweep_redact)",
             },
         )
-        sweep["by"] = f"{_user()}@{platform.node()}"
-        sweep["builders"] = args["builders"]
-        sweep["overload_percent"] = args["overload_percent"]
-        sweep["redact"] = args["redact"]
-        sweep["retry_crashed"] = args["retry_crashed"]
-        sweep["baseline"] = args["baseline"]
-        sweep.update({key: args[key] for key in ("name", "slot", "trigger", "memory")})
-        sweep["catalogs"] = [str(path) for path in own]
+        sweep = replace(
+            sweep,
+            by=f"{_user()}@{platform.node()}",
+            builders=tuple(args["builders"]),
+            overload_percent=args["overload_percent"],
+            redact=args["redact"],
+            retry_crashed=args["retry_crashed"],
+            baseline=args["baseline"],
+            name=args["name"],
+            slot=args["slot"],
+            trigger=args["trigger"],
+            memory=args["memory"],
+            catalogs=tuple(str(path) for path in own),
+        )
         run_dir = write.create(
             Path(os.path.expanduser(args["runs_dir"])) if args["runs_dir"] else names.default_runs_dir(),
-            sweep,
+            sweep.to_json(),
         )
         self._say_where(run_dir)
         in_batches = bool({args["canary"], args["batch"], args["drain"]} - {"", "0"})
         return {
             "run_dir": str(run_dir),
-            "sweep": sweep["id"],
+            "sweep": sweep.id,
             "window_s": window_s,
             "in_batches": in_batches and not args["ahead"],
             "at_once": not in_batches and not args["ahead"],

@@ -123,8 +123,8 @@ def request_of(wish: Wish) -> sweep.Request:
 def read(run_dir: Path, host: str) -> Trial:
     """What the sweep of one probe left of `host` in its run directory."""
     opened = open_run(run_dir)
-    entry = opened.sweep["probes"][0]
-    probe = catalog.probe_from_manifest(entry["name"], entry["manifest"])
+    entry = opened.request.probes[0]
+    probe = catalog.probe_from_manifest(entry.name, entry.manifest)
     made = build.build(run_dir)
     for section in made.probes:
         if probe.output == "auto":  # the report has found out
@@ -134,7 +134,7 @@ def read(run_dir: Path, host: str) -> Trial:
         output = None if stream is None else stream.read()
     (cover,) = [row for row in made.coverage if row.host == host]
     builds = [built for built in made.builds if built.probe == probe.name and built.error]
-    return Trial(run_dir, probe, cover, str(entry["nonce"]), output, builds)
+    return Trial(run_dir, probe, cover, entry.nonce, output, builds)
 
 
 # --- showing

@@ -28,8 +28,8 @@ def lines(run_dir: Path) -> Iterator[str]:
         else:
             remedy = f" -> {printable(rows[host].remedy)}" if rows[host].remedy else ""
             yield f"{name}  would not be probed: {printable(rows[host].reason)}{remedy}"
-    names = [str(probe["name"]) for probe in run.sweep["probes"]]
-    for one in assignment.builds(fit, run.sweep.get("builders") or [], names):
+    names = [probe.name for probe in run.request.probes]
+    for one in assignment.builds(fit, run.request.builders or (), names):
         where = printable(one.builders[0]) + (" itself" if one.target_mode else "")
         yield f"for {printable(one.kernel)}: {', '.join(one.names)}, compiled by {where} if not kept from before"
     done = "nothing was installed, compiled, sent or loaded"

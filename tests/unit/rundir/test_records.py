@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records
     CollectRecord,
     EventRecord,
     PreflightRecord,
+    ProbeRecord,
+    SweepRecord,
 )
 
 SESSION = {
@@ -91,3 +94,73 @@ def test_a_host_that_said_only_half_is_read(run: Path) -> None:
     assert read.of_host(run, "web1", PreflightRecord) == PreflightRecord(
         host="web1", kernel="6.12", addresses=("::1",), clock=records.ClockRecord(1, None)
     )
+
+
+def test_sweep_json_is_as_it_was_key_by_key() -> None:
+    probe = ProbeRecord("nettop", {"output": "rows"}, {"depth": 3}, "00ff", "ab")
+    script = ProbeRecord("mine", {}, {}, "01ff", "cd", "probe begin {}")
+    sweep = SweepRecord(
+        id="20261123_080000_ab12",
+        created="2026-11-23T08:00:00+00:00",
+        fleetdiag="0.1.0",
+        window_s=30,
+        hosts=("web1",),
+        peers={"web1": "web"},
+        probes=(probe, script),
+        series="ef",
+        conditions={"python": "3.13"},
+        by="me@here",
+        builders=("b1",),
+        name="nightly",
+        trigger="timer",
+        catalogs=("/srv/probes",),
+    )
+    before = {
+        "id": "20261123_080000_ab12",
+        "created": "2026-11-23T08:00:00+00:00",
+        "fleetdiag": "0.1.0",
+        "window_s": 30,
+        "hosts": ["web1"],
+        "peers": {"web1": "web"},
+        "probes": [
+            {
+                "name": "nettop",
+                "manifest": {"output": "rows"},
+                "parameters": {"depth": 3},
+                "nonce": "00ff",
+                "hash": "ab",
+            },
+            {
+                "name": "mine",
+                "manifest": {},
+                "parameters": {},
+                "nonce": "01ff",
+                "hash": "cd",
+                "script": "probe begin {}",
+            },
+        ],
+        "series": "ef",
+        "conditions": {"python": "3.13"},
+        "by": "me@here",
+        "builders": ["b1"],
+        "overload_percent": 0,
+        "redact": True,
+        "retry_crashed": False,
+        "baseline": 20,
+        "name": "nightly",
+        "slot": "",
+        "trigger": "timer",
+        "memory": {},
+        "catalogs": ["/srv/probes"],
+    }
+    assert json.dumps(write.finite(sweep.to_json())) == json.dumps(before)
+    assert SweepRecord.from_json(before) == sweep
+
+
+@pytest.mark.parametrize("junk", [None, 5, "x", [1, None], {"x": 1}, True])
+def test_a_sweep_json_of_which_half_is_damaged_is_read(junk: object) -> None:
+    keys = [field.name for field in dataclasses.fields(SweepRecord)]
+    sweep = SweepRecord.from_json({**dict.fromkeys(keys, junk), "id": "20261123_080000_ab12"})
+    assert sweep.id == "20261123_080000_ab12"
+    assert all(isinstance(host, str) for host in sweep.hosts)
+    assert all(isinstance(probe, ProbeRecord) for probe in sweep.probes)

@@ -145,8 +145,9 @@ def test_the_text_of_a_script_that_is_in_no_catalog_is_recorded(tmp_path: Path) 
         peers={},
         conditions={},
     )
-    assert sweep["probes"][0]["script"] == "probe begin {}"
-    assert "script" not in sweep["probes"][1]
+    first, second = sweep.to_json()["probes"]
+    assert first["script"] == "probe begin {}"
+    assert "script" not in second
 
 
 def test_arming_may_take_what_all_probes_need_together_and_a_session_outlives_it() -> None:

@@ -69,7 +69,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.session
     read_session,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, read
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import PreflightRecord
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    PreflightRecord,
+    ProbeRecord,
+)
 
 HOST_CALL_NODES = 2_000
 """Nodes of one process's call tree kept per host."""
@@ -177,7 +180,7 @@ def _figures(
     """Return figures.json of all shards together."""
     return compare_past.figures_of(
         evidence,
-        name=untrusted.text(shards[0].run.sweep, "name"),
+        name=shards[0].run.request.name,
         peers=peer_of,
         kernels={host: row.kernel for host, row in rows.items()},
         hashes={name: value for shard in shards for name, value in shard.hashes.items()},
@@ -188,9 +191,9 @@ def _news(
     shard: Shard, figures: Mapping[str, Any], evidence: Sequence[Evidence], findings: Sequence[Finding]
 ) -> dict[str, Any]:
     """Return the run's news.json: the one it keeps, else made from the runs beside it. Empty if it is to have none."""
-    run, most = shard.run, history.most_of(shard.run.sweep)
+    run, sweep = shard.run, shard.run.request
     kept = news_file.read(run.path)
-    if kept is not None or not most:
+    if kept is not None or not sweep.baseline:
         return kept or {}
     now = compare_past.read(run_id(run), figures)
     return news_file.make(
@@ -199,12 +202,12 @@ def _news(
             hosts=run.hosts,
             findings=findings,
             columns=compare_past.columns_of(evidence),
-            settings=settings.tolerant(run.sweep.get("memory")),
-            most=most,
-            slot=untrusted.text(run.sweep, "slot"),
+            settings=settings.tolerant(sweep.memory),
+            most=sweep.baseline,
+            slot=sweep.slot,
             decisions=decisions.read(run.path.absolute().parent),
         ),
-        past.before(run.path, now.id, now.name, list(now.hashes.values()), most),
+        past.before(run.path, now.id, now.name, list(now.hashes.values()), sweep.baseline),
     )
 
 
@@ -299,10 +302,10 @@ class _Builder:
         except (FleetdiagError, OSError) as why:
             shard.run.notes.append(f"host {host}: {name}: {why}")
 
-    def _report(self, name: str, entry: Mapping[str, Any]) -> ProbeReport:
+    def _report(self, name: str, entry: ProbeRecord) -> ProbeReport:
         if name not in self._reports:
             probe = self._probes[name]
-            parameters = dict(untrusted.mapping(entry, "parameters"))
+            parameters = dict(entry.parameters)
             self._reports[name] = ProbeReport(
                 name,
                 probe.description,

@@ -31,6 +31,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records
     EventRecord,
     GoRecord,
     PreflightRecord,
+    ProbeRecord,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import (
     reached,
@@ -51,21 +52,19 @@ class Shard:
         self.events: dict[str, list[EventRecord]] = {}
         for event in run.read_events():
             self.events.setdefault(event.host, []).append(event)
-        self.window_s = max(0.0, untrusted.number(run.sweep, "window_s") or 0.0)
-        entries = run.sweep.get("probes")
-        self.entries: dict[str, Mapping[str, Any]] = {}
+        self.window_s = run.request.window_s
+        self.entries: dict[str, ProbeRecord] = {}
         self.probes: dict[str, Probe] = {}
-        for entry in entries if isinstance(entries, list) else []:
+        for entry in run.request.probes:
             self._add_probe(entry)
 
-    def _add_probe(self, entry: Any) -> None:
-        name = untrusted.text(entry, "name") if isinstance(entry, Mapping) else ""
+    def _add_probe(self, entry: ProbeRecord) -> None:
         try:
-            probe = catalog.probe_from_manifest(name, dict(untrusted.mapping(entry, "manifest")))
+            probe = catalog.probe_from_manifest(entry.name, entry.manifest)
         except (FleetdiagError, AttributeError) as why:
             self.run.notes.append(f"sweep.json: a probe cannot be shown: {why}")
             return
-        self.probes[name], self.entries[name] = probe, entry
+        self.probes[entry.name], self.entries[entry.name] = probe, entry
 
     def record(self, host: str) -> coverage.HostRecord:
         """What the run directory holds about one host, without the sessions' output."""
@@ -87,20 +86,19 @@ class Shard:
 
     def peers(self) -> dict[str, str]:
         """The set of each host of this shard."""
-        return peers.recorded(self.run.sweep, self.run.hosts)
+        return peers.recorded(self.run.request, self.run.hosts)
 
     @property
     def hashes(self) -> dict[str, str]:
         """Return what makes each probe's figures comparable with those of other sweeps, where that is known."""
-        found = {name: untrusted.text(entry, "hash") for name, entry in self.entries.items()}
-        return {name: value for name, value in found.items() if value}
+        return {name: entry.hash for name, entry in self.entries.items() if entry.hash}
 
     def notes(self) -> list[str]:
         return [self.label + note for note in (*self.run.notes, *kernel_types.notes(self.builds))]
 
 
 def run_id(run: read.Run) -> str:
-    return untrusted.text(run.sweep, "id") or run.path.name
+    return run.request.id or run.path.name
 
 
 def natural(name: str) -> tuple[list[tuple[int, str]], str]:
@@ -130,9 +128,9 @@ def settled(shards: Sequence[Shard], probes: Mapping[str, Probe]) -> dict[str, P
             printed = (
                 sample
                 for shard in owners
-                for sample in settle.samples(shard.run, name, untrusted.text(shard.entries[name], "nonce"))
+                for sample in settle.samples(shard.run, name, shard.entries[name].nonce)
             )
-            settled[name] = settle.settled(probe, untrusted.text(owners[0].entries[name], "script"), printed)
+            settled[name] = settle.settled(probe, owners[0].entries[name].script or "", printed)
             for shard in owners:
                 shard.probes[name] = settled[name]
     return settled
@@ -143,8 +141,7 @@ def check_parameters(shards: Sequence[Shard]) -> None:
     known: dict[str, Mapping[str, Any]] = {}
     for shard in shards:
         for name, entry in shard.entries.items():
-            parameters = untrusted.mapping(entry, "parameters")
-            if known.setdefault(name, parameters) != parameters:
+            if known.setdefault(name, entry.parameters) != entry.parameters:
                 raise FleetdiagError(
                     f"{shard.run.path}: its probe {name} ran with other parameters; report it alone"
                 )
@@ -178,23 +175,21 @@ def homes_of(shards: Sequence[Shard]) -> dict[str, Shard]:
 
 
 def run_info(shard: Shard) -> RunInfo:
-    sweep, window = shard.run.sweep, shard.window or {}
-    listed = sweep.get("builders")
+    sweep, window = shard.run.request, shard.window or {}
     built = sorted({untrusted.text(data, "builder") for data in shard.builds.values()} - {""})
-    builders = [str(name) for name in listed] if isinstance(listed, list) else built
     return RunInfo(
         id=run_id(shard.run),
         path=str(shard.run.path.absolute()),
-        created=untrusted.text(sweep, "created"),
-        fleetdiag=untrusted.text(sweep, "fleetdiag"),
+        created=sweep.created,
+        fleetdiag=sweep.fleetdiag,
         window_s=shard.window_s,
         start=untrusted.number(window, "start"),
         end=untrusted.number(window, "end"),
         hosts=len(shard.run.hosts),
-        builders=tuple(builders),
-        conditions=untrusted.mapping(sweep, "conditions"),
+        builders=tuple(built) if sweep.builders is None else sweep.builders,
+        conditions=sweep.conditions,
         batches=reached(window),
-        name=untrusted.text(sweep, "name"),
+        name=sweep.name,
         hashes=shard.hashes,
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import decode, plain
@@ -22,6 +21,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import coverage
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import HostText
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.runs import Shard
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import ProbeRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.stderr import read_losses
 
 FIRST_LINES = 100
@@ -48,7 +48,7 @@ def read_session(
     with shard.run.open_output(host, name, limit) as stream:
         if stream is None:
             return None
-        nonce = untrusted.text(shard.entries[name], "nonce")
+        nonce = shard.entries[name].nonce
         # The stream itself is bounded and tells truncation apart, so the parser need not stop before it.
         reader = io.BufferedReader(stream, MAX_LINE)  # blocks of this size are read at once
         head = _head(reader.peek(), nonce) if probe.output in ("rows", "table") else ()
@@ -88,7 +88,7 @@ def host_text(host: str, result: SessionResult, window_s: float) -> HostText:
 
 def first_lines(shard: Shard, host: str, name: str) -> list[str]:
     """The first lines of what the script itself printed, control records left out."""
-    prefix = untrusted.text(shard.entries[name], "nonce").encode() + b"\t"
+    prefix = shard.entries[name].nonce.encode() + b"\t"
     lines: list[str] = []
     with shard.run.open_output(host, name, FIRST_LINES * _LINE) as stream:
         if stream is None:
@@ -104,9 +104,9 @@ def output_limit(probe: Probe) -> int:
     return OUTPUT_FACTOR * probe.limits.output_mb * 1024 * 1024
 
 
-def interval_s(entry: Mapping[str, Any], probe: Probe, table: Table) -> float | None:
+def interval_s(entry: ProbeRecord, probe: Probe, table: Table) -> float | None:
     """Seconds from one print of a table to the next; None if that is not known."""
     if probe.layouts:
         return next((layout.interval_s for layout in probe.layouts if layout.table == table), None)
-    told = untrusted.number(untrusted.mapping(entry, "parameters"), "interval_s")
+    told = untrusted.number(entry.parameters, "interval_s")
     return told if told is not None and told >= LEAST_INTERVAL_S else DEFAULT_INTERVAL_S

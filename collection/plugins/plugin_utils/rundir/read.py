@@ -32,6 +32,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records
     ArmRecord,
     EventRecord,
     HostFile,
+    SweepRecord,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.write import (
     _MAX_EVENT,
@@ -49,18 +50,23 @@ Record = TypeVar("Record", bound=HostFile)
 class Run:
     """An open run directory.
 
-    sweep: sweep.json. hosts: the inventory names of the pattern, in order. notes: what could not be read so
-    far, one sentence each, for the report.
+    sweep: sweep.json as it was parsed; request: as a record. notes: what could not be read so far, one
+    sentence each, for the report.
     """
 
     path: Path
     sweep: dict[str, Any]
-    hosts: list[str]
+    request: SweepRecord
     notes: list[str] = field(default_factory=list)
 
     def read_host(self, host: str, phase: str) -> dict[str, Any] | None:
         """`hosts/<dir>/<phase>.json`, or None; what is there and unreadable is noted."""
         return read_host(self.path, host, phase, self.notes)
+
+    @property
+    def hosts(self) -> list[str]:
+        """Return the inventory names of the pattern, in order."""
+        return list(self.request.hosts)
 
     def of_host(self, host: str, kind: type[Record]) -> Record | None:
         """Return what `hosts/<dir>/` has of one kind, or None; what is there and unreadable is noted."""
@@ -111,10 +117,13 @@ def open_run(path: Path) -> Run:
         raise FleetdiagError(
             f"{path}: was written by a newer fleetdiag (format {version}, known here: {FORMAT}); use that one"
         )
-    listed = sweep.get("hosts")
-    names = listed if isinstance(listed, list) else []
-    hosts = list(dict.fromkeys(name for name in names if isinstance(name, str)))
-    return Run(path, sweep, hosts)
+    return Run(path, sweep, SweepRecord.from_json(sweep), notes)
+
+
+def request(path: Path, notes: list[str] | None = None) -> SweepRecord | None:
+    """Return sweep.json of a run directory, or None; a note for one that is there and unreadable."""
+    data = read_json(path, "sweep.json", notes)
+    return None if data is None else SweepRecord.from_json(data)
 
 
 def read_json(run_path: Path, name: str, notes: list[str] | None = None) -> dict[str, Any] | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the files of a host in a run directory say, and events.jsonl: one dataclass for each, whose fields are its keys.
+"""What sweep.json, the files of a host and events.jsonl say: one dataclass for each, whose fields are its keys.
 
 Files are not trusted. `from_json` takes what has the right type and leaves out the rest, so that a file of an older
 version, half a file and an altered one all make a record. `to_json` returns what is written.
@@ -17,6 +17,106 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted
     number,
     text,
 )
+
+BASELINE = 20
+"""Earlier sweeps of the same name that a host's figures are compared with, where a sweep does not say."""
+
+
+@dataclass(frozen=True)
+class ProbeRecord:
+    """One probe of sweep.json. manifest: its probe.yml; hash: see series; script: its text if it is in no catalog.
+
+    nonce: what begins each line it prints that is meant for fleetdiag.
+    """
+
+    name: str = ""
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    nonce: str = ""
+    hash: str = ""
+    script: str | None = None
+
+    @classmethod
+    def from_json(cls, data: object) -> ProbeRecord:
+        """Return the probe that an entry of sweep.json holds; what is no entry is one without a name."""
+        entry = data if isinstance(data, Mapping) else {}
+        return cls(
+            name=text(entry, "name"),
+            manifest=mapping(entry, "manifest"),
+            parameters=mapping(entry, "parameters"),
+            nonce=text(entry, "nonce"),
+            hash=text(entry, "hash"),
+            script=_name(entry, "script") if "script" in entry else None,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is written; `script` only where there is one."""
+        return {key: value for key, value in vars(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class SweepRecord:
+    """sweep.json: what was asked. window_s: seconds; peers: {host: set of hosts it should be like}; by: user@machine.
+
+    builders: None where it is not known. overload_percent: 0 for what each probe's manifest says. baseline: earlier
+    sweeps to compare with, 0 for none. slot: moment of its schedule. memory: see memory.settings. catalogs: folders.
+    groups: what sweeps had before there were `peers`, {group: hosts}.
+    """
+
+    id: str = ""
+    created: str = ""
+    fleetdiag: str = ""
+    window_s: float = 0.0
+    hosts: tuple[str, ...] = ()
+    peers: Mapping[str, Any] | None = None
+    probes: tuple[ProbeRecord, ...] = ()
+    series: str = ""
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    by: str = ""
+    builders: tuple[str, ...] | None = None
+    overload_percent: int = 0
+    redact: bool = True
+    retry_crashed: bool = False
+    baseline: int = BASELINE
+    name: str = ""
+    slot: str = ""
+    trigger: str = ""
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    catalogs: tuple[str, ...] = ()
+    groups: Mapping[str, Any] | None = None
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> SweepRecord:
+        """Return the record that sweep.json holds."""
+        builders = data.get("builders")
+        return cls(
+            id=text(data, "id"),
+            created=text(data, "created"),
+            fleetdiag=text(data, "fleetdiag"),
+            window_s=max(0.0, number(data, "window_s") or 0.0),
+            hosts=tuple(dict.fromkeys(host for host in listing(data, "hosts") if isinstance(host, str))),
+            peers=mapping(data, "peers") if isinstance(data.get("peers"), Mapping) else None,
+            probes=tuple(ProbeRecord.from_json(entry) for entry in listing(data, "probes")),
+            series=text(data, "series"),
+            conditions=mapping(data, "conditions"),
+            by=text(data, "by"),
+            builders=tuple(str(name) for name in builders) if isinstance(builders, list) else None,
+            overload_percent=_whole(data, "overload_percent", 0),
+            redact=data.get("redact", True) is not False,
+            retry_crashed=data.get("retry_crashed") is True,
+            baseline=max(0, _whole(data, "baseline", BASELINE)),
+            name=text(data, "name"),
+            slot=text(data, "slot"),
+            trigger=text(data, "trigger"),
+            memory=mapping(data, "memory"),
+            catalogs=tuple(str(path) for path in listing(data, "catalogs")),
+            groups=mapping(data, "groups") if isinstance(data.get("groups"), Mapping) else None,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is written, without what is not known."""
+        known = {key: value for key, value in vars(self).items() if value is not None}
+        return {**known, "probes": [probe.to_json() for probe in self.probes]}
 
 
 class HostFile(Protocol):
@@ -251,6 +351,12 @@ def _entries(data: Mapping[str, Any], key: str) -> list[tuple[str, Mapping[str, 
     """Return the entries of an object that are objects with something in them."""
     found = mapping(data, key)
     return [(str(name), item) for name, item in found.items() if isinstance(item, Mapping) and item]
+
+
+def _whole(data: Mapping[str, Any], key: str, default: int) -> int:
+    """Return a whole number, `default` where nothing stands there, and 0 for what is none."""
+    value = data.get(key, default)
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def _name(data: Mapping[str, Any], key: str) -> str:

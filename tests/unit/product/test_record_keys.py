@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""No string key of a run directory's file stands outside `rundir/`: whoever reads or writes one takes a record."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import pkgutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import rundir
+
+ROOT = Path(__file__).resolve().parents[3]
+PLUGINS = ROOT / "collection" / "plugins"
+UTILS = PLUGINS / "plugin_utils"
+COMMAND = ROOT / "src" / "fleetdiag"
+# What makes run directories and what reads them whole; elsewhere it is who opens one.
+ALWAYS = (UTILS / "build", UTILS / "sweep", UTILS / "report", PLUGINS / "action", PLUGINS / "callback")
+
+# What a task was given.
+OF_ANSIBLE = ("args", "self.task_vars")
+# What has the same words as keys and is no file of a run directory that has a record.
+OTHER = {
+    "collection/plugins/action/sweep_inspect_builder.py": "the answer of the module stap_info",
+    "collection/plugins/plugin_utils/build/module_cache.py": "what is kept of a module in the cache",
+    "collection/plugins/plugin_utils/memory/news.py": "news.json",
+    "collection/plugins/plugin_utils/memory/past.py": "news.json and figures.json",
+    "collection/plugins/plugin_utils/memory/references.py": "the parts of NAME~2",
+    "collection/plugins/plugin_utils/memory/retention.py": "news.json",
+    "collection/plugins/plugin_utils/memory/slots.py": "slots.jsonl",
+    "collection/plugins/plugin_utils/sweep/hostctl.py": "the answer of guard.sh",
+    "src/fleetdiag/cli/abort.py": "events of ansible-playbook",
+    "src/fleetdiag/cli/builder.py": "events of ansible-playbook",
+    "src/fleetdiag/cli/collect.py": "events of ansible-playbook",
+    "src/fleetdiag/cli/diff.py": "the difference of two runs",
+    "src/fleetdiag/cli/notify.py": "outbox.json",
+    "src/fleetdiag/notify/digest.py": "news.json",
+    "src/fleetdiag/notify/outbox.py": "outbox.json",
+    "src/fleetdiag/notify/summary.py": "report.json",
+    "src/fleetdiag/run/progress.py": "events of ansible-playbook",
+}
+# Still to do, with how often; these numbers only ever fall.
+LEFT: dict[str, int] = {
+    "collection/plugins/action/sweep_arm.py": 37,
+    "collection/plugins/action/sweep_build.py": 28,
+    "collection/plugins/action/sweep_choose_window.py": 7,
+    "collection/plugins/action/sweep_collect.py": 3,
+    "collection/plugins/action/sweep_set_window.py": 2,
+    "collection/plugins/action/sweep_use_known_hosts.py": 3,
+    "collection/plugins/plugin_utils/action_base.py": 1,
+    "collection/plugins/plugin_utils/build/failover.py": 11,
+    "collection/plugins/plugin_utils/build/sources.py": 5,
+    "collection/plugins/plugin_utils/report/coverage.py": 2,
+    "collection/plugins/plugin_utils/report/kernel_types.py": 2,
+    "collection/plugins/plugin_utils/report/runs.py": 5,
+    "collection/plugins/plugin_utils/report/traffic.py": 1,
+    "collection/plugins/plugin_utils/sweep/arming.py": 2,
+    "collection/plugins/plugin_utils/sweep/balancer_record.py": 1,
+    "collection/plugins/plugin_utils/sweep/crashes.py": 1,
+    "collection/plugins/plugin_utils/sweep/host_cache.py": 2,
+    "collection/plugins/plugin_utils/sweep/preflight.py": 8,
+    "collection/plugins/plugin_utils/sweep/window.py": 5,
+    "src/fleetdiag/run/shards.py": 1,
+}
+
+
+def keys() -> set[str]:
+    """Return the keys of all records: the names of their fields."""
+    modules = [
+        importlib.import_module(f"{rundir.__name__}.{found.name}")
+        for found in pkgutil.iter_modules(rundir.__path__)
+    ]
+    records = {
+        kind
+        for module in modules
+        for kind in vars(module).values()
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind) and hasattr(kind, "from_json")
+    }
+    return {field.name for kind in records for field in dataclasses.fields(kind)}
+
+
+def accesses(tree: ast.AST, known: set[str]) -> Iterator[str]:
+    """Yield each `x["key"]`, `x.get("key")`, `text(x, "key")` and `"key" in x` of one of these keys."""
+    for node in ast.walk(tree):
+        owner, key = _access(node)
+        if owner is None or not isinstance(key, ast.Constant) or ast.unparse(owner) in OF_ANSIBLE:
+            continue
+        if key.value in known:
+            yield str(key.value)
+
+
+def _access(node: ast.AST) -> tuple[ast.AST | None, ast.AST | None]:
+    match node:
+        case ast.Subscript(value=owner, slice=key):
+            return owner, key
+        case ast.Call(func=ast.Attribute(value=owner, attr="get" | "pop" | "setdefault"), args=[key, *_]):
+            return owner, key
+        case ast.Call(
+            func=(
+                ast.Name(id="text" | "number" | "mapping" | "listing")
+                | ast.Attribute(attr="text" | "number" | "mapping" | "listing")
+            ),
+            args=[owner, key, *_],
+        ):
+            return owner, key
+        case ast.Compare(left=key, ops=[ast.In() | ast.NotIn()], comparators=[owner]):
+            return owner, key
+    return None, None
+
+
+def scanned() -> Iterator[Path]:
+    """Yield the modules that may have a file of a run directory in hand."""
+    for path in sorted([*PLUGINS.rglob("*.py"), *COMMAND.rglob("*.py")]):
+        opens = "plugin_utils.rundir" in path.read_text(encoding="utf-8")
+        if UTILS / "rundir" not in path.parents and (opens or any(place in path.parents for place in ALWAYS)):
+            yield path
+
+
+def test_keys_of_a_run_directory_stand_in_rundir_alone() -> None:
+    known, found = keys(), {}
+    for path in scanned():
+        name = str(path.relative_to(ROOT))
+        count = len(list(accesses(ast.parse(path.read_text(encoding="utf-8")), known)))
+        if count and name not in OTHER:
+            found[name] = count
+    assert found == LEFT, "take a record of rundir/ where it is more, and lower the number where it is less"
+
+
+def test_what_is_said_to_be_something_else_is_there() -> None:
+    names = {str(path.relative_to(ROOT)) for path in scanned()}
+    assert set(OTHER) | set(LEFT) <= names
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'x["verdict"]',
+        'x["verdict"] = 1',
+        'x.get("verdict")',
+        'x.pop("verdict", 1)',
+        'text(x, "verdict")',
+        'untrusted.mapping(x, "verdict")',
+        '"verdict" in x',
+    ],
+)
+def test_an_access_is_seen(code: str) -> None:
+    assert "verdict" in keys()
+    assert Counter(accesses(ast.parse(code), keys())) == {"verdict": 1}
+
+
+def test_what_a_task_was_given_is_no_file_of_a_run_directory() -> None:
+    assert not list(accesses(ast.parse('args["verdict"] or self.task_vars.get("verdict")'), keys()))
