@@ -15,7 +15,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverag
     HostRecord,
     SessionOutput,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import headline
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import KernelBuild, headline
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
     ArmRecord,
     CollectRecord,
@@ -68,6 +68,9 @@ def record(**more: Any) -> HostRecord:
     data.update(more)
     for name, kind in KINDS.items():
         data[name] = None if data[name] is None else kind.from_json(data[name])
+    data["builds"] = {
+        kernel: KernelBuild.from_json(build) for kernel, build in data.get("builds", {}).items()
+    }
     data["events"] = [EventRecord.from_json(event) for event in data.get("events", ())]
     return HostRecord(**data)
 

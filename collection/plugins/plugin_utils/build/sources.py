@@ -13,7 +13,14 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_c
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog, parameters
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import SweepRecord
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
+    KernelBuild,
+    ModuleBuild,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    PreflightRecord,
+    SweepRecord,
+)
 
 SMOKE = "smoke"
 """Name under which the trivial first module of a kernel is built; no probe may have it."""
@@ -104,32 +111,21 @@ def built_before(
     sweep: Asked, *, stap: str, facts: Mapping[str, Any], signer: str = ""
 ) -> dict[str, Any] | None:
     """builds/<kernel>.json of a kernel for which this SystemTap has built every module of the sweep already, or None."""
-    kernel, build_id = str(facts.get("kernel", "")), str(facts.get("kernel_build_id", ""))
+    told = PreflightRecord.from_json(facts)
+    kernel, build_id = told.kernel, told.kernel_build_id
     modules = ModuleStore()
-    entries = {}
+    entries: dict[str, ModuleBuild] = {}
     for source in sources(sweep, stap=stap, kernel=kernel, build_id=build_id, signer=signer):
         path = modules.get(source.key)
         if path is None:
             return None
-        entries[source.name] = {
-            "status": "cached",
-            "sha256": path.stem,
-            "bytes": path.stat().st_size,
-            "error": "",
-        }
-    return {
-        "kernel": kernel,
-        "builder": "",
-        "stap": stap,
-        "signer": signer,
-        "probes": entries,
-        "error": "",
-    }
+        entries[source.name] = ModuleBuild("cached", sha256=path.stem, bytes=path.stat().st_size)
+    return KernelBuild(kernel, stap=stap, signer=signer, probes=entries).to_json()
 
 
 def checksums(built: Mapping[str, Any]) -> dict[str, str]:
     """{probe: checksum of its module} of builds/<kernel>.json, the smoke module among them."""
-    return {name: entry["sha256"] for name, entry in built["probes"].items() if entry.get("sha256")}
+    return KernelBuild.from_json(built).checksums
 
 
 def module_files(sweep: Asked) -> list[str]:

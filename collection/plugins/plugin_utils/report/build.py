@@ -69,6 +69,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.session
     read_session,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, read
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import KernelBuild
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
     PreflightRecord,
     ProbeRecord,
@@ -220,7 +221,7 @@ def _apart(shards: Sequence[Shard], rows: Mapping[str, coverage.HostCoverage], p
         host: rows[host].kernel
         for shard in shards
         for host in shard.run.hosts
-        if kernel_types.made_of_btf(shard.builds.get(rows[host].kernel) or {}, probe)
+        if kernel_types.made_of_btf(shard.builds.get(rows[host].kernel, KernelBuild()), probe)
     }
 
 

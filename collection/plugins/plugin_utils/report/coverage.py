@@ -15,12 +15,14 @@ from typing import Any, Literal
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import contact
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import (
-    mapping,
     number,
-    text,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Losses, SessionResult
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import build_error, headline
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
+    KernelBuild,
+    ModuleBuild,
+    headline,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
     ArmedSession,
     ArmRecord,
@@ -133,7 +135,7 @@ class HostRecord:
     probes: Sequence[str]
     window_s: float
     window: Mapping[str, Any] | None = None
-    builds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    builds: Mapping[str, KernelBuild] = field(default_factory=dict)
     preflight: PreflightRecord | None = None
     arm: ArmRecord | None = None
     go: GoRecord | None = None
@@ -176,14 +178,14 @@ def tolerance_s(window_s: float, clock_error_s: float | None) -> float:
 
 
 def _session(record: HostRecord, row: HostCoverage, probe: str) -> SessionCoverage:
-    built = mapping(mapping(record.builds.get(row.kernel) or {}, "probes"), probe)
+    built = record.builds.get(row.kernel, KernelBuild()).probes.get(probe, ModuleBuild())
     armed = (record.arm or ArmRecord()).sessions.get(probe)
     collected = (record.collect or CollectRecord()).sessions.get(probe, CollectedSession())
     output = record.outputs.get(probe)
     session = SessionCoverage(probe, "missing", result=collected.result, cpu_s=collected.cpu_s)
     if output is None:
-        if text(built, "status") == "failed":
-            session.status, session.error = "not built", build_error(built)
+        if built.failed:
+            session.status, session.error = "not built", built.failure
         elif armed is not None and armed.status == "failed":
             session.status, session.error = "not armed", armed.error or "its module could not be loaded"
         elif armed is None and record.arm is not None:

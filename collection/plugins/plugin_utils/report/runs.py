@@ -22,9 +22,9 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import Built, RunInfo
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import (
     balancers,
-    builds,
     read,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import FAILED, ModuleBuild
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
     ArmRecord,
     CollectRecord,
@@ -48,7 +48,7 @@ class Shard:
         self.label = label
         self.window = run.read_json("window.json")
         self.balancers = run.read_json(balancers.FILE)
-        self.builds = run.read_builds()
+        self.builds = run.builds()
         self.events: dict[str, list[EventRecord]] = {}
         for event in run.read_events():
             self.events.setdefault(event.host, []).append(event)
@@ -176,7 +176,7 @@ def homes_of(shards: Sequence[Shard]) -> dict[str, Shard]:
 
 def run_info(shard: Shard) -> RunInfo:
     sweep, window = shard.run.request, shard.window or {}
-    built = sorted({untrusted.text(data, "builder") for data in shard.builds.values()} - {""})
+    built = sorted({build.builder for build in shard.builds.values()} - {""})
     return RunInfo(
         id=run_id(shard.run),
         path=str(shard.run.path.absolute()),
@@ -195,22 +195,20 @@ def run_info(shard: Shard) -> RunInfo:
 
 
 def built_modules(shard: Shard, rows: Mapping[str, coverage.HostCoverage]) -> Iterator[Built]:
-    for kernel, data in sorted(shard.builds.items()):
+    for kernel, build in sorted(shard.builds.items()):
         hosts = tuple(host for host in shard.run.hosts if rows[host].kernel == kernel)
-        modules = untrusted.mapping(data, "probes")
-        if not modules and untrusted.text(data, "error"):  # nothing can be built for this kernel
-            modules = {probe: {"status": "failed", "error": data["error"]} for probe in shard.probes}
-        for probe in modules:
-            entry = untrusted.mapping(modules, probe)
-            status = untrusted.text(entry, "status")
+        modules = build.probes
+        if not modules and build.error:  # nothing can be built for this kernel
+            modules = dict.fromkeys(shard.probes, ModuleBuild(FAILED, error=build.error))
+        for probe, module in modules.items():
             yield Built(
                 kernel=kernel,
-                builder=untrusted.text(entry, "builder") or untrusted.text(data, "builder"),
-                stap=untrusted.text(entry, "stap") or untrusted.text(data, "stap"),
+                builder=module.builder or build.builder,
+                stap=module.stap or build.stap,
                 probe=probe,
-                status=status,
-                seconds=untrusted.number(entry, "seconds"),
-                error=builds.build_error(entry) if status == "failed" else "",
+                status=module.status,
+                seconds=module.seconds,
+                error=module.failure if module.failed else "",
                 hosts=hosts,
             )
 

@@ -20,6 +20,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.access 
     open_folder,
     read_only,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import KernelBuild, file_of
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import (
     FORMAT,
     check_phase,
@@ -80,9 +81,10 @@ class Run:
         """All events in the order they were written; unreadable lines are counted in one note."""
         return read_events(self.path, self.notes)
 
-    def read_builds(self) -> dict[str, dict[str, Any]]:
+    def builds(self) -> dict[str, KernelBuild]:
         """`builds/<kernel>.json` by kernel release."""
-        return read_builds(self.path, self.notes)
+        found = read_builds(self.path, self.notes)
+        return {kernel: KernelBuild.from_json(data) for kernel, data in found.items()}
 
     def read_err(self, host: str, probe: str, limit: int = 1024 * 1024) -> str | None:
         """What staprun said on standard error (at most `limit` bytes), or None."""
@@ -195,6 +197,12 @@ def read_builds(run_path: Path, notes: list[str] | None = None) -> dict[str, dic
         if data is not None:
             builds[str(data.get("kernel") or name.removesuffix(".json"))] = data
     return builds
+
+
+def build_of(run_path: Path, kernel: str) -> KernelBuild | None:
+    """Return builds/<kernel>.json, or None."""
+    data = read_json(run_path, file_of(kernel))
+    return None if data is None else KernelBuild.from_json(data)
 
 
 def read_events(run_path: Path, notes: list[str] | None = None) -> list[EventRecord]:

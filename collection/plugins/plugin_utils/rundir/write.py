@@ -24,6 +24,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.access 
     planted,
     refuses_links,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import KernelBuild, file_of
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import (
     FORMAT,
     HOST_FILE,
@@ -109,6 +110,11 @@ def write_host(run_path: Path, host: str, phase: str, data: Mapping[str, Any]) -
 def host_record(run_path: Path, host: str, record: WrittenHostFile) -> None:
     """Write what a phase says of a host to `hosts/<dir>/<phase>.json`."""
     write_host(run_path, host, record.PHASE, record.to_json())
+
+
+def build(run_path: Path, record: KernelBuild) -> None:
+    """Write `builds/<kernel>.json`."""
+    write_json(run_path, file_of(record.kernel), record.to_json())
 
 
 def write_host_bytes(run_path: Path, host: str, filename: str, data: bytes) -> None:
