@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import FILE, why_not
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import BalancersRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
     ArmRecord,
     CollectRecord,
@@ -54,7 +54,7 @@ class ActionModule(FleetdiagAction):
 
     def _judged(self, run: read.Run, data: dict[str, Any], args: dict[str, Any]) -> str:
         batch = batches.batch(data, args["number"] - 1)
-        balancers = run.read_json(FILE)
+        balancers = run.balancers() or BalancersRecord()
 
         def watched(host: str) -> batches.Watched:
             collect = run.of_host(host, CollectRecord)
@@ -66,7 +66,7 @@ class ActionModule(FleetdiagAction):
                 arm=run.of_host(host, ArmRecord),
                 collect=collect,
                 errors=errors,
-                kept_out=why_not(balancers, host),
+                kept_out=balancers.why_not(host),
             )
 
         found = self.of_each(run.path, batch.hosts, watched)

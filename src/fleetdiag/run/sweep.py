@@ -272,8 +272,7 @@ def _check_probes(
 
 def _give_back(request: Request, checked: Checked, run_dir: Path) -> None:
     """Give back the weights that an interrupted playbook has left lowered; the balancers' timers would do it later."""
-    data = read.read_json(run_dir, balancers.FILE)
-    for batch in traffic.left_lowered(data):
+    for batch in traffic.left_lowered(read.balancers(run_dir)):
         print("fleetdiag: giving back the weights on the load balancers", file=sys.stderr)
         variables = {
             **{name: value for name, value in checked.variables.items() if name == "ansible_become"},

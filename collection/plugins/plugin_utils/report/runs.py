@@ -20,10 +20,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import coverage, kernel_types
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import Built, RunInfo
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import (
-    balancers,
-    read,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import BalancersRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import FAILED, ModuleBuild
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
     ArmRecord,
@@ -47,7 +45,7 @@ class Shard:
         self.run = run
         self.label = label
         self.window = run.read_json("window.json")
-        self.balancers = run.read_json(balancers.FILE)
+        self.balancers = run.balancers()
         self.builds = run.builds()
         self.events: dict[str, list[EventRecord]] = {}
         for event in run.read_events():
@@ -75,7 +73,7 @@ class Shard:
             probes=list(self.probes),
             window_s=self.window_s,
             window=window_of(self.window, host),
-            left_out=why_not(self.window, host) or balancers.why_not(self.balancers, host),
+            left_out=why_not(self.window, host) or (self.balancers or BalancersRecord()).why_not(host),
             builds=self.builds,
             preflight=run.of_host(host, PreflightRecord),
             arm=run.of_host(host, ArmRecord),

@@ -20,6 +20,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.access 
     open_folder,
     read_only,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import FILE as BALANCERS
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import BalancersRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import KernelBuild, file_of
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import (
     FORMAT,
@@ -76,6 +78,10 @@ class Run:
     def read_json(self, name: str) -> dict[str, Any] | None:
         """A file of the run directory itself, for instance `window.json`."""
         return read_json(self.path, name, self.notes)
+
+    def balancers(self) -> BalancersRecord | None:
+        """Return balancers.json, or None."""
+        return balancers(self.path, self.notes)
 
     def read_events(self) -> list[EventRecord]:
         """All events in the order they were written; unreadable lines are counted in one note."""
@@ -197,6 +203,12 @@ def read_builds(run_path: Path, notes: list[str] | None = None) -> dict[str, dic
         if data is not None:
             builds[str(data.get("kernel") or name.removesuffix(".json"))] = data
     return builds
+
+
+def balancers(run_path: Path, notes: list[str] | None = None) -> BalancersRecord | None:
+    """Return balancers.json, or None."""
+    data = read_json(run_path, BALANCERS, notes)
+    return None if data is None else BalancersRecord.from_json(data)
 
 
 def build_of(run_path: Path, kernel: str) -> KernelBuild | None:

@@ -24,6 +24,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.access 
     planted,
     refuses_links,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import FILE as BALANCERS
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import BalancersRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import KernelBuild, file_of
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import (
     FORMAT,
@@ -110,6 +112,11 @@ def write_host(run_path: Path, host: str, phase: str, data: Mapping[str, Any]) -
 def host_record(run_path: Path, host: str, record: WrittenHostFile) -> None:
     """Write what a phase says of a host to `hosts/<dir>/<phase>.json`."""
     write_host(run_path, host, record.PHASE, record.to_json())
+
+
+def balancers(run_path: Path, record: BalancersRecord) -> None:
+    """Write balancers.json."""
+    write_json(run_path, BALANCERS, record.to_json())
 
 
 def build(run_path: Path, record: KernelBuild) -> None:
