@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records
     ArmRecord,
     CollectRecord,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowFile
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import arming, batches
 
 
@@ -31,12 +33,12 @@ class ActionModule(FleetdiagAction):
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run = read.open_run(Path(args["run_dir"]))
-        data = run.read_json("window.json") or {}
-        why = str(data.get("stopped", ""))
+        window = run.window() or WindowFile()
+        why = window.stopped
         if not why and args["number"] > 1 and not self._task.check_mode:
-            why = self._judged(run, data, args)
+            why = self._judged(run, window, args)
             if why:
-                write.write_json(run.path, "window.json", {**data, "stopped": why})
+                write.window(run.path, replace(window, stopped=why))
         arm_timeout = args["arm_timeout"] or arming.arm_timeout_s(sources.probes(run.request))
         ahead = max(0.0, args["start"] - time.time()) if args["number"] < 2 else 0.0
         return {
@@ -52,8 +54,8 @@ class ActionModule(FleetdiagAction):
         everything = self.task_vars.get("hostvars", {})
         return {host: str(everything[host].get("drain_server") or host) for host in hosts}
 
-    def _judged(self, run: read.Run, data: dict[str, Any], args: dict[str, Any]) -> str:
-        batch = batches.batch(data, args["number"] - 1)
+    def _judged(self, run: read.Run, window: WindowFile, args: dict[str, Any]) -> str:
+        batch = window.batch(args["number"] - 1)
         balancers = run.balancers() or BalancersRecord()
 
         def watched(host: str) -> batches.Watched:

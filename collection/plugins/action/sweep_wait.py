@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import arming, batches
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import arming
 
 
 class ActionModule(FleetdiagAction):
@@ -22,10 +22,13 @@ class ActionModule(FleetdiagAction):
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run = Path(args["run_dir"])
         armed = read.armed_hosts(run)
-        hosts, window = batches.part(read.read_json(run, "window.json"), args["batch"], armed)
-        if not window or not set(armed).intersection(hosts):
+        known = read.window(run)
+        if known is None:
             return {}
-        until = float(window.get("end", 0.0)) + arming.FLUSH_S
+        hosts, window = known.part(args["batch"], armed)
+        if window is None or not set(armed).intersection(hosts):
+            return {}
+        until = (window.end or 0.0) + arming.FLUSH_S
         while (left := until - time.time()) > 0:
             time.sleep(min(left, 1.0))  # short naps: a clock that is set back or forth meanwhile is followed
-        return {"end": window.get("end")}
+        return {"end": window.end}

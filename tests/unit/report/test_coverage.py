@@ -23,6 +23,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records
     GoRecord,
     PreflightRecord,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowRecord
 
 START_MS = 1_790_000_000_000
 END_MS = START_MS + 30_000
@@ -68,6 +69,7 @@ def record(**more: Any) -> HostRecord:
     data.update(more)
     for name, kind in KINDS.items():
         data[name] = None if data[name] is None else kind.from_json(data[name])
+    data["window"] = None if data["window"] is None else WindowRecord.from_json(data["window"])
     data["builds"] = {
         kernel: KernelBuild.from_json(build) for kernel, build in data.get("builds", {}).items()
     }

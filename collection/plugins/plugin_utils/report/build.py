@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import phrases, untrusted
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import phrases
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (
     compare_past,
@@ -271,9 +271,9 @@ class _Builder:
         self.addresses[host] = list(facts.addresses)
         if facts.load1 is not None and facts.cpus is not None:
             self.load[host] = Load(facts.load1, int(facts.cpus))
-        start, end = (untrusted.number(record.window or {}, name) for name in ("start", "end"))
-        if start is not None and end is not None:
-            self.windows[host] = (start, end)
+        window = record.window
+        if window is not None and window.start is not None and window.end is not None:
+            self.windows[host] = (window.start, window.end)
         outputs: dict[str, coverage.SessionOutput] = {}
         folded: dict[str, dict[str, HostMerger]] = {}
         for name in shard.probes:

@@ -10,13 +10,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import contact
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import (
-    number,
-)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Losses, SessionResult
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
     KernelBuild,
@@ -33,6 +30,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records
     GoRecord,
     PreflightRecord,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowRecord
 
 HostStatus = Literal["probed", "degraded", "refused", "unreachable", "failed", "not probed"]
 STATUSES: tuple[HostStatus, ...] = ("probed", "degraded", "refused", "unreachable", "failed", "not probed")
@@ -134,7 +132,7 @@ class HostRecord:
     sweep_id: str
     probes: Sequence[str]
     window_s: float
-    window: Mapping[str, Any] | None = None
+    window: WindowRecord | None = None
     builds: Mapping[str, KernelBuild] = field(default_factory=dict)
     preflight: PreflightRecord | None = None
     arm: ArmRecord | None = None
@@ -222,13 +220,13 @@ def _measure(record: HostRecord, row: HostCoverage, session: SessionCoverage, re
 
 def _expected_ms(record: HostRecord, row: HostCoverage) -> tuple[float | None, float | None]:
     """The window on the host's clock: what the host was told, else the controller's with the measured offset."""
-    told, window = record.go or GoRecord(), record.window or {}
+    told, window = record.go or GoRecord(), record.window or WindowRecord()
     if told.start_ms is not None and told.end_ms is not None:
         return told.start_ms, told.end_ms
-    start, end = number(window, "start"), number(window, "end")
-    if start is None or end is None or row.clock_offset_s is None:
+    if window.start is None or window.end is None or row.clock_offset_s is None:
         return None, None
-    return round((start + row.clock_offset_s) * 1000), round((end + row.clock_offset_s) * 1000)
+    offset_s = row.clock_offset_s
+    return round((window.start + offset_s) * 1000), round((window.end + offset_s) * 1000)
 
 
 def _session_losses(

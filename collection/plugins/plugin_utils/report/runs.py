@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (
     peers,
@@ -31,11 +30,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records
     PreflightRecord,
     ProbeRecord,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import (
-    reached,
-    why_not,
-    window_of,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowFile
 
 
 class Shard:
@@ -44,7 +39,7 @@ class Shard:
     def __init__(self, run: read.Run, label: str) -> None:
         self.run = run
         self.label = label
-        self.window = run.read_json("window.json")
+        self.window = run.window()
         self.balancers = run.balancers()
         self.builds = run.builds()
         self.events: dict[str, list[EventRecord]] = {}
@@ -72,8 +67,9 @@ class Shard:
             sweep_id=run_id(run),
             probes=list(self.probes),
             window_s=self.window_s,
-            window=window_of(self.window, host),
-            left_out=why_not(self.window, host) or (self.balancers or BalancersRecord()).why_not(host),
+            window=self.window.of_host(host) if self.window else None,
+            left_out=(self.window or WindowFile()).why_not(host)
+            or (self.balancers or BalancersRecord()).why_not(host),
             builds=self.builds,
             preflight=run.of_host(host, PreflightRecord),
             arm=run.of_host(host, ArmRecord),
@@ -151,7 +147,7 @@ def unlike(shards: Sequence[Shard]) -> Iterator[str]:
         named = ", ".join(f"{length:g} s" for length in lengths)
         yield f"windows of different length are in this report ({named}): compare rates, not totals"
     for shard in shards:
-        windows = reached(shard.window)
+        windows = (shard.window or WindowFile()).reached
         if windows > 1:
             yield (
                 f"{shard.label}hosts were probed in {windows} windows one after the other: what happened in only one"
@@ -173,7 +169,7 @@ def homes_of(shards: Sequence[Shard]) -> dict[str, Shard]:
 
 
 def run_info(shard: Shard) -> RunInfo:
-    sweep, window = shard.run.request, shard.window or {}
+    sweep, window = shard.run.request, shard.window or WindowFile()
     built = sorted({build.builder for build in shard.builds.values()} - {""})
     return RunInfo(
         id=run_id(shard.run),
@@ -181,12 +177,12 @@ def run_info(shard: Shard) -> RunInfo:
         created=sweep.created,
         fleetdiag=sweep.fleetdiag,
         window_s=shard.window_s,
-        start=untrusted.number(window, "start"),
-        end=untrusted.number(window, "end"),
+        start=window.start,
+        end=window.end,
         hosts=len(shard.run.hosts),
         builders=tuple(built) if sweep.builders is None else sweep.builders,
         conditions=sweep.conditions,
-        batches=reached(window),
+        batches=window.reached,
         name=sweep.name,
         hashes=shard.hashes,
     )

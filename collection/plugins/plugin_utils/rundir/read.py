@@ -37,6 +37,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records
     HostFile,
     SweepRecord,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import FILE as WINDOW
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowFile
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.write import (
     _MAX_EVENT,
     MAX_EVENTS_BYTES,
@@ -78,6 +80,10 @@ class Run:
     def read_json(self, name: str) -> dict[str, Any] | None:
         """A file of the run directory itself, for instance `window.json`."""
         return read_json(self.path, name, self.notes)
+
+    def window(self) -> WindowFile | None:
+        """Return window.json, or None."""
+        return window(self.path, self.notes)
 
     def balancers(self) -> BalancersRecord | None:
         """Return balancers.json, or None."""
@@ -203,6 +209,12 @@ def read_builds(run_path: Path, notes: list[str] | None = None) -> dict[str, dic
         if data is not None:
             builds[str(data.get("kernel") or name.removesuffix(".json"))] = data
     return builds
+
+
+def window(run_path: Path, notes: list[str] | None = None) -> WindowFile | None:
+    """Return window.json, or None."""
+    data = read_json(run_path, WINDOW, notes)
+    return None if data is None else WindowFile.from_json(data)
 
 
 def balancers(run_path: Path, notes: list[str] | None = None) -> BalancersRecord | None:

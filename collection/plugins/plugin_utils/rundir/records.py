@@ -304,8 +304,9 @@ class CollectRecord:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> CollectRecord:
         """Return the record that collect.json holds."""
+        found = mapping(data, "sessions")
         return cls(
-            sessions={name: CollectedSession.from_json(item) for name, item in _entries(data, "sessions")},
+            sessions={str(name): CollectedSession.from_json(mapping(found, name)) for name in found},
             residue=tuple(str(name) for name in listing(data, "residue")),
             kernel=tuple(str(said) for said in listing(data, "kernel") if said),
         )

@@ -39,6 +39,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records
     EventRecord,
     WrittenHostFile,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import FILE as WINDOW
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowFile
 
 _MAX_EVENT = 64 * 1024
 MAX_EVENTS_BYTES = 32 * 1024 * 1024
@@ -112,6 +114,11 @@ def write_host(run_path: Path, host: str, phase: str, data: Mapping[str, Any]) -
 def host_record(run_path: Path, host: str, record: WrittenHostFile) -> None:
     """Write what a phase says of a host to `hosts/<dir>/<phase>.json`."""
     write_host(run_path, host, record.PHASE, record.to_json())
+
+
+def window(run_path: Path, record: WindowFile) -> None:
+    """Write window.json."""
+    write_json(run_path, WINDOW, record.to_json())
 
 
 def balancers(run_path: Path, record: BalancersRecord) -> None:

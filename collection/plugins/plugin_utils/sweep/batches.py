@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who is probed when: first the canaries, then batch after batch, and after each whether to go on.
 
-Pure functions. A sweep with canaries or batches has them in window.json, each with the window that it got:
-`{"batches": [{"hosts", "canary", "start", "end", "began", "among"}], "start", "end", "stopped"}`. `start` and `end` of
-the whole are those of the first and the last; `stopped` says why the later ones were not probed; `began` is when its
-hosts were asked to arm, `among` how many. Without batches window.json is the one window of all hosts.
+Pure functions. A sweep with canaries or batches has them in window.json, each with the window that it got.
 """
 
 from __future__ import annotations
@@ -23,8 +20,9 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.stderr import read_losses
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import (
-    batches_in,
-    hosts_of,
+    BatchRecord,
+    WindowFile,
+    WindowRecord,
     window_of,
 )
 
@@ -94,7 +92,7 @@ def _of(total: int, count: int, percent: bool) -> int:
 
 
 def verdict(
-    batch: Batch, watched: Iterable[Watched], *, max_failed_percent: int, max_cpu_percent: int
+    batch: Batch | BatchRecord, watched: Iterable[Watched], *, max_failed_percent: int, max_cpu_percent: int
 ) -> str:
     """Why no further batch may be probed; empty to go on.
 
@@ -150,22 +148,14 @@ def _troubles(host: Watched, arm: ArmRecord, collect: CollectRecord, max_cpu_per
 
 def planned(batches: Sequence[Batch]) -> dict[str, Any]:
     """window.json before the first window is chosen."""
-    return {"batches": [{"hosts": list(batch.hosts), "canary": batch.canary} for batch in batches]}
+    listed = tuple(BatchRecord(hosts=batch.hosts, canary=batch.canary) for batch in batches)
+    return WindowFile(batches=listed).to_json()
 
 
 def opened(data: Mapping[str, Any], number_of_batch: int, window: Mapping[str, float]) -> dict[str, Any]:
     """The same with the window of one batch, counted from 1."""
-    listed = [dict(batch) for batch in data["batches"]]
-    listed[number_of_batch - 1].update(window)
-    starts = [batch["start"] for batch in listed if "start" in batch]
-    ends = [batch["end"] for batch in listed if "end" in batch]
-    return {**data, "batches": listed, "start": min(starts), "end": max(ends)}
-
-
-def batch(data: Mapping[str, Any], number_of_batch: int) -> Batch:
-    """One batch of window.json, counted from 1."""
-    found = batches_in(data)[number_of_batch - 1]
-    return Batch(tuple(hosts_of(found)), found.get("canary") is True)
+    told = WindowRecord.from_json(window)
+    return WindowFile.from_json(data).opened(number_of_batch, told).to_json()
 
 
 def part(
@@ -174,5 +164,5 @@ def part(
     """Hosts and window of one batch; with 0, of a sweep without batches, all hosts and the one window."""
     if not number_of_batch or not data:
         return hosts, data
-    own = batch(data, number_of_batch).hosts
+    own = WindowFile.from_json(data).batch(number_of_batch).hosts
     return own, next((window_of(data, host) for host in own), None)
