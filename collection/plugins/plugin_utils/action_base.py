@@ -22,7 +22,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.read import read_host
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import EventRecord
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    EventRecord,
+    PreflightRecord,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import preflight
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import Guard
 
@@ -177,7 +180,7 @@ def _peak_bytes() -> int:
 def ready(run: Path, host: str) -> dict[str, Any] | None:
     """Return the preflight.json of a host that can be probed, else None; FleetdiagError for one that breaks a rule."""
     facts = read_host(run, host, "preflight")
-    if facts is None or facts.get("verdict") != "ok":
+    if facts is None or PreflightRecord.from_json(facts).verdict != "ok":
         return None
     if wrong := preflight.unusable(facts):
         raise FleetdiagError(f"its preflight.json cannot be used: {wrong}; sweep again")
