@@ -14,8 +14,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, windows, write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    ArmRecord,
     CollectedSession,
     CollectRecord,
+    PreflightRecord,
     SweepRecord,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
@@ -81,28 +83,29 @@ class ActionModule(FleetdiagAction):
 
     def _remember(self, run: Path, sweep: SweepRecord, collected: Collected) -> None:
         """Keep what the next sweep need not ask."""
-        facts, armed = (read.read_host(run, self.host, phase) or {} for phase in ("preflight", "arm"))
-        built = read.read_json(run, f"builds/{facts.get('kernel', '')}.json")
-        clock = Clock.stored(armed.get("clock"))
-        if not built or clock is None:
+        facts, said = (read.read_host(run, self.host, phase) or {} for phase in ("preflight", "arm"))
+        told, armed = PreflightRecord.from_json(facts), ArmRecord.from_json(said)
+        built = read.build_of(run, told.kernel)
+        clock = Clock.stored(asdict(armed.clock)) if armed.clock else None
+        if built is None or clock is None:
             return
-        modules = list(sources.checksums(built).values())
+        modules = list(built.checksums.values())
         memory = HostMemory()
         window = windows.window_of(read.read_json(run, "window.json"), self.host) or {}
         before = memory.get(self.host)
         arming = (before or {}).get("arming", {})
-        if took := host_cache.measured(window, armed):
-            late = any(session["status"] == "late" for session in armed["sessions"].values())
+        if took := host_cache.measured(window, said):
+            late = any(session.status == "late" for session in armed.sessions.values())
             arming = host_cache.with_arming(before, host_cache.modules_key(modules), took, late=late)
         better = better_clock(clock, collected.clock) or clock
-        held = list(dict.fromkeys([*modules, *facts.get("modules_held", [])]))
+        held = list(dict.fromkeys([*modules, *told.modules_held]))
         memory.put(
             self.host,
             {
                 "facts": {**facts, "crashed": {}, "clock": asdict(better), "modules_held": held},
                 "clock_at": time.time(),
-                "stap": built["stap"],
-                "signer": built.get("signer", ""),
+                "stap": built.stap,
+                "signer": built.signer,
                 "arming": arming,
             },
         )

@@ -155,6 +155,7 @@ class ClockRecord:
 @dataclass(frozen=True)
 class PreflightRecord:
     """preflight.json: what a host can do. answer_s: how long it took to say so; remembered: said in an earlier sweep.
+    modules_held: checksums of modules that are there. crashed: {probe: sweep} with which it went down.
 
     Facts that only the verdict is made of are in the file and not here.
     """
@@ -175,6 +176,7 @@ class PreflightRecord:
     clock: ClockRecord | None = None
     answer_s: float | None = None
     remembered: bool = False
+    modules_held: tuple[str, ...] = ()
     crashed: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -195,6 +197,7 @@ class PreflightRecord:
             clock=ClockRecord.from_json(data, "clock"),
             answer_s=number(data, "answer_s"),
             remembered=bool(data.get("remembered")),
+            modules_held=tuple(str(checksum) for checksum in listing(data, "modules_held")),
             crashed=mapping(data, "crashed"),
         )
 
