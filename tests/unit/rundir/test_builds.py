@@ -11,6 +11,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
     FAILED,
     KernelBuild,
+    ManifestRecord,
     ModuleBuild,
     Tried,
 )
@@ -84,3 +85,12 @@ def test_of_a_damaged_one_what_can_be_is_read(junk: object) -> None:
 def test_a_failure_names_its_line() -> None:
     assert ModuleBuild(FAILED, error="no match", line=7).failure == "line 7: no match"
     assert ModuleBuild(FAILED).failure == "SystemTap gave no reason"
+
+
+def test_a_signed_list_of_modules_is_kept_with_every_space(tmp_path: Path) -> None:
+    signed = ManifestRecord("fleetdiag modules 1\nsweep x\n", "-----BEGIN SSH SIGNATURE-----\nAA\n")
+    write.manifest(tmp_path, KERNEL, signed)
+    assert read.manifest(tmp_path, KERNEL) == signed
+    kept = json.loads((tmp_path / "manifests" / f"{KERNEL}.json").read_text())
+    assert kept == {"text": signed.text, "signature": signed.signature}
+    assert read.manifest(tmp_path, "other") is None

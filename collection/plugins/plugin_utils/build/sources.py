@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
     KernelBuild,
+    ManifestRecord,
     ModuleBuild,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
@@ -139,10 +140,9 @@ def module_files(sweep: Asked) -> list[str]:
 def manifest(run: Path, sweep: Asked, kernel: str, modules: Mapping[str, str]) -> signing.Signed:
     """The signed manifest of a kernel's modules, {probe: sha256}; the first host that asks has it signed."""
     text = signing.manifest(_record(sweep).id, modules)
-    name = f"manifests/{kernel}.json"
-    kept = read.read_json(run, name) or {}
-    if kept.get("text") == text and isinstance(kept.get("signature"), str):
-        return signing.Signed(text, kept["signature"])
+    kept = read.manifest(run, kernel)
+    if kept is not None and kept.text == text and kept.signature:
+        return signing.Signed(text, kept.signature)
     signed = signing.own().sign(text)
-    write.write_json(run, name, asdict(signed))
+    write.manifest(run, kernel, ManifestRecord(signed.text, signed.signature))
     return signed

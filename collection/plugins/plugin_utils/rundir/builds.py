@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import (
+    exact,
     listing,
     mapping,
     number,
@@ -140,6 +141,28 @@ class KernelBuild:
     def checksums(self) -> dict[str, str]:
         """{probe: checksum of its module} of those that were compiled, the smoke module among them."""
         return {name: module.sha256 for name, module in self.probes.items() if module.sha256}
+
+
+@dataclass(frozen=True)
+class ManifestRecord:
+    """manifests/<kernel>.json: the list of modules that a sweep may load, as it was signed, and the signature."""
+
+    text: str = ""
+    signature: str = ""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ManifestRecord:
+        """Return the record that manifests/<kernel>.json holds."""
+        return cls(exact(data, "text"), exact(data, "signature"))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is written."""
+        return asdict(self)
+
+
+def manifest_of(kernel: str) -> str:
+    """Return the name of the file with a kernel's signed list of modules."""
+    return f"manifests/{kernel}.json"
 
 
 def file_of(kernel: str) -> str:

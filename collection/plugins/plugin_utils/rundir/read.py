@@ -22,7 +22,12 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.access 
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import FILE as BALANCERS
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import BalancersRecord
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import KernelBuild, file_of
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
+    KernelBuild,
+    ManifestRecord,
+    file_of,
+    manifest_of,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import (
     FORMAT,
     check_phase,
@@ -221,6 +226,12 @@ def balancers(run_path: Path, notes: list[str] | None = None) -> BalancersRecord
     """Return balancers.json, or None."""
     data = read_json(run_path, BALANCERS, notes)
     return None if data is None else BalancersRecord.from_json(data)
+
+
+def manifest(run_path: Path, kernel: str) -> ManifestRecord | None:
+    """Return manifests/<kernel>.json, or None."""
+    data = read_json(run_path, manifest_of(kernel))
+    return None if data is None else ManifestRecord.from_json(data)
 
 
 def build_of(run_path: Path, kernel: str) -> KernelBuild | None:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Protocol, Self
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import (
+    exact,
     listing,
     mapping,
     number,
@@ -46,7 +47,7 @@ class ProbeRecord:
             parameters=mapping(entry, "parameters"),
             nonce=text(entry, "nonce"),
             hash=text(entry, "hash"),
-            script=_name(entry, "script") if "script" in entry else None,
+            script=exact(entry, "script") if "script" in entry else None,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -183,7 +184,7 @@ class PreflightRecord:
     def from_json(cls, data: Mapping[str, Any]) -> PreflightRecord:
         """Return the record that preflight.json holds."""
         return cls(
-            host=_name(data, "host"),
+            host=exact(data, "host"),
             verdict=text(data, "verdict"),
             reason=text(data, "reason"),
             remedy=text(data, "remedy"),
@@ -338,7 +339,7 @@ class EventRecord:
         """Return the record of one line."""
         return cls(
             t=number(data, "t"),
-            host=_name(data, "host"),
+            host=exact(data, "host"),
             delegated_to=text(data, "delegated_to"),
             phase=text(data, "phase"),
             task=text(data, "task"),
@@ -361,9 +362,3 @@ def _whole(data: Mapping[str, Any], key: str, default: int) -> int:
     """Return a whole number, `default` where nothing stands there, and 0 for what is none."""
     value = data.get(key, default)
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
-
-
-def _name(data: Mapping[str, Any], key: str) -> str:
-    """Return a name as it is written: spaces are part of it."""
-    value = data.get(key)
-    return value if isinstance(value, str) else ""

@@ -26,7 +26,12 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.access 
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import FILE as BALANCERS
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import BalancersRecord
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import KernelBuild, file_of
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
+    KernelBuild,
+    ManifestRecord,
+    file_of,
+    manifest_of,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import (
     FORMAT,
     HOST_FILE,
@@ -124,6 +129,11 @@ def window(run_path: Path, record: WindowFile) -> None:
 def balancers(run_path: Path, record: BalancersRecord) -> None:
     """Write balancers.json."""
     write_json(run_path, BALANCERS, record.to_json())
+
+
+def manifest(run_path: Path, kernel: str, record: ManifestRecord) -> None:
+    """Write manifests/<kernel>.json."""
+    write_json(run_path, manifest_of(kernel), record.to_json())
 
 
 def build(run_path: Path, record: KernelBuild) -> None:
