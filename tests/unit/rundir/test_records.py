@@ -164,3 +164,50 @@ def test_a_sweep_json_of_which_half_is_damaged_is_read(junk: object) -> None:
     assert sweep.id == "20261123_080000_ab12"
     assert all(isinstance(host, str) for host in sweep.hosts)
     assert all(isinstance(probe, ProbeRecord) for probe in sweep.probes)
+
+
+FACTS = {
+    "host": "web1",
+    "uid": "0",
+    "arch": "x86_64",
+    "addresses": ["10.0.2.15"],
+    "distribution": "Debian 13",
+    "free_mb": 5000,
+    "mem_available_mb": 700,
+    "load1": 0.25,
+    "cpus": 2,
+    "lockdown": "none",
+    "btf": "yes",
+    "sig_enforce": "N",
+    "modules_disabled": "0",
+    "fips": "0",
+    "container": "",
+    "systemd": "257",
+    "init": "systemd",
+    "crashed": {"nettop": "20261123_080000_ab12"},
+    "kernel": "6.12.90+deb13-amd64",
+    "kernel_build_id": "ab" * 10,
+    "staprun": "5.1",
+    "boot_id": "01234567-89ab-cdef-0123-456789abcdef",
+    "modules_held": ["cd" * 32],
+    "verdict": "ok",
+    "reason": "",
+    "remedy": "",
+    "clock": {"offset_s": 0.5, "error_s": 0.01},
+    "answer_s": 0.125,
+    "at": 1790000000.5,
+    "signed": False,
+}
+
+
+@pytest.mark.parametrize("more", [{}, {"remembered": True}])
+def test_preflight_json_is_as_it_was_key_by_key(more: dict[str, bool]) -> None:
+    record = PreflightRecord.from_json({**FACTS, **more})
+    assert json.dumps(record.to_json()) == json.dumps({**FACTS, **more})
+
+
+@pytest.mark.parametrize("junk", [None, 5, "x", [1, None], {"x": 1}, True])
+def test_of_a_damaged_preflight_what_can_be_is_read(junk: object) -> None:
+    record = PreflightRecord.from_json({**dict.fromkeys(FACTS, junk), "kernel": "6.12"})
+    assert record.kernel == "6.12"
+    assert all(isinstance(word, str) for word in (*record.addresses, *record.said.values()))

@@ -8,10 +8,12 @@ version, half a file and an altered one all make a record. `to_json` returns wha
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar, Protocol, Self
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import (
+    REQUIRED,
+    WORDS,
     exact,
     listing,
     mapping,
@@ -156,9 +158,9 @@ class ClockRecord:
 @dataclass(frozen=True)
 class PreflightRecord:
     """preflight.json: what a host can do. answer_s: how long it took to say so; remembered: said in an earlier sweep.
-    modules_held: checksums of modules that are there. crashed: {probe: sweep} with which it went down.
 
-    Facts that only the verdict is made of are in the file and not here.
+    modules_held: checksums of modules that are there. crashed: {probe: sweep} with which it went down. at: when (s).
+    signed: whether modules are, where its kernel asks for that. said: other facts, in the host's words.
     """
 
     PHASE: ClassVar = "preflight"
@@ -171,18 +173,26 @@ class PreflightRecord:
     kernel_build_id: str = ""
     distribution: str = ""
     staprun: str = ""
+    boot_id: str = ""
     addresses: tuple[str, ...] = ()
+    free_mb: float | None = None
+    mem_available_mb: float | None = None
     load1: float | None = None
     cpus: float | None = None
     clock: ClockRecord | None = None
     answer_s: float | None = None
+    at: float | None = None
+    signed: bool | None = None
     remembered: bool = False
     modules_held: tuple[str, ...] = ()
     crashed: Mapping[str, Any] = field(default_factory=dict)
+    said: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> PreflightRecord:
         """Return the record that preflight.json holds."""
+        known = {item.name for item in fields(cls)}
+        signed = data.get("signed")
         return cls(
             host=exact(data, "host"),
             verdict=text(data, "verdict"),
@@ -192,15 +202,34 @@ class PreflightRecord:
             kernel_build_id=text(data, "kernel_build_id"),
             distribution=text(data, "distribution"),
             staprun=text(data, "staprun"),
+            boot_id=text(data, "boot_id"),
             addresses=tuple(item for item in listing(data, "addresses") if isinstance(item, str)),
+            free_mb=number(data, "free_mb"),
+            mem_available_mb=number(data, "mem_available_mb"),
             load1=number(data, "load1"),
             cpus=number(data, "cpus"),
             clock=ClockRecord.from_json(data, "clock"),
             answer_s=number(data, "answer_s"),
+            at=number(data, "at"),
+            signed=signed if isinstance(signed, bool) else None,
             remembered=bool(data.get("remembered")),
             modules_held=tuple(str(checksum) for checksum in listing(data, "modules_held")),
             crashed=mapping(data, "crashed"),
+            said={word: text(data, word) for word in WORDS if word in data and word not in known},
         )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is written, facts in the order in which a host says them."""
+        known = {key: value for key, value in vars(self).items() if value is not None and key != "said"}
+        if self.clock:
+            known["clock"] = asdict(self.clock)
+        if not self.remembered:
+            del known["remembered"]
+        values = {**self.said, **known, "addresses": list(self.addresses)}
+        values["modules_held"] = list(self.modules_held)
+        facts = [*(word for word in WORDS if word != "modules_held"), *REQUIRED, "modules_held"]
+        order = ["host", *facts, "verdict", "reason", "remedy", "clock", "answer_s", "at", "signed"]
+        return {key: values[key] for key in [*order, "remembered"] if key in values}
 
 
 @dataclass(frozen=True)
