@@ -19,6 +19,7 @@ from typing import Any
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import files
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.finish.sweep_end import Step
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references, settings
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import (
     catalog,
@@ -103,21 +104,24 @@ class Outcome:
     interrupted: bool
 
 
-def run(request: Request) -> int:
-    """Sweep, print the report, return the exit code. Bad input: FleetdiagError before any host is touched."""
+def run(request: Request, steps: Sequence[Step] = ()) -> int:
+    """Sweep, print the report, take the steps that follow it, return the exit code.
+
+    Raise FleetdiagError for bad input, before any host is touched.
+    """
     os.umask(0o077)
     checked = check(request)
     if request.list_hosts:
         print("\n".join(map(printable, checked.hosts)))
         return EXIT_OK
     if request.sharding.shards > 1 or request.sharding.workers:
-        return _run_sharded(request, checked)
+        return _run_sharded(request, checked, steps)
     outcome = carry_out(request, checked)
     if outcome.run_dir is None:
         return EXIT_INTERRUPTED
     if request.dry_run:
         return _said_dry(outcome)
-    code = render(outcome.run_dir, request.fail_on)
+    code = render(outcome.run_dir, request.fail_on, steps)
     return EXIT_INTERRUPTED if outcome.interrupted else code
 
 
@@ -131,7 +135,7 @@ def _said_dry(outcome: Outcome) -> int:
     return EXIT_INTERRUPTED if outcome.interrupted else EXIT_OK
 
 
-def _run_sharded(request: Request, checked: Checked) -> int:
+def _run_sharded(request: Request, checked: Checked, steps: Sequence[Step]) -> int:
     """The same by several workers at the same time, each with its share of the hosts."""
     with _followed(checked, request.look) as sweep:
         reach = _reach(request, checked)
@@ -141,7 +145,7 @@ def _run_sharded(request: Request, checked: Checked) -> int:
     if not found:
         print(_INTERRUPTED, file=sys.stderr)
         return EXIT_INTERRUPTED
-    code = render_together(found, request.fail_on)
+    code = render_together(found, request.fail_on, steps)
     return EXIT_INTERRUPTED if sweep.stop.requested else code
 
 
