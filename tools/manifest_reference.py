@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-SCHEMA = ROOT / "collection/plugins/plugin_utils/probes/manifest.schema.json"
+sys.path.insert(0, str(ROOT / ".collections"))
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import manifest  # noqa: E402
+
 PAGE = ROOT / "collection/docs/writing_probes.md"
 BEGIN, END = "<!-- reference: begin -->\n", "<!-- reference: end -->\n"
 PARTS = {
@@ -32,7 +34,7 @@ NEVER_WRITTEN = {"auto", "words"}
 
 def reference() -> str:
     """The tables, one for each mapping of a manifest."""
-    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    schema = manifest.schema()
     parts = {
         "The manifest": schema,
         "`requires`": schema["properties"]["requires"],

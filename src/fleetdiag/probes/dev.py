@@ -177,7 +177,7 @@ def _counts(probe: Probe, lines: Sequence[Line], result: SessionResult) -> str:
     parts = [phrases.plural(len(lines), "line")]
     if probe.tables:
         parts.append(phrases.plural(result.rows, "row"))
-    if probe.output == "calltrace":
+    if probe.form.calls:
         calls = sum(node.count for tree in result.calltrees for node in tree.nodes)
         parts.append(phrases.plural(calls, "call"))
     parts.append(f"{result.rejected_lines} rejected")
@@ -244,7 +244,8 @@ def _other(line: Line, trial: Trial) -> str:
     fields = line.raw.partition(mark)[2].split(b"\t")
     if len(fields) > 1 and plain(fields[1]) in _CONTROLS:
         return _CONTROLS[plain(fields[1])]
-    return {"text": "text", "calltrace": "call trace"}.get(trial.probe.output, "no row")
+    form = trial.probe.form
+    return "text" if form.lines else "call trace" if form.calls else "no row"
 
 
 # --- recording

@@ -111,7 +111,7 @@ def _lacks(probe: Probe, lines: list[Line], result: SessionResult) -> Iterator[s
     for name in probe.tables:
         if name not in printed:
             yield f"there is no row of table {name}"
-    if probe.output == "calltrace" and not result.calltrees:
+    if probe.form.calls and not result.calltrees:
         yield "there is no call"
-    if probe.output == "text" and not result.text_lines_total:
+    if probe.form.lines and not result.text_lines_total:
         yield "there is no line of text"

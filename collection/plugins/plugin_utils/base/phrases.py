@@ -3,6 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+
+def either(words: Iterable[str]) -> str:
+    """Return `rows, table or text`."""
+    *most, last = words
+    return f"{', '.join(most)} or {last}" if most else last
+
 
 def plural(count: int, noun: str) -> str:
     """`1 host`, `2 hosts`."""

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
 PLAIN = ("", "1", "B", "s")
@@ -48,5 +51,31 @@ def figure(kind: str, value: float, unit: str = "") -> str:
     return amount(value) + ("" if unit in PLAIN else f" {unit}")
 
 
+# --- units of columns ---
+
 BYTES_PER_UNIT = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 UNITS_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A column type whose values are converted. shown: the unit they are kept in; metric: that unit for OpenMetrics.
+
+    units: what a script may print, the only place where a unit is registered.
+    """
+
+    shown: str
+    metric: str
+    units: Mapping[str, int]
+
+
+MEASURED = {
+    "bytes": Measured("B", "bytes", BYTES_PER_UNIT),
+    "duration": Measured("s", "seconds", UNITS_PER_SECOND),
+}
+
+
+def for_page() -> str:
+    """Return the constants of page/units.js, so that the page reads values as reports do."""
+    constants = {"SIZES": _SIZES, "TIMES": _TIMES, "PER_SECOND": UNITS_PER_SECOND}
+    return "".join(f"const {name} = {json.dumps(value)};\n" for name, value in constants.items())

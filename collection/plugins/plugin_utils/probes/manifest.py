@@ -16,11 +16,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import json_schema
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import json_schema, phrases
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.quantities import MEASURED
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.yaml_lines import Place, Source
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import manifest_tables, parameters
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import (
+    forms,
+    manifest_tables,
+    parameters,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     Check,
     Column,
@@ -63,8 +68,27 @@ _TYPE_WORDS = {
 
 @functools.cache
 def _validator() -> Draft202012Validator:
-    schema = json.loads(Path(__file__).with_name("manifest.schema.json").read_text(encoding="utf-8"))
-    return json_schema.validator(schema)
+    return json_schema.validator(schema())
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of manifests, with the output forms and the units that are registered."""
+    text = Path(__file__).with_name("manifest.schema.json").read_text(encoding="utf-8")
+    known: dict[str, Any] = json.loads(text, object_hook=_filled)
+    known["properties"]["output"]["enum"] = list(forms.FORMS)
+    return known
+
+
+def _filled(mapping: dict[str, Any]) -> dict[str, Any]:
+    """Fill what is registered into the description of a field: `{forms}`, `{bytes}`, `{duration}`."""
+    description = mapping.get("description")
+    if isinstance(description, str):
+        said = {name: phrases.either(kind.units) for name, kind in MEASURED.items()}
+        said["forms"] = "; ".join(f"`{name}` {form.about}" for name, form in forms.declared().items())
+        for name, words in said.items():
+            description = description.replace(f"{{{name}}}", words)
+        mapping["description"] = description
+    return mapping
 
 
 def build(name: str, data: dict[str, Any], source: Source, folder: Path | None, script: Path | None) -> Probe:
@@ -213,8 +237,9 @@ def _check_internal(data: dict[str, Any], source: Source) -> None:
     for name in INTERNAL:
         if name in data:
             source.fail((name,), "is nothing that a probe's folder says", advice)
-    if data["output"] == "auto":
-        source.fail(("output",), "auto is no form of output", "say rows, table, calltrace or text")
+    if data["output"] not in forms.declared():
+        what = f"{data['output']} is no form of output"
+        source.fail(("output",), what, f"say {phrases.either(forms.declared())}")
     for name, parameter in data.get("parameters", {}).items():
         if parameter["type"] == "words":
             source.fail(("parameters", name, "type"), "words is no type of a probe's parameter", "say string")

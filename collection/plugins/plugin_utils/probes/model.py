@@ -11,12 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.quantities import MEASURED
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.forms import FORMS, Form
+
 Value = str | int | float | bool
 """One cell of a row. `bytes` columns are ints in bytes, `duration` columns floats in seconds."""
 
 ColumnType = Literal["string", "int", "float", "bytes", "duration", "path", "timestamp", "bool"]
 Merge = Literal["", "sum", "max", "min", "mean", "count", "last", "p50", "p95", "p99", "records"]
-Output = Literal["rows", "table", "calltrace", "text", "auto"]
+Output = str
+"""Name of an output form, see `forms`."""
 MoreIs = Literal["worse", "better", "neutral"]
 Scope = Literal["host", "key"]
 Severity = Literal["critical", "warning", "info"]
@@ -139,12 +143,9 @@ class Column:
 
     @property
     def shown_unit(self) -> str:
-        """Unit of the values the parser yields: `B` for bytes, `s` for durations, else the declared one."""
-        if self.type == "bytes":
-            return "B"
-        if self.type == "duration":
-            return "s"
-        return self.unit
+        """Return the unit of the values the parser yields: `B` for bytes, `s` for durations, else the declared one."""
+        measured = MEASURED.get(self.type)
+        return measured.shown if measured else self.unit
 
 
 @dataclass(frozen=True)
@@ -283,6 +284,10 @@ class Probe:
     unmodified: bool = False
     exits: bool = False
     origin: str = ""
+
+    @property
+    def form(self) -> Form:
+        return FORMS[self.output]
 
     @property
     def has_intervals(self) -> bool:

@@ -20,6 +20,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import quantities
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document import head
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import one_file
@@ -95,7 +96,7 @@ def _library(folder: str, name: str) -> str:
 
 def _own_script() -> str:
     """The files of the page share one scope, apart from the library's."""
-    return '"use strict";\n(() => {\n' + _together(_SCRIPTS) + "})();\n"
+    return '"use strict";\n(() => {\n' + quantities.for_page() + _together(_SCRIPTS) + "})();\n"
 
 
 def _sources(texts: Sequence[str]) -> Markup:

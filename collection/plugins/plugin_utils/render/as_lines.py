@@ -40,7 +40,7 @@ class Said(NamedTuple):
 def write(report: Report, folder: Path) -> list[str]:
     names = []
     for probe in report.probes:
-        if probe.output == "text":
+        if probe.form.lines:
             name = f"{probe.name}.lines.txt"
             with (
                 filled(folder, name) as path,

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.quantities import MEASURED
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import results
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Value
@@ -20,7 +21,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverag
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import ProbeReport, Report
 
 SEVERITIES = ("critical", "warning", "info")
-_UNITS = {"B": "bytes", "s": "seconds"}
+_UNITS = {kind.shown: kind.metric for kind in MEASURED.values()}
 # Endings that say something of a metric's kind, and words for the time a series began.
 _RESERVED = re.compile(r"_(total|created|bucket|count|sum|info|gcount|gsum)$")
 

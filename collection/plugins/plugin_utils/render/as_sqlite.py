@@ -190,7 +190,7 @@ def _records(database: sqlite3.Connection, report: Report, probe: ProbeReport, t
     tables = {merged.table.name: merged.table for merged in probe.tables}
     for name, table in tables.items():
         _create(database, names[name], table)
-    if probe.output == "text":
+    if probe.form.lines:
         names[""] = _name(f"{probe.name}_lines", taken)
         columns = "host TEXT NOT NULL, t_ms INTEGER, number INTEGER, line TEXT"
         database.execute(f"CREATE TABLE {_quoted(names[''])} ({columns})")

@@ -57,7 +57,7 @@ class _Session:
             session = parse_session(self.probe, self.nonce, reader, limit + 1, lines_as_rows=True)
             clock: LineClock | None = None
             for row in session:
-                if self.probe.output == "text":
+                if self.probe.form.lines:
                     clock = clock or LineClock(session.result.window_ms, self.length_ms)
                     row = row._replace(t_ms=clock.time(str(row.values[0]), row.t_ms))
                 yield row

@@ -331,9 +331,9 @@ class _Builder:
     def _keep_lines(
         self, report: ProbeReport, shard: Shard, host: str, output: coverage.SessionOutput
     ) -> None:
-        if report.output == "text":
+        if report.form.lines:
             report.texts.append(host_text(host, output.result, shard.window_s))
-        elif report.output == "calltrace":
+        elif report.form.calls:
             cut = [calltrees.cut_tree(tree, HOST_CALL_NODES) for tree in output.result.calltrees]
             lines = first_lines(shard, host, report.name)
             report.calls.append(

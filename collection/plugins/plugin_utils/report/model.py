@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import calltrees, results
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.forms import FORMS, Form
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     CallTree,
     Comparison,
@@ -115,6 +116,10 @@ class ProbeReport:
     views: tuple[View, ...] = ()
     layouts: tuple[Layout, ...] = ()
     origin: str = ""
+
+    @property
+    def form(self) -> Form:
+        return FORMS[self.output]
 
     @property
     def sampled(self) -> list[str]:

@@ -51,7 +51,7 @@ def read_session(
         nonce = untrusted.text(shard.entries[name], "nonce")
         # The stream itself is bounded and tells truncation apart, so the parser need not stop before it.
         reader = io.BufferedReader(stream, MAX_LINE)  # blocks of this size are read at once
-        head = _head(reader.peek(), nonce) if probe.output in ("rows", "table") else ()
+        head = _head(reader.peek(), nonce) if probe.form.tables != 0 else ()
         session = parse_session(probe, nonce, reader, limit + 1)
         for batch in session.batches():
             mergers[batch.table].add_batch(batch)

@@ -16,9 +16,8 @@ PHASES = ("preflight", "arm", "go", "collect")
 PLAIN_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 HASHED_HOST = re.compile(r"h_[0-9a-f]{16}")
 HOST_FILE = re.compile(r"[a-z][a-z0-9_]*\.(out\.gz|err)")
-RUN_FILE = re.compile(
-    r"((builds|csv|calls|manifests)/)?[A-Za-z0-9][A-Za-z0-9._+~-]{0,150}\.(json|txt|html|md|csv|sqlite|prom)"
-)
+RUN_FILE = re.compile(r"((?!hosts/)[a-z][a-z0-9_]{0,30}/)?[A-Za-z0-9][A-Za-z0-9._+~-]{0,150}\.[a-z0-9]{1,16}")
+"""A file of a run directory: in it, or in a folder other than that of the hosts; formats bring folders and suffixes."""
 
 
 def host_dir(name: str) -> str:

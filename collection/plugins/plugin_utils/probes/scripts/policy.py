@@ -138,11 +138,11 @@ def faults(text: str, level: Level, probe: Probe | None = None, arguments: Seque
     if level == "probe":
         for rule in (_own_names, _definitions, _macros, _speaking, _arrays):
             found += rule(script)
-        found += _prints(script, rows=probe is not None and probe.output == "rows")
+        found += _prints(script, rows=probe is not None and probe.form.records)
         if probe is not None:
             found += _arguments(script, probe)
             found += _settings(script, probe)
-        if probe is not None and probe.output == "rows":
+        if probe is not None and probe.form.records:
             found += _rows(script, probe)
     return sorted(set(found))
 

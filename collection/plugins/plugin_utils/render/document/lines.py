@@ -36,7 +36,7 @@ def lines_of(probe: ProbeReport, most: DisplayLimits) -> list[Lines]:
     hidden = len(untimed) - len(untimed[: 1 if timed else 3])
     if hidden:
         shown.append(Lines(f"{plural(hidden, 'more host')}: {_LINES_FORMAT}", []))
-    if probe.output == "text" and not shown:
+    if probe.form.lines and not shown:
         shown.append(
             Lines("no lines: nothing was printed in the window" if probe.sampled else NOT_SAMPLED, [])
         )

@@ -131,7 +131,7 @@ def _lines(report: Report, probe: ProbeReport, numbers: Mapping[str, int]) -> li
             "host": numbers[item.host],
             "lines": [_line(line) for line in item.lines[:kept]],
         }
-        if probe.output == "text":
+        if probe.form.lines:
             entry["total"] = item.total
             if item.timed:
                 entry["times"] = item.times[:kept]

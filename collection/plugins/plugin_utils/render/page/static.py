@@ -346,7 +346,7 @@ def _section(report: Report, number: int, probe: ProbeReport) -> Section:
         ],
         calls=_calls(probe) if probe.sampled else None,
         empty="" if probe.sampled else NOT_SAMPLED,
-        said=_said(probe) if probe.output == "text" and probe.sampled else None,
+        said=_said(probe) if probe.form.lines and probe.sampled else None,
         has_lines=any(probe.heads.values())
         or any(calls.lines for calls in probe.calls)
         or any(item.total for item in probe.texts),
@@ -396,7 +396,7 @@ def _marks(probe: ProbeReport, hosts: Iterable[str]) -> list[str]:
 
 def _calls(probe: ProbeReport) -> Sheet | None:
     """The functions in which the most time was spent."""
-    if probe.output != "calltrace":
+    if not probe.form.calls:
         return None
     found = [(item, tree) for tree in probe.fleet_calls[:TOP] for item in tree.nodes]
     found.sort(key=lambda pair: (-pair[0].node.self_us, pair[1].process, pair[0].node.path))
