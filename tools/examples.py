@@ -280,6 +280,7 @@ def page(outcomes: Iterable[Outcome], conditions: Mapping[str, str]) -> str:
 
 def _page(outcomes: Sequence[Outcome], conditions: Mapping[str, str]) -> Iterator[str]:
     yield "<!-- Written by tools/examples.py (make examples): do not edit. -->"
+    yield ""
     yield "# SystemTap's examples"
     yield ""
     yield (

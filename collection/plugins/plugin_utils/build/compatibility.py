@@ -60,7 +60,6 @@ class _Fault:
     kernels: _Kernels
     what: str
     bug: str
-    compiles: bool
 
 
 _FAULTS = (
@@ -74,14 +73,12 @@ _FAULTS = (
         ),
         what="compiles no script for kernel {kernel}, in which task_work_cancel() was renamed",
         bug="SystemTap commit a64dc4e2e",
-        compiles=False,
     ),
     _Fault(
         fixed=(5, 2),
         kernels=_Kernels(since=(6, 12)),
         what="compiles modules that do not start on kernel {kernel} (Can't resolve uprobe_unregister!)",
         bug="PR32194",
-        compiles=True,
     ),
 )
 
