@@ -33,7 +33,7 @@ NEVER_WRITTEN = {"auto", "words"}
 
 
 def reference() -> str:
-    """The tables, one for each mapping of a manifest."""
+    """Return the tables, one for each mapping of a manifest."""
     schema = manifest.schema()
     parts = {
         "The manifest": schema,
@@ -45,7 +45,7 @@ def reference() -> str:
 
 
 def page(text: str) -> str:
-    """The page with the reference put in."""
+    """Return the page with the reference put in."""
     before, _, rest = text.partition(BEGIN)
     after = rest.partition(END)[2]
     return f"{before}{BEGIN}\n{reference()}\n{END}{after}"
@@ -64,7 +64,7 @@ def _part(title: str, part: dict[str, Any], schema: dict[str, Any]) -> Iterator[
 
 
 def _value(field: dict[str, Any], schema: dict[str, Any]) -> str:
-    """What may stand there, in words."""
+    """Return what may stand there, in words."""
     reference = field.get("$ref", "").rpartition("/")[2]
     if reference:
         words = {

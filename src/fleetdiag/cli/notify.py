@@ -24,7 +24,7 @@ _OK, _FAILED = 0, 3
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """`fleetdiag notify test|pending|digest`."""
+    """Add `fleetdiag notify test|pending|digest`."""
     parser = commands.add_parser("notify", help="try a receiver, or list what was not delivered")
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     test = verbs.add_parser("test", help="send a made-up finding, marked TEST, to a receiver")

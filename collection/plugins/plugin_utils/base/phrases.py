@@ -13,5 +13,5 @@ def either(words: Iterable[str]) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """`1 host`, `2 hosts`."""
+    """Return `1 host`, `2 hosts`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

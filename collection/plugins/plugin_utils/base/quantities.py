@@ -16,7 +16,7 @@ _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 
 def amount(value: float) -> str:
-    """A bare number: whole ones in full, others to three significant digits."""
+    """Return a bare number: whole ones in full, others to three significant digits."""
     if float(value).is_integer():
         return f"{int(value):,}" if abs(value) < 1e15 else f"{value:.3g}"
     places = min(9, max(0, 2 - math.floor(math.log10(abs(value)))))
@@ -25,7 +25,7 @@ def amount(value: float) -> str:
 
 
 def size(value: float) -> str:
-    """Bytes by powers of 1024."""
+    """Return bytes as text, by powers of 1024."""
     left, unit = float(value), 0
     while abs(left) >= 1024 and unit < len(_SIZES) - 1:
         left, unit = left / 1024, unit + 1
@@ -33,7 +33,7 @@ def size(value: float) -> str:
 
 
 def time(seconds: float) -> str:
-    """Seconds in the unit that suits them."""
+    """Return seconds as text, in the unit that suits them."""
     if not seconds:
         return "0 s"
     for step, unit in _TIMES:
@@ -43,7 +43,7 @@ def time(seconds: float) -> str:
 
 
 def figure(kind: str, value: float, unit: str = "") -> str:
-    """A number of a column of this type. unit: said after it where the type has none of its own."""
+    """Return a number of a column of this type. unit: said after it where the type has none of its own."""
     if kind == "bytes":
         return size(value)
     if kind == "duration":

@@ -92,13 +92,13 @@ def _filled(mapping: dict[str, Any]) -> dict[str, Any]:
 
 
 def build(name: str, data: dict[str, Any], source: Source, folder: Path | None, script: Path | None) -> Probe:
-    """The probe that a manifest declares. Raises FleetdiagError for the first fault, in the words of `source`."""
+    """Return the probe that a manifest declares. Raises FleetdiagError for the first fault, in the words of `source`."""
     check(data, source)
     return of_checked(name, data, folder, script)
 
 
 def of_checked(name: str, data: dict[str, Any], folder: Path | None, script: Path | None) -> Probe:
-    """The probe of a manifest in which no fault was found."""
+    """Return the probe of a manifest in which no fault was found."""
     requires = data.get("requires", {})
     limits = {limit: int(value) for limit, value in data.get("limits", {}).items()}
     return Probe(
@@ -144,7 +144,7 @@ def check(data: dict[str, Any], source: Source) -> None:
 
 
 def _schema_faults(data: dict[str, Any], source: Source) -> list[tuple[Place, str, str]]:
-    """By line; a key that is missing comes last, because it may be one of those misspelt."""
+    """Return faults by line; a key that is missing comes last, because it may be one of those misspelt."""
 
     def order(fault: tuple[Place, str, str]) -> tuple[bool, int, int, str]:
         return fault[1] == _MISSING, source.line(fault[0]), len(fault[0]), str(fault)
@@ -230,7 +230,7 @@ def _check_overhead(data: dict[str, Any], source: Source) -> None:
 
 
 def _check_internal(data: dict[str, Any], source: Source) -> None:
-    """Some things are only said of scripts that have no manifest of their own, in the records of a run."""
+    """Fail for what only scripts without a manifest say, in the records of a run."""
     if not source.lines:
         return
     advice = "take it out: it is for scripts that are run without a manifest"
@@ -246,7 +246,7 @@ def _check_internal(data: dict[str, Any], source: Source) -> None:
 
 
 def _implicit(data: Mapping[str, Any]) -> list[str]:
-    """The parameters that a probe has without declaring them."""
+    """Return the parameters that a probe has without declaring them."""
     intervals = any(table.get("interval") for table in data.get("tables", {}).values())
     return [parameters.INTERVAL.name] if intervals else []
 
@@ -273,7 +273,7 @@ def _table(name: str, data: dict[str, Any]) -> Table:
 
 
 def _events(data: Mapping[str, Any], what: str) -> Events:
-    """Their names are those of the table's records unless the manifest says others."""
+    """Return the table's events; their names are those of its records unless the manifest says others."""
     many = data.get("what", what)
     return Events(data["count"], data.get("worst", ""), many, data.get("one", many))
 
@@ -309,7 +309,7 @@ def _parameter(name: str, data: Mapping[str, Any]) -> Parameter:
 
 
 def _whole(value: float | None) -> int | None:
-    """1.0 is a whole number to a schema."""
+    """Return 1.0 as a whole number, as a schema has it."""
     return None if value is None else int(value)
 
 

@@ -118,13 +118,13 @@ class _Rules:
 
     @property
     def measures(self) -> Mapping[str, Any]:
-        """Printed and derived ones."""
+        """Return printed and derived measures."""
         printed = {name: column for name, column in self.columns.items() if column["role"] == "measure"}
         return {**printed, **self.derived}
 
     @property
     def figures(self) -> list[str]:
-        """The measures that are numbers once merged."""
+        """Return the measures that are numbers once merged."""
         return [name for name, column in self.measures.items() if _is_figure(column)]
 
     # --- the table itself
@@ -329,7 +329,7 @@ class _Rules:
             self.source.fail((*place, "measure"), what, "name a measure with merge sum or count")
 
     def _other_side(self, side: Mapping[str, Any], place: Place) -> None:
-        """What the other probe has is seen when both are reported."""
+        """Fail for what can be seen without the other probe; the rest is seen when both are reported."""
         for pair in ("host", "key"):
             if self.columns.get(side[pair]["here"], {}).get("role") != "key":
                 what = f"there is no key column {side[pair]['here']}"
@@ -362,5 +362,5 @@ class _Rules:
 
 
 def _is_figure(column: Mapping[str, Any]) -> bool:
-    """True if what becomes of the measure is a number that can be compared."""
+    """Return True if what becomes of the measure is a number that can be compared."""
     return column["type"] in NUMERIC or column.get("merge") == "count"

@@ -27,7 +27,7 @@ Read = Callable[[], Iterator[Row]]
 
 
 def sessions(report: Report, probe: ProbeReport) -> Iterator[tuple[str, Read]]:
-    """The hosts that gave data, by name, and for each what reads its rows.
+    """Return the hosts that gave data, by name, and for each what reads its rows.
 
     Of output form `text` each line is a row of no table, with the time of the line.
     """
@@ -82,7 +82,7 @@ def _places(report: Report, section: ProbeReport) -> Iterator[tuple[str, _Sessio
 
 
 def _entry(sweep: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    """What sweep.json says of a probe; of one that could not be read there is no report."""
+    """Return what sweep.json says of a probe; of one that could not be read there is no report."""
     probes = sweep.get("probes")
     for entry in probes if isinstance(probes, list) else []:
         if isinstance(entry, Mapping) and untrusted.text(entry, "name") == name:

@@ -123,17 +123,17 @@ class ProbeReport:
 
     @property
     def sampled(self) -> list[str]:
-        """Hosts that gave data, sorted."""
+        """Return hosts that gave data, sorted."""
         return sorted(host for host, session in self.sessions.items() if session.has_data)
 
     def mark(self, host: str) -> str:
-        """The losses that touch this host's figures; empty when none do."""
+        """Return the losses that touch this host's figures; empty when none do."""
         session = self.sessions.get(host)
         return session.mark if session else ""
 
     @property
     def evidence(self) -> Evidence:
-        """What findings are made of."""
+        """Return what findings are made of."""
         return Evidence(
             name=self.name,
             parameters=self.parameters,
@@ -175,5 +175,5 @@ class Report:
 
     @property
     def all_findings(self) -> list[Finding]:
-        """The findings, each followed by its symptoms."""
+        """Return the findings, each followed by its symptoms."""
         return [one for finding in self.findings for one in finding.told]
