@@ -23,7 +23,7 @@ check ansible-lint --offline -q
 check shellcheck .ci/run tools/*.sh collection/roles/*/files/*.sh
 # The lab puts the variables before them.
 check shellcheck --shell=sh --exclude=SC2154 src/fleetdiag/lab/files/*.sh
-check shfmt --apply-ignore --diff .ci/run tools/*.sh src/fleetdiag/lab/files/*.sh
+check shfmt --apply-ignore --diff .ci/run tools/*.sh collection/roles/*/files/*.sh src/fleetdiag/lab/files/*.sh
 check codespell .ci README.md CODE_OF_CONDUCT.md CONTRIBUTING.md Makefile SECURITY.md collection pyproject.toml src tests tools
 check pymarkdown scan README.md CODE_OF_CONDUCT.md CONTRIBUTING.md SECURITY.md collection/README.md collection/docs collection/roles
 
