@@ -96,7 +96,7 @@ def run(wish: Wish) -> int:
 
 
 def request_of(wish: Wish) -> sweep.Request:
-    """The sweep that tries the probe. A probe given by its folder has a catalog of its own: what holds it."""
+    """Return the sweep that tries the probe. A probe given by its folder has a catalog of its own: what holds it."""
     catalogs = list(wish.catalogs)
     folder = wish.probe.folder
     if folder is not None and folder.parent != catalog.shipped():
@@ -121,7 +121,7 @@ def request_of(wish: Wish) -> sweep.Request:
 
 
 def read(run_dir: Path, host: str) -> Trial:
-    """What the sweep of one probe left of `host` in its run directory."""
+    """Return what the sweep of one probe left of `host` in its run directory."""
     opened = open_run(run_dir)
     entry = opened.request.probes[0]
     probe = catalog.probe_from_manifest(entry.name, entry.manifest)
@@ -168,7 +168,7 @@ def show(trial: Trial, most: int) -> int:
 
 
 def _chosen(lines: Sequence[Line], most: int) -> list[Line]:
-    """The first lines, and of the others the first that were rejected."""
+    """Return the first lines, and of the others the first that were rejected."""
     rejected = [line for line in lines[most:] if line.rejected]
     return [*lines[:most], *rejected[:MORE_REJECTED]]
 
@@ -177,7 +177,7 @@ def _counts(probe: Probe, lines: Sequence[Line], result: SessionResult) -> str:
     parts = [phrases.plural(len(lines), "line")]
     if probe.tables:
         parts.append(phrases.plural(result.rows, "row"))
-    if probe.output == "calltrace":
+    if probe.form.calls:
         calls = sum(node.count for tree in result.calltrees for node in tree.nodes)
         parts.append(phrases.plural(calls, "call"))
     parts.append(f"{result.rejected_lines} rejected")
@@ -185,7 +185,7 @@ def _counts(probe: Probe, lines: Sequence[Line], result: SessionResult) -> str:
 
 
 def write_lines(lines: Sequence[Line], trial: Trial, console: Console | None = None) -> None:
-    """Raw beside parsed where the terminal is wide enough, else parsed below raw; cut nowhere."""
+    """Print raw beside parsed where the terminal is wide enough, else parsed below raw; cut nowhere."""
     console = console or Console(highlight=False, markup=False, emoji=False)
     described = [(line, _raw(line, trial), list(_parsed(line, trial))) for line in lines]
     if console.is_terminal and console.width >= WIDE:
@@ -205,7 +205,7 @@ def write_lines(lines: Sequence[Line], trial: Trial, console: Console | None = N
 
 
 def _raw(line: Line, trial: Trial) -> str:
-    """As printed, but for the session's mark, which is the same in each line, and tabs, which show nothing."""
+    """Return a line as printed, but for the session's mark, the same in each line, and tabs, which show nothing."""
     raw = plain(line.raw)
     mark = f"{trial.nonce}\t"
     text = ("…" if mark in raw else "") + raw.replace(mark, "", 1)
@@ -244,7 +244,8 @@ def _other(line: Line, trial: Trial) -> str:
     fields = line.raw.partition(mark)[2].split(b"\t")
     if len(fields) > 1 and plain(fields[1]) in _CONTROLS:
         return _CONTROLS[plain(fields[1])]
-    return {"text": "text", "calltrace": "call trace"}.get(trial.probe.output, "no row")
+    form = trial.probe.form
+    return "text" if form.lines else "call trace" if form.calls else "no row"
 
 
 # --- recording

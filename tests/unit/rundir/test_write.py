@@ -119,7 +119,8 @@ def test_directories_are_unique_and_safe(names: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../x.json", "builds/../x.json", "/etc/x.json", "hosts/web1/arm.json", "x.sh", "a..json"]
+    "name",
+    ["../x.json", "builds/../x.json", "/etc/x.json", "hosts/web1/arm.json", "hosts/x.json", "x", "a..json"],
 )
 def test_other_file_names_are_refused(run: Path, name: str) -> None:
     with pytest.raises(FleetdiagError, match="not the name of a file"):
@@ -333,7 +334,7 @@ def test_a_filled_file_appears_whole_or_not_at_all(run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["hosts/a.csv", "../a.csv", "a.sh", "csv/../a.csv", "csv/.a.csv", "a.csv/b.csv"]
+    "name", ["hosts/a.csv", "../a.csv", "a", "csv/../a.csv", "csv/.a.csv", "a.csv/b.csv"]
 )
 def test_only_files_of_a_report_are_filled(run: Path, name: str) -> None:
     before = sorted(run.rglob("*"))

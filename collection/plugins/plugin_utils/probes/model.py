@@ -11,12 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.quantities import MEASURED
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.forms import FORMS, Form
+
 Value = str | int | float | bool
 """One cell of a row. `bytes` columns are ints in bytes, `duration` columns floats in seconds."""
 
 ColumnType = Literal["string", "int", "float", "bytes", "duration", "path", "timestamp", "bool"]
 Merge = Literal["", "sum", "max", "min", "mean", "count", "last", "p50", "p95", "p99", "records"]
-Output = Literal["rows", "table", "calltrace", "text", "auto"]
+Output = str
+"""Name of an output form, see `forms`."""
 MoreIs = Literal["worse", "better", "neutral"]
 Scope = Literal["host", "key"]
 Severity = Literal["critical", "warning", "info"]
@@ -130,7 +134,7 @@ class Column:
 
     @property
     def words(self) -> str:
-        """What people read: the label, or the name in words."""
+        """Return what people read: the label, or the name in words."""
         return self.label or self.name.replace("_", " ")
 
     @property
@@ -139,12 +143,9 @@ class Column:
 
     @property
     def shown_unit(self) -> str:
-        """Unit of the values the parser yields: `B` for bytes, `s` for durations, else the declared one."""
-        if self.type == "bytes":
-            return "B"
-        if self.type == "duration":
-            return "s"
-        return self.unit
+        """Return the unit of the values the parser yields: `B` for bytes, `s` for durations, else the declared one."""
+        measured = MEASURED.get(self.type)
+        return measured.shown if measured else self.unit
 
 
 @dataclass(frozen=True)
@@ -178,16 +179,16 @@ class Table:
 
     @property
     def printed(self) -> tuple[Column, ...]:
-        """The measures that the script prints."""
+        """Return the measures that the script prints."""
         return tuple(column for column in self.columns if column.role == "measure")
 
     @property
     def measures(self) -> tuple[Column, ...]:
-        """All measures, in the order of a merged row's values: printed, then derived."""
+        """Return all measures, in the order of a merged row's values: printed, then derived."""
         return (*self.printed, *self.derived)
 
     def index(self, name: str) -> int:
-        """Position of the column `name` in a row's values; KeyError if there is none."""
+        """Return position of the column `name` in a row's values; KeyError if there is none."""
         for position, column in enumerate(self.columns):
             if column.name == name:
                 return position
@@ -285,6 +286,10 @@ class Probe:
     origin: str = ""
 
     @property
+    def form(self) -> Form:
+        return FORMS[self.output]
+
+    @property
     def has_intervals(self) -> bool:
         return any(table.interval for table in self.tables.values())
 
@@ -319,7 +324,7 @@ class Batch(NamedTuple):
 
 
 def batch_of(rows: Sequence[Row]) -> Batch:
-    """The same rows, at least one and all of one table, as a batch."""
+    """Return the same rows, at least one and all of one table, as a batch."""
     names, times, numbers, values, intervals = zip(*rows, strict=True)
     known = any(interval is not None for interval in intervals)
     return Batch(names[0], times, numbers, list(zip(*values, strict=True)), intervals if known else None)
@@ -404,7 +409,7 @@ class Losses:
 
     @property
     def lossy(self) -> bool:
-        """True if figures of this session may be too low."""
+        """Return True if figures of this session may be too low."""
         counts = (self.errors, self.skipped, self.transport_failures, self.lost_messages, self.lost_bytes)
         return self.overload or self.dead_probes > 0 or any(counts)
 
@@ -454,7 +459,7 @@ class Finding:
 
     @property
     def told(self) -> tuple[Finding, ...]:
-        """Itself, and its symptoms."""
+        """Return the finding itself, and its symptoms."""
         return (self, *self.symptoms)
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import quantities
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document import head
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import one_file
@@ -43,7 +44,7 @@ _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u20
 
 
 def render(report: Report) -> str:
-    """The whole page."""
+    """Return the whole page."""
     styles = [_together(names) for names in _STYLES]
     scripts = [_library("uplot", "uPlot.iife.min.js"), _own_script()]
     cards = static.cards(report)
@@ -83,23 +84,23 @@ FORMAT = one_file(
 
 
 def _block(document: dict[str, Any]) -> str:
-    """JSON that can stand in an element: nothing in it ends the element or begins another."""
+    """Return JSON that can stand in an element: nothing in it ends the element or begins another."""
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.translate(_ESCAPES)
 
 
 def _library(folder: str, name: str) -> str:
-    """A library with its licence, which wants to be in every copy."""
+    """Return a library with its licence, which wants to be in every copy."""
     return f"/*\n{_file(f'vendor/{folder}/LICENSE')}*/\n{_file(f'vendor/{folder}/{name}')}"
 
 
 def _own_script() -> str:
-    """The files of the page share one scope, apart from the library's."""
-    return '"use strict";\n(() => {\n' + _together(_SCRIPTS) + "})();\n"
+    """Return the files of the page, which share one scope, apart from the library's."""
+    return '"use strict";\n(() => {\n' + quantities.for_page() + _together(_SCRIPTS) + "})();\n"
 
 
 def _sources(texts: Sequence[str]) -> Markup:
-    """The source expressions of the policy for inline elements with these texts."""
+    """Return the source expressions of the policy for inline elements with these texts."""
     return Markup(" ").join(Markup(f"'{_hash(text)}'") for text in texts)  # noqa: S704 - a hash
 
 

@@ -25,7 +25,7 @@ Read = Callable[[], Iterator[Row]]
 
 
 def sessions(report: Report, probe: ProbeReport) -> Iterator[tuple[str, Read]]:
-    """The hosts that gave data, by name, and for each what reads its rows.
+    """Return the hosts that gave data, by name, and for each what reads its rows.
 
     Of output form `text` each line is a row of no table, with the time of the line.
     """
@@ -55,7 +55,7 @@ class _Session:
             session = parse_session(self.probe, self.nonce, reader, limit + 1, lines_as_rows=True)
             clock: LineClock | None = None
             for row in session:
-                if self.probe.output == "text":
+                if self.probe.form.lines:
                     clock = clock or LineClock(session.result.window_ms, self.length_ms)
                     row = row._replace(t_ms=clock.time(str(row.values[0]), row.t_ms))
                 yield row

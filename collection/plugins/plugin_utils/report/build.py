@@ -88,7 +88,7 @@ LEAST_ROWS = 10
 def build(
     runs: str | Path | Sequence[str | Path], *, generated: str = "", max_rows: int = MAX_ROWS_PER_HOST
 ) -> Report:
-    """The report of one run directory, or of several whose hosts differ (shards).
+    """Return the report of one run directory, or of several whose hosts differ (shards).
 
     generated: ISO time to put in; now by default. Errors: no run directory, a newer format, a host or a
     probe that two run directories tell differently about.
@@ -158,7 +158,7 @@ def build(
 
 
 def verdict(counts: Mapping[str, int]) -> str:
-    """`3 of 5 hosts probed (1 of them with losses), 1 refused, 1 unreachable`."""
+    """Return `3 of 5 hosts probed (1 of them with losses), 1 refused, 1 unreachable`."""
     total = sum(counts.values())
     if not total:
         return "no host was in the pattern"
@@ -237,7 +237,7 @@ class _Room:
 
 
 def _room(shards: Sequence[Shard], probes: Mapping[str, Probe], hosts: int, max_rows: int) -> _Room:
-    """Memory is bounded by hosts and probes, not by what hosts print; each host has the same share of it."""
+    """Return the memory of each host's tables: bounded by hosts and probes, not by what hosts print."""
     tables = intervals = 0
     window_s = max(shard.window_s for shard in shards)
     for name, probe in probes.items():
@@ -297,7 +297,7 @@ class _Builder:
 
     @contextlib.contextmanager
     def _note_trouble(self, shard: Shard, host: str, name: str) -> Iterator[None]:
-        """One unreadable session is a note, not the end of the report."""
+        """Note an unreadable session, which is not the end of the report."""
         try:
             yield
         except (FleetdiagError, OSError) as why:
@@ -336,9 +336,9 @@ class _Builder:
     def _keep_lines(
         self, report: ProbeReport, shard: Shard, host: str, output: coverage.SessionOutput
     ) -> None:
-        if report.output == "text":
+        if report.form.lines:
             report.texts.append(host_text(host, output.result, shard.window_s))
-        elif report.output == "calltrace":
+        elif report.form.calls:
             cut = [calltrees.cut_tree(tree, HOST_CALL_NODES) for tree in output.result.calltrees]
             lines = first_lines(shard, host, report.name)
             report.calls.append(
@@ -350,12 +350,12 @@ class _Builder:
                 report.texts.append(host_text(host, output.result, shard.window_s))
 
     def _is_said(self, error: str, hosts: Sequence[str]) -> bool:
-        """Their rows in the coverage table say why; it need not be said again for each probe."""
+        """Return True if rows in the coverage table say why; it need not be said again for each probe."""
         rows = [self.rows[host] for host in hosts]
         return bool(rows) and all(row.status == "refused" and error in row.reason for row in rows)
 
     def finish(self, built: Sequence[Built]) -> list[ProbeReport]:
-        """The probes in the order they were asked for."""
+        """Return the probes in the order they were asked for."""
         reports = []
         for name in self._probes:
             report = self._reports.get(name)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import calltrees, results
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.forms import FORMS, Form
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     CallTree,
     Comparison,
@@ -117,18 +118,22 @@ class ProbeReport:
     origin: str = ""
 
     @property
+    def form(self) -> Form:
+        return FORMS[self.output]
+
+    @property
     def sampled(self) -> list[str]:
-        """Hosts that gave data, sorted."""
+        """Return hosts that gave data, sorted."""
         return sorted(host for host, session in self.sessions.items() if session.has_data)
 
     def mark(self, host: str) -> str:
-        """The losses that touch this host's figures; empty when none do."""
+        """Return the losses that touch this host's figures; empty when none do."""
         session = self.sessions.get(host)
         return session.mark if session else ""
 
     @property
     def evidence(self) -> Evidence:
-        """What findings are made of."""
+        """Return what findings are made of."""
         return Evidence(
             name=self.name,
             parameters=self.parameters,
@@ -170,5 +175,5 @@ class Report:
 
     @property
     def all_findings(self) -> list[Finding]:
-        """The findings, each followed by its symptoms."""
+        """Return the findings, each followed by its symptoms."""
         return [one for finding in self.findings for one in finding.told]

@@ -51,7 +51,7 @@ def read_session(
         nonce = shard.entries[name].nonce
         # The stream itself is bounded and tells truncation apart, so the parser need not stop before it.
         reader = io.BufferedReader(stream, MAX_LINE)  # blocks of this size are read at once
-        head = _head(reader.peek(), nonce) if probe.output in ("rows", "table") else ()
+        head = _head(reader.peek(), nonce) if probe.form.tables != 0 else ()
         session = parse_session(probe, nonce, reader, limit + 1)
         for batch in session.batches():
             mergers[batch.table].add_batch(batch)
@@ -70,7 +70,7 @@ def read_session(
 
 
 def _head(data: bytes, nonce: str) -> tuple[str, ...]:
-    """The first whole lines of an output as they stand, without the nonce, which only says that a line is
+    """Return the first whole lines of an output as they stand, without the nonce, which only says that a line is
     ours."""
     prefix = nonce.encode() + b"\t"
     lines = [line for line in data.split(b"\n")[:-1] if line.strip()]
@@ -78,7 +78,7 @@ def _head(data: bytes, nonce: str) -> tuple[str, ...]:
 
 
 def host_text(host: str, result: SessionResult, window_s: float) -> HostText:
-    """The first lines with their times. All kept ones are looked at: late ones tell how times are known."""
+    """Return the first lines with their times. All kept ones are looked at: late ones tell how times are known."""
     clock = LineClock(result.window_ms, window_s * 1000)
     pairs = zip(result.text_lines, result.text_times, strict=True)
     times = [clock.time(line, told) for line, told in pairs][:FIRST_LINES]
@@ -87,7 +87,7 @@ def host_text(host: str, result: SessionResult, window_s: float) -> HostText:
 
 
 def first_lines(shard: Shard, host: str, name: str) -> list[str]:
-    """The first lines of what the script itself printed, control records left out."""
+    """Return the first lines of what the script itself printed, control records left out."""
     prefix = shard.entries[name].nonce.encode() + b"\t"
     lines: list[str] = []
     with shard.run.open_output(host, name, FIRST_LINES * _LINE) as stream:
@@ -105,7 +105,7 @@ def output_limit(probe: Probe) -> int:
 
 
 def interval_s(entry: ProbeRecord, probe: Probe, table: Table) -> float | None:
-    """Seconds from one print of a table to the next; None if that is not known."""
+    """Return seconds from one print of a table to the next; None if that is not known."""
     if probe.layouts:
         return next((layout.interval_s for layout in probe.layouts if layout.table == table), None)
     told = untrusted.number(entry.parameters, "interval_s")

@@ -112,7 +112,7 @@ class Section:
 
 
 def tone(report: Report) -> str:
-    """`bad` when something is critical or nothing was sampled, `good` when all is known and nothing was found."""
+    """Return `bad` when something is critical or nothing was sampled, `good` when all is known and nothing was found."""
     worst = {finding.severity for finding in report.findings}
     sampled = report.counts.get("probed", 0) + report.counts.get("degraded", 0)
     if "critical" in worst or not sampled or any(told.alarms for told in report.traffic):
@@ -124,7 +124,7 @@ def tone(report: Report) -> str:
 
 
 def chips(report: Report) -> list[tuple[str, str]]:
-    """Findings by severity, hosts by status: class and words."""
+    """Return findings by severity and hosts by status: class and words."""
     found = [(level, sum(item.severity == level for item in report.findings)) for level in SEVERITIES]
     shown = [(level, f"{count:,} {level}") for level, count in found if count]
     return shown + [
@@ -135,7 +135,7 @@ def chips(report: Report) -> list[tuple[str, str]]:
 
 
 def no_findings(report: Report) -> str:
-    """What it means that there are none."""
+    """Return what it means that there are none."""
     said = document_head.no_findings(report).removeprefix("none: ")
     return f"{said[:1].upper()}{said[1:]}."
 
@@ -144,7 +144,7 @@ def no_findings(report: Report) -> str:
 
 
 def cards(report: Report) -> list[Card]:
-    """The findings, worst first."""
+    """Return the findings, worst first."""
     probes = {probe.name: (number, probe) for number, probe in enumerate(report.probes, 1)}
     return [_card(number, finding, probes) for number, finding in enumerate(report.findings[:MAX_FINDINGS])]
 
@@ -223,7 +223,7 @@ def _figures(finding: Finding) -> list[tuple[str, str]]:
 
 
 def chance(probability: float) -> str:
-    """`1 in 2,000 reports`: how often hosts that are alike would show this."""
+    """Return `1 in 2,000 reports`: how often hosts that are alike would show this."""
     if probability >= 0.1:
         return f"{100 * probability:.0f} %"
     if probability < 1e-6:
@@ -257,7 +257,7 @@ def _texts(columns: Sequence[Column], values: Iterable[Any]) -> list[str]:
 
 
 def _packed(value: Value | None) -> Value | None:
-    """The number that the script has, so that both round alike."""
+    """Return the number that the script has, so that both round alike."""
     return packed.number(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
@@ -265,7 +265,7 @@ def _packed(value: Value | None) -> Value | None:
 
 
 def coverage(report: Report) -> Sheet:
-    """Every host of a small fleet; of a large one those that were not probed without loss."""
+    """Return every host of a small fleet; of a large one those that were not probed without loss."""
     rows = sorted(report.coverage, key=lambda row: -STATUSES.index(row.status))
     if len(rows) > COVERAGE:
         rows = [row for row in rows if row.status != "probed"]
@@ -304,7 +304,7 @@ class Balanced:
 
 
 def traffic(told: Traffic) -> Balanced:
-    """The load balancers of one run."""
+    """Return the load balancers of one run."""
     grid = balancers.grid(told)
     sheet = Sheet(
         grid.caption,
@@ -321,7 +321,7 @@ def traffic(told: Traffic) -> Balanced:
 
 
 def sections(report: Report) -> list[Section]:
-    """The probes in the order they were asked for."""
+    """Return the probes in the order they were asked for."""
     return [_section(report, number, probe) for number, probe in enumerate(report.probes, 1)]
 
 
@@ -346,7 +346,7 @@ def _section(report: Report, number: int, probe: ProbeReport) -> Section:
         ],
         calls=_calls(probe) if probe.sampled else None,
         empty="" if probe.sampled else NOT_SAMPLED,
-        said=_said(probe) if probe.output == "text" and probe.sampled else None,
+        said=_said(probe) if probe.form.lines and probe.sampled else None,
         has_lines=any(probe.heads.values())
         or any(calls.lines for calls in probe.calls)
         or any(item.total for item in probe.texts),
@@ -374,7 +374,7 @@ def _top(probe: ProbeReport, merged: results.MergedTable) -> Sheet:
 
 
 def nothing(probe: ProbeReport) -> str:
-    """What it means that there are no rows."""
+    """Return what it means that there are no rows."""
     if not probe.sampled:
         return NOT_SAMPLED
     if any(probe.mark(host) for host in probe.sampled):
@@ -395,8 +395,8 @@ def _marks(probe: ProbeReport, hosts: Iterable[str]) -> list[str]:
 
 
 def _calls(probe: ProbeReport) -> Sheet | None:
-    """The functions in which the most time was spent."""
-    if probe.output != "calltrace":
+    """Return the functions in which the most time was spent."""
+    if not probe.form.calls:
         return None
     found = [(item, tree) for tree in probe.fleet_calls[:TOP] for item in tree.nodes]
     found.sort(key=lambda pair: (-pair[0].node.self_us, pair[1].process, pair[0].node.path))
@@ -419,7 +419,7 @@ def _calls(probe: ProbeReport) -> Sheet | None:
 
 
 def _said(probe: ProbeReport) -> Sheet:
-    """What the hosts printed, merged by time; hosts that tell no times come last."""
+    """Return what the hosts printed, merged by time; hosts that tell no times come last."""
     lines = [
         (time is None, time or 0, item.host, number, line)
         for item in probe.texts
@@ -450,7 +450,7 @@ def _said(probe: ProbeReport) -> Sheet:
 
 
 def systems(report: Report) -> Sheet:
-    """Kernels and what ran on them."""
+    """Return kernels and what ran on them."""
     groups: dict[tuple[str, str, str], list[HostCoverage]] = {}
     for row in report.coverage:
         groups.setdefault((row.kernel, row.distribution, row.staprun), []).append(row)
@@ -467,7 +467,7 @@ def systems(report: Report) -> Sheet:
 
 
 def clocks(report: Report) -> list[tuple[str, str]]:
-    """How well the hosts looked at the same moment."""
+    """Return how well the hosts looked at the same moment."""
     offsets = [row.clock_offset_s for row in report.coverage if row.clock_offset_s is not None]
     errors = [row.clock_error_s for row in report.coverage if row.clock_error_s is not None]
     late = [row.late_s for row in report.coverage if row.late_s is not None]
@@ -482,7 +482,7 @@ def clocks(report: Report) -> list[tuple[str, str]]:
 
 
 def costs(report: Report) -> Sheet | None:
-    """What each probe cost in this run, and what it was measured to cost."""
+    """Return what each probe cost in this run, and what it was measured to cost."""
     if not report.probes:
         return None
     heads = [
@@ -514,7 +514,7 @@ def _cost(probe: ProbeReport) -> list[str]:
 
 
 def builds(report: Report) -> Sheet | None:
-    """The modules that were compiled or taken from the cache."""
+    """Return the modules that were compiled or taken from the cache."""
     grid = builds_grid(report)
     if grid is None:
         return None
@@ -532,7 +532,7 @@ def _headed(words: str) -> str:
 
 
 def summary(report: Report) -> list[tuple[str, str]]:
-    """The line under the verdict."""
+    """Return the line under the verdict."""
     facts = []
     if report.runs:
         run = report.runs[0]
