@@ -29,8 +29,9 @@ from fleetdiag.lab.model import Lab
 _WINDOW_S = 10
 _OPENS_S = 300
 _ENDS_S = 900
-# A session that nobody ends is over when its window is; the last layer is the timer, a minute later.
-_CLEAN_S = 240
+# A session that nobody ends is over when its window is; units, lock and sysctls go with the timer, the last layer:
+# 370 s after these are armed, and it tries more than once.
+_CLEAN_S = 600
 _PROBE = "soak"
 _MANIFEST = """\
 description: Programs that were started.
@@ -229,13 +230,13 @@ def coverage_leaks(report: object, hosts: Sequence[str], well: Sequence[str]) ->
     """Return what a report owes: a row for each of `hosts`, and results of those that are `well`."""
     if not isinstance(report, dict):
         return ["no report was made"]
-    status = {str(row.get("host")): row.get("status") for row in report.get("coverage", ())}
-    lost = [f"{host} is not in the coverage" for host in hosts if host not in status]
+    rows = {str(row.get("host")): row for row in report.get("coverage", ())}
+    lost = [f"{host} is not in the coverage" for host in hosts if host not in rows]
     with_results = ("probed", "degraded")
     return lost + [
-        f"{host}, which had no fault, is {status[host]}"
+        f"{host}, which had no fault, is {rows[host].get('status')}: {rows[host].get('reason')}"
         for host in well
-        if host in status and status[host] not in with_results
+        if host in rows and rows[host].get("status") not in with_results
     ]
 
 
