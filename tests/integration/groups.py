@@ -44,7 +44,7 @@ GROUPS = (
     ),
     Group("one web machine", ("test_guard",), ("builder", "web2")),
     Group("loopback", ("test_answers", "test_controller", "test_flow", "test_operator_config")),
-    Group("builder", ("test_builders", "test_tracepoints", "test_lab_down"), ("builder",)),
+    Group("builder", ("test_builders", "test_commands", "test_tracepoints", "test_lab_down"), ("builder",)),
 )
 _OF_FILE = {file: number for number, group in enumerate(GROUPS) for file in group.files}
 
