@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from fleetdiag.lab import backdoor, boot, inventory, machines_data
+from fleetdiag.lab import backdoor, boot, machines_data
 from fleetdiag.lab.model import Lab
 
 #: Long enough for a fault to come while it is open.
@@ -125,7 +125,7 @@ def _cut_network(scene: Scene) -> Undo:
 
 
 def _reboot(scene: Scene) -> Undo:
-    # QEMU ends with its guest and the lab boots it again.
+    # QEMU ends with its guest; the lab boots it again from its disk.
     with contextlib.suppress(subprocess.TimeoutExpired):
         scene.lab.ssh(scene.victim, "echo b >/proc/sysrq-trigger", timeout_s=10)
     return _nothing
@@ -302,7 +302,7 @@ class _Soak:
             undo()
         leaks = [] if opened else ["its window never opened"]
         if planned.fault == "reboot":
-            lab = self._boot_again()
+            lab = boot.again(planned.victim)
         leaks += self._left(lab, planned, before)
         if planned.fault not in _WITHOUT_REPORT:
             well = [host for host in self.hosts if planned.fault in _WITHOUT_VICTIM or host != planned.victim]
@@ -316,6 +316,7 @@ class _Soak:
             *(sys.executable, "-m", "fleetdiag", "sweep", "-i", str(lab.inventory), "--runs-dir", str(runs)),
             *("-l", ",".join(self.hosts), "--window", f"{_WINDOW_S}s"),
             *("--catalog", str(self.folder / "catalog"), "--probe", _PROBE),
+            "--retry-crashed",  # after a reboot
         ]
         with (runs / "said").open("w") as said:
             return subprocess.Popen(
@@ -337,9 +338,6 @@ class _Soak:
             if now != before[host] and not (planned.fault == "reboot" and host == planned.victim):
                 leaks.append(f"{host}: sysctls were {before[host].split()}, are {now.split()}")
         return leaks
-
-    def _boot_again(self) -> Lab:
-        return boot.up(self.hosts, with_ghost=inventory.GHOST in boot.running().inventory.read_text())
 
     def _forget(self, lab: Lab) -> None:
         """Remove what sweeps have left to be collected, so that disks do not fill."""
