@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from fleetdiag.lab import backdoor, boot, machines_data
+from fleetdiag.lab import backdoor, balancer, boot, machines_data
 from fleetdiag.lab.model import Lab
 
 #: Long enough for a fault to come while it is open.
@@ -58,7 +58,8 @@ probe timer.ms(500) { if (fd_sampling()) printf("%s\\t%d\\n", fd_row("ticks"), e
 _SYSCTLS = "cat /proc/sys/kernel/kptr_restrict /proc/sys/debug/kprobes-optimization"
 _LEFT = (
     "grep -o '^fd_[a-z0-9_]*' /proc/modules;"
-    "systemctl list-units --all --plain --no-legend 'fd-*' | cut -d' ' -f1; ls /run/fleetdiag.lock 2>/dev/null"
+    "systemctl list-units --all --plain --no-legend 'fd-*' | cut -d' ' -f1; ls /run/fleetdiag.lock 2>/dev/null;"
+    f"{balancer.LOWERED}"
 )
 _FILLER = "/var/lib/lab-filler"
 
@@ -144,6 +145,11 @@ def _second_sweep(scene: Scene) -> Undo:
     return lambda: _wait(other)
 
 
+def _stop_balancer(scene: Scene) -> Undo:
+    balancer.hold(scene.lab, scene.victim)
+    return lambda: balancer.go_on(scene.lab, scene.victim)
+
+
 def _step_clock(scene: Scene) -> Undo:
     scene.on_victim("date -s '+1 hour' >/dev/null")
     return lambda: scene.on_victim("date -s '-1 hour' >/dev/null")
@@ -169,6 +175,9 @@ def _no_fault(_scene: Scene) -> Undo:
     return _nothing
 
 
+# Here the victim is also the balancer of all hosts, whose weights are lowered meanwhile.
+_BALANCER = "balancer stopped"
+_DRAIN = ("--drain", "50%", "-e", json.dumps({"drain_min_active": 0, "drain_wait": 0}))
 #: Name: what makes it happen. To add a fault, add its function here.
 FAULTS: dict[str, Callable[[Scene], Undo]] = {
     "none": _no_fault,
@@ -180,13 +189,14 @@ FAULTS: dict[str, Callable[[Scene], Undo]] = {
     "reboot": _reboot,
     "disk full": _fill_disk,
     "two sweeps": _second_sweep,
+    _BALANCER: _stop_balancer,
     "clock step": _step_clock,
     "overload": _overload,
     "output flood": _flood,
 }
 # No report is asked of a command that was killed.
 _WITHOUT_REPORT = ("controller killed",)
-_WITHOUT_VICTIM = ("none", "two sweeps")
+_WITHOUT_VICTIM = ("none", "two sweeps", _BALANCER)
 
 
 def schedule(seed: int, hosts: Sequence[str], faults: Sequence[str] = tuple(FAULTS)) -> Iterator[Round]:
@@ -290,7 +300,10 @@ class _Soak:
         lab = boot.running()
         before = {host: lab.ssh(host, _SYSCTLS).stdout for host in self.hosts}
         runs = self.folder / f"{planned.number}"
-        command = self._start(lab, runs)
+        more: list[str] = []
+        if planned.fault == _BALANCER:
+            more = ["-i", str(balancer.start(lab, planned.victim, self.hosts, self.folder)), *_DRAIN]
+        command = self._start(lab, runs, *more)
         scene = Scene(
             lab, planned.victim, command, lambda: self._start(lab, self.folder / f"{planned.number}b")
         )
@@ -307,16 +320,18 @@ class _Soak:
         if planned.fault not in _WITHOUT_REPORT:
             well = [host for host in self.hosts if planned.fault in _WITHOUT_VICTIM or host != planned.victim]
             leaks += coverage_leaks(_report(runs), self.hosts, well)
+        if more:
+            balancer.end(lab, planned.victim)
         self._forget(lab)
         return leaks
 
-    def _start(self, lab: Lab, runs: Path) -> subprocess.Popen[str]:
+    def _start(self, lab: Lab, runs: Path, *more: str) -> subprocess.Popen[str]:
         runs.mkdir()
         words = [
             *(sys.executable, "-m", "fleetdiag", "sweep", "-i", str(lab.inventory), "--runs-dir", str(runs)),
             *("-l", ",".join(self.hosts), "--window", f"{_WINDOW_S}s"),
             *("--catalog", str(self.folder / "catalog"), "--probe", _PROBE),
-            "--retry-crashed",  # after a reboot
+            *("--retry-crashed", *more),  # after a reboot
         ]
         with (runs / "said").open("w") as said:
             return subprocess.Popen(
