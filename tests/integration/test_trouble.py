@@ -80,6 +80,34 @@ def test_a_host_that_goes_away_in_the_window_is_collected_from_later(
     brought_later(lab, run)
 
 
+def test_a_full_disk_costs_what_its_host_prints_from_then_on_and_says_so(
+    lab: Lab, catalog: Path, tmp_path: Path
+) -> None:
+    filler = "/var/lib/lab-filler"
+    with window_open(lab, catalog, tmp_path, ILL, "--probe", "flood") as sweeping:
+        # What fallocate is not given, single blocks take.
+        lab.ssh(
+            ILL,
+            f"fallocate -l $(($(stat -f -c '%f * %S' /) - 4194304)) {filler}; cat /dev/zero >{filler}.more; sync",
+        )
+        try:
+            sweeping.wait(600)
+            left = left_behind(lab, ILL)
+        finally:
+            lab.ssh(ILL, f"rm -f {filler} {filler}.more")
+    assert left == ""
+    run = newest(tmp_path)
+    report = report_of(run)
+    hosts = coverage(report)
+    assert hosts[WELL]["status"] in SWEPT, hosts[WELL]
+    assert rows(report, "tick", host=WELL)
+    assert hosts[ILL]["status"] == "degraded"
+    assert "flood: cut off before the end" in hosts[ILL]["reason"]
+    said = [word for word in ("has no room left", "could not be written") if word in hosts[ILL]["reason"]]
+    assert len(said) == 1, hosts[ILL]["reason"]
+    assert rows(report, "flood", host=ILL)
+
+
 @pytest.fixture(scope="module")
 def warning(lab: Lab) -> bytes:
     """A module whose kernel warns when it is loaded."""

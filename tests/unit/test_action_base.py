@@ -17,6 +17,8 @@ import pytest
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import REPORT_IT, within
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import host_cache
 
@@ -89,6 +91,24 @@ def test_a_memory_that_breaks_a_rule_costs_no_other_host(tmp_path: Path, run: Pa
         host_cache.HostMemory().put(host, {"facts": {**FACTS, **change}})
     done = play(tmp_path, "sweep_use_known_hosts", run_dir=str(run))
     assert (done["web1"].get("failed"), done["web1"]["known"]) == (False, {})
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_host_is_known_only_by_modules_that_are_signed_as_they_shall_be(
+    tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch, signed: bool
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    kernel = FACTS["kernel"]
+    good = {**FACTS, "uid": "0", "systemd": "257", "init": "systemd"}
+    for host, signer in (("web1", "33d2"), ("web2", "")):
+        facts = {**good, "sig_enforce": "Y" if signer else "N", "signed": bool(signer)}
+        host_cache.HostMemory().put(host, {"facts": facts, "stap": "5.6", "signer": signer})
+        for source in sources.sources(
+            read.open_run(run).sweep, stap="5.6", kernel=kernel, build_id="", signer=signer
+        ):
+            ModuleStore().put(source.key, b"module", {})
+    done = play(tmp_path, "sweep_use_known_hosts", run_dir=str(run), signed=signed)
+    assert done["web1"]["known"] == {"web1" if signed else "web2": kernel}
 
 
 def test_an_exception_of_one_host_is_a_sentence_of_that_host(tmp_path: Path, run: Path) -> None:

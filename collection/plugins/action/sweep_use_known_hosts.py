@@ -20,6 +20,7 @@ class ActionModule(FleetdiagAction):
     ARGS: ClassVar = {
         "run_dir": {"type": "str", "required": True},
         "min_free_mb": {"type": "int", "default": 200},
+        "signed": {"type": "bool", "default": False},
     }
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
@@ -32,7 +33,9 @@ class ActionModule(FleetdiagAction):
 
         def recall(host: str) -> str | None:
             known = memory.get(host)
-            if known is None or preflight.refusal(known["facts"], min_free_mb=args["min_free_mb"]):
+            if known is None or bool(known.get("signer")) != args["signed"]:
+                return None
+            if preflight.refusal(known["facts"], min_free_mb=args["min_free_mb"], signed=args["signed"]):
                 return None
             kernel = str(known["facts"]["kernel"])
             if kernel not in built:

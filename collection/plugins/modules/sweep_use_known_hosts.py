@@ -17,6 +17,10 @@ options:
     description: Free space a target must have.
     type: int
     default: 200
+  signed:
+    description: Whether modules are signed for the kernel. Hosts whose modules were not, or were when they are not, are not known.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - fleetdiag.systemtap.sweep_step
   - fleetdiag.systemtap.sweep_step.run_dir

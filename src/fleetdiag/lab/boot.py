@@ -77,6 +77,18 @@ def up(
     return lab
 
 
+def again(name: str) -> Lab:
+    """Boot a machine that went down as it comes up after a crash: with what was on its disk by then."""
+    state = State(paths.state_dir())
+    with held(state.folder):
+        with held(paths.cache_dir()):
+            _, built = _made([name])
+            image = built[machines_data.MACHINES[name].image]
+            chosen = accel.choose(paths.cache_dir(), image)
+        machines.boot_again(machines_data.MACHINES[name], image, chosen, state)
+    return running()
+
+
 def prepare(with_old: bool = False) -> None:
     """Make the images and the builder's tree of the profile `web` where they are missing; nothing is started."""
     names = _wanted(machines_data.PROFILES["web"], with_old)

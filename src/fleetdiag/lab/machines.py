@@ -71,6 +71,22 @@ def start(
     )
 
 
+def boot_again(machine: Machine, image: BuiltImage, accel: str, state: State) -> Process:
+    """Boot `machine`, which has gone down, from the disk that it had, on its old ports; wait until sshd answers."""
+    before = state.processes()[machine.name]
+    folder = state.folder / "machines" / machine.name
+    with step(f"{machine.name}: boot again ({image.release})"):
+        process = _spawn(machine, image, accel, state, folder, before.ports, [])
+        if not ssh.wait_for_banner(process.ports["ssh"], _ANSWERS_S, partial(alive, process)):
+            raise FleetdiagError(
+                f"{machine.name} did not boot again within {_ANSWERS_S:.0f} s; the end of its console:\n"
+                f"{commands.tail(folder / 'console.log', 25)}"
+            )
+    process = replace(process, ready=True)
+    state.record(machine.name, process)
+    return process
+
+
 def renew(keys: Keys, port: int, name: str) -> None:
     """Give a restored machine the time of this one and a boot id of its own."""
     with subprocess.Popen(
@@ -99,8 +115,20 @@ def _start(
     folder.mkdir(parents=True)
     qemu.overlay(folder / "disk.qcow2", snapshot.disk, "qcow2")
     ports = {name: ssh.free_port() for name in qemu.services(machine)}
+    return _spawn(machine, image, accel, state, folder, ports, snapshot.restore())
+
+
+def _spawn(
+    machine: Machine,
+    image: BuiltImage,
+    accel: str,
+    state: State,
+    folder: Path,
+    ports: dict[str, int],
+    more: list[str],
+) -> Process:
     fields = {"kind": "qemu", "ports": ports, "image": image.folder.name}
-    command = [*qemu.command(machine, image, accel, folder, ports), *snapshot.restore()]
+    command = [*qemu.command(machine, image, accel, folder, ports), *more]
     process = state.spawn(machine.name, fields, command, folder / "qemu.log")
     set_nice(process.pid)
     return process

@@ -22,15 +22,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from fleetdiag.lab import backdoor, boot, inventory, machines_data
+from fleetdiag.lab import backdoor, balancer, boot, machines_data
 from fleetdiag.lab.model import Lab
 
 #: Long enough for a fault to come while it is open.
 _WINDOW_S = 10
 _OPENS_S = 300
 _ENDS_S = 900
-# A session that nobody ends is over when its window is; the last layer is the timer, a minute later.
-_CLEAN_S = 240
+# A session that nobody ends is over when its window is; units, lock and sysctls go with the timer, the last layer:
+# 370 s after these are armed, and it tries more than once.
+_CLEAN_S = 600
 _PROBE = "soak"
 _MANIFEST = """\
 description: Programs that were started.
@@ -57,7 +58,8 @@ probe timer.ms(500) { if (fd_sampling()) printf("%s\\t%d\\n", fd_row("ticks"), e
 _SYSCTLS = "cat /proc/sys/kernel/kptr_restrict /proc/sys/debug/kprobes-optimization"
 _LEFT = (
     "grep -o '^fd_[a-z0-9_]*' /proc/modules;"
-    "systemctl list-units --all --plain --no-legend 'fd-*' | cut -d' ' -f1; ls /run/fleetdiag.lock 2>/dev/null"
+    "systemctl list-units --all --plain --no-legend 'fd-*' | cut -d' ' -f1; ls /run/fleetdiag.lock 2>/dev/null;"
+    f"{balancer.LOWERED}"
 )
 _FILLER = "/var/lib/lab-filler"
 
@@ -124,7 +126,7 @@ def _cut_network(scene: Scene) -> Undo:
 
 
 def _reboot(scene: Scene) -> Undo:
-    # QEMU ends with its guest and the lab boots it again.
+    # QEMU ends with its guest; the lab boots it again from its disk.
     with contextlib.suppress(subprocess.TimeoutExpired):
         scene.lab.ssh(scene.victim, "echo b >/proc/sysrq-trigger", timeout_s=10)
     return _nothing
@@ -141,6 +143,11 @@ def _fill_disk(scene: Scene) -> Undo:
 def _second_sweep(scene: Scene) -> Undo:
     other = scene.again()
     return lambda: _wait(other)
+
+
+def _stop_balancer(scene: Scene) -> Undo:
+    balancer.hold(scene.lab, scene.victim)
+    return lambda: balancer.go_on(scene.lab, scene.victim)
 
 
 def _step_clock(scene: Scene) -> Undo:
@@ -168,6 +175,9 @@ def _no_fault(_scene: Scene) -> Undo:
     return _nothing
 
 
+# Here the victim is also the balancer of all hosts, whose weights are lowered meanwhile.
+_BALANCER = "balancer stopped"
+_DRAIN = ("--drain", "50%", "-e", json.dumps({"drain_min_active": 0, "drain_wait": 0}))
 #: Name: what makes it happen. To add a fault, add its function here.
 FAULTS: dict[str, Callable[[Scene], Undo]] = {
     "none": _no_fault,
@@ -179,13 +189,14 @@ FAULTS: dict[str, Callable[[Scene], Undo]] = {
     "reboot": _reboot,
     "disk full": _fill_disk,
     "two sweeps": _second_sweep,
+    _BALANCER: _stop_balancer,
     "clock step": _step_clock,
     "overload": _overload,
     "output flood": _flood,
 }
 # No report is asked of a command that was killed.
 _WITHOUT_REPORT = ("controller killed",)
-_WITHOUT_VICTIM = ("none", "two sweeps")
+_WITHOUT_VICTIM = ("none", "two sweeps", _BALANCER)
 
 
 def schedule(seed: int, hosts: Sequence[str], faults: Sequence[str] = tuple(FAULTS)) -> Iterator[Round]:
@@ -229,13 +240,13 @@ def coverage_leaks(report: object, hosts: Sequence[str], well: Sequence[str]) ->
     """Return what a report owes: a row for each of `hosts`, and results of those that are `well`."""
     if not isinstance(report, dict):
         return ["no report was made"]
-    status = {str(row.get("host")): row.get("status") for row in report.get("coverage", ())}
-    lost = [f"{host} is not in the coverage" for host in hosts if host not in status]
+    rows = {str(row.get("host")): row for row in report.get("coverage", ())}
+    lost = [f"{host} is not in the coverage" for host in hosts if host not in rows]
     with_results = ("probed", "degraded")
     return lost + [
-        f"{host}, which had no fault, is {status[host]}"
+        f"{host}, which had no fault, is {rows[host].get('status')}: {rows[host].get('reason')}"
         for host in well
-        if host in status and status[host] not in with_results
+        if host in rows and rows[host].get("status") not in with_results
     ]
 
 
@@ -289,7 +300,10 @@ class _Soak:
         lab = boot.running()
         before = {host: lab.ssh(host, _SYSCTLS).stdout for host in self.hosts}
         runs = self.folder / f"{planned.number}"
-        command = self._start(lab, runs)
+        more: list[str] = []
+        if planned.fault == _BALANCER:
+            more = ["-i", str(balancer.start(lab, planned.victim, self.hosts, self.folder)), *_DRAIN]
+        command = self._start(lab, runs, *more)
         scene = Scene(
             lab, planned.victim, command, lambda: self._start(lab, self.folder / f"{planned.number}b")
         )
@@ -301,20 +315,23 @@ class _Soak:
             undo()
         leaks = [] if opened else ["its window never opened"]
         if planned.fault == "reboot":
-            lab = self._boot_again()
+            lab = boot.again(planned.victim)
         leaks += self._left(lab, planned, before)
         if planned.fault not in _WITHOUT_REPORT:
             well = [host for host in self.hosts if planned.fault in _WITHOUT_VICTIM or host != planned.victim]
             leaks += coverage_leaks(_report(runs), self.hosts, well)
+        if more:
+            balancer.end(lab, planned.victim)
         self._forget(lab)
         return leaks
 
-    def _start(self, lab: Lab, runs: Path) -> subprocess.Popen[str]:
+    def _start(self, lab: Lab, runs: Path, *more: str) -> subprocess.Popen[str]:
         runs.mkdir()
         words = [
             *(sys.executable, "-m", "fleetdiag", "sweep", "-i", str(lab.inventory), "--runs-dir", str(runs)),
             *("-l", ",".join(self.hosts), "--window", f"{_WINDOW_S}s"),
             *("--catalog", str(self.folder / "catalog"), "--probe", _PROBE),
+            *("--retry-crashed", *more),  # after a reboot
         ]
         with (runs / "said").open("w") as said:
             return subprocess.Popen(
@@ -336,9 +353,6 @@ class _Soak:
             if now != before[host] and not (planned.fault == "reboot" and host == planned.victim):
                 leaks.append(f"{host}: sysctls were {before[host].split()}, are {now.split()}")
         return leaks
-
-    def _boot_again(self) -> Lab:
-        return boot.up(self.hosts, with_ghost=inventory.GHOST in boot.running().inventory.read_text())
 
     def _forget(self, lab: Lab) -> None:
         """Remove what sweeps have left to be collected, so that disks do not fill."""

@@ -165,6 +165,18 @@ def test_what_can_be_read_is_handed_over_without_secrets(spoilt: GuardHost) -> N
     assert f"{HOME} could not be written" in said
 
 
+def test_a_full_disk_is_said_though_its_last_blocks_took_the_notes(make: Make, tmp_path: Path) -> None:
+    """Beyond what anybody may fill there is room for root alone: how sessions ended is noted, what they print is cut."""
+    host = make(place=guardhost.ext4(tmp_path / "disk"))
+    host.guard.install_and_preflight()
+    host.arm(SWEEP, "nettop")
+    host.sh(f"fallocate -l $(df -B1 --output=avail {HOME} | tail -n 1) {HOME}/filler")
+    collected = host.collect(SWEEP, "nettop")
+    assert [session.probe for session in collected.sessions] == ["nettop"]
+    (said,) = collected.kernel
+    assert said.startswith(f"{HOME} has no room left: ")
+
+
 def test_what_can_not_be_read_costs_no_other_session(host: GuardHost) -> None:
     host.arm(SWEEP, "nettop", "slow_open")
     host.sh(f"cd {HOME}/sweeps/{SWEEP}/nettop; until [ -d out ]; do rm -f out; mkdir out; done")

@@ -31,10 +31,11 @@ def test_every_fault_comes_once_before_any_comes_again() -> None:
 
 
 def test_a_lost_host_and_a_lost_result_are_leaks() -> None:
-    report = {"coverage": [{"host": "web1", "status": "failed"}, {"host": "web2", "status": "degraded"}]}
+    failed = {"host": "web1", "status": "failed", "reason": "no room"}
+    report = {"coverage": [failed, {"host": "web2", "status": "degraded"}]}
     assert coverage_leaks(report, HOSTS, ("web1", "web2")) == [
         "web3 is not in the coverage",
-        "web1, which had no fault, is failed",
+        "web1, which had no fault, is failed: no room",
     ]
     assert coverage_leaks(report, ("web1", "web2"), ("web2",)) == []
     assert coverage_leaks(None, HOSTS, ()) == ["no report was made"]

@@ -417,6 +417,8 @@ def _kernel_trouble(what: str, value: str) -> Iterator[str]:
             f"{printable(value)[:200]} could not be written: full or read-only; its output is handed over all the same,"
             " without secrets"
         )
+    elif what == "full":
+        yield f"{printable(value)[:200]} has no room left: what its sessions printed may be lost; free space there"
     elif what == "unread":
         yield f"what {printable(value)[:200]} printed could not be read from its disk"
     elif what == "taint":

@@ -994,7 +994,11 @@ collect() {
     [ -e unredacted ] || without_secrets $sessions
     sizes=$(wc -c -- */out */err 2>/dev/null)
     sums=$(sha256sum -- */out 2>/dev/null)
-    [ -z "$piped" ] && [ "$written" = yes ] || say "kernel unwritten $HOME_DIR"
+    if [ -n "$piped" ] || [ "$written" = no ]; then
+        say "kernel unwritten $HOME_DIR"
+    elif free_mb && [ "$mb" = 0 ]; then
+        say "kernel full $HOME_DIR"
+    fi
     for probe in $sessions; do hand_over "$probe" || say "kernel unread $probe"; done
     true 2>/dev/null >collected
     clock left
