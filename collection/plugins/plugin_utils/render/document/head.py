@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
@@ -105,8 +105,8 @@ def row_in_words(table: Table | None, key: keys.Key, values: keys.Cells) -> str:
     )
 
 
-def coverage_grid(report: Report) -> Grid:
-    """Every host once. Reason and remedy are in the last two columns."""
+def coverage_grid(rows: Iterable[HostCoverage]) -> Grid:
+    """Each of these hosts once. Reason and remedy are in the last two columns."""
     heads = [
         HOST,
         Head("status", least=11),
@@ -117,20 +117,20 @@ def coverage_grid(report: Report) -> Grid:
         Head("losses and reasons"),
         Head("what to do"),
     ]
-    rows = [
+    shown = [
         [
             cells.text(row.host),
             Cell(row.status),
             cells.text(row.kernel or cells.NOTHING),
-            clock(row),
+            _clock(row),
             cells.seconds(row.late_s),
             cells.seconds(row.early_s),
             cells.text(row.reason),
             cells.text(row.remedy),
         ]
-        for row in report.coverage
+        for row in rows
     ]
-    return Grid("Coverage", heads, rows)
+    return Grid("Coverage", heads, shown)
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def coverage_groups(report: Report) -> list[Alike]:
     ]
 
 
-def clock(row: HostCoverage) -> Cell:
+def _clock(row: HostCoverage) -> Cell:
     """`+0.003 ± 0.004 s`."""
     if row.clock_offset_s is None:
         return Cell(cells.NOTHING)

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document.grids import (
-    NOT_SAMPLED,
     DisplayLimits,
     Lines,
     marks,
     named,
+    nothing,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import (
     HostText,
@@ -37,10 +37,13 @@ def lines_of(probe: ProbeReport, most: DisplayLimits) -> list[Lines]:
     if hidden:
         shown.append(Lines(f"{plural(hidden, 'more host')}: {_LINES_FORMAT}", []))
     if probe.output == "text" and not shown:
-        shown.append(
-            Lines("no lines: nothing was printed in the window" if probe.sampled else NOT_SAMPLED, [])
-        )
+        shown.append(Lines(no_lines(probe), []))
     return shown
+
+
+def no_lines(probe: ProbeReport) -> str:
+    """Return what it means that there are none."""
+    return nothing(probe, "lines", "nothing was printed")
 
 
 def _by_time(probe: ProbeReport, timed: Sequence[HostText], most: DisplayLimits) -> Lines:

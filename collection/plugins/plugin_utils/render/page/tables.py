@@ -49,7 +49,7 @@ def table(
         "sort": merged.sort_measure,
         "down": merged.table.descending or not merged.table.sort,
         "rows": [
-            [hosts[row.host], *_keys(merged.table, row.key), *_cells(measures, row.values, row.rates)]
+            [hosts[row.host], *packed_keys(merged.table, row.key), *_cells(measures, row.values, row.rates)]
             for row in rows
         ],
         "allRows": sum(len(host.rows) for host in merged.hosts),
@@ -63,7 +63,7 @@ def table(
             for host in merged.hosts
         ],
         "fleet": [
-            [total.hosts, *_keys(merged.table, total.key), *_cells(measures, total.values, total.rates)]
+            [total.hosts, *packed_keys(merged.table, total.key), *_cells(measures, total.values, total.rates)]
             for total in merged.keys[:TOP_ROWS]
         ],
         "allKeys": len(merged.keys),
@@ -94,7 +94,8 @@ def column(item: Column) -> dict[str, Any]:
     return data
 
 
-def _keys(table: Table, key: keys.Key) -> list[packed.Json]:
+def packed_keys(table: Table, key: keys.Key) -> list[packed.Json]:
+    """Return the values of a row's key as the page's data has them."""
     return [packed.key(value, item.type == "path") for item, value in zip(table.keys, key, strict=True)]
 
 
