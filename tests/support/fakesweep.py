@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import time
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
@@ -81,9 +80,3 @@ def sampled(probe: str = "tick", text: bytes = b"row\n", *, result: str = "succe
     packed = b64encode(gzip.compress(text)).decode()
     head = f"{result} {len(text)} {hashlib.sha256(text).hexdigest()} {len(text)} -"
     return f"session {probe} {head}\nout {probe} {packed}\nerr {probe} {b64encode(gzip.compress(b'')).decode()}\n"
-
-
-def armed_output(nonce: str = NONCE, at: float | None = None) -> bytes:
-    """Return output of a session that was armed at a time."""
-    ms = int((time.time() if at is None else at) * 1000)
-    return f"{nonce}\t1\t@armed\t0\t{ms}\n".encode()
