@@ -79,7 +79,7 @@ def no_calls(probe: ProbeReport) -> str:
 
 
 def _tree_grid(tree: calltrees.FleetTree, most: DisplayLimits) -> Grid:
-    """Of a tree that is too long the slowest functions, each with its callers."""
+    """Return the calls of a process; of a tree that is too long the slowest functions, each with its callers."""
     times = {item.node.path: item.node.total_us for item in tree.nodes}
     kept = calltrees.keep_slowest(times, most.nodes)
     heads = [

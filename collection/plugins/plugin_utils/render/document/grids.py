@@ -53,7 +53,7 @@ class Grid:
 
     @property
     def remarks(self) -> list[str]:
-        """The notes, and where there are no rows what that means."""
+        """Return the notes, and where there are no rows what that means."""
         return [*self.notes, *([self.empty] if self.empty and not self.rows else [])]
 
 
@@ -82,13 +82,13 @@ class Section:
 
 
 def named(hosts: Sequence[str]) -> str:
-    """`web1, web2 and 12 more`."""
+    """Return some names, and of more how many there are: `web1, web2 and 12 more`."""
     shown = ", ".join(printable(host) for host in hosts[:NAMES])
     return shown if len(hosts) <= NAMES else f"{shown} and {len(hosts) - NAMES:,} more"
 
 
 def marks(probe: ProbeReport, hosts: Iterable[str]) -> list[str]:
-    """The remarks under a table whose rows carry marks."""
+    """Return the remarks under a table whose rows carry marks."""
     touched: dict[str, list[str]] = {}
     for host in sorted(set(hosts)):
         if probe.mark(host):

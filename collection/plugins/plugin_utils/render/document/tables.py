@@ -90,7 +90,7 @@ def _worst_rows(
     rest: Mapping[str, results.Total],
     left_out: Sequence[Column],
 ) -> Grid:
-    """The worst rows of the fleet; rest: by host, what the others come to."""
+    """Return the worst rows of the fleet; rest: by host, what the others come to."""
     table = merged.table
     grid = rows_grid(probe, table, shown)
     if rest:
@@ -108,7 +108,7 @@ def _worst_rows(
 def _hosts_grid(
     probe: ProbeReport, merged: results.MergedTable, rest: Mapping[str, results.Total], most: DisplayLimits
 ) -> Grid:
-    """Totals; where rows of a host are not shown, also how many those are and what they come to."""
+    """Return totals; where rows of a host are not shown, also how many those are and what they come to."""
     table, shown = merged.table, merged.hosts[: most.hosts]
     place = merged.sort_measure
     column = table.measures[place] if place is not None and rest else None
@@ -175,7 +175,7 @@ def _keys_grid(merged: results.MergedTable, most: DisplayLimits) -> Grid:
 
 
 def _course_grid(probe: ProbeReport, merged: results.MergedTable, most: DisplayLimits) -> Grid | None:
-    """How the measure that the table is sorted by went, interval by interval."""
+    """Return how the measure that the table is sorted by went, interval by interval; None where that says nothing."""
     place, numbers = merged.sort_measure, sparkline.first_to_last(merged)
     if place is None or len(numbers) < 2:
         return None
@@ -267,8 +267,11 @@ def counted(total: results.Total, noun: str) -> str:
 
 
 def measure_heads(table: Table) -> list[Head]:
-    """What the table is sorted by is always shown, what is compared or checked goes after what is not, and before all a
-    total whose mean is shown."""
+    """Return the heads of the measures, with what goes first where there is no room.
+
+    What the table is sorted by is always shown; what is compared or checked goes after what is not, and before all a
+    total whose mean is shown.
+    """
     heads: list[Head] = []
     checked = {check.measure for check in table.checks}
     means = {column.ratio[0] for column in table.derived if column.ratio}

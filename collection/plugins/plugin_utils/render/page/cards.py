@@ -44,7 +44,7 @@ class Card:
 
 
 def cards(report: Report) -> list[Card]:
-    """The findings, worst first."""
+    """Return the findings, worst first."""
     probes = {probe.name: (number, probe) for number, probe in enumerate(report.probes, 1)}
     return [_card(number, finding, probes) for number, finding in enumerate(report.findings[:MAX_FINDINGS])]
 
@@ -123,7 +123,7 @@ def _figures(finding: Finding) -> list[tuple[str, str]]:
 
 
 def chance(probability: float) -> str:
-    """`1 in 2,000 reports`: how often hosts that are alike would show this."""
+    """Return how often hosts that are alike would show this: `1 in 2,000 reports`."""
     if probability >= 0.1:
         return f"{100 * probability:.0f} %"
     if probability < 1e-6:

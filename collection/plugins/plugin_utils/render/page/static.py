@@ -50,7 +50,7 @@ class Section:
 
 
 def tone(report: Report) -> str:
-    """`bad` when something is critical or nothing was sampled, `good` when all is known and nothing was found."""
+    """Return `bad` when something is critical or nothing was sampled, `good` when all is known and nothing was found."""
     worst = {finding.severity for finding in report.findings}
     sampled = report.counts.get("probed", 0) + report.counts.get("degraded", 0)
     if "critical" in worst or not sampled or any(told.alarms for told in report.traffic):
@@ -62,7 +62,7 @@ def tone(report: Report) -> str:
 
 
 def chips(report: Report) -> list[tuple[str, str]]:
-    """Findings by severity, hosts by status: class and words."""
+    """Return findings by severity and hosts by status, as (CSS class, words)."""
     found = [(level, sum(item.severity == level for item in report.findings)) for level in SEVERITIES]
     shown = [(level, f"{count:,} {level}") for level, count in found if count]
     return shown + [
@@ -73,12 +73,12 @@ def chips(report: Report) -> list[tuple[str, str]]:
 
 
 def no_findings(report: Report) -> str:
-    """What it means that there are none."""
+    """Return what it means that there are no findings."""
     return values.sentence(document_head.no_findings(report).removeprefix("none: "))
 
 
 def summary(report: Report) -> list[tuple[str, str]]:
-    """The line under the verdict."""
+    """Return the line under the verdict, as (name, value)."""
     facts = []
     if report.runs:
         run = report.runs[0]
