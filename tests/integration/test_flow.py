@@ -20,7 +20,7 @@ from loopback import PROGRAMS, Fleet, fleet, lacking
 from loopsweeps import HOSTS, PROBES, bring, command, how, sweep, verbs
 from sweeps import ENVIRONMENT, ROOT, SWEPT, coverage, newest, report_of, wait_until, window_of
 
-from ansible_collections.fleetdiag.systemtap.plugins.module_utils import haproxy
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._balancers import haproxy
 
 pytestmark = pytest.mark.skipif(bool(lacking()), reason=f"needs root and {', '.join(PROGRAMS)}")
 
@@ -279,9 +279,9 @@ def test_a_host_gets_less_traffic_while_it_is_probed(hosts: Fleet, tmp_path: Pat
         ) as running:
             seen = []
             while running.poll() is None:
-                seen.append(haproxy.read_weight(socket, "web", name)[0])
+                seen.append(haproxy.read_weight(socket, "web", name))
                 time.sleep(0.2)
-        after = haproxy.read_weight(socket, "web", name)[0]
+        after = haproxy.read_weight(socket, "web", name)
     finally:
         balancer.terminate()
         balancer.wait()

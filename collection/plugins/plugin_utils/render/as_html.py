@@ -2,8 +2,8 @@
 """report.html: one file that opens offline. Its policy allows its own styles and scripts by their hashes,
 nothing else.
 
-What reads without script is made by Jinja with autoescape (`page.still`), the rest by the script from one block
-of data (`page.model`). Every text passes `printable()` in both. Only the files of this folder are put in as they
+What reads without script is made by Jinja with autoescape (`page.static`), the rest by the script from one block
+of data (`page.data`). Every text passes `printable()` in both. Only the files of this folder are put in as they
 are.
 """
 
@@ -24,7 +24,14 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import qu
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document import head
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import one_file
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import data, static
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import cards as finding_cards
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import (
+    conditions,
+    data,
+    packed,
+    static,
+    values,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import Report
 
 _FOLDER = Path(__file__).resolve().parent
@@ -47,7 +54,7 @@ def render(report: Report) -> str:
     """Return the whole page."""
     styles = [_together(names) for names in _STYLES]
     scripts = [_library("uplot", "uPlot.iife.min.js"), _own_script()]
-    cards = static.cards(report)
+    cards = finding_cards.cards(report)
     page = _template().render(
         title=f"fleetdiag: {printable(report.verdict)}",
         verdict=printable(report.verdict),
@@ -55,16 +62,16 @@ def render(report: Report) -> str:
         chips=static.chips(report),
         summary=static.summary(report),
         cards=cards,
-        open_findings=static.FINDINGS,
+        open_findings=finding_cards.OPEN,
         hidden_findings=len(report.findings) - len(cards),
         no_findings=static.no_findings(report),
         worth_a_look=[printable(look.sentence) for look in report.worth_a_look],
         coverage=static.coverage(report),
         traffic=[static.traffic(told) for told in report.traffic],
         sections=static.sections(report),
-        conditions=[*head.conditions(report), *static.clocks(report)],
-        systems=static.systems(report),
-        costs=static.costs(report),
+        conditions=[*head.conditions(report), *conditions.clocks(report)],
+        systems=conditions.systems(report),
+        costs=conditions.costs(report),
         builds=static.builds(report),
         notes=[printable(note) for note in report.notes],
         runs=[printable(run.id) for run in report.runs],
@@ -113,6 +120,7 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_FOLDER / "page"), autoescape=True, undefined=jinja2.StrictUndefined
     )
+    environment.filters.update(cut=packed.text, shown=values.cell, sentence=values.sentence)
     return environment.get_template("report.html.j2")
 
 

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document.grids import (
-    NOT_SAMPLED,
     DisplayLimits,
     Lines,
     marks,
     named,
+    nothing,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import (
     HostText,
@@ -36,11 +36,21 @@ def lines_of(probe: ProbeReport, most: DisplayLimits) -> list[Lines]:
     hidden = len(untimed) - len(untimed[: 1 if timed else 3])
     if hidden:
         shown.append(Lines(f"{plural(hidden, 'more host')}: {_LINES_FORMAT}", []))
+<<<<<<< HEAD
     if probe.form.lines and not shown:
         shown.append(
             Lines("no lines: nothing was printed in the window" if probe.sampled else NOT_SAMPLED, [])
         )
+=======
+    if probe.output == "text" and not shown:
+        shown.append(Lines(no_lines(probe), []))
+>>>>>>> actions
     return shown
+
+
+def no_lines(probe: ProbeReport) -> str:
+    """Return what it means that there are none."""
+    return nothing(probe, "lines", "nothing was printed")
 
 
 def _by_time(probe: ProbeReport, timed: Sequence[HostText], most: DisplayLimits) -> Lines:
@@ -62,7 +72,11 @@ _LINES_FORMAT = "all lines are in --format lines"
 
 
 def first_lines(texts: Iterable[HostText]) -> Iterator[tuple[int | None, str, str]]:
+<<<<<<< HEAD
     """Return time, host and line of what hosts printed, merged by time; lines of a host stay in their order.
+=======
+    """Yield time, host and line of what hosts printed, merged by time; lines of a host stay in their order.
+>>>>>>> actions
 
     No more than each host's first lines are there: behind the end of one that printed more nothing is known.
     """
