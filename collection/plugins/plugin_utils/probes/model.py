@@ -194,7 +194,7 @@ class Table:
         raise KeyError(name)
 
 
-LayoutKind = Literal["header", "list", "histogram", "json", "global", "separated", "pairs", "rate"]
+LayoutKind = Literal["header", "list", "histogram", "json", "global", "separated", "pairs", "rate", "stacks"]
 
 
 @dataclass(frozen=True)
@@ -203,9 +203,11 @@ class Layout:
 
     kind: `header` (words above columns), `list` (a name and its numbers), `histogram` (as SystemTap draws them),
     `json`, `global` (as SystemTap prints a variable that the script itself never prints), `separated` (fields between
-    commas or tabs), `pairs` (`key=value key=value`), `rate` (`[time] 12 MB/s`).
+    commas or tabs), `pairs` (`key=value key=value`), `rate` (`[time] 12 MB/s`), `stacks` (lines of a
+    stack, then a count).
     trims: of each column, what is cut off the end of its fields (":", ","). of: the member of the JSON that holds the
-    rows, or the variable, or the title above rows whose form others have too. separator: of `separated`.
+    rows, or the variable, or the title above rows whose form others have too; of stacks whether the process name stands
+    `above` them or `below`, beside the count. separator: of `separated`.
     once: the words above are printed once, and rows that come later, after a gap, still stand below them.
     prints: "" where each print has new figures; `total` where they count up from print to print; `unclear` where that
     is not known, so that only the last print is shown. interval_s: seconds from one print to the next, None if that
@@ -344,6 +346,8 @@ class CallNode:
 class CallTree:
     """The folded calls of all threads of one process name, parents before children.
 
+    counted: stacks that a script counted; then `count`, `total_us` and `self_us` of its nodes say how often a
+    function was on a stack, the same, and how often it was the innermost one.
     unfinished: calls without a return; orphan_returns: returns whose call came before the window or was lost.
     """
 
@@ -351,6 +355,7 @@ class CallTree:
     nodes: tuple[CallNode, ...]
     unfinished: int = 0
     orphan_returns: int = 0
+    counted: bool = False
 
 
 @dataclass

@@ -38,6 +38,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.s
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.separated import (
     separated_tables,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.stacks import (
+    counted_stacks,
+    without_stacks,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Layout, Output, Row
 
 _TRACE = re.compile(rb"\s*-?[0-9]{1,18} .{0,150}\([0-9]{1,10}\): *(->|<-)")
@@ -55,7 +59,10 @@ def infer(samples: Samples, forgets: Forgets) -> Inferred:
     """Return the form of an output. forgets: which of the arrays that it prints the script empties (see prints)."""
     if _is_trace(samples):
         return Inferred("calltrace")
+    stacks = counted_stacks(samples, forgets)
+    everything, samples = samples, without_stacks(samples, stacks)
     found = [
+        *stacks,
         *json_tables(samples, forgets),
         *drawn_histograms(samples, forgets),
         *printed_globals(samples),
@@ -65,11 +72,13 @@ def infer(samples: Samples, forgets: Forgets) -> Inferred:
     ]
     found += header_tables(samples, found, forgets)
     found += listed(samples, found, forgets)
-    found = _whole(_named_apart(found), samples)
+    found = _whole(_named_apart(found), everything)
     if not found:
         return Inferred()
     timed = tuple(
-        replace(layout, interval_s=_interval_s(rows_of(layout, samples)) if layout.table.interval else None)
+        replace(
+            layout, interval_s=_interval_s(rows_of(layout, everything)) if layout.table.interval else None
+        )
         for layout in _named_apart(found[:MAX_TABLES])
     )
     return Inferred("rows" if all(layout.kind == "json" for layout in found) else "table", timed)

@@ -13,6 +13,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.r
     RateShape,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.shape_base import Shape
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.stacks import StacksShape
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.table_shapes import (
     HeaderShape,
     ListShape,
@@ -34,5 +35,6 @@ def shape(layout: Layout) -> Shape:
         "separated": SeparatedShape,
         "pairs": PairsShape,
         "rate": RateShape,
+        "stacks": StacksShape,
     }
     return kinds[layout.kind](layout)

@@ -90,8 +90,8 @@ class Card:
 
 @dataclass
 class Section:
-    """One probe. tables: id, title, description and top of each. calls: the top of its call trees. said: the
-    first lines that it printed. empty: why there is nothing."""
+    """One probe. tables: id, title, description and top of each. calls: the top of its call trees, or of the stacks
+    that its script counted. said: the first lines that it printed. empty: why there is nothing."""
 
     number: int
     name: str
@@ -102,6 +102,7 @@ class Section:
     warnings: list[str]
     tables: list[tuple[str, str, str, Sheet]]
     calls: Sheet | None
+    counted: bool
     said: Sheet | None
     empty: str
     has_lines: bool
@@ -345,6 +346,7 @@ def _section(report: Report, number: int, probe: ProbeReport) -> Section:
             if probe.sampled
         ],
         calls=_calls(probe) if probe.sampled else None,
+        counted=bool(probe.fleet_stacks),
         empty="" if probe.sampled else NOT_SAMPLED,
         said=_said(probe) if probe.output == "text" and probe.sampled else None,
         has_lines=any(probe.heads.values())
@@ -395,7 +397,9 @@ def _marks(probe: ProbeReport, hosts: Iterable[str]) -> list[str]:
 
 
 def _calls(probe: ProbeReport) -> Sheet | None:
-    """The functions in which the most time was spent."""
+    """The functions in which the most time was spent, or that were on most of the stacks that were counted."""
+    if probe.fleet_stacks:
+        return _stacks(probe)
     if probe.output != "calltrace":
         return None
     found = [(item, tree) for tree in probe.fleet_calls[:TOP] for item in tree.nodes]
@@ -416,6 +420,24 @@ def _calls(probe: ProbeReport) -> Sheet | None:
     )
     sheet.empty = "No calls were seen in the window." if probe.sampled else NOT_SAMPLED
     return sheet
+
+
+def _stacks(probe: ProbeReport) -> Sheet:
+    found = [(item, tree) for tree in probe.fleet_stacks[:TOP] for item in tree.nodes]
+    found.sort(
+        key=lambda pair: (-pair[0].node.self_us, -pair[0].node.count, pair[1].process, pair[0].node.path)
+    )
+    rows = [
+        [
+            " > ".join(map(packed.text, (tree.process, *item.node.path))),
+            figures.amount(item.node.count),
+            figures.amount(item.node.self_us),
+            figures.amount(item.hosts),
+        ]
+        for item, tree in found[:TOP]
+    ]
+    heads = ["Process > function", "on stack", "innermost", "hosts"]
+    return Sheet(f"{_named(probe)}: functions most often seen on a stack, all hosts", heads, rows, (1, 2, 3))
 
 
 def _said(probe: ProbeReport) -> Sheet:
