@@ -261,7 +261,8 @@ class Probe:
     overhead: what it was measured to cost, as the manifest has it. views: of a call trace.
     output `auto`: what form it has is found out from what it prints; `layouts` is what was found (see parse.detect).
     unmodified: its script was not written for fleetdiag. It samples from the moment it is armed, and prints names
-    as they are. exits: it may end by itself. origin: where the script comes from.
+    as they are. exits: it may end by itself. origin: where the script comes from. flags: options of stap on its first
+    line. target: whether it asks for a process (see scripts.target): empty, `optional` or `needed`.
     """
 
     name: str
@@ -285,6 +286,8 @@ class Probe:
     unmodified: bool = False
     exits: bool = False
     origin: str = ""
+    flags: tuple[str, ...] = ()
+    target: str = ""
 
     @property
     def has_intervals(self) -> bool:

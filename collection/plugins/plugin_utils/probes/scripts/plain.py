@@ -21,7 +21,11 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import manifest
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import policy
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import (
+    first_line,
+    policy,
+    target,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts.language import (
     Global,
     Script,
@@ -157,7 +161,8 @@ def _example(name: str, examples: Path | None, debuginfo: bool) -> Probe:
 
 
 def _probe(title: str, path: Path, data: dict[str, Any], meta: Mapping[str, str], debuginfo: bool) -> Probe:
-    script = read(policy.text_of(path))
+    text = policy.text_of(path)
+    script = read(text)
     _check_live(title, script)
     data |= {
         "title": printable(title),
@@ -167,11 +172,18 @@ def _probe(title: str, path: Path, data: dict[str, Any], meta: Mapping[str, str]
         "limits": _LIMITS,
     }
     data["parameters"] = _parameters(script, check_arguments(path.name, meta), meta)
+    data["flags"] = first_line.options_of(text).flags
+    if need := target.need_of(script):
+        data["target"] = need
+        data["parameters"] = {
+            target.NAME: target.parameter(need),
+            **dict(list(data["parameters"].items())[:29]),
+        }
     if any(True for body in script.bodies for _unused in calls(body, "exit")):
         data["exits"] = True
     if debuginfo:
         data["requires"] = {"debuginfo": True}
-    data = {key: value for key, value in data.items() if value != {}}
+    data = {key: value for key, value in data.items() if value not in ({}, [])}
     return manifest.build(_slug(title), data, yaml_lines.Source(printable(title)), None, path)
 
 

@@ -19,6 +19,7 @@ from typing import Literal, NamedTuple
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import first_line
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts.language import (
     ASSIGNS,
     Script,
@@ -131,7 +132,7 @@ def faults(text: str, level: Level, probe: Probe | None = None, arguments: Seque
     if level != "tapset":
         found += _c_code(script)
     if level == "script":
-        found += _guru_line(text)
+        found += [Fault(1, what, advice) for what, advice in first_line.options_of(text).faults]
     else:
         for rule in (_ending, _wildcards, _handlers, _texts):
             found += rule(script)
@@ -275,12 +276,6 @@ def _target_after(words: Sequence[Word], place: int) -> Sequence[Word]:
     while at < len(words) and (words[at].kind == "name" or words[at].text == "->"):
         at += 1
     return words[place + 1 : at]
-
-
-def _guru_line(text: str) -> Iterator[Fault]:
-    first = text.split("\n", 1)[0]
-    if first.startswith("#!") and re.search(r"\s(-\w*g\w*|--guru)\b", first):
-        yield Fault(1, "asks for guru mode (-g)", "it is never given: use a script that does without")
 
 
 # --- probes of a catalog
