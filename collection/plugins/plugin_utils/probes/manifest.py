@@ -100,6 +100,7 @@ def of_checked(name: str, data: dict[str, Any], folder: Path | None, script: Pat
         origin=data.get("origin", ""),
         flags=tuple(data.get("flags", ())),
         target=data.get("target", ""),
+        reading=data.get("reading", {}),
     )
 
 

@@ -16,6 +16,9 @@ Value = str | int | float | bool
 
 ColumnType = Literal["string", "int", "float", "bytes", "duration", "path", "timestamp", "bool"]
 Merge = Literal["", "sum", "max", "min", "mean", "count", "last", "p50", "p95", "p99", "records"]
+Reading = Mapping[str, Any]
+"""What the author of a script says of its output: header, units, keys, merge, prints (see scripts.reading)."""
+Prints = Literal["reset", "cumulative"]
 Output = Literal["rows", "table", "calltrace", "text", "auto"]
 MoreIs = Literal["worse", "better", "neutral"]
 Scope = Literal["host", "key"]
@@ -263,6 +266,7 @@ class Probe:
     unmodified: its script was not written for fleetdiag. It samples from the moment it is armed, and prints names
     as they are. exits: it may end by itself. origin: where the script comes from. flags: options of stap on its first
     line. target: whether it asks for a process (see scripts.target): empty, `optional` or `needed`.
+    reading: what its author says of its output. remarks: what of that does not fit the output.
     """
 
     name: str
@@ -288,6 +292,8 @@ class Probe:
     origin: str = ""
     flags: tuple[str, ...] = ()
     target: str = ""
+    reading: Reading = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     @property
     def has_intervals(self) -> bool:

@@ -17,6 +17,11 @@ from itertools import pairwise
 from statistics import median
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.columns import apart
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.corrections import (
+    corrected,
+    forgets_by,
+    headers_of,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.globals import printed_globals
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.headers import (
     MAX_TABLES,
@@ -42,8 +47,14 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.s
     counted_stacks,
     without_stacks,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Layout, Output, Row
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
+    Layout,
+    Output,
+    Reading,
+    Row,
+)
 
+NOTHING_SAID: Reading = {}
 _TRACE = re.compile(rb"\s*-?[0-9]{1,18} .{0,150}\([0-9]{1,10}\): *(->|<-)")
 
 
@@ -55,8 +66,12 @@ class Inferred:
     layouts: tuple[Layout, ...] = ()
 
 
-def infer(samples: Samples, forgets: Forgets) -> Inferred:
-    """Return the form of an output. forgets: which of the arrays that it prints the script empties (see prints)."""
+def infer(samples: Samples, forgets: Forgets, reading: Reading = NOTHING_SAID) -> Inferred:
+    """Return the form of an output. forgets: which of the arrays that it prints the script empties (see prints).
+
+    reading: what its author says of it.
+    """
+    forgets = forgets_by(reading, forgets)
     if _is_trace(samples):
         return Inferred("calltrace")
     stacks = counted_stacks(samples, forgets)
@@ -70,8 +85,9 @@ def infer(samples: Samples, forgets: Forgets) -> Inferred:
         *paired_tables(samples, forgets),
         *rates(samples),
     ]
-    found += header_tables(samples, found, forgets)
+    found += header_tables(samples, found, forgets, headers_of(reading))
     found += listed(samples, found, forgets)
+    found = [corrected(layout, everything, reading, forgets) for layout in found]
     found = _whole(_named_apart(found), everything)
     if not found:
         return Inferred()

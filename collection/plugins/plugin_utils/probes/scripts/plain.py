@@ -24,6 +24,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import (
     first_line,
     policy,
+    reading,
     target,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts.language import (
@@ -69,7 +70,7 @@ def load(name: str, examples: Path | None, *, debuginfo: bool = False) -> Probe:
     """
     if is_example(name):
         return _example(name, examples, debuginfo)
-    path = Path(name).expanduser()
+    path = path_of(name)
     if path.is_dir():
         raise FleetdiagError(
             f"{printable(name)}: is a folder; give its catalog with --catalog, and the probe's name"
@@ -82,8 +83,14 @@ def load(name: str, examples: Path | None, *, debuginfo: bool = False) -> Probe:
         "question": f"What does {printable(path.name)} print?",
         "topic": "other",
         "origin": str(path.resolve()),
+        "reading": reading.read(path),
     }
     return _probe(name, path, data, {}, debuginfo)
+
+
+def path_of(name: str) -> Path:
+    """Return the file that the name of a script is."""
+    return Path(name).expanduser()
 
 
 def topic_and_name(name: str) -> tuple[str, str]:

@@ -128,7 +128,7 @@ def faults(text: str, level: Level, probe: Probe | None = None, arguments: Seque
     if deep is not None:
         what = f"more than {MAX_DEPTH} brackets are open, or closed, at once"
         return sorted({*found, Fault(deep, what, "take it apart into functions")})
-    found += [*_dangerous(script), *_writes(script)]
+    found += [*_open(script), *_dangerous(script), *_writes(script)]
     if level != "tapset":
         found += _c_code(script)
     if level == "script":
@@ -168,6 +168,16 @@ def _broken(script: Script) -> Iterator[Fault]:
     if script.unclosed is not None:
         line, what = script.unclosed
         yield Fault(line, f"the {what} that begins here does not end", "close it")
+
+
+def _open(script: Script) -> Iterator[Fault]:
+    words = script.words
+    if script.unclosed or any(word.choice for word in words):
+        return  # the sides of a conditional may open the same brace twice
+    for word, end in zip(words, partners(words), strict=True):
+        if end == len(words):
+            yield Fault(word.line, f"the {word.text} on this line does not close", "close it")
+            return
 
 
 def _system(script: Script) -> Iterator[Fault]:
