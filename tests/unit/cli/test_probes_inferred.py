@@ -25,7 +25,7 @@ def test_a_table_with_its_columns_and_how_its_prints_stand_to_each_other() -> No
     lines = said(f"@@T 5000\n{PRINT}\n@@T 10000\n{PRINT.replace('100', '50')}\n")
     assert lines == [
         "read as: table table, rows below a line of words: NAME (key); CPU (key); TOOK (us) (last in us); CALLS (sum);"
-        + " each print has new figures",
+        " each print has new figures",
         "to have it read otherwise: say header, units, keys, merge or prints in my.yml (docs/scripts.md)",
     ]
 
