@@ -23,11 +23,14 @@ def said(printed: str, title: str = "./my.stp") -> list[str]:
 
 def test_a_table_with_its_columns_and_how_its_prints_stand_to_each_other() -> None:
     lines = said(f"@@T 5000\n{PRINT}\n@@T 10000\n{PRINT.replace('100', '50')}\n")
-    assert lines == [
+    read, correct = lines
+    assert read == (
         "read as: table table, rows below a line of words: NAME (key); CPU (key); TOOK (us) (last in us); CALLS (sum);"
-        " each print has new figures",
-        "to have it read otherwise: say header, units, keys, merge or prints in my.yml (docs/scripts.md)",
-    ]
+        " each print has new figures"
+    )
+    assert correct == (
+        "to have it read otherwise: say header, units, keys, merge or prints in my.yml (docs/scripts.md)"
+    )
 
 
 def test_text_and_examples() -> None:
