@@ -14,6 +14,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import compatibility, sources
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import SMOKE
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts.target import VARIABLE
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, windows, write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
     arming,
@@ -26,12 +27,16 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl 
     Clock,
     better_clock,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.targets import of_host
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.window import on_host_clock
 
 RETELL_MS = 50
 KEY_UNKNOWN = ("Required key not available", "Key was rejected by service")
 KEY_REMEDY = (
     "enrol the certificate of the key that signs modules on this host (docs/secure_boot.md), then sweep again"
+)
+TARGET_REMEDY = (
+    "give the host the variable sweep_target: the number of a process, or a unit; then sweep again"
 )
 SMOKE_REMEDY = "install a SystemTap runtime on the host that matches the builder's version, then sweep again"
 
@@ -100,13 +105,17 @@ class ActionModule(FleetdiagAction):
 
     def _arm_as(self, run: Path, facts: dict[str, Any], args: dict[str, Any]) -> dict[str, Any] | ArmReply:
         """Arm it by these facts; the host's stale reply if they turn out not to be true any more."""
-        sweep = read.open_run(run).sweep
+        targets = of_host(read.open_run(run).sweep, self.task_vars.get(VARIABLE), self.on_host)
+        sweep = targets.sweep
         built = read.read_json(run, f"builds/{facts.get('kernel', '')}.json") or {}
         if refused := _unusable(built, facts):
             return refused
         modules = sources.checksums(built)
         signed = sources.manifest(run, sweep, facts["kernel"], modules)
         smoke = modules.pop(SMOKE)
+        modules = {name: sha256 for name, sha256 in modules.items() if name not in targets.missing}
+        if not modules:
+            return _refused("; ".join(dict.fromkeys(targets.missing.values())), TARGET_REMEDY)
         verdicts = ModuleStore()
         combination = "|".join(
             (self.host, facts["kernel"], facts["kernel_build_id"], facts["staprun"], smoke)
@@ -129,8 +138,15 @@ class ActionModule(FleetdiagAction):
         clock = better_clock(Clock(**facts["clock"]), reply.clock) or Clock(**facts["clock"])
         if window and reply.verdict == "ok":
             self._note_window(run, sweep["id"], window, wanted["window_ms"], clock, reply)
+        said = _reply_record(reply)
+        if "sessions" in said:
+            lacking = {
+                name: {"status": "failed", "seconds": 0.0, "error": why}
+                for name, why in targets.missing.items()
+            }
+            said["sessions"] |= lacking
         return {
-            **_reply_record(reply),
+            **said,
             "pushed": pushed,
             "smoke": "cached" if cached else reply.smoke or "refused",
             "clock": asdict(clock),

@@ -26,7 +26,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import 
     parameters,
     user_catalogs,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import plain
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import plain, target
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import (
     balancers,
     history,
@@ -109,6 +109,9 @@ class ActionModule(FleetdiagAction):
             raise FleetdiagError(
                 "no host is left to probe: the pattern names builders only; choose targets with -l"
             )
+        named = self._named("sweep_target", hosts)
+        for probe in probes:
+            target.check(probe, values[probe.name], named)
         sweep = request.new_sweep(
             now=datetime.now(UTC),
             version=version.version(),
@@ -116,7 +119,7 @@ class ActionModule(FleetdiagAction):
             values=values,
             window_s=window_s,
             hosts=hosts,
-            peers=request.peer_sets(hosts, self._groups(), self._depths(), self._named_peers(hosts)),
+            peers=request.peer_sets(hosts, self._groups(), self._depths(), self._named("sweep_peers", hosts)),
             conditions={
                 "ansible": ansible_version,
                 "python": platform.python_version(),
@@ -164,12 +167,13 @@ class ActionModule(FleetdiagAction):
         inventory = getattr(self.task_vars.get("hostvars"), "_inventory", None)
         return {name: group.depth for name, group in getattr(inventory, "groups", {}).items()}
 
-    def _named_peers(self, hosts: list[str]) -> dict[str, str]:
+    def _named(self, variable: str, hosts: list[str]) -> dict[str, str]:
+        """Return a variable of the hosts that have it, as text."""
         everything = self.task_vars.get("hostvars", {})
         return {
-            host: str(everything[host]["sweep_peers"])
+            host: str(everything[host][variable])
             for host in hosts
-            if host in everything and everything[host].get("sweep_peers")
+            if host in everything and everything[host].get(variable)
         }
 
     @staticmethod

@@ -28,7 +28,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import values as cells
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build, coverage, model
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.read import open_run
-from fleetdiag.probes import folder_check
+from fleetdiag.probes import folder_check, inferred
 from fleetdiag.run import sweep
 from fleetdiag.run.login import Login
 from fleetdiag.run.report import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
@@ -161,6 +161,8 @@ def show(trial: Trial, most: int) -> int:
     if len(chosen) < len(lines):
         print(f"{len(lines) - len(chosen)} more lines are not shown; see --lines")
     print(f"{name} on {host}: {_counts(trial.probe, lines, result)}")
+    for text in inferred.lines(trial.probe):
+        print(f"  {text}")
     for text in (*(loss.text for loss in session.losses), *session.warnings, *session.notes):
         print(f"  {printable(text)}")
     print(f"run directory: {trial.run_dir}")

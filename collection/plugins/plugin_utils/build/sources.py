@@ -12,6 +12,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import c
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog, parameters
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import target
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
     KernelBuild,
@@ -104,7 +105,8 @@ def sources(sweep: Asked, *, stap: str, kernel: str, build_id: str, signer: str 
     for probe, file, script in _with_scripts(asked):
         args = parameters.split(probe, known[probe.name])[1]
         flags = cache_key.flags(probe, asked.overload_percent)
-        wanted.append(source(probe.name, file, script, args, flags, control, probe.requires_debuginfo))
+        second = control + target.FUNCTION if target.is_asked(probe) else control
+        wanted.append(source(probe.name, file, script, args, flags, second, probe.requires_debuginfo))
     return wanted
 
 

@@ -122,6 +122,9 @@ def of_checked(name: str, data: dict[str, Any], folder: Path | None, script: Pat
         unmodified=data.get("unmodified", False),
         exits=data.get("exits", False),
         origin=data.get("origin", ""),
+        flags=tuple(data.get("flags", ())),
+        target=data.get("target", ""),
+        reading=data.get("reading", {}),
     )
 
 

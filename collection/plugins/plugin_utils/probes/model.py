@@ -19,6 +19,9 @@ Value = str | int | float | bool
 
 ColumnType = Literal["string", "int", "float", "bytes", "duration", "path", "timestamp", "bool"]
 Merge = Literal["", "sum", "max", "min", "mean", "count", "last", "p50", "p95", "p99", "records"]
+Reading = Mapping[str, Any]
+"""What the author of a script says of its output: header, units, keys, merge, prints (see scripts.reading)."""
+Prints = Literal["reset", "cumulative"]
 Output = str
 """Name of an output form, see `forms`."""
 MoreIs = Literal["worse", "better", "neutral"]
@@ -195,7 +198,7 @@ class Table:
         raise KeyError(name)
 
 
-LayoutKind = Literal["header", "list", "histogram", "json", "global", "separated", "pairs", "rate"]
+LayoutKind = Literal["header", "list", "histogram", "json", "global", "separated", "pairs", "rate", "stacks"]
 
 
 @dataclass(frozen=True)
@@ -204,9 +207,11 @@ class Layout:
 
     kind: `header` (words above columns), `list` (a name and its numbers), `histogram` (as SystemTap draws them),
     `json`, `global` (as SystemTap prints a variable that the script itself never prints), `separated` (fields between
-    commas or tabs), `pairs` (`key=value key=value`), `rate` (`[time] 12 MB/s`).
+    commas or tabs), `pairs` (`key=value key=value`), `rate` (`[time] 12 MB/s`), `stacks` (lines of a
+    stack, then a count).
     trims: of each column, what is cut off the end of its fields (":", ","). of: the member of the JSON that holds the
-    rows, or the variable, or the title above rows whose form others have too. separator: of `separated`.
+    rows, or the variable, or the title above rows whose form others have too; of stacks whether the process name stands
+    `above` them or `below`, beside the count. separator: of `separated`.
     once: the words above are printed once, and rows that come later, after a gap, still stand below them.
     prints: "" where each print has new figures; `total` where they count up from print to print; `unclear` where that
     is not known, so that only the last print is shown. interval_s: seconds from one print to the next, None if that
@@ -260,7 +265,9 @@ class Probe:
     overhead: what it was measured to cost, as the manifest has it. views: of a call trace.
     output `auto`: what form it has is found out from what it prints; `layouts` is what was found (see parse.detect).
     unmodified: its script was not written for fleetdiag. It samples from the moment it is armed, and prints names
-    as they are. exits: it may end by itself. origin: where the script comes from.
+    as they are. exits: it may end by itself. origin: where the script comes from. flags: options of stap on its first
+    line. target: whether it asks for a process (see scripts.target): empty, `optional` or `needed`.
+    reading: what its author says of its output. remarks: what of that does not fit the output.
     """
 
     name: str
@@ -284,6 +291,10 @@ class Probe:
     unmodified: bool = False
     exits: bool = False
     origin: str = ""
+    flags: tuple[str, ...] = ()
+    target: str = ""
+    reading: Reading = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     @property
     def form(self) -> Form:
@@ -349,6 +360,8 @@ class CallNode:
 class CallTree:
     """The folded calls of all threads of one process name, parents before children.
 
+    counted: stacks that a script counted; then `count`, `total_us` and `self_us` of its nodes say how often a
+    function was on a stack, the same, and how often it was the innermost one.
     unfinished: calls without a return; orphan_returns: returns whose call came before the window or was lost.
     """
 
@@ -356,6 +369,7 @@ class CallTree:
     nodes: tuple[CallNode, ...]
     unfinished: int = 0
     orphan_returns: int = 0
+    counted: bool = False
 
 
 @dataclass

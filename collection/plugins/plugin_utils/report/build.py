@@ -29,7 +29,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.input
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.overload import Load
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import decisions, past, settings
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import news as news_file
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import calltrees, fleet
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import calltrees, fleet, stacks
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.limits import (
     MAX_ROWS_PER_HOST,
@@ -365,6 +365,11 @@ class _Builder:
             report.fleet_calls = calltrees.merge_calltrees(
                 (calls.host, calls.trees) for calls in report.calls
             )
+            report.stacks = [
+                HostCalls(host, trees, more, [])
+                for host, trees, more in stacks.stack_trees(report.layouts, report.tables)
+            ]
+            report.fleet_stacks = calltrees.merge_calltrees((each.host, each.trees) for each in report.stacks)
             report.not_built = [
                 item
                 for item in built

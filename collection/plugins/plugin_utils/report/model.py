@@ -94,7 +94,8 @@ class ProbeReport:
     """One probe on all hosts. sessions: its coverage, by host (the same objects as in the coverage rows).
 
     heads: by host, the first lines of the output as it was printed, without the nonce. layouts, origin: of a
-    script that was not written for fleetdiag, how its tables stand in the output, and where it is from.
+    script that was not written for fleetdiag, how its tables stand in the output, and where it is from. stacks: those
+    that it counted, as trees; they are in its tables, too.
     """
 
     name: str
@@ -107,6 +108,8 @@ class ProbeReport:
     tables: list[results.MergedTable] = field(default_factory=list)
     calls: list[HostCalls] = field(default_factory=list)
     fleet_calls: list[calltrees.FleetTree] = field(default_factory=list)
+    stacks: list[HostCalls] = field(default_factory=list)
+    fleet_stacks: list[calltrees.FleetTree] = field(default_factory=list)
     texts: list[HostText] = field(default_factory=list)
     heads: dict[str, list[str]] = field(default_factory=dict)
     not_built: list[Built] = field(default_factory=list)

@@ -130,6 +130,11 @@ def test_arguments_do_not_make_a_script_longer_than_scripts_may_be() -> None:
     ("text", "what"),
     [
         ("#!/usr/bin/stap -g\nprobe begin {}", "asks for guru mode"),
+        (
+            'probe begin { printf("on\\n")\nprobe never { printf("x\\n") }\n',
+            "the { on this line does not close",
+        ),
+        ("probe begin { println(1 }\nprobe never { }", "the { on this line does not close"),
         ("#!/usr/bin/env stap -vg\nprobe begin {}", "asks for guru mode"),
         ("#!/usr/bin/stap\nprobe begin {}", ""),
         ("#!/usr/bin/stap -DMAXSKIPPED=1\nprobe begin {}", ""),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -63,29 +63,37 @@ Place = tuple[int, int]
 """Number of the host and of the line."""
 
 
-def header_tables(samples: Samples, known: Sequence[Layout], forgets: Forgets) -> list[Layout]:
+def header_tables(
+    samples: Samples, known: Sequence[Layout], forgets: Forgets, headers: Collection[str] = ()
+) -> list[Layout]:
     """Return a layout for each line of words over rows, and for each title where the same words stand under several.
 
-    known: tables that are found already; their headers are none of these.
+    known: tables that are found already; their headers are none of these. headers: lines that are headers
+    whatever they look like, folded.
     """
     taken = {folded(" ".join(column.header for column in layout.table.columns)) for layout in known}
     places: dict[str, list[Place]] = {}
     for host, sample in enumerate(samples):
         for at, line in enumerate(sample):
-            if _may_be_header(line.text) and folded_line(line.text) not in taken:
-                places.setdefault(folded_line(line.text), []).append((host, at))
+            name = folded_line(line.text)
+            if name in headers or (_may_be_header(line.text) and name not in taken):
+                places.setdefault(name, []).append((host, at))
 
     titles = {
         name for name, prints in places.items() if any(_is_above(samples[h], at, places) for h, at in prints)
     }
 
-    def rank(prints: Sequence[Place]) -> tuple[bool, int]:
+    def rank(prints: Sequence[Place]) -> tuple[bool, bool, int]:
         host, at = prints[0]
-        return not samples[host][at].text.isupper(), -len(prints)
+        return (
+            folded_line(samples[host][at].text) not in headers,
+            not samples[host][at].text.isupper(),
+            -len(prints),
+        )
 
     budget = Budget(MAX_ROWS_READ)
     found: list[Layout] = []
-    candidates = [prints for name, prints in places.items() if name not in titles]
+    candidates = [prints for name, prints in places.items() if name in headers or name not in titles]
     for prints in sorted(candidates, key=rank)[:MAX_CANDIDATES]:
         for title, of_title in by_title(samples, prints).items():
             layout = _layout(samples, of_title, title, forgets, budget)

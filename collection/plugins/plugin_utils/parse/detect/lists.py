@@ -24,7 +24,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.s
     SampleLine,
     Samples,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.shapes import (
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.table_shapes import (
     list_fields,
     separates,
 )

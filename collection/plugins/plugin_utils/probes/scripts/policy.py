@@ -19,6 +19,7 @@ from typing import Literal, NamedTuple
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import first_line
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts.language import (
     ASSIGNS,
     Script,
@@ -127,11 +128,11 @@ def faults(text: str, level: Level, probe: Probe | None = None, arguments: Seque
     if deep is not None:
         what = f"more than {MAX_DEPTH} brackets are open, or closed, at once"
         return sorted({*found, Fault(deep, what, "take it apart into functions")})
-    found += [*_dangerous(script), *_writes(script)]
+    found += [*_open(script), *_dangerous(script), *_writes(script)]
     if level != "tapset":
         found += _c_code(script)
     if level == "script":
-        found += _guru_line(text)
+        found += [Fault(1, what, advice) for what, advice in first_line.options_of(text).faults]
     else:
         for rule in (_ending, _wildcards, _handlers, _texts):
             found += rule(script)
@@ -167,6 +168,16 @@ def _broken(script: Script) -> Iterator[Fault]:
     if script.unclosed is not None:
         line, what = script.unclosed
         yield Fault(line, f"the {what} that begins here does not end", "close it")
+
+
+def _open(script: Script) -> Iterator[Fault]:
+    words = script.words
+    if script.unclosed or any(word.choice for word in words):
+        return  # the sides of a conditional may open the same brace twice
+    for word, end in zip(words, partners(words), strict=True):
+        if end == len(words):
+            yield Fault(word.line, f"the {word.text} on this line does not close", "close it")
+            return
 
 
 def _system(script: Script) -> Iterator[Fault]:
@@ -275,12 +286,6 @@ def _target_after(words: Sequence[Word], place: int) -> Sequence[Word]:
     while at < len(words) and (words[at].kind == "name" or words[at].text == "->"):
         at += 1
     return words[place + 1 : at]
-
-
-def _guru_line(text: str) -> Iterator[Fault]:
-    first = text.split("\n", 1)[0]
-    if first.startswith("#!") and re.search(r"\s(-\w*g\w*|--guru)\b", first):
-        yield Fault(1, "asks for guru mode (-g)", "it is never given: use a script that does without")
 
 
 # --- probes of a catalog

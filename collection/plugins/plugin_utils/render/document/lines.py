@@ -36,15 +36,8 @@ def lines_of(probe: ProbeReport, most: DisplayLimits) -> list[Lines]:
     hidden = len(untimed) - len(untimed[: 1 if timed else 3])
     if hidden:
         shown.append(Lines(f"{plural(hidden, 'more host')}: {_LINES_FORMAT}", []))
-<<<<<<< HEAD
     if probe.form.lines and not shown:
-        shown.append(
-            Lines("no lines: nothing was printed in the window" if probe.sampled else NOT_SAMPLED, [])
-        )
-=======
-    if probe.output == "text" and not shown:
         shown.append(Lines(no_lines(probe), []))
->>>>>>> actions
     return shown
 
 
@@ -72,11 +65,7 @@ _LINES_FORMAT = "all lines are in --format lines"
 
 
 def first_lines(texts: Iterable[HostText]) -> Iterator[tuple[int | None, str, str]]:
-<<<<<<< HEAD
-    """Return time, host and line of what hosts printed, merged by time; lines of a host stay in their order.
-=======
     """Yield time, host and line of what hosts printed, merged by time; lines of a host stay in their order.
->>>>>>> actions
 
     No more than each host's first lines are there: behind the end of one that printed more nothing is known.
     """

@@ -45,7 +45,7 @@ def document(report: Report) -> dict[str, Any]:
     numbers = {row.host: number for number, row in enumerate(report.coverage)}
     listed = max(1, sum(len(probe.tables) for probe in report.probes))
     charted = max(1, sum(_charted(merged) for probe in report.probes for merged in probe.tables))
-    traces = sum(bool(probe.calls) for probe in report.probes)
+    traces = sum(bool(probe.calls or probe.stacks) for probe in report.probes)
     calls_room = CALLS_ROOM // max(1, traces)
     return {
         "hosts": _hosts(report),

@@ -28,8 +28,8 @@ SEVERITIES = ("critical", "warning", "info")
 
 @dataclass
 class Section:
-    """One probe. tables: id, title, description and top of each. calls: the top of its call trees. said: the
-    first lines that it printed. empty: why there is nothing."""
+    """One probe. tables: id, title, description and top of each. calls: the top of its call trees, or of the stacks
+    that its script counted. said: the first lines that it printed. empty: why there is nothing."""
 
     number: int
     name: str
@@ -40,6 +40,7 @@ class Section:
     warnings: list[str]
     tables: list[tuple[str, str, str, Grid]]
     calls: Grid | None
+    counted: bool
     said: Grid | None
     empty: str
     has_lines: bool
@@ -160,8 +161,9 @@ def _section(report: Report, number: int, probe: ProbeReport) -> Section:
             if sampled
         ],
         calls=tops.of_calls(probe) if sampled else None,
+        counted=bool(probe.fleet_stacks),
         empty="" if sampled else values.sentence(grids.NOT_SAMPLED),
-        said=tops.of_lines(probe) if probe.output == "text" and sampled else None,
+        said=tops.of_lines(probe) if probe.form.lines and sampled else None,
         has_lines=any(probe.heads.values())
         or any(calls.lines for calls in probe.calls)
         or any(item.total for item in probe.texts),

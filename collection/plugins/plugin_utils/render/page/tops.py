@@ -51,8 +51,10 @@ def of_table(probe: ProbeReport, merged: results.MergedTable) -> Grid:
 
 
 def of_calls(probe: ProbeReport) -> Grid | None:
-    """Return the functions in which the most time was spent."""
-    if probe.output != "calltrace":
+    """Return the functions in which the most time was spent, or that were on most of the stacks that were counted."""
+    if probe.fleet_stacks:
+        return _of_stacks(probe)
+    if not probe.form.calls:
         return None
     found = [(item, tree) for tree in probe.fleet_calls[:ROWS] for item in tree.nodes]
     found.sort(key=lambda pair: (-pair[0].node.self_us, pair[1].process, pair[0].node.path))
@@ -74,6 +76,30 @@ def of_calls(probe: ProbeReport) -> Grid | None:
         ],
         rows,
         empty=calls.no_calls(probe),
+    )
+
+
+def _of_stacks(probe: ProbeReport) -> Grid:
+    found = [(item, tree) for tree in probe.fleet_stacks[:ROWS] for item in tree.nodes]
+    found.sort(
+        key=lambda pair: (-pair[0].node.self_us, -pair[0].node.count, pair[1].process, pair[0].node.path)
+    )
+    rows = [
+        [
+            Cell(" > ".join(map(packed.text, (tree.process, *item.node.path)))),
+            Cell(cells.amount(item.node.count)),
+            Cell(cells.amount(item.node.self_us)),
+            Cell(cells.amount(item.hosts)),
+        ]
+        for item, tree in found[:ROWS]
+    ]
+    return Grid(
+        f"{named(probe)}: functions on most stacks, all hosts",
+        [
+            Head("Outermost > innermost"),
+            *(Head(name, numeric=True) for name in ("on stack", "innermost", "hosts")),
+        ],
+        rows,
     )
 
 
