@@ -56,7 +56,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.module_utils._balancers imp
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._balancers.policy import BalancerError
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={"backends": {"type": "list", "elements": "str", "default": []}},
         supports_check_mode=True,

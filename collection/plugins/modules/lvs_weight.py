@@ -81,7 +81,7 @@ owed:
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._balancers import command, lvs
 
 
-def main():
+def main() -> None:
     command.run(lvs, command.options("/run/fleetdiag/lvs"), [lvs.SOCKET])
 
 

@@ -94,9 +94,9 @@ def _of_stacks(probe: ProbeReport) -> Grid:
         for item, tree in found[:ROWS]
     ]
     return Grid(
-        f"{named(probe)}: functions on most stacks, all hosts",
+        f"{named(probe)}: functions most often seen on a stack, all hosts",
         [
-            Head("Outermost > innermost"),
+            Head("Process > function"),
             *(Head(name, numeric=True) for name in ("on stack", "innermost", "hosts")),
         ],
         rows,
