@@ -19,7 +19,7 @@ options:
     default: 200
   signed:
     description:
-      - Whether modules are signed for the kernel. Hosts whose modules were not, or were when they are not, are not known.
+      - Whether modules are signed for the kernel. A host whose modules were the other way is not known.
     type: bool
     default: false
 extends_documentation_fragment:
