@@ -33,7 +33,7 @@ def test_a_damaged_preflight_costs_no_other_host(run: Path) -> None:
     done = act("sweep_assign_builds", FakeHost(), run_dir=str(run))
     assert list(done["builds"]) == ["web2"]
     (event,) = read.read_events(run)
-    assert (event["host"], event["status"]) == ("web1", "failed")
+    assert (event.host, event.status) == ("web1", "failed")
 
 
 def test_a_run_directory_that_is_none_is_a_sentence(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_records_that_cannot_be_read_are_no_reason_to_go_on(batched: Path) -> No
     write.write_host(batched, "web1", "collect", {"sessions": {"../x": {}}})
     done = check(batched)
     assert done["msg"] == "canary web1: was not armed: its records cannot be read"
-    assert [event["host"] for event in read.read_events(batched)] == ["web1"]
+    assert [event.host for event in read.read_events(batched)] == ["web1"]
 
 
 def test_the_first_batch_has_none_before_it(batched: Path) -> None:
