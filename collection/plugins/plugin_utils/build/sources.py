@@ -127,7 +127,7 @@ def built_before(
 
 
 def checksums(built: Mapping[str, Any]) -> dict[str, str]:
-    """{probe: checksum of its module} of builds/<kernel>.json, the smoke module among them."""
+    """Return {probe: checksum of its module} of builds/<kernel>.json, the smoke module among them."""
     return KernelBuild.from_json(built).checksums
 
 

@@ -33,7 +33,7 @@ _WEIGHT = re.compile(r"(100|[0-9]{1,2})%|[0-9]{1,3}")
 
 
 def check_weight(given: str, option: str) -> None:
-    """FleetdiagError where `given` is neither empty nor a weight. Errors name the option."""
+    """Raise FleetdiagError where `given` is neither empty nor a weight. Errors name the option."""
     if given and not _WEIGHT.fullmatch(given):
         raise FleetdiagError(f"{option}: {given!r} is no weight; say 50% of what it is, or a number to 256")
 
@@ -147,23 +147,23 @@ class Answer:
 
     @property
     def changes(self) -> dict[str, WeightChange]:
-        """{label: how its weight was changed}."""
+        """Return {label: how its weight was changed}."""
         weights = self.weights or {}
         return {str(label): WeightChange.from_json(mapping(weights, label)) for label in weights}
 
     @property
     def counts(self) -> list[ServerCount]:
-        """What it counts."""
+        """Return what it counts."""
         return [ServerCount.from_json(row) for row in self.servers or [] if isinstance(row, Mapping)]
 
     @property
     def refused(self) -> dict[str, str]:
-        """{server: why its weight is not lowered}."""
+        """Return {server: why its weight is not lowered}."""
         return {str(name): str(why) for name, why in (self.unfit or {}).items()}
 
     @property
     def owing(self) -> list[Owed]:
-        """What is still lowered. Older answers have it in `left`, where the reason tells."""
+        """Return what is still lowered. Older answers have it in `left`, where the reason tells."""
         owed = self.owed or {}
         found = [
             Owed(str(label), number(one, "weight"), text(one, "why"))
@@ -174,7 +174,7 @@ class Answer:
 
     @property
     def left_alone(self) -> dict[str, str]:
-        """{label: why it was left alone}, of what is somebody else's now."""
+        """Return {label: why it was left alone}, of what is somebody else's now."""
         left = self.left if isinstance(self.left, Mapping) else {}
         return {
             str(label): str(why) for label, why in left.items() if self.owed is not None or is_of_others(why)
@@ -182,12 +182,12 @@ class Answer:
 
     @property
     def sentences_left(self) -> list[str]:
-        """What an older LVS balancer said of weights that it left alone."""
+        """Return what an older LVS balancer said of weights that it left alone."""
         return [str(sentence) for sentence in self.left] if isinstance(self.left, list) else []
 
     @property
     def gave_back(self) -> bool:
-        """Whether it is an answer to being asked for weights, and not of one that could not."""
+        """Return whether it is an answer to being asked for weights, and not of one that could not."""
         return not self.trouble and any(getattr(self, name) is not None for name in KEPT["restored"])
 
 
@@ -262,7 +262,7 @@ class BalancersRecord:
         }
 
     def why_not(self, host: str) -> str:
-        """Why this host was not probed because its weight could not be lowered; else empty."""
+        """Return why this host was not probed because its weight could not be lowered; else empty."""
         return self.left_out.get(host, "").strip()
 
 

@@ -74,7 +74,7 @@ class ModuleBuild:
 
     @property
     def failure(self) -> str:
-        """SystemTap's message with its line."""
+        """Return SystemTap's message with its line."""
         said = self.error or "SystemTap gave no reason"
         return f"line {self.line:.0f}: {said}" if self.line is not None else said
 
@@ -139,7 +139,7 @@ class KernelBuild:
 
     @property
     def checksums(self) -> dict[str, str]:
-        """{probe: checksum of its module} of those that were compiled, the smoke module among them."""
+        """Return {probe: checksum of its module} of those that were compiled, the smoke module among them."""
         return {name: module.sha256 for name, module in self.probes.items() if module.sha256}
 
 
@@ -171,6 +171,6 @@ def file_of(kernel: str) -> str:
 
 
 def headline(error: str) -> str:
-    """The line of a compiler's message that says what is wrong; the whole of it stands in the probe's section."""
+    """Return the line of a compiler's message that says what is wrong; all of it stands in the probe's section."""
     lines = [line.strip() for line in error.splitlines() if line.strip()] or [""]
     return next((line for line in lines if "error" in line.lower()), lines[0])[:200]

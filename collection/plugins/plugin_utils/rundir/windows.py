@@ -88,25 +88,25 @@ class WindowFile(WindowRecord):
         return {**batches, **super().to_json(), **({"stopped": self.stopped} if self.stopped else {})}
 
     def of_host(self, host: str) -> WindowRecord | None:
-        """The window of this host, None if it has none."""
+        """Return the window of this host, None if it has none."""
         if self.batches is None:
             return self
         own = next((batch for batch in self.batches if host in batch.hosts), BatchRecord())
         return own if own.had_window else None
 
     def part(self, number_of_batch: int, hosts: Sequence[str]) -> tuple[Sequence[str], WindowRecord | None]:
-        """Hosts and window of one batch, from 1; with 0, of a sweep without batches, all hosts and its window."""
+        """Return hosts and window of one batch, from 1; with 0, of a sweep without batches, all hosts and its window."""
         if not number_of_batch:
             return hosts, self
         own = self.batch(number_of_batch)
         return own.hosts, own if own.had_window else None
 
     def batch(self, number_of_batch: int) -> BatchRecord:
-        """One batch, counted from 1."""
+        """Return one batch, counted from 1."""
         return (self.batches or ())[number_of_batch - 1]
 
     def opened(self, number_of_batch: int, window: WindowRecord) -> WindowFile:
-        """The same with the window of one batch, counted from 1."""
+        """Return the same with the window of one batch, counted from 1."""
         batches = list(self.batches or ())
         batches[number_of_batch - 1] = replace(self.batch(number_of_batch), **vars(window))
         starts = [batch.start for batch in batches if batch.start is not None]
@@ -115,17 +115,17 @@ class WindowFile(WindowRecord):
 
     @property
     def reached(self) -> int:
-        """How many batches had a window; 0 without batches."""
+        """Return how many batches had a window; 0 without batches."""
         return sum(batch.had_window for batch in self.batches or ())
 
     def why_not(self, host: str) -> str:
-        """Why the batch of this host was never probed, where an earlier one had trouble; else empty."""
+        """Return why the batch of this host was never probed, where an earlier one had trouble; else empty."""
         waiting = any(host in batch.hosts and not batch.had_window for batch in self.batches or ())
         return self.stopped if waiting else ""
 
 
 def window_of(data: Mapping[str, Any] | None, host: str) -> Mapping[str, Any] | None:
-    """The window of this host in window.json as it was parsed, None if it has none."""
+    """Return the window of this host in window.json as it was parsed, None if it has none."""
     if not data or "batches" not in data:
         return data or None
     own = WindowFile.from_json(data).of_host(host)

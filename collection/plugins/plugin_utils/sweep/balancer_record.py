@@ -28,7 +28,7 @@ def added(
     ttl_s: int = 0,
     probe_unfit: bool = False,
 ) -> BalancersRecord:
-    """balancers.json with one more moment. results: by balancer what the role `drain` keeps of it.
+    """Return balancers.json with one more moment. results: by balancer what the role `drain` keeps of it.
 
     weight, servers: what is lowered, {host: its name in the balancers}; ttl_s: when a balancer gives it back by itself.
     probe_unfit: hosts whose weight cannot be lowered are probed all the same.
@@ -53,7 +53,7 @@ def added(
 
 
 def _unfit(answers: Mapping[str, Answer], servers: Mapping[str, str]) -> dict[str, str]:
-    """{host: why its weight was not lowered}. Where one balancer had trouble, none was lowered on any."""
+    """Return {host: why its weight was not lowered}. Where one balancer had trouble, none was lowered on any."""
     trouble = next((answer.trouble for answer in answers.values() if answer.trouble), "")
     refused: dict[str, str] = {}
     for answer in answers.values():

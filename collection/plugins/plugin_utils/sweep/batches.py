@@ -147,13 +147,13 @@ def _troubles(host: Watched, arm: ArmRecord, collect: CollectRecord, max_cpu_per
 
 
 def planned(batches: Sequence[Batch]) -> dict[str, Any]:
-    """window.json before the first window is chosen."""
+    """Return window.json before the first window is chosen."""
     listed = tuple(BatchRecord(hosts=batch.hosts, canary=batch.canary) for batch in batches)
     return WindowFile(batches=listed).to_json()
 
 
 def opened(data: Mapping[str, Any], number_of_batch: int, window: Mapping[str, float]) -> dict[str, Any]:
-    """The same with the window of one batch, counted from 1."""
+    """Return the same with the window of one batch, counted from 1."""
     told = WindowRecord.from_json(window)
     return WindowFile.from_json(data).opened(number_of_batch, told).to_json()
 
@@ -161,7 +161,7 @@ def opened(data: Mapping[str, Any], number_of_batch: int, window: Mapping[str, f
 def part(
     data: Mapping[str, Any] | None, number_of_batch: int, hosts: Sequence[str]
 ) -> tuple[Sequence[str], Mapping[str, Any] | None]:
-    """Hosts and window of one batch; with 0, of a sweep without batches, all hosts and the one window."""
+    """Return hosts and window of one batch; with 0, of a sweep without batches, all hosts and the one window."""
     if not number_of_batch or not data:
         return hosts, data
     own = WindowFile.from_json(data).batch(number_of_batch).hosts

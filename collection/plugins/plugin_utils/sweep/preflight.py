@@ -149,7 +149,7 @@ def unusable(facts: Mapping[str, Any]) -> str:
 
 
 def record(host: str, facts: Facts, refused: Refusal | None) -> PreflightRecord:
-    """preflight.json of a host: its facts with numbers as numbers, and the verdict."""
+    """Return preflight.json of a host: its facts with numbers as numbers, and the verdict."""
     words = (word.partition(":") for word in facts.get("crashed", "").split())
     return replace(
         PreflightRecord.from_json(facts),
