@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
@@ -51,7 +52,14 @@ class ActionModule(FleetdiagAction):
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run = Path(args["run_dir"])
-        record = {"verdict": "ok", "reason": "", "remedy": "", "smoke": "", "pushed": 0, "sessions": {}}
+        record: dict[str, Any] = {
+            "verdict": "ok",
+            "reason": "",
+            "remedy": "",
+            "smoke": "",
+            "pushed": 0,
+            "sessions": {},
+        }
         began = time.monotonic()
         try:
             record.update(self._arm(run, args))
@@ -98,7 +106,7 @@ class ActionModule(FleetdiagAction):
 
     def _facts_now(self, stale: ArmReply, min_free_mb: int, signed: bool) -> dict[str, Any]:
         """preflight.json from what the host answered instead of arming; one without guard.sh has to be asked."""
-        asked = {"min_free_mb": min_free_mb, "signed": signed}
+        asked: dict[str, Any] = {"min_free_mb": min_free_mb, "signed": signed}
         if not stale.facts or not stale.clock:
             return preflight.ask(self.guard(), self.read_clock, self.host, **asked)
         return preflight.told(stale.facts, stale.clock, self.host, answer_s=stale.took_s, **asked)
@@ -169,7 +177,7 @@ class ActionModule(FleetdiagAction):
         self,
         run: Path,
         sweep_id: str,
-        window: dict[str, Any],
+        window: Mapping[str, Any],
         told: tuple[int, int],
         clock: Clock,
         reply: ArmReply,
@@ -221,7 +229,7 @@ def _unusable(built: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any] | 
 
 
 def _wanted(
-    sweep: dict[str, Any], modules: dict[str, str], window: dict[str, Any] | None, arm_timeout: int
+    sweep: dict[str, Any], modules: dict[str, str], window: Mapping[str, Any] | None, arm_timeout: int
 ) -> dict[str, Any]:
     """What Guard.arm is asked for whatever the host."""
     probes = sources.probes(sweep)
@@ -240,7 +248,7 @@ def _wanted(
     }
 
 
-def _told(window: dict[str, Any] | None, clock: Clock) -> tuple[int, int] | None:
+def _told(window: Mapping[str, Any] | None, clock: Clock) -> tuple[int, int] | None:
     """The window in the host's own time, if it is chosen already."""
     if not window:
         return None

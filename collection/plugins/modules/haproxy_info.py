@@ -69,7 +69,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.module_utils._balancers imp
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._balancers.policy import BalancerError
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "sockets": {"type": "list", "elements": "path", "default": ["/run/haproxy/admin.sock"]},

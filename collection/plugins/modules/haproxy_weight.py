@@ -87,7 +87,7 @@ owed:
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._balancers import command, haproxy
 
 
-def main():
+def main() -> None:
     sockets = {"type": "list", "elements": "path", "default": ["/run/haproxy/admin.sock"]}
     command.run(haproxy, {**command.options("/run/fleetdiag/haproxy"), "sockets": sockets})
 
