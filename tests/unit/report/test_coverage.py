@@ -179,6 +179,16 @@ def test_nothing_sampled(result: dict[str, Any], reason: str) -> None:
     assert row.reason == f"nettop: nothing sampled ({reason}: ERROR: Couldn't insert module)"
 
 
+def test_what_staprun_said_comes_with_what_to_do() -> None:
+    said = "Couldn't insert module 'x.ko': Invalid module format"
+    arm = {
+        "verdict": "ok",
+        "sessions": {"nettop": {"status": "armed"}, "slow_open": {"status": "failed", "error": said}},
+    }
+    row = coverage.cover(record(probes=["nettop", "slow_open"], arm=arm))
+    assert row.remedy.startswith("the module is for another build of its kernel")
+
+
 def test_one_probe_of_two() -> None:
     builds = {
         "6.12": {"probes": {"slow_open": {"status": "failed", "error": "semantic error: x", "line": 12}}}

@@ -15,6 +15,7 @@ from typing import Literal
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import contact
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Losses, SessionResult
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.remedies import remedies
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
     KernelBuild,
     ModuleBuild,
@@ -365,11 +366,12 @@ def _still_there(record: HostRecord, otherwise: str) -> str:
 
 def _how_well(row: HostCoverage) -> tuple[HostStatus, str, str]:
     """Status, reason and remedy of a host from which something came back."""
-    remedy = "; ".join(
+    unload = [
         f"on the host: staprun -d {shlex.quote(loss.text.split()[1])}"
         for loss in row.losses
         if loss.kind == "residue"
-    )
+    ]
+    remedy = "; ".join([*unload, *remedies(session.error for session in row.sessions.values())])
     complaints = [loss.text for loss in row.losses]
     for session in row.sessions.values():
         if session.mark:

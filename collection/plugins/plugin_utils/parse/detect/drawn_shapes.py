@@ -22,7 +22,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
     Table,
 )
 
-_HISTOGRAM = re.compile(rb"\s*value \|-+ count\s*")
+_HISTOGRAM = re.compile(rb"\s*(?:(\S.{0,199}?)[ \t:]+)?value \|-+ count\s*")
 _BUCKET = re.compile(rb"\s*([<>]?)(-?[0-9]{1,19}) \|@*\s*([0-9]{1,19})\s*|\s*~\s*")
 _MAX_ABOVE = 4
 HISTOGRAM = Layout(
@@ -61,14 +61,17 @@ class HistogramShape(Shape):
         self.unit = ""
 
     def starts(self, line: bytes) -> bool:
-        if not _HISTOGRAM.fullmatch(line):
+        found = _HISTOGRAM.fullmatch(line)
+        if found is None:
             return False
         self._open = True
+        if found[1]:  # printed without a line feed before the picture
+            self._above.append(found[1])
         names = [named for above in reversed(self._above) if (named := histogram_name(above))]
         self.label = names[0] if names else ""
         units = [unit for above in reversed(self._above) if (unit := unit_in(above))]
         self.unit = units[0] if units else ""
-        self.takes_title = bool(names) and histogram_name(self._above[-1]) == self.label
+        self.takes_title = bool(names) and not found[1] and histogram_name(self._above[-1]) == self.label
         self._above.clear()
         self._seen[self.label] = self._seen.get(self.label, -1) + 1
         return True
