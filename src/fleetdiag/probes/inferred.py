@@ -32,7 +32,7 @@ def lines(probe: Probe) -> Iterator[str]:
     if not probe.unmodified:
         return
     if not probe.layouts:
-        yield f"read as: {'call trace' if probe.output == 'calltrace' else 'text'}"
+        yield f"read as: {'call trace' if probe.form.calls else 'text'}"
     for layout in probe.layouts:
         yield f"read as: table {layout.table.name}, {_KINDS[layout.kind]}: {_columns(layout)}{_prints(layout)}"
     if not plain.is_example(probe.title):
