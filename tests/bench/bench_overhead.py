@@ -274,7 +274,7 @@ class Bench:
         sha256 = hashlib.sha256(module).hexdigest()
         plans = arming.sessions(
             [probe],
-            {probe.name: entry.to_json()},
+            {probe.name: entry},
             {probe.name: sha256},
             ttl=timeout + 120,
             window_s=seconds + 2,

@@ -28,6 +28,10 @@ from pathlib import Path
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import compatibility, sources
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    ProbeRecord,
+    SweepRecord,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import FILES
 
 STAP = compatibility.FIRST_GOOD
@@ -320,12 +324,9 @@ class Fleet:
         shipped = [catalog.shipped()]
         found = catalog.find(probes, shipped)
         defaults = {p.name: {name: one.default for name, one in p.parameters.items()} for p in found}
-        sweep = {
-            "probes": [
-                {"name": p.name, "manifest": dict(p.manifest), "parameters": defaults[p.name]} for p in found
-            ],
-            "catalogs": [],
-        }
+        sweep = SweepRecord(
+            probes=tuple(ProbeRecord(p.name, dict(p.manifest), defaults[p.name]) for p in found)
+        )
         facts = self._facts()
         store = ModuleStore(self.folder / "cache" / "fleetdiag")
         for source in sources.sources(

@@ -69,7 +69,7 @@ def new_run(folder: Path, *probes: str, hosts: tuple[str, ...] = HOSTS, **more: 
 def keep_modules(run: Path, kernel: str = KERNEL) -> dict[str, str]:
     """Put a module for every script of the sweep into the controller's cache; return {name: checksum}."""
     store, kept = ModuleStore(), {}
-    sweep = read.open_run(run).sweep
+    sweep = read.open_run(run).request
     for source in sources.sources(sweep, stap=STAP, kernel=kernel, build_id=BUILD_ID):
         kept[source.name] = store.put(source.key, f"module {source.name}".encode(), {"probe": source.name})
     return kept

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakehost import FakeHost, act
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import REPORT_IT, within
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
@@ -104,21 +105,17 @@ def test_a_host_is_known_only_by_modules_that_are_signed_as_they_shall_be(
         facts = {**good, "sig_enforce": "Y" if signer else "N", "signed": bool(signer)}
         host_cache.HostMemory().put(host, {"facts": facts, "stap": "5.6", "signer": signer})
         for source in sources.sources(
-            read.open_run(run).sweep, stap="5.6", kernel=kernel, build_id="", signer=signer
+            read.open_run(run).request, stap="5.6", kernel=kernel, build_id="", signer=signer
         ):
             ModuleStore().put(source.key, b"module", {})
     done = play(tmp_path, "sweep_use_known_hosts", run_dir=str(run), signed=signed)
     assert done["web1"]["known"] == {"web1" if signed else "web2": kernel}
 
 
-def test_an_exception_of_one_host_is_a_sentence_of_that_host(tmp_path: Path, run: Path) -> None:
-    write.write_json(run, "window.json", {"start": "soon", "end": 1})
-    for host in HOSTS:
-        write.write_host(run, host, "arm", {"clock": FACTS["clock"], "verdict": "ok"})
-    done = play(tmp_path, "sweep_set_window", once=False, run_dir=str(run))
-    assert done["web2"]["failed"] is True
-    assert done["web2"]["msg"].startswith("fleetdiag.systemtap.sweep_set_window: TypeError: ")
-    assert done["web2"]["msg"].endswith(REPORT_IT)
+def test_an_exception_of_one_host_is_a_sentence_of_that_host(run: Path) -> None:
+    done = act("sweep_preflight", FakeHost().says("", ValueError("odd")), run_dir=str(run))
+    assert done["failed"] is True
+    assert done["msg"] == f"fleetdiag.systemtap.sweep_preflight: ValueError: odd; {REPORT_IT}"
 
 
 ROOM: dict[str, Any] = {"most_bytes": 1 << 40, "large": "too large"}

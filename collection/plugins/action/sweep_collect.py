@@ -12,13 +12,17 @@ from typing import Any, ClassVar
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction, within
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, windows, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
     ArmRecord,
     CollectedSession,
     CollectRecord,
     PreflightRecord,
     SweepRecord,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import (
+    WindowFile,
+    WindowRecord,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
     crashes,
@@ -83,18 +87,19 @@ class ActionModule(FleetdiagAction):
 
     def _remember(self, run: Path, sweep: SweepRecord, collected: Collected) -> None:
         """Keep what the next sweep need not ask."""
-        facts, said = (read.read_host(run, self.host, phase) or {} for phase in ("preflight", "arm"))
-        told, armed = PreflightRecord.from_json(facts), ArmRecord.from_json(said)
+        facts = read.read_host(run, self.host, PreflightRecord.PHASE) or {}
+        told = PreflightRecord.from_json(facts)
+        armed = read.of_host(run, self.host, ArmRecord) or ArmRecord()
         built = read.build_of(run, told.kernel)
-        clock = Clock.stored(asdict(armed.clock)) if armed.clock else None
+        clock = Clock.recorded(armed.clock)
         if built is None or clock is None:
             return
         modules = list(built.checksums.values())
         memory = HostMemory()
-        window = windows.window_of(read.read_json(run, "window.json"), self.host) or {}
+        window = (read.window(run) or WindowFile()).of_host(self.host) or WindowRecord()
         before = memory.get(self.host)
         arming = (before or {}).get("arming", {})
-        if took := host_cache.measured(window, said):
+        if took := host_cache.measured(window, armed):
             late = any(session.status == "late" for session in armed.sessions.values())
             arming = host_cache.with_arming(before, host_cache.modules_key(modules), took, late=late)
         better = better_clock(clock, collected.clock) or clock

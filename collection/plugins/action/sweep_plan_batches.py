@@ -25,7 +25,7 @@ class ActionModule(FleetdiagAction):
         alike = peers.recorded(run.request, run.hosts)
         planned = batches.plan(hosts, alike, canary=args["canary"], batch=args["batch"])
         if planned:
-            write.write_json(run.path, "window.json", batches.planned(planned))
+            write.window(run.path, batches.planned(planned))
         listed = [
             {"number": number, "hosts": list(batch.hosts), "canary": batch.canary}
             for number, batch in enumerate(planned, 1)

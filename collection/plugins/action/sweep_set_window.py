@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, windows, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import ArmRecord, GoRecord
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowFile
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import Clock
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.window import on_host_clock
 
@@ -19,21 +21,18 @@ class ActionModule(FleetdiagAction):
     TOUCHES_HOSTS = True
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
-        run = Path(args["run_dir"])
-        window = windows.window_of(read.read_json(run, "window.json"), self.host)
-        if not window:
-            raise FleetdiagError(f"{run}/window.json is missing: the window was not chosen; sweep again")
-        armed = read.read_host(run, self.host, "arm") or {}
-        clock = Clock.stored(armed.get("clock"))
+        run = read.open_run(Path(args["run_dir"]))
+        window = (run.window() or WindowFile()).of_host(self.host)
+        if window is None or window.start is None or window.end is None:
+            raise FleetdiagError(f"{run.path}/window.json is missing: the window was not chosen; sweep again")
+        armed = run.of_host(self.host, ArmRecord) or ArmRecord()
+        clock = Clock.recorded(armed.clock)
         if clock is None:
             raise FleetdiagError(
                 "its arm.json does not say how its clock goes, so it was told no window; sweep again"
             )
-        offset = clock.correction_s
-        start, end = (on_host_clock(window[edge], offset) for edge in ("start", "end"))
-        accepted = self.guard().go(read.open_run(run).sweep["id"], start, end)
-        late = max(0.0, round(time.time() - window["start"], 3))
-        write.write_host(
-            run, self.host, "go", {"start_ms": start, "end_ms": end, "late_s": late, "accepted": accepted}
-        )
+        start, end = (on_host_clock(edge, clock.correction_s) for edge in (window.start, window.end))
+        accepted = self.guard().go(run.request.id, start, end)
+        late = max(0.0, round(time.time() - window.start, 3))
+        write.host_record(run.path, self.host, GoRecord(start, end, accepted, late))
         return {"late_s": late, "accepted": accepted}

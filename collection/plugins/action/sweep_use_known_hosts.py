@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    ClockRecord,
+    PreflightRecord,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import host_cache, preflight
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.host_cache import HostMemory
 
@@ -24,8 +28,7 @@ class ActionModule(FleetdiagAction):
     }
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
-        run = Path(args["run_dir"])
-        sweep = read.open_run(run).sweep
+        run = read.open_run(Path(args["run_dir"]))
         if self._task.check_mode:  # whoever only looks wants to know how the hosts are now
             return {"known": {}}
         memory = HostMemory()
@@ -37,26 +40,24 @@ class ActionModule(FleetdiagAction):
                 return None
             if preflight.refusal(known["facts"], min_free_mb=args["min_free_mb"], signed=args["signed"]):
                 return None
-            kernel = str(known["facts"]["kernel"])
-            if kernel not in built:
-                built[kernel] = _recall_modules(run, sweep, known)
-            if not built[kernel]:
+            facts = PreflightRecord.from_json(known["facts"])
+            if facts.kernel not in built:
+                built[facts.kernel] = _recall_modules(run, facts, known)
+            if not built[facts.kernel]:
                 return None
             clock = host_cache.clock_now(known, time.time())
-            write.write_host(
-                run, host, "preflight", {**known["facts"], "clock": asdict(clock), "remembered": True}
-            )
-            return kernel
+            measured = ClockRecord(clock.offset_s, clock.error_s)
+            write.host_record(run.path, host, replace(facts, clock=measured, remembered=True))
+            return facts.kernel
 
         # By name: every host looks for its own.
-        return {"known": self.of_each(run, sweep["hosts"], recall)}
+        return {"known": self.of_each(run.path, run.hosts, recall)}
 
 
-def _recall_modules(run: Path, sweep: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
-    """True if every module of the sweep for this host's kernel was built before; then that is in `builds/`."""
-    facts, stap = known["facts"], known.get("stap")
-    signer = str(known.get("signer", ""))
-    record = sources.built_before(sweep, stap=str(stap), facts=facts, signer=signer) if stap else None
+def _recall_modules(run: read.Run, facts: PreflightRecord, known: Mapping[str, Any]) -> bool:
+    """Return whether every module for this host's kernel was built before; then that is in `builds/`."""
+    stap, signer = known.get("stap"), str(known.get("signer", ""))
+    record = sources.built_before(run.request, stap=str(stap), facts=facts, signer=signer) if stap else None
     if record is not None:
-        write.write_json(run, f"builds/{facts['kernel']}.json", record)
+        write.build(run.path, record)
     return record is not None

@@ -177,14 +177,15 @@ def _peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def ready(run: Path, host: str) -> dict[str, Any] | None:
+def ready(run: Path, host: str) -> PreflightRecord | None:
     """Return the preflight.json of a host that can be probed, else None; FleetdiagError for one that breaks a rule."""
-    facts = read_host(run, host, "preflight")
-    if facts is None or PreflightRecord.from_json(facts).verdict != "ok":
+    facts = read_host(run, host, PreflightRecord.PHASE)
+    told = None if facts is None else PreflightRecord.from_json(facts)
+    if facts is None or told is None or told.verdict != "ok":
         return None
     if wrong := preflight.unusable(facts):
         raise FleetdiagError(f"its preflight.json cannot be used: {wrong}; sweep again")
-    return facts
+    return told
 
 
 def _unforeseen(error: Exception) -> str:

@@ -11,6 +11,12 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import s
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import plain, target
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import KernelBuild
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    PreflightRecord,
+    ProbeRecord,
+    SweepRecord,
+)
 
 NONCE = "0123456789abcdef"
 
@@ -21,13 +27,13 @@ def test_what_was_built_before_is_found_by_its_builder_and_its_signature(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (probe,) = catalog.find(["nettop"], [catalog.shipped()])
     values = {name: one.default for name, one in probe.parameters.items()}
-    sweep = {"probes": [{"name": "nettop", "manifest": dict(probe.manifest), "parameters": values}]}
-    facts = {"kernel": "6.12.0", "kernel_build_id": "b"}
+    sweep = SweepRecord(probes=(ProbeRecord("nettop", dict(probe.manifest), values),))
+    facts = PreflightRecord(kernel="6.12.0", kernel_build_id="b")
     for source in sources.sources(sweep, stap="5.6", kernel="6.12.0", build_id="b", signer="cert"):
         ModuleStore().put(source.key, source.name.encode(), {})
     record = sources.built_before(sweep, stap="5.6", facts=facts, signer="cert")
     assert record is not None
-    assert {name: entry["status"] for name, entry in record["probes"].items()} == {
+    assert {name: one.status for name, one in record.probes.items()} == {
         "smoke": "cached",
         "nettop": "cached",
     }
@@ -39,8 +45,8 @@ def test_a_script_that_asks_for_a_process_is_compiled_with_a_target_of_ours(tmp_
     script = tmp_path / "t.stp"
     script.write_text("probe syscall.read { if (pid() == target()) n++ }\n")
     probe = plain.load(str(script), None)
-    entry = {"name": probe.name, "manifest": dict(probe.manifest), "parameters": {"target": 0}}
-    sweep = {"probes": [{**entry, "script": script.read_text()}]}
+    entry = ProbeRecord(probe.name, dict(probe.manifest), {"target": 0}, script=script.read_text())
+    sweep = SweepRecord(probes=(entry,))
     smoke, source = sources.sources(sweep, stap="5.6", kernel="6.12.0", build_id="b")
     assert source.control.endswith(target.FUNCTION)
     assert target.FUNCTION not in smoke.control
@@ -48,4 +54,4 @@ def test_a_script_that_asks_for_a_process_is_compiled_with_a_target_of_ours(tmp_
 
 def test_only_what_was_built_has_a_checksum() -> None:
     built = {"probes": {"nettop": {"sha256": "a"}, "broken": {"sha256": ""}, "smoke": {"sha256": "s"}}}
-    assert sources.checksums(built) == {"nettop": "a", "smoke": "s"}
+    assert KernelBuild.from_json(built).checksums == {"nettop": "a", "smoke": "s"}

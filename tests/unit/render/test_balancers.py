@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import 
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import balancers, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import balancer_record, batches
 
 SENTENCE = "web1 got 25 % instead of 50 % of the requests while it was probed; weights are as before; no request failed"
@@ -113,12 +115,8 @@ def test_hosts_that_were_waiting_for_a_canary_say_why_they_were_not_probed(tmp_p
     made.preflight("web2")
     made.preflight("web3")
     plan = batches.plan(made.hosts, dict.fromkeys(made.hosts, "web"), canary=1, batch="")
-    window = {"start": 1_790_000_000.0, "end": 1_790_000_030.0}
-    data = {
-        **batches.opened(batches.planned(plan), 1, window),
-        "stopped": "canary web1: its kernel said: BUG: x",
-    }
-    write.write_json(made.path, "window.json", data)
+    whole = batches.planned(plan).opened(1, WindowRecord(1_790_000_000.0, 1_790_000_030.0))
+    write.window(made.path, replace(whole, stopped="canary web1: its kernel said: BUG: x"))
     rows = {row.host: row for row in build.build(made.path).coverage}
     assert rows["web1"].status == "probed"
     assert [(rows[host].status, rows[host].reason) for host in ("web2", "web3")] == [
@@ -128,9 +126,8 @@ def test_hosts_that_were_waiting_for_a_canary_say_why_they_were_not_probed(tmp_p
 
 def test_batches_are_told_with_their_windows(run: Builder) -> None:
     plan = batches.plan(run.hosts, {}, canary="", batch=1)
-    data = batches.opened(batches.planned(plan), 1, {"start": 1_790_000_000.0, "end": 1_790_000_030.0})
-    data = batches.opened(data, 2, {"start": 1_790_000_100.0, "end": 1_790_000_130.0})
-    write.write_json(run.path, "window.json", data)
+    first = batches.planned(plan).opened(1, WindowRecord(1_790_000_000.0, 1_790_000_030.0))
+    write.window(run.path, first.opened(2, WindowRecord(1_790_000_100.0, 1_790_000_130.0)))
     made = build.build(run.path, generated="now")
     assert "Windows: 2 of 30 s, one after the other, from 2026-09-21 14:13:20 UTC" in as_text.render(made)
     assert json.loads(as_json.render(made))["runs"][0]["batches"] == 2

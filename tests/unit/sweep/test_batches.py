@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import windows
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
     ArmRecord,
     CollectRecord,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowFile
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import (
+    WindowFile,
+    WindowRecord,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import batches
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.batches import Batch, Watched
 
@@ -138,29 +141,23 @@ def test_a_host_that_was_left_out_for_its_weight_is_no_trouble_of_a_batch() -> N
 
 def test_each_batch_has_its_own_window() -> None:
     data = batches.planned(batches.plan(["a", "b", "c"], {}, canary=1, batch=1))
-    assert windows.window_of(data, "a") is None
-    data = batches.opened(data, 1, {"start": 10.0, "end": 20.0})
-    data = batches.opened(data, 2, {"start": 30.0, "end": 40.0})
-    own = [windows.window_of(data, host) for host in ("a", "b", "c")]
-    assert [window and (window["start"], window["end"]) for window in own] == [(10, 20), (30, 40), None]
-    whole = WindowFile.from_json(data)
+    assert data.of_host("a") is None
+    whole = data.opened(1, WindowRecord(10.0, 20.0)).opened(2, WindowRecord(30.0, 40.0))
+    own = [whole.of_host(host) for host in ("a", "b", "c")]
+    assert [window and (window.start, window.end) for window in own] == [(10, 20), (30, 40), None]
     assert (whole.start, whole.end, whole.reached) == (10, 40, 2)
-    assert batches.part(data, 2, ["a", "b", "c"]) == (("b",), own[1])
+    assert WindowFile.from_json(whole.to_json()) == whole
     assert whole.part(2, ["a", "b", "c"]) == (("b",), whole.of_host("b"))
 
 
 def test_without_batches_the_one_window_is_everybodys() -> None:
-    data = {"start": 1.0, "end": 2.0}
-    assert windows.window_of(data, "x") == data
-    whole = WindowFile.from_json(data)
-    assert batches.part(data, 0, ["x"]) == (["x"], data)
+    whole = WindowFile.from_json({"start": 1.0, "end": 2.0})
+    assert whole.of_host("x") == whole
     assert whole.part(0, ["x"]) == (["x"], whole)
-    assert windows.window_of(None, "x") is None
     assert (whole.reached, whole.why_not("x")) == (0, "")
 
 
 def test_only_those_who_were_waiting_are_told_why() -> None:
     data = batches.planned(batches.plan(["a", "b"], {}, canary=1, batch=""))
-    data = {**batches.opened(data, 1, {"start": 10.0, "end": 20.0}), "stopped": "canary a: oops"}
-    whole = WindowFile.from_json(data)
+    whole = replace(data.opened(1, WindowRecord(10.0, 20.0)), stopped="canary a: oops")
     assert [whole.why_not(host) for host in ("a", "b")] == ["", "canary a: oops"]

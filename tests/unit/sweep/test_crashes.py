@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from modulehost import PROBE, SHA256, SWEEP, Host
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import PreflightRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import crashes, preflight
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import (
     ArmReply,
@@ -113,15 +114,15 @@ def test_what_the_controller_knows_counts_where_the_host_has_forgotten(host: Boo
 
 
 def test_the_controller_learns_from_the_host_and_forgets_on_demand() -> None:
-    facts = preflight.record("web1", {"crashed": f"{PROBE}:{SWEEP} ../x:{SWEEP} nettop:soon"}, None).to_json()
-    assert facts["crashed"] == {PROBE: SWEEP}
+    facts = preflight.record("web1", {"crashed": f"{PROBE}:{SWEEP} ../x:{SWEEP} nettop:soon"}, None)
+    assert facts.crashed == {PROBE: SWEEP}
     assert crashes.for_arming("web1", facts, [PROBE], retry=False) == {"crashed": {PROBE: SWEEP}}
-    assert crashes.for_arming("web1", {}, [PROBE], retry=False) == {"crashed": {PROBE: SWEEP}}
-    assert crashes.for_arming("web2", {}, [PROBE], retry=False) == {"crashed": {}}
+    assert crashes.for_arming("web1", PreflightRecord(), [PROBE], retry=False) == {"crashed": {PROBE: SWEEP}}
+    assert crashes.for_arming("web2", PreflightRecord(), [PROBE], retry=False) == {"crashed": {}}
     assert crashes.for_arming("web1", facts, [PROBE], retry=True) == {"retry_crashed": True}
     assert crashes.known("web1") == {}
 
 
 def test_what_is_only_remembered_teaches_nothing() -> None:
-    facts = {"remembered": True, "crashed": {PROBE: SWEEP}}
+    facts = PreflightRecord(remembered=True, crashed={PROBE: SWEEP})
     assert crashes.for_arming("web1", facts, [PROBE], retry=False) == {"crashed": {}}

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import ArmRecord
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.host_cache import (
     DRIFT,
     KEEP_ARMINGS,
@@ -85,13 +87,12 @@ def test_the_last_arming_counts_but_for_one_that_was_late() -> None:
 
 
 def test_an_arming_is_measured_from_the_beginning_of_its_phase() -> None:
-    window = {"start": 1.0, "end": 2.0, "began": 100.0, "among": 7}
-    assert measured(window, {"ended": 104.5}) == Arming(4.5, 7)
-    for odd in ({"ended": 99.0}, {"ended": float("nan")}, {"ended": "1"}, {}):
-        assert measured(window, odd) is None
-    assert (
-        measured({"start": 1.0, "chosen": 1.0, "at_once": 3}, {"ended": 2.0}) is None
-    )  # of an older version
+    window = WindowRecord(start=1.0, end=2.0, began=100.0, among=7)
+    assert measured(window, ArmRecord(ended=104.5)) == Arming(4.5, 7)
+    assert measured(window, ArmRecord(ended=99.0)) is None
+    assert measured(window, ArmRecord()) is None
+    older = WindowRecord.from_json({"start": 1.0, "chosen": 1.0, "at_once": 3})
+    assert measured(older, ArmRecord(ended=2.0)) is None
 
 
 @pytest.mark.parametrize("change", [{"kernel": "../x"}, {"kernel": None}, {"boot_id": 1}, {"clock": {}}])

@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    ProbeRecord,
+    SweepRecord,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import targets
 
 
-def sweep(need: str, given: int = 0) -> dict[str, Any]:
-    asks = {"name": "stp_t", "manifest": {"target": need}, "parameters": {"target": given}}
-    return {"id": "x", "probes": [asks, {"name": "nettop", "manifest": {}, "parameters": {}}]}
+def sweep(need: str, given: int = 0) -> SweepRecord:
+    asks = ProbeRecord("stp_t", manifest={"target": need}, parameters={"target": given})
+    return SweepRecord(id="x", probes=(asks, ProbeRecord("nettop")))
 
 
 class Host:
@@ -26,8 +30,8 @@ class Host:
         return self.answer
 
 
-def values(found: targets.Targets) -> list[dict[str, Any]]:
-    return [entry["parameters"] for entry in found.sweep["probes"]]
+def values(found: targets.Targets) -> list[Any]:
+    return [entry.parameters for entry in found.sweep.probes]
 
 
 def test_a_number_is_taken_without_asking_the_host() -> None:
@@ -42,7 +46,7 @@ def test_a_unit_is_its_main_process_on_the_host() -> None:
     found = targets.of_host(recorded, "nginx.service", host)
     assert host.asked == ["systemctl show --property=MainPID -- nginx.service"]
     assert values(found) == [{"target": 812}, {}]
-    assert recorded["probes"][0]["parameters"] == {"target": 0}  # of the others
+    assert recorded.probes[0].parameters == {"target": 0}  # of the others
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,12 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import assignment
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Limits, Parameter, Probe
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import PreflightRecord
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    ArmRecord,
+    PreflightRecord,
+    ProbeRecord,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import arming, request
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.window import (
     FORESEEN_LEAD_S,
@@ -106,7 +111,9 @@ def test_without_a_builder_the_first_host_of_each_kernel_builds() -> None:
 
 def test_a_session_gets_its_load_parameters_and_no_empty_or_compile_ones() -> None:
     recorded = {
-        "slow_open": {"nonce": "00ff", "parameters": {"threshold_ms": 500, "process": "", "module": "xfs"}}
+        "slow_open": ProbeRecord(
+            nonce="00ff", parameters={"threshold_ms": 500, "process": "", "module": "xfs"}
+        )
     }
     (session,) = arming.sessions(
         [probe(), probe("nettop")], recorded, {"slow_open": "a" * 64}, ttl=200, window_s=30
@@ -119,7 +126,7 @@ def test_a_session_gets_its_load_parameters_and_no_empty_or_compile_ones() -> No
 def test_an_unmodified_script_is_told_the_time_and_only_what_it_does_not_know() -> None:
     script = replace(probe(), output="auto", unmodified=True)
     values = {name: parameter.default for name, parameter in script.parameters.items()}
-    recorded = {"slow_open": {"nonce": "00ff", "parameters": values}}
+    recorded = {"slow_open": ProbeRecord(nonce="00ff", parameters=values)}
 
     def loaded(window_s: int) -> list[tuple[str, str]]:
         (session,) = arming.sessions([script], recorded, {"slow_open": "a" * 64}, ttl=1, window_s=window_s)
@@ -164,25 +171,25 @@ def test_the_window_starts_when_the_last_host_can_have_heard_of_it(
 ) -> None:
     window = told_window(1000.0, 30, contacts=[contact] * hosts, forks=forks, foreseen=None)
     assert window is not None
-    assert window["start"] == pytest.approx(1000.0 + TOLD_LEAD_S + lead)
-    assert window["end"] - window["start"] == 30
+    assert window.start == pytest.approx(1000.0 + TOLD_LEAD_S + lead)
+    assert window.end - window.start == 30
 
 
 def test_a_host_that_answers_slowly_does_not_delay_the_start_for_all() -> None:
     window = told_window(0.0, 30, contacts=[0.2, 0.2, 9.0], forks=5, foreseen=None)
     assert window is not None
-    assert window["start"] == pytest.approx(TOLD_LEAD_S + 0.2)
+    assert window.start == pytest.approx(TOLD_LEAD_S + 0.2)
 
 
 def test_a_window_is_brought_forward_where_telling_it_costs_less_than_waiting() -> None:
-    def told(foreseen: float) -> dict[str, float] | None:
-        before = {"start": foreseen, "end": foreseen + 30}
+    def told(foreseen: float) -> WindowRecord | None:
+        before = WindowRecord(foreseen, foreseen + 30)
         return told_window(1000.0, 30, contacts=[0.5] * 10, forks=5, foreseen=before)
 
     soonest = 1000.0 + TOLD_LEAD_S + 2 * 0.5
     assert told(soonest + WORTH_S - 0.1) is None
     assert told(990.0) is None  # it has begun
-    assert told(soonest + 20) == {"start": soonest, "end": soonest + 30}
+    assert told(soonest + 20) == WindowRecord(soonest, soonest + 30)
 
 
 def test_no_armed_host_means_no_window() -> None:
@@ -225,7 +232,7 @@ def test_a_start_that_nobody_can_make_is_refused(start: float, said: str) -> Non
 
 
 def test_a_given_window_is_kept_though_it_began_and_refused_once_it_is_over() -> None:
-    assert given_window(1000.0, 30, 1010.0) == {"start": 1000.0, "end": 1030.0}
+    assert given_window(1000.0, 30, 1010.0) == WindowRecord(1000.0, 1030.0)
     with pytest.raises(FleetdiagError, match=r"ended 5\.0 s ago"):
         given_window(1000.0, 30, 1035.0)
 
@@ -233,7 +240,7 @@ def test_a_given_window_is_kept_though_it_began_and_refused_once_it_is_over() ->
 def lead(*armings: Arming | None, forks: int = 25, arm_timeout: int = 300) -> float | None:
     """Return how far ahead of now a start is foreseen."""
     window = foreseen_window(1000.0, 30, armings=armings, forks=forks, arm_timeout=arm_timeout)
-    return window and window["start"] - 1000.0
+    return None if window is None or window.start is None else window.start - 1000.0
 
 
 def test_the_foreseen_start_waits_for_most_and_not_for_who_is_out_of_proportion() -> None:
@@ -279,9 +286,9 @@ def test_who_is_alike_does_not_depend_on_which_hosts_are_swept() -> None:
 
 def test_what_the_sessions_took_is_no_part_of_a_contact() -> None:
     sessions = {"nettop": {"seconds": 4.0}, "slow_open": {"seconds": 6.5}}
-    assert contact_s({"took_s": 8.0, "sessions": sessions}) == 1.5
-    assert contact_s({"took_s": 6.0, "sessions": sessions}) == 0.0
-    assert contact_s({"took_s": 2.0, "sessions": {}}) == 2.0
+    assert contact_s(ArmRecord.from_json({"took_s": 8.0, "sessions": sessions})) == 1.5
+    assert contact_s(ArmRecord.from_json({"took_s": 6.0, "sessions": sessions})) == 0.0
+    assert contact_s(ArmRecord.from_json({"took_s": 2.0, "sessions": {}})) == 2.0
 
 
 def test_what_is_out_of_proportion_is_more_than_three_times_the_median_and_two_seconds() -> None:
@@ -296,7 +303,7 @@ def test_what_is_out_of_proportion_is_more_than_three_times_the_median_and_two_s
     [{}, {"sessions": None}, {"sessions": {"a": 1}, "took_s": "x"}, {"sessions": {"a": {"seconds": None}}}],
 )
 def test_an_arm_record_that_is_damaged_says_nothing_of_the_way(armed: dict[str, object]) -> None:
-    assert contact_s(armed) == 0.0
+    assert contact_s(ArmRecord.from_json(armed)) == 0.0
 
 
 def test_an_endless_answer_is_given_up_long_before_half_an_hour() -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import cache_key, signing
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
@@ -43,17 +42,9 @@ class Source:
     debuginfo: bool = False
 
 
-Asked = SweepRecord | Mapping[str, Any]
-"""sweep.json; the steps that arm hand it over as it was parsed."""
-
-
-def _record(sweep: Asked) -> SweepRecord:
-    return sweep if isinstance(sweep, SweepRecord) else SweepRecord.from_json(sweep)
-
-
-def probes(sweep: Asked) -> list[Probe]:
+def probes(sweep: SweepRecord) -> list[Probe]:
     """The probes of a sweep as it recorded them when it began: no catalog is read again for each host."""
-    return [catalog.probe_of_own_sweep(entry.name, entry.manifest) for entry in _record(sweep).probes]
+    return [catalog.probe_of_own_sweep(entry.name, entry.manifest) for entry in sweep.probes]
 
 
 def _with_scripts(sweep: SweepRecord) -> list[tuple[Probe, str, str]]:
@@ -77,12 +68,11 @@ def tapset() -> dict[str, str]:
     return {path.name: path.read_text() for path in sorted((FILES / "tapset").iterdir())}
 
 
-def sources(sweep: Asked, *, stap: str, kernel: str, build_id: str, signer: str = "") -> list[Source]:
+def sources(sweep: SweepRecord, *, stap: str, kernel: str, build_id: str, signer: str = "") -> list[Source]:
     """Everything to compile for one kernel, the smoke module first. signer: whose signature the modules carry."""
     library = "\0".join(f"{name}\0{text}" for name, text in tapset().items())
     control = (FILES / "control.stp").read_text()
-    asked = _record(sweep)
-    known = {entry.name: entry.parameters for entry in asked.probes}
+    known = {entry.name: entry.parameters for entry in sweep.probes}
 
     def source(
         name: str, file: str, script: str, args: list[str], flags: list[str], second: str, debuginfo: bool
@@ -102,20 +92,19 @@ def sources(sweep: Asked, *, stap: str, kernel: str, build_id: str, signer: str 
 
     smoke = (FILES / "smoke.stp").read_text()
     wanted = [source(SMOKE, "smoke.stp", smoke, [], [], "", debuginfo=False)]
-    for probe, file, script in _with_scripts(asked):
+    for probe, file, script in _with_scripts(sweep):
         args = parameters.split(probe, known[probe.name])[1]
-        flags = cache_key.flags(probe, asked.overload_percent)
+        flags = cache_key.flags(probe, sweep.overload_percent)
         second = control + target.FUNCTION if target.is_asked(probe) else control
         wanted.append(source(probe.name, file, script, args, flags, second, probe.requires_debuginfo))
     return wanted
 
 
 def built_before(
-    sweep: Asked, *, stap: str, facts: Mapping[str, Any], signer: str = ""
-) -> dict[str, Any] | None:
-    """builds/<kernel>.json of a kernel for which this SystemTap has built every module of the sweep already, or None."""
-    told = PreflightRecord.from_json(facts)
-    kernel, build_id = told.kernel, told.kernel_build_id
+    sweep: SweepRecord, *, stap: str, facts: PreflightRecord, signer: str = ""
+) -> KernelBuild | None:
+    """Return the build of a kernel for which this SystemTap has built every module of the sweep already, or None."""
+    kernel, build_id = facts.kernel, facts.kernel_build_id
     modules = ModuleStore()
     entries: dict[str, ModuleBuild] = {}
     for source in sources(sweep, stap=stap, kernel=kernel, build_id=build_id, signer=signer):
@@ -123,25 +112,20 @@ def built_before(
         if path is None:
             return None
         entries[source.name] = ModuleBuild("cached", sha256=path.stem, bytes=path.stat().st_size)
-    return KernelBuild(kernel, stap=stap, signer=signer, probes=entries).to_json()
+    return KernelBuild(kernel, stap=stap, signer=signer, probes=entries)
 
 
-def checksums(built: Mapping[str, Any]) -> dict[str, str]:
-    """Return {probe: checksum of its module} of builds/<kernel>.json, the smoke module among them."""
-    return KernelBuild.from_json(built).checksums
-
-
-def module_files(sweep: Asked) -> list[str]:
+def module_files(sweep: SweepRecord) -> list[str]:
     """Kernel modules whose files a builder must have, with compile parameters filled in."""
-    known = {entry.name: entry.parameters for entry in _record(sweep).probes}
+    known = {entry.name: entry.parameters for entry in sweep.probes}
     return sorted(
         {name for probe in probes(sweep) for name in parameters.module_files(probe, known[probe.name])}
     )
 
 
-def manifest(run: Path, sweep: Asked, kernel: str, modules: Mapping[str, str]) -> signing.Signed:
+def manifest(run: Path, sweep: SweepRecord, kernel: str, modules: Mapping[str, str]) -> signing.Signed:
     """The signed manifest of a kernel's modules, {probe: sha256}; the first host that asks has it signed."""
-    text = signing.manifest(_record(sweep).id, modules)
+    text = signing.manifest(sweep.id, modules)
     kept = read.manifest(run, kernel)
     if kept is not None and kept.text == text and kept.signature:
         return signing.Signed(text, kept.signature)

@@ -58,14 +58,9 @@ Record = TypeVar("Record", bound=HostFile)
 
 @dataclass
 class Run:
-    """An open run directory.
-
-    sweep: sweep.json as it was parsed; request: as a record. notes: what could not be read so far, one
-    sentence each, for the report.
-    """
+    """An open run directory. request: its sweep.json. notes: what could not be read so far, one sentence each."""
 
     path: Path
-    sweep: dict[str, Any]
     request: SweepRecord
     notes: list[str] = field(default_factory=list)
 
@@ -136,7 +131,7 @@ def open_run(path: Path) -> Run:
         raise FleetdiagError(
             f"{path}: was written by a newer fleetdiag (format {version}, known here: {FORMAT}); use that one"
         )
-    return Run(path, sweep, SweepRecord.from_json(sweep), notes)
+    return Run(path, SweepRecord.from_json(sweep), notes)
 
 
 def request(path: Path, notes: list[str] | None = None) -> SweepRecord | None:

@@ -248,7 +248,11 @@ class ArmedSession:
 
 @dataclass(frozen=True)
 class ArmRecord:
-    """arm.json: what was started on a host, by probe. took_s: from the command to its answer; ended: when (epoch s)."""
+    """arm.json: what was started on a host, by probe. took_s: from the command to its answer; ended: when (epoch s).
+
+    smoke: passed, cached, refused, or empty if it did not come so far. pushed: how many modules were sent. manifest:
+    verified, or unverified where the host cannot.
+    """
 
     PHASE: ClassVar = "arm"
 
@@ -259,6 +263,9 @@ class ArmRecord:
     clock: ClockRecord | None = None
     took_s: float | None = None
     ended: float | None = None
+    smoke: str = ""
+    pushed: int = 0
+    manifest: str = ""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ArmRecord:
@@ -271,22 +278,45 @@ class ArmRecord:
             clock=ClockRecord.from_json(data, "clock"),
             took_s=number(data, "took_s"),
             ended=number(data, "ended"),
+            smoke=text(data, "smoke"),
+            pushed=_whole(data, "pushed", 0),
+            manifest=text(data, "manifest"),
         )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is written, without what is not known."""
+        known = {key: value for key, value in asdict(self).items() if value is not None}
+        return {key: value for key, value in known.items() if value or key != "manifest"}
+
+    @property
+    def started(self) -> list[str]:
+        """Return the probes whose sessions were started."""
+        return [name for name, session in self.sessions.items() if session.status != "failed"]
 
 
 @dataclass(frozen=True)
 class GoRecord:
-    """go.json: the window a host was told, in milliseconds of its own clock."""
+    """go.json: the window a host was told, in milliseconds of its own clock.
+
+    accepted: by probe, whether its session took it. late_s: seconds after the start; None if told with the arming.
+    """
 
     PHASE: ClassVar = "go"
 
     start_ms: float | None = None
     end_ms: float | None = None
+    accepted: Mapping[str, bool] = field(default_factory=dict)
+    late_s: float | None = None
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> GoRecord:
         """Return the record that go.json holds."""
-        return cls(number(data, "start_ms"), number(data, "end_ms"))
+        accepted = {str(name): said is True for name, said in mapping(data, "accepted").items()}
+        return cls(number(data, "start_ms"), number(data, "end_ms"), accepted, number(data, "late_s"))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what is written, without what is not known."""
+        return {key: value for key, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True)

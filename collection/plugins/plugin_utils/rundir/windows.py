@@ -124,13 +124,5 @@ class WindowFile(WindowRecord):
         return self.stopped if waiting else ""
 
 
-def window_of(data: Mapping[str, Any] | None, host: str) -> Mapping[str, Any] | None:
-    """Return the window of this host in window.json as it was parsed, None if it has none."""
-    if not data or "batches" not in data:
-        return data or None
-    own = WindowFile.from_json(data).of_host(host)
-    return own.to_json() if own else None
-
-
 def _window(data: Mapping[str, Any]) -> dict[str, float | None]:
     return {name: number(data, name) for name in _NAMES}

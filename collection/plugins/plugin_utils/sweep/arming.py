@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import parameters
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import ProbeRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import SessionPlan
 
 ARM_MARGIN_S = 30
@@ -29,9 +29,9 @@ def arm_timeout_s(probes: Iterable[Probe]) -> int:
     return sum(probe.limits.arm_seconds for probe in probes) + ARM_MARGIN_S
 
 
-def ttl_s(arm_timeout: int, window_s: int) -> int:
+def ttl_s(arm_timeout: int, window_s: float) -> int:
     """How long a session may live, whatever happens to the controller: the slowest host may arm last."""
-    return 2 * arm_timeout + window_s + TTL_MARGIN_S
+    return 2 * arm_timeout + math.ceil(window_s) + TTL_MARGIN_S
 
 
 def collect_timeout_s(probes: Iterable[Probe]) -> int:
@@ -51,25 +51,25 @@ def told_ttl_s(now: float, end: float) -> int:
 
 def sessions(
     probes: Sequence[Probe],
-    recorded: Mapping[str, Mapping[str, Any]],
+    recorded: Mapping[str, ProbeRecord],
     modules: Mapping[str, str],
     *,
     ttl: int,
-    window_s: int,
+    window_s: float,
 ) -> list[SessionPlan]:
     """What a host is to arm: every probe that has a module for its kernel.
 
-    recorded: {probe: its entry in sweep.json}; modules: {probe: sha256}.
+    recorded: {probe: what sweep.json says of it}; modules: {probe: sha256}.
     """
     plans = []
     for probe in probes:
         if probe.name not in modules:
             continue
         entry = recorded[probe.name]
-        load, _unused = parameters.split(probe, entry["parameters"])
-        values = [("fd_nonce", str(entry["nonce"])), ("fd_ttl_ms", str(ttl * 1000))]
+        load, _unused = parameters.split(probe, entry.parameters)
+        values = [("fd_nonce", entry.nonce), ("fd_ttl_ms", str(ttl * 1000))]
         if not probe.form.records:
-            values.append(("fd_stamp_ms", str(max(MIN_STAMP_MS, window_s * 1000 // STAMPS))))
+            values.append(("fd_stamp_ms", str(max(MIN_STAMP_MS, int(window_s) * 1000 // STAMPS))))
         for name, value in load.items():
             # What a script begins with need not be said, and a global that it never uses cannot be set.
             own = probe.unmodified and value == probe.parameters[name].default

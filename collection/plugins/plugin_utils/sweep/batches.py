@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
@@ -22,8 +21,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.stderr 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import (
     BatchRecord,
     WindowFile,
-    WindowRecord,
-    window_of,
 )
 
 _AMOUNT = re.compile(r"([0-9]{1,6})(%?)")
@@ -146,23 +143,6 @@ def _troubles(host: Watched, arm: ArmRecord, collect: CollectRecord, max_cpu_per
 # --- window.json ---
 
 
-def planned(batches: Sequence[Batch]) -> dict[str, Any]:
+def planned(batches: Sequence[Batch]) -> WindowFile:
     """Return window.json before the first window is chosen."""
-    listed = tuple(BatchRecord(hosts=batch.hosts, canary=batch.canary) for batch in batches)
-    return WindowFile(batches=listed).to_json()
-
-
-def opened(data: Mapping[str, Any], number_of_batch: int, window: Mapping[str, float]) -> dict[str, Any]:
-    """Return the same with the window of one batch, counted from 1."""
-    told = WindowRecord.from_json(window)
-    return WindowFile.from_json(data).opened(number_of_batch, told).to_json()
-
-
-def part(
-    data: Mapping[str, Any] | None, number_of_batch: int, hosts: Sequence[str]
-) -> tuple[Sequence[str], Mapping[str, Any] | None]:
-    """Return hosts and window of one batch; with 0, of a sweep without batches, all hosts and the one window."""
-    if not number_of_batch or not data:
-        return hosts, data
-    own = WindowFile.from_json(data).batch(number_of_batch).hosts
-    return own, next((window_of(data, host) for host in own), None)
+    return WindowFile(batches=tuple(BatchRecord(hosts=one.hosts, canary=one.canary) for one in batches))

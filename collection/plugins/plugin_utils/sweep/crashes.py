@@ -41,7 +41,7 @@ def forget(host: str, probes: Iterable[str]) -> None:
         HostMemory(directory()).put(host, {"crashed": after})
 
 
-def for_arming(host: str, facts: Mapping[str, Any], probes: Iterable[str], *, retry: bool) -> dict[str, Any]:
+def for_arming(host: str, facts: PreflightRecord, probes: Iterable[str], *, retry: bool) -> dict[str, Any]:
     """Return the arguments of `Guard.arm` that speak of crashes.
 
     facts: the host's preflight.json; what it says of crashes is learned unless it is only remembered. retry: a person
@@ -50,7 +50,6 @@ def for_arming(host: str, facts: Mapping[str, Any], probes: Iterable[str], *, re
     if retry:
         forget(host, probes)
         return {"retry_crashed": True}
-    told = PreflightRecord.from_json(facts)
-    if not told.remembered:
-        learn(host, told.crashed)
+    if not facts.remembered:
+        learn(host, facts.crashed)
     return {"crashed": known(host)}

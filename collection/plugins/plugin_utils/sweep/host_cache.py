@@ -25,6 +25,8 @@ from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import names
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import ArmRecord
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import preflight
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import Clock
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.window import Arming
@@ -106,12 +108,11 @@ def armings(memory: Mapping[str, Any] | None) -> dict[str, Arming]:
     return {key: one for key, one in found.items() if one is not None}
 
 
-def measured(window: Mapping[str, Any], armed: Mapping[str, Any]) -> Arming | None:
-    """Return how the arming of a host went, by window.json and arm.json; None where they do not say."""
-    began, ended = (untrusted.number(data, key) for data, key in ((window, "began"), (armed, "ended")))
-    if began is None or ended is None:
+def measured(window: WindowRecord, armed: ArmRecord) -> Arming | None:
+    """Return how the arming of a host went; None where that is not known."""
+    if window.began is None or window.among is None or armed.ended is None:
         return None
-    return _arming({"seconds": ended - began, "hosts": window.get("among")})
+    return _arming({"seconds": armed.ended - window.began, "hosts": round(window.among)})
 
 
 def _arming(data: object) -> Arming | None:

@@ -15,7 +15,7 @@ import io
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
@@ -23,6 +23,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import signing
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import SMOKE
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import ClockRecord
 
 Run = Callable[[str, bytes | None], tuple[int, str, str]]
 """(shell command, standard input) -> (exit code, stdout, stderr), as root on one host."""
@@ -58,6 +59,11 @@ class Clock:
         """Read a clock of a record; None if it is no clock."""
         found = untrusted.offset(data)
         return None if found is None else cls(*found)
+
+    @classmethod
+    def recorded(cls, record: ClockRecord | None) -> Clock | None:
+        """Return the clock of a record; None if it is no clock."""
+        return cls.stored(asdict(record)) if record else None
 
     @property
     def correction_s(self) -> float:

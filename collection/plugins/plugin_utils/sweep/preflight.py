@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
@@ -144,8 +144,9 @@ def unusable(facts: Mapping[str, Any]) -> str:
     """Return why a stored preflight.json cannot be used for anything but the report, or "" if it can."""
     if wrong := untrusted.unfit(facts):
         return wrong
-    clock = PreflightRecord.from_json(facts).clock
-    return "" if clock and Clock.stored(asdict(clock)) else "it does not say how its clock goes"
+    return (
+        "" if Clock.recorded(PreflightRecord.from_json(facts).clock) else "it does not say how its clock goes"
+    )
 
 
 def record(host: str, facts: Facts, refused: Refusal | None) -> PreflightRecord:

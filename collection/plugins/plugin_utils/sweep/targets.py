@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import target
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    ProbeRecord,
+    SweepRecord,
+)
 
 Run = Callable[[str], tuple[int, str, str]]
 """Runs one shell command on the host; (exit code, stdout, stderr)."""
@@ -20,16 +23,16 @@ Run = Callable[[str], tuple[int, str, str]]
 class Targets:
     """sweep: as it was recorded, with the processes of one host. missing: probes that lack theirs, with the reason."""
 
-    sweep: dict[str, Any]
+    sweep: SweepRecord
     missing: Mapping[str, str]
 
 
-def of_host(sweep: dict[str, Any], named: object, run: Run) -> Targets:
+def of_host(sweep: SweepRecord, named: object, run: Run) -> Targets:
     """Return the sweep for one host. named: its variable, or None. run: asked only if that is the name of a unit."""
     asked = {
-        entry["name"]: entry["manifest"]["target"]
-        for entry in sweep["probes"]
-        if entry["manifest"].get("target") and not entry["parameters"].get(target.NAME)
+        entry.name: entry.manifest["target"]
+        for entry in sweep.probes
+        if entry.manifest.get("target") and not entry.parameters.get(target.NAME)
     }
     if not asked:
         return Targets(sweep, {})
@@ -40,8 +43,8 @@ def of_host(sweep: dict[str, Any], named: object, run: Run) -> Targets:
         pid = _pid(named, run)
     except FleetdiagError as error:
         return Targets(sweep, dict.fromkeys(asked, str(error)))
-    probes = [_given(entry, pid) if entry["name"] in asked else entry for entry in sweep["probes"]]
-    return Targets({**sweep, "probes": probes}, {})
+    probes = tuple(_given(entry, pid) if entry.name in asked else entry for entry in sweep.probes)
+    return Targets(replace(sweep, probes=probes), {})
 
 
 def _pid(named: object, run: Run) -> int:
@@ -59,5 +62,5 @@ def _pid(named: object, run: Run) -> int:
     return pid
 
 
-def _given(entry: Mapping[str, Any], pid: int) -> dict[str, Any]:
-    return {**entry, "parameters": {**entry["parameters"], target.NAME: pid}}
+def _given(entry: ProbeRecord, pid: int) -> ProbeRecord:
+    return replace(entry, parameters={**entry.parameters, target.NAME: pid})

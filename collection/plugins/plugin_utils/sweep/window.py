@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import ArmRecord
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowRecord
 
 MIN_LEAD_S = 3.0
 MAX_LEAD_S = 86400.0
@@ -51,19 +51,19 @@ def check_start(start: float, now: float) -> None:
         )
 
 
-def given_window(start: float, window_s: int, now: float) -> dict[str, float]:
-    """window.json for a start that was given from outside; a host that is armed after it is late, and marked."""
+def given_window(start: float, window_s: float, now: float) -> WindowRecord:
+    """Return the window for a start that was given from outside; a host that is armed after it is late, and marked."""
     if start + window_s <= now:
         raise FleetdiagError(
             f"the window that sweep_start asks for ended {now - start - window_s:.1f} s ago: preflight and build took"
             " longer than it left; nothing was armed, choose a later one"
         )
-    return {"start": start, "end": start + window_s}
+    return WindowRecord(start, start + window_s)
 
 
 def told_window(
-    now: float, window_s: int, *, contacts: Sequence[float], forks: int, foreseen: Mapping[str, float] | None
-) -> dict[str, float] | None:
+    now: float, window_s: float, *, contacts: Sequence[float], forks: int, foreseen: WindowRecord | None
+) -> WindowRecord | None:
     """Return the window for hosts that are all armed: as soon as each can have heard of it.
 
     contacts: seconds that the way to each armed host and back took, at least one; they are told `forks` at a time.
@@ -75,14 +75,14 @@ def told_window(
         )
     turns = math.ceil(len(contacts) / max(forks, 1))
     start = now + TOLD_LEAD_S + turns * _of_most(in_proportion(contacts))
-    if foreseen and foreseen["start"] < start + WORTH_S:
+    if foreseen and foreseen.start is not None and foreseen.start < start + WORTH_S:
         return None
-    return {"start": start, "end": start + window_s}
+    return WindowRecord(start, start + window_s)
 
 
 def foreseen_window(
-    now: float, window_s: int, *, armings: Sequence[Arming | None], forks: int, arm_timeout: int
-) -> dict[str, float] | None:
+    now: float, window_s: float, *, armings: Sequence[Arming | None], forks: int, arm_timeout: int
+) -> WindowRecord | None:
     """Return the window before anybody is armed: most hosts will be when it starts, as they were before.
 
     armings: one for each host that will be armed; None for one that is not known to have been armed with these modules.
@@ -97,18 +97,13 @@ def foreseen_window(
         return None
     longest = math.ceil(len(armings) / max(forks, 1)) * arm_timeout
     start = now + FORESEEN_LEAD_S + min(LEAD_MARGIN * _of_most(usual), longest)
-    return {"start": start, "end": start + window_s}
+    return WindowRecord(start, start + window_s)
 
 
-def contact_s(armed: Mapping[str, Any]) -> float:
-    """Return what of the arming, by arm.json, was the way there and back and not the sessions; in seconds."""
-    sessions = armed.get("sessions")
-    waited = [
-        untrusted.seconds(session.get("seconds")) or 0.0
-        for session in (sessions.values() if isinstance(sessions, Mapping) else ())
-        if isinstance(session, Mapping)
-    ]
-    return max(0.0, (untrusted.seconds(armed.get("took_s")) or 0.0) - max(waited, default=0.0))
+def contact_s(armed: ArmRecord) -> float:
+    """Return what of the arming was the way there and back and not the sessions; in seconds."""
+    waited = [session.seconds or 0.0 for session in armed.sessions.values()]
+    return max(0.0, (armed.took_s or 0.0) - max(waited, default=0.0))
 
 
 def in_proportion(seconds: Sequence[float]) -> list[float]:
