@@ -130,6 +130,7 @@ class ActionModule(FleetdiagAction):
         sweep["overload_percent"] = args["overload_percent"]
         sweep["redact"] = args["redact"]
         sweep["retry_crashed"] = args["retry_crashed"]
+        sweep["check_mode"] = bool(self._task.check_mode)
         sweep["baseline"] = args["baseline"]
         sweep.update({key: args[key] for key in ("name", "slot", "trigger", "memory")})
         sweep["catalogs"] = [str(path) for path in own]

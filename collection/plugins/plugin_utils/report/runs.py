@@ -77,6 +77,7 @@ class Shard:
             go=run.read_host(host, "go"),
             collect=run.read_host(host, "collect"),
             events=self.events.get(host, ()),
+            check_mode=run.sweep.get("check_mode") is True,
         )
 
     def peers(self) -> dict[str, str]:
