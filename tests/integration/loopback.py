@@ -61,6 +61,7 @@ for word; do unit=$word; done
 case $* in
 *is-active*) [ -e "/run/units/${unit%.timer}" ] ;;
 *stop*) for word; do rm -f "/run/units/${word%.timer}"; done ;;
+*'show --property=MainPID'*) echo MainPID=812 ;;
 --version) echo 'systemd 257 (257)' ;;
 esac
 """
@@ -142,6 +143,7 @@ class Sessions(threading.Thread):
         self._due: list[_Due] = []
         self._number = 0
         self.sessions: list[Session] = []
+        self.started: list[str] = []  # what systemd was asked, with the host in front
         self.stepped_back_s: dict[str, float] = {}  # by host: its clock is set back while sessions are armed
         self.arming_s: dict[str, float] = {}  # of hosts that take another time to arm
         self.recordings = {
@@ -170,6 +172,7 @@ class Sessions(threading.Thread):
 
     def _start(self, command: str) -> None:
         host, *words = command.split()
+        self.started.append(command)
         values = dict(word.split("=", 1) for word in words if word.startswith("fd_"))
         out = next(word for word in words if word.startswith("StandardOutput=file:")).partition(":")[2]
         lib = self._folder / "hosts" / host / "lib"
@@ -325,7 +328,15 @@ class Fleet:
         found = catalog.find(probes, shipped)
         defaults = {p.name: {name: one.default for name, one in p.parameters.items()} for p in found}
         sweep = SweepRecord(
-            probes=tuple(ProbeRecord(p.name, dict(p.manifest), defaults[p.name]) for p in found)
+            probes=tuple(
+                ProbeRecord(
+                    p.name,
+                    dict(p.manifest),
+                    defaults[p.name],
+                    script=p.script.read_text() if p.unmodified and p.script else None,
+                )
+                for p in found
+            )
         )
         facts = self._facts()
         store = ModuleStore(self.folder / "cache" / "fleetdiag")

@@ -180,6 +180,27 @@ def remote_worker(made: Fleet, number: int) -> list[str]:
     ]
 
 
+def test_a_script_gets_the_process_that_its_host_names(hosts: Fleet, tmp_path: Path) -> None:
+    script = tmp_path / "calls.stp"
+    script.write_text("probe syscall.read { if (pid() == target()) n++ }\n")
+    named = tmp_path / "named.yml"
+    named.write_text(
+        "web: {hosts: {host0001: {sweep_target: 99}, host0002: {sweep_target: nginx.service}}}\n"
+    )
+    hosts.build([*PROBES, str(script)])
+    hosts.sessions.recordings["stp_calls"] = []
+    hosts.sessions.started.clear()
+    done = sweep(hosts, tmp_path / "runs", "-i", str(named), "--probe", str(script))
+    asked = {line.split()[0]: line.split() for line in hosts.sessions.started if "/stp_calls/" in line}
+    assert {host: [word for word in line if word.startswith("target=")] for host, line in asked.items()} == {
+        "host0001": ["target=99"],
+        "host0002": ["target=812"],
+    }, done.stdout + done.stderr
+    rows = coverage(report_of(newest(tmp_path / "runs")))
+    assert "stp_calls: not armed (it asks for a process (target())" in rows["host0003"]["reason"]
+    assert rows["host0003"]["status"] in SWEPT
+
+
 def test_a_start_that_is_past_arms_nothing(hosts: Fleet, tmp_path: Path) -> None:
     hosts.forget_commands()
     done = sweep(hosts, tmp_path, sweep_start=time.time() - 100)

@@ -133,6 +133,7 @@ class ActionModule(FleetdiagAction):
             overload_percent=args["overload_percent"],
             redact=args["redact"],
             retry_crashed=args["retry_crashed"],
+            check_mode=bool(self._task.check_mode),
             baseline=args["baseline"],
             name=args["name"],
             slot=args["slot"],

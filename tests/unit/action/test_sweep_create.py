@@ -40,10 +40,11 @@ def test_a_run_directory_says_what_was_asked(tmp_path: Path) -> None:
     )
     assert (done["window_s"], done["in_batches"], done["at_once"]) == (30, False, True)
     run = read.open_run(Path(done["run_dir"]))
-    assert (run.hosts, run.sweep["builders"], run.sweep["name"]) == (list(HOSTS), ["b1"], "nightly")
-    (probe,) = run.sweep["probes"]
-    assert (probe["name"], probe["parameters"]["threshold_ms"]) == ("slow_open", 5)
-    assert run.sweep["peers"]["web1"] == run.sweep["peers"]["web2"] != run.sweep["peers"]["web3"]
+    assert (run.hosts, run.request.builders, run.request.name) == (list(HOSTS), ("b1",), "nightly")
+    (probe,) = run.request.probes
+    assert (probe.name, probe.parameters["threshold_ms"]) == ("slow_open", 5)
+    peers = run.request.peers or {}
+    assert peers["web1"] == peers["web2"] != peers["web3"]
 
 
 @pytest.mark.parametrize("more", [{"canary": "1"}, {"batch": "10%"}, {"drain": "50%", "balancers": ["lb1"]}])

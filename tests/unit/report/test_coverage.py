@@ -271,6 +271,15 @@ def test_interrupted(done: dict[str, Any], reason: str) -> None:
     assert row.remedy
 
 
+def test_check_mode_is_no_interruption() -> None:
+    row = coverage.cover(record(**NOTHING, arm=None, go=None, check_mode=True))
+    assert (row.status, row.reason, row.remedy) == (
+        "not probed",
+        "check mode: hosts are asked, and nothing is started",
+        "run it without --check",
+    )
+
+
 def test_a_lost_shard() -> None:
     lost = {
         "host": "web1",

@@ -89,7 +89,7 @@ def test_what_is_written_is_read(run: Path) -> None:
     assert read_host(run, "web2", "arm") is None
     opened = open_run(run)
     assert opened.hosts == ["web1"]
-    assert opened.sweep["format"] == FORMAT
+    assert (read_json(run, "sweep.json") or {})["format"] == FORMAT
     assert opened.notes == []
 
 

@@ -44,7 +44,7 @@ def test_a_unit_is_its_main_process_on_the_host() -> None:
     host = Host()
     recorded = sweep("optional")
     found = targets.of_host(recorded, "nginx.service", host)
-    assert host.asked == ["systemctl show --property=MainPID -- nginx.service"]
+    assert host.asked == [f"PATH={targets.PATH} systemctl show --property=MainPID -- nginx.service"]
     assert values(found) == [{"target": 812}, {}]
     assert recorded.probes[0].parameters == {"target": 0}  # of the others
 

@@ -127,6 +127,7 @@ class HostRecord:
     """All that the run directory holds about one host. `builds` are those of the whole sweep.
 
     window: the one it was to sample. left_out: why the sweep itself did not probe it though it could have.
+    check_mode: it was only asked.
     """
 
     host: str
@@ -142,6 +143,7 @@ class HostRecord:
     events: Sequence[EventRecord] = ()
     outputs: Mapping[str, SessionOutput] = field(default_factory=dict)
     left_out: str = ""
+    check_mode: bool = False
 
 
 def cover(record: HostRecord) -> HostCoverage:
@@ -330,6 +332,8 @@ def _why_nothing(record: HostRecord, row: HostCoverage) -> tuple[HostStatus, str
         first = unusable[0]
         said = f": {headline(first.error)}" if first.error else ""
         return "failed", f"no probe could run: {first.probe} was {first.status}{said}", ""
+    if record.check_mode:
+        return "not probed", "check mode: hosts are asked, and nothing is started", "run it without --check"
     return "not probed", f"the sweep was interrupted {_reached(record)}", _still_there(record, "sweep again")
 
 

@@ -76,6 +76,7 @@ class Shard:
             go=run.of_host(host, GoRecord),
             collect=run.of_host(host, CollectRecord),
             events=self.events.get(host, ()),
+            check_mode=run.request.check_mode,
         )
 
     def peers(self) -> dict[str, str]:

@@ -63,7 +63,7 @@ class SweepRecord:
 
     builders: None where it is not known. overload_percent: 0 for what each probe's manifest says. baseline: earlier
     sweeps to compare with, 0 for none. slot: moment of its schedule. memory: see memory.settings. catalogs: folders.
-    groups: what sweeps had before there were `peers`, {group: hosts}.
+    check_mode: it was only asked. groups: what sweeps had before there were `peers`, {group: hosts}.
     """
 
     id: str = ""
@@ -80,6 +80,7 @@ class SweepRecord:
     overload_percent: int = 0
     redact: bool = True
     retry_crashed: bool = False
+    check_mode: bool = False
     baseline: int = BASELINE
     name: str = ""
     slot: str = ""
@@ -107,6 +108,7 @@ class SweepRecord:
             overload_percent=_whole(data, "overload_percent", 0),
             redact=data.get("redact", True) is not False,
             retry_crashed=data.get("retry_crashed") is True,
+            check_mode=data.get("check_mode") is True,
             baseline=max(0, _whole(data, "baseline", BASELINE)),
             name=text(data, "name"),
             slot=text(data, "slot"),

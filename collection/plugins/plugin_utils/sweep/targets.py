@@ -15,6 +15,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records
     SweepRecord,
 )
 
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 Run = Callable[[str], tuple[int, str, str]]
 """Runs one shell command on the host; (exit code, stdout, stderr)."""
 
@@ -51,7 +52,7 @@ def _pid(named: object, run: Run) -> int:
     value = target.of_host(named, target.VARIABLE)
     if isinstance(value, int):
         return value
-    code, out, err = run(f"systemctl show --property=MainPID -- {shlex.quote(value)}")
+    code, out, err = run(f"PATH={PATH} systemctl show --property=MainPID -- {shlex.quote(value)}")
     pid = target.main_pid(out)
     if code or not pid:
         said = printable((err or out).strip().splitlines()[0])[:120] if code and (err or out).strip() else ""

@@ -71,5 +71,6 @@ def test_what_a_host_may_name() -> None:
 
 def test_what_systemctl_prints() -> None:
     assert target.main_pid("MainPID=812\n") == 812
+    assert target.main_pid("MainPID=812\r\n") == 812
     assert target.main_pid("MainPID=0\n") == 0
     assert target.main_pid("Failed to connect to bus\n") == 0

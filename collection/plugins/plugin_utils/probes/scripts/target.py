@@ -104,5 +104,7 @@ def of_host(value: object, where: str) -> int | str:
 
 def main_pid(printed: str) -> int:
     """Return the main process that `systemctl show --property=MainPID` printed; 0 if there is none."""
-    found = re.search(r"^MainPID=([0-9]{1,7})$", printed, re.MULTILINE)
+    found = re.search(
+        r"^MainPID=([0-9]{1,7})\r?$", printed, re.MULTILINE
+    )  # a terminal of ssh's ends lines so
     return int(found[1]) if found else 0
