@@ -18,7 +18,7 @@ options:
     type: int
     default: 200
   signed:
-    description: Whether modules are signed for the kernel. Hosts whose modules were not, or were when they are not, are not known.
+    description: Whether modules are signed for the kernel. A host is known only by modules that are as this says.
     type: bool
     default: false
 extends_documentation_fragment:
