@@ -156,7 +156,7 @@ def _run(wanted: Sequence[str], known: dict[str, Any], given: argparse.Namespace
 
 
 def _bring(lab: model.Lab, wanted: Sequence[str], cache: Path) -> tuple[Path, list[str]]:
-    """(The folder with their scripts, all names or those that are wanted.)"""
+    """Return (the folder with their scripts, all names or those that are wanted)."""
     found = examples.read_answer(_ask(lab, ()), ())
     names = [f"{plain.EXAMPLE}{name}" for name in found.names if not wanted or name in wanted]
     found = examples.read_answer(_ask(lab, names), names)
@@ -192,7 +192,7 @@ def _arguments(name: str, folder: Path) -> list[str]:
 
 
 def _sweep(lab: model.Lab, folder: Path, names: Sequence[str]) -> Iterator[tuple[Outcome, dict[str, str]]]:
-    """One sweep of these examples, and what became of each."""
+    """Sweep these examples once; return what became of each."""
     arguments = {name: shlex.join(_arguments(name, folder)) for name in names}
     command = [sys.executable, "-m", "fleetdiag", "sweep", "-i", str(lab.inventory), "-l", HOST]
     command += ["--runs-dir", str(RUNS), "--window", f"{WINDOW_S}s", "--baseline", "0"]
@@ -219,7 +219,7 @@ def _parameters(name: str, folder: Path) -> Iterable[str]:
 
 
 def outcome_of(name: str, title: str, arguments: str, report: Mapping[str, Any]) -> Outcome:
-    """From report.json of the sweep that ran it."""
+    """Return the outcome of an example, from report.json of the sweep that ran it."""
     (host,) = report["coverage"]
     section = next(entry for entry in report["probes"] if entry["title"] == f"{plain.EXAMPLE}{name}")
     session = host["sessions"].get(section["name"])
@@ -274,12 +274,13 @@ def _save(known: Mapping[str, Any]) -> None:
 
 
 def page(outcomes: Iterable[Outcome], conditions: Mapping[str, str]) -> str:
-    """The same outcomes in any order give the same page."""
+    """Return the page; the same outcomes in any order give the same page."""
     return "\n".join(_page(sorted(outcomes, key=lambda outcome: outcome.name), conditions)) + "\n"
 
 
 def _page(outcomes: Sequence[Outcome], conditions: Mapping[str, str]) -> Iterator[str]:
     yield "<!-- Written by tools/examples.py (make examples): do not edit. -->"
+    yield ""
     yield "# SystemTap's examples"
     yield ""
     yield (

@@ -4,7 +4,7 @@
 set -u
 cd "$(dirname -- "$0")/.." || exit 2
 PATH=$PWD/.venv/bin:$PATH
-export PYTHONPATH="$PWD/.collections:$PWD/src"   # lint-imports imports what it looks at
+export PYTHONPATH="$PWD/.collections:$PWD/src" # lint-imports imports what it looks at
 failed=''
 
 check() {
@@ -16,9 +16,16 @@ check ruff check --quiet .
 check ruff format --check --quiet .
 check mypy
 check lint-imports
+check vulture
 check yamllint --strict collection tests
 # ansible-lint looks for new releases of itself and of collections unless told not to.
 check ansible-lint --offline -q
+check shellcheck .ci/run tools/*.sh collection/roles/*/files/*.sh
+# The lab puts the variables before them.
+check shellcheck --shell=sh --exclude=SC2154 src/fleetdiag/lab/files/*.sh
+check shfmt --apply-ignore --diff .ci/run tools/*.sh collection/roles/*/files/*.sh src/fleetdiag/lab/files/*.sh
+check codespell .ci README.md CODE_OF_CONDUCT.md CONTRIBUTING.md Makefile SECURITY.md collection pyproject.toml src tests tools
+check pymarkdown scan README.md CODE_OF_CONDUCT.md CONTRIBUTING.md SECURITY.md collection/README.md collection/docs collection/roles
 
 if [ -n "$failed" ]; then
     echo "lint failed:$failed" >&2

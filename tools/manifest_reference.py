@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-SCHEMA = ROOT / "collection/plugins/plugin_utils/probes/manifest.schema.json"
+sys.path.insert(0, str(ROOT / ".collections"))
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import manifest  # noqa: E402
+
 PAGE = ROOT / "collection/docs/writing_probes.md"
 BEGIN, END = "<!-- reference: begin -->\n", "<!-- reference: end -->\n"
 PARTS = {
@@ -31,8 +33,8 @@ NEVER_WRITTEN = {"auto", "words"}
 
 
 def reference() -> str:
-    """The tables, one for each mapping of a manifest."""
-    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    """Return the tables, one for each mapping of a manifest."""
+    schema = manifest.schema()
     parts = {
         "The manifest": schema,
         "`requires`": schema["properties"]["requires"],
@@ -43,7 +45,7 @@ def reference() -> str:
 
 
 def page(text: str) -> str:
-    """The page with the reference put in."""
+    """Return the page with the reference put in."""
     before, _, rest = text.partition(BEGIN)
     after = rest.partition(END)[2]
     return f"{before}{BEGIN}\n{reference()}\n{END}{after}"
@@ -62,7 +64,7 @@ def _part(title: str, part: dict[str, Any], schema: dict[str, Any]) -> Iterator[
 
 
 def _value(field: dict[str, Any], schema: dict[str, Any]) -> str:
-    """What may stand there, in words."""
+    """Return what may stand there, in words."""
     reference = field.get("$ref", "").rpartition("/")[2]
     if reference:
         words = {

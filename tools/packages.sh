@@ -27,8 +27,8 @@ export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 # shellcheck disable=SC2086  # a list of words on purpose
-if ! { apt-get -q -y --no-install-recommends install $missing ||
-       { apt-get -q -y update && apt-get -q -y --no-install-recommends install $missing; }; } >"$log" 2>&1 </dev/null; then
+if ! { apt-get -q -y --no-install-recommends install $missing \
+    || { apt-get -q -y update && apt-get -q -y --no-install-recommends install $missing; }; } >"$log" 2>&1 </dev/null; then
     tail -n 20 "$log" >&2
     echo "fleetdiag could not install these packages (apt-get's last words are above):$missing" >&2
     exit 2

@@ -14,7 +14,11 @@ python=${PYTHON:-python3}
 # make puts the environment first in PATH; it must not be made by its own Python.
 PATH=$(printf '%s' "$PATH" | sed "s|^$venv/bin:||")
 
-wanted=$({ sha256sum <"$root/pyproject.toml"; sha256sum <"$0"; echo "$root"; } | sha256sum | cut -d' ' -f1)
+wanted=$({
+    sha256sum <"$root/pyproject.toml"
+    sha256sum <"$0"
+    echo "$root"
+} | sha256sum | cut -d' ' -f1)
 if [ "$(cat "$stamp" 2>/dev/null || true)" = "$wanted" ] && "$venv/bin/python" -c '' 2>/dev/null; then
     exit 0
 fi

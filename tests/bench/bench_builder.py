@@ -103,7 +103,7 @@ def compiled(lab: model.Lab, kernel: str, cache: str, names: list[str] | tuple[s
         peers={},
         conditions={},
     )
-    wanted = sweeprun.sources({**sweep, "catalogs": []}, stap="5.6", kernel=kernel, build_id="")
+    wanted = sweeprun.sources(sweep, stap="5.6", kernel=kernel, build_id="")
     sources = [asdict(source) for source in wanted if source.name in names]
     given = {"kernel": kernel, "tapset": sweeprun.tapset(), "sources": sources, "cache_dir": cache}
     command = [*(sys.executable, "-m", "ansible", "adhoc"), "builder", "-i", str(lab.inventory)]

@@ -58,6 +58,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import 
     parameters,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import SweepRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
     arming,
     request,
@@ -196,7 +197,7 @@ class Bench:
     def _measure(
         self,
         probe: Probe,
-        sweep: dict[str, Any],
+        sweep: SweepRecord,
         module: bytes,
         facts: dict[str, str],
         asked: argparse.Namespace,
@@ -265,30 +266,34 @@ class Bench:
             nfs.stop(self._lab, self._host)
 
     def _with(
-        self, workload: Workload, probe: Probe, sweep: dict[str, Any], module: bytes, seconds: int
+        self, workload: Workload, probe: Probe, sweep: SweepRecord, module: bytes, seconds: int
     ) -> tuple[Run, Session]:
         """One run inside the window of a session of this probe."""
         timeout = probe.limits.arm_seconds + 60
-        (entry,) = sweep["probes"]
+        (entry,) = sweep.probes
         sha256 = hashlib.sha256(module).hexdigest()
         plans = arming.sessions(
-            [probe], {probe.name: entry}, {probe.name: sha256}, ttl=timeout + 120, window_s=seconds + 2
+            [probe],
+            {probe.name: entry.to_json()},
+            {probe.name: sha256},
+            ttl=timeout + 120,
+            window_s=seconds + 2,
         )
         try:
             reply = self._guard.arm(
-                sweep["id"], ttl_s=timeout + 120, timeout_s=timeout, smoke="", plans=plans, redact=False
+                sweep.id, ttl_s=timeout + 120, timeout_s=timeout, smoke="", plans=plans, redact=False
             )
             state, _, said = reply.sessions.get(probe.name, (reply.verdict or "missing", 0, reply.reason))
             if state != "armed":
                 raise FleetdiagError(f"its session is {state}: {said}")
             start = workload.now_ms() + 500
-            self._guard.go(sweep["id"], start, start + seconds * 1000 + 1500)
+            self._guard.go(sweep.id, start, start + seconds * 1000 + 1500)
             time.sleep(max(0, start - workload.now_ms()) / 1000)
-            unit = f"/sys/fs/cgroup/system.slice/fd-{sweep['id']}-{probe.name}.service/cpu.stat"
+            unit = f"/sys/fs/cgroup/system.slice/fd-{sweep.id}-{probe.name}.service/cpu.stat"
             run = workload.run(seconds * 1000, unit)
-            (session,) = self._guard.collect(sweep["id"], {probe.name: 1 << 28}).sessions
+            (session,) = self._guard.collect(sweep.id, {probe.name: 1 << 28}).sessions
         finally:
-            self._guard.forget(sweep["id"])
+            self._guard.forget(sweep.id)
         return run, session
 
     @contextmanager
@@ -422,7 +427,7 @@ def processor_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def new_sweep(probe: Probe, seconds: int) -> dict[str, Any]:
+def new_sweep(probe: Probe, seconds: int) -> SweepRecord:
     """sweep.json of a sweep of one probe, as far as building and arming read it."""
     values = parameters.check(probe, SETTINGS.get(probe.name, {}))
     return request.new_sweep(

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import assignment
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import PreflightRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
     hostctl,
     preflight,
@@ -109,7 +110,10 @@ def test_preflights(out: str, clock: str) -> None:
         now = f"{time.time():.3f}"
         record = preflight.ask(one, lambda: clock + now, "web1", min_free_mb=1, signed=False)
         assert preflight.unusable(record) == ""  # whatever its verdict
-        assert assignment.builds([record], [], ["smoke"]) or record["verdict"] == "refused"
+        assert (
+            assignment.builds([PreflightRecord.from_json(record)], [], ["smoke"])
+            or record["verdict"] == "refused"
+        )
         return record
 
     ends_well(asked, out)

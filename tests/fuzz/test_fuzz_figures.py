@@ -62,9 +62,11 @@ def is_recognised(made: Printed, fleet: Fleet) -> bool:
     """Return True if every name of every section is in a table of each host that printed it, or in its call trees."""
     if made.sections[0].style == "trace":
         return fleet.probe.output == "calltrace"
-    if made.sections[0].style in ("log", "twin lists"):
+    if made.sections[0].style in ("log", "twin lists", "twins"):
         # Who did what when is best as text; of the same list twice in a print nobody can tell what is what.
         return fleet.probe.output == "text"
+    if made.sections[0].style == "between" and fleet.probe.output == "text":
+        return True  # below a message among its rows a table may go on, or not
     for host in fleet.rows:
         shown = {tuple(map(_key, key)) for name in fleet.probe.tables for key in fleet.sums(host, name)}
         for section in made.sections:

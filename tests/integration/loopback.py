@@ -31,13 +31,14 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import FILES
 
 STAP = compatibility.FIRST_GOOD
+LOOKS_S = 0.2  # how often a session sees whether it was told its window
 MODULE_BYTES = 400_000  # of a small probe; half of it does not compress
 PROGRAMS = ("sshd", "ssh-keygen", "unshare", "nsenter", "mount")
 
 STAPRUN = f"""#!/bin/sh
 case $1 in
 -V) echo 'Systemtap module loader/runner (version {STAP}/0.192)' ;;
--d) ;;
+-d) rm -rf "/proc/systemtap/$2" && ls /proc/systemtap | sed 's/$/ 1 0 - Live 0x0/' >/proc/modules ;;
 *) echo fleetdiag-smoke-ok ;;
 esac
 """
@@ -100,10 +101,14 @@ SetEnv SHLVL=1
 
 @dataclass
 class Session:
-    """One session that plays a recording. path: where its output goes, unit: its unit, as seen from outside the host."""
+    """One session that plays a recording.
+
+    As seen from outside the host, path: where its output goes; unit: its unit; module: its part of /proc/systemtap.
+    """
 
     path: Path
     unit: Path
+    module: Path
     nonce: str
     start: float
     end: float
@@ -134,6 +139,7 @@ class Sessions(threading.Thread):
         self._number = 0
         self.sessions: list[Session] = []
         self.stepped_back_s: dict[str, float] = {}  # by host: its clock is set back while sessions are armed
+        self.arming_s: dict[str, float] = {}  # of hosts that take another time to arm
         self.recordings = {
             path.parent.name: path.read_text().splitlines()
             for path in (FILES / "probes").glob("*/sample.out")
@@ -170,6 +176,7 @@ class Sessions(threading.Thread):
         session = Session(
             path,
             self._folder / "hosts" / host / "run" / "units" / unit,
+            self._folder / "hosts" / host / "systemtap" / module.stem,
             data.partition(b"nonce=")[2][:16].decode(),
             int(values.get("fd_window_start_ms", 0)) / 1000,
             int(values.get("fd_window_end_ms", 0)) / 1000,
@@ -177,14 +184,28 @@ class Sessions(threading.Thread):
         )
         path.touch()
         self.sessions.append(session)
-        self._at(time.time() + self._arming_s, lambda: self._arm(session))
+        takes_s = self.arming_s.get(host, self._arming_s)
+        self._at(time.time() + takes_s, lambda: self._arm(session))
 
     def _arm(self, session: Session) -> None:
         host = session.path.relative_to(self._folder / "hosts").parts[0]
         now = time.time() - self.stepped_back_s.get(host, 0.0)
         with session.path.open("a") as out:
             out.write(session.line(1, "@armed", f"{now * 1000:.0f}", 0))
-        self._at(session.start, lambda: self._open(session))
+        session.module.mkdir(exist_ok=True)
+        _write_modules(session.module.parent)
+        self._wait(session)
+
+    def _wait(self, session: Session) -> None:
+        """Open its window; until then it can be told another one, and the last one counts."""
+        with contextlib.suppress(OSError, ValueError):
+            told = (session.module / "window").read_text().split()
+            session.start, session.end = (int(word) / 1000 for word in told)
+        now = time.time()
+        if 0 < session.start <= now:
+            self._open(session)
+        elif session.unit.exists():
+            self._at(min(session.start or now + LOOKS_S, now + LOOKS_S), lambda: self._wait(session))
 
     def _open(self, session: Session) -> None:
         session.started_at = time.time()
@@ -204,6 +225,8 @@ class Sessions(threading.Thread):
             out.write(session.line(last + 1, "@end", f"{now * 1000:.0f}\twindow", window_ms))
         session.path.with_name("err").touch()
         session.path.with_name("result").write_text("success 0 1500\n")
+        shutil.rmtree(session.module, ignore_errors=True)
+        _write_modules(session.module.parent)
         session.unit.unlink(missing_ok=True)  # systemd keeps no transient unit that ended well
 
 
@@ -281,9 +304,11 @@ class Fleet:
                 (own / left).unlink(missing_ok=True)
             for unit in (own / "run" / "units").iterdir():
                 unit.unlink(missing_ok=True)
-            for sweep in own.glob("lib/sweeps/*"):
-                shutil.rmtree(sweep)
+            for left_of_sweep in (*own.glob("lib/sweeps/*"), *own.glob("systemtap/*")):
+                shutil.rmtree(left_of_sweep)
+            _write_modules(own / "systemtap")
         self.sessions.stepped_back_s.clear()
+        self.sessions.arming_s.clear()
 
     def remove_modules(self) -> None:
         """As if no host had ever run these probes."""
@@ -385,12 +410,13 @@ def _program(path: Path, text: str) -> None:
 
 def _make_host(folder: Path, address: str, name: str) -> None:
     own = folder / "hosts" / name
-    for part in ("lib", "run/units"):
+    for part in ("lib", "run/units", "systemtap", "proc"):
         (own / part).mkdir(parents=True)
     (own / "run" / "host").write_text(f"{name}\n")
     (own / "run" / "sessions").touch()
     (own / "run" / "cut").write_text("0\n")
     (own / "boot_id").write_text(f"{uuid.uuid4()}\n")
+    _write_modules(own / "systemtap")
     target = folder / "ns" / address
     target.touch()
     mounts = [
@@ -399,10 +425,22 @@ def _make_host(folder: Path, address: str, name: str) -> None:
         f"mount --bind {folder}/sessions {own}/run/sessions",
         f"mount --rbind {own}/run /run",
         f"mount -t overlay overlay -o lowerdir={folder}/bin:/usr/sbin /usr/sbin",
-        f"mount --bind {folder}/comm /proc/1/comm",
-        f"mount --bind {own}/boot_id /proc/sys/kernel/random/boot_id",
+        # what the kernel has in /proc, and systemtap beside it
+        f"mount -t proc proc {own}/proc",
+        f"mount --bind {folder}/comm {own}/proc/1/comm",
+        f"mount --bind {own}/boot_id {own}/proc/sys/kernel/random/boot_id",
+        "mount -t tmpfs tmpfs /proc",
+        f"for name in 1 self {own}/proc/[!0-9]*; do ln -sfn {own}/proc/${{name##*/}} /proc/${{name##*/}}; done",
+        f"ln -s {own}/systemtap /proc/systemtap",
+        f"ln -sfn {own}/modules /proc/modules",
     ]
     subprocess.run(["unshare", f"--mount={target}", "sh", "-ec", "\n".join(mounts)], check=True)
+
+
+def _write_modules(systemtap: Path) -> None:
+    """Say in the host's /proc/modules what is loaded."""
+    loaded = "".join(f"{module.name} 1 0 - Live 0x0\n" for module in systemtap.iterdir())
+    systemtap.with_name("modules").write_text(loaded)
 
 
 def _write_inventory(made: Fleet) -> None:

@@ -22,6 +22,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import a
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import PreflightRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import request
 from fleetdiag.lab.model import Lab
 
@@ -64,9 +65,9 @@ class Site:
             conditions={},
         )
         run = write.create(
-            runs, {**sweep, "catalogs": [str(self.folder / "catalog")], "builders": list(builders)}
+            runs, {**sweep.to_json(), "catalogs": [str(self.folder / "catalog")], "builders": list(builders)}
         )
-        facts = {"host": "target1", "kernel": self.kernel, "verdict": "ok", "staprun": "5.1"}
+        facts = PreflightRecord(host="target1", kernel=self.kernel, verdict="ok", staprun="5.1")
         (build,) = assignment.builds([facts], list(builders), ["smoke", "fresh"])
         inventory = {
             "all": {

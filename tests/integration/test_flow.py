@@ -20,7 +20,7 @@ from loopback import PROGRAMS, Fleet, fleet, lacking
 from loopsweeps import HOSTS, PROBES, bring, command, how, sweep, verbs
 from sweeps import ENVIRONMENT, ROOT, SWEPT, coverage, newest, report_of, wait_until, window_of
 
-from ansible_collections.fleetdiag.systemtap.plugins.module_utils import haproxy
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._balancers import haproxy
 
 pytestmark = pytest.mark.skipif(bool(lacking()), reason=f"needs root and {', '.join(PROGRAMS)}")
 
@@ -36,12 +36,14 @@ global
 MOMENTS = ["sweep", "before", "lowered", "start", "end", "restored", "after"]
 
 
-def test_a_host_that_is_known_is_asked_to_arm_and_to_hand_over(hosts: Fleet, tmp_path: Path) -> None:
+def test_a_host_that_is_known_is_armed_told_the_window_and_asked_to_hand_over(
+    hosts: Fleet, tmp_path: Path
+) -> None:
     hosts.forget_commands()
     done = sweep(hosts, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     for number in range(1, HOSTS + 1):
-        assert verbs(hosts, number) == ["arm", "collect", "forget"]
+        assert verbs(hosts, number) == ["arm", "go", "collect", "forget"]
     rows = coverage(report_of(newest(tmp_path)))
     assert {row["status"] for row in rows.values()} <= SWEPT
     assert not list(hosts.folder.glob("hosts/*/lib/sweeps/*"))
@@ -52,13 +54,13 @@ def test_a_host_that_was_booted_is_armed_as_it_is_now(hosts: Fleet, tmp_path: Pa
     hosts.forget_commands()
     done = sweep(hosts, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert verbs(hosts, 2) == ["arm", "arm", "collect", "forget"]  # how it is now, it says at once
+    assert verbs(hosts, 2) == ["arm", "arm", "go", "collect", "forget"]  # how it is now, it says at once
     facts = json.loads((newest(tmp_path) / "hosts" / hosts.names[1] / "preflight.json").read_text())
     assert facts["boot_id"] == boot_id
-    assert verbs(hosts, 1) == ["arm", "collect", "forget"]
+    assert verbs(hosts, 1) == ["arm", "go", "collect", "forget"]
     hosts.forget_commands()
     assert sweep(hosts, tmp_path).returncode == 0
-    assert verbs(hosts, 2) == ["arm", "collect", "forget"]
+    assert verbs(hosts, 2) == ["arm", "go", "collect", "forget"]
 
 
 def test_a_host_that_was_booted_into_another_kernel_costs_the_others_nothing(
@@ -83,7 +85,7 @@ def test_modules_that_are_gone_are_sent_with_the_next_command(hosts: Fleet, tmp_
     hosts.forget_commands()
     done = sweep(hosts, tmp_path / "after")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert verbs(hosts, 1) == ["arm", "arm", "collect", "forget"]
+    assert verbs(hosts, 1) == ["arm", "arm", "go", "collect", "forget"]
     armed = json.loads((newest(tmp_path / "after") / "hosts" / hosts.names[0] / "arm.json").read_text())
     assert armed["pushed"] == len(PROBES)
 
@@ -243,8 +245,8 @@ def test_a_transfer_that_was_cut_off_is_done_again_and_no_output_is_lost(
     done = sweep(hosts, tmp_path)
     hosts.cut_short(2, times=0)
     assert done.returncode == 3, done.stdout + done.stderr
-    assert verbs(hosts, 1) == ["arm", "collect", "collect", "forget"]
-    assert verbs(hosts, 2) == ["arm", "collect", "collect"]
+    assert verbs(hosts, 1) == ["arm", "go", "collect", "collect", "forget"]
+    assert verbs(hosts, 2) == ["arm", "go", "collect", "collect"]
     run = newest(tmp_path)
     row = coverage(report_of(run))[hosts.names[1]]
     assert row["status"] == "failed"
@@ -277,9 +279,9 @@ def test_a_host_gets_less_traffic_while_it_is_probed(hosts: Fleet, tmp_path: Pat
         ) as running:
             seen = []
             while running.poll() is None:
-                seen.append(haproxy.read_weight(socket, "web", name)[0])
+                seen.append(haproxy.read_weight(socket, "web", name))
                 time.sleep(0.2)
-        after = haproxy.read_weight(socket, "web", name)[0]
+        after = haproxy.read_weight(socket, "web", name)
     finally:
         balancer.terminate()
         balancer.wait()

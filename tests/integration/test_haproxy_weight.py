@@ -19,8 +19,17 @@ from typing import Any
 import pytest
 from haproxies import SITE
 
-from ansible_collections.fleetdiag.systemtap.plugins.module_utils import haproxy
-from ansible_collections.fleetdiag.systemtap.plugins.module_utils.haproxy import HaproxyError
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._balancers import (
+    haproxy,
+    policy,
+    swap,
+    timer,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._balancers import record as records
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._balancers.policy import (
+    BalancerError,
+    Entry,
+)
 
 CONFIG = (
     """
@@ -71,7 +80,7 @@ class Balancer:
         until(lambda: answers(self.socket))
 
     def weight(self, server: str, backend: str = "web") -> int:
-        return haproxy.read_weight(self.socket, backend, server)[0]
+        return haproxy.read_weight(self.socket, backend, server)
 
     def status(self, server: str) -> str:
         lines = haproxy.ask(self.socket, "show stat").splitlines()
@@ -103,7 +112,7 @@ class Balancer:
 def answers(path: str) -> bool:
     try:
         return haproxy.ask(path, "show info").startswith("Name:")
-    except HaproxyError:
+    except BalancerError:
         return False
 
 
@@ -128,18 +137,19 @@ def balancer(running: Balancer) -> Balancer:
     for server in haproxy.servers(running.socket):
         haproxy.ask(running.socket, f"set server {server.backend}/{server.name} state ready")
         if server.weight != server.initial:
-            haproxy.write_weight(running.socket, server.backend, server.name, server.initial)
+            haproxy.set_weight(running.socket, server.backend, server.name, server.initial)
     return running
 
 
-def planned(balancer: Balancer, *names: str, weight: str = "50%", **more: Any) -> list[haproxy.Entry]:
+def planned(balancer: Balancer, *names: str, weight: str = "50%", **more: Any) -> list[Entry]:
     options = {"backends": ["web"], "floor_percent": 10, "min_active": 1, **more}
-    return haproxy.plan(haproxy.servers(balancer.socket), list(names), wanted=weight, **options)
+    terms = policy.read_terms(weight, haproxy.MAX_WEIGHT, **options)
+    return policy.plan(haproxy.servers(balancer.socket), list(names), terms)
 
 
 def lower(balancer: Balancer, *names: str, **more: Any) -> str:
     record = str(balancer.folder / "record.json")
-    haproxy.lower(planned(balancer, *names, **more), record, "t")
+    swap.lower(haproxy, planned(balancer, *names, **more), record)
     return record
 
 
@@ -147,10 +157,10 @@ def test_every_backend_of_a_server_is_lowered_and_given_back(balancer: Balancer)
     record = lower(balancer, "web1", backends=[])
     assert (balancer.weight("web1"), balancer.weight("web1", "pages")) == (50, 20)
     assert balancer.weight("web2") == 100
-    given = haproxy.restore(record)
+    given = swap.restore(haproxy, record)
     assert (balancer.weight("web1"), balancer.weight("web1", "pages")) == (100, 40)
     assert (len(given.weights), given.left, given.owed) == (2, {}, {})
-    assert haproxy.restore(record) == haproxy.Given()  # again: nothing to do
+    assert swap.restore(haproxy, record) == swap.Given()  # again: nothing to do
 
 
 @pytest.mark.parametrize(
@@ -176,8 +186,9 @@ def test_a_weight_is_never_raised_and_never_below_the_floor(
 def test_a_share_of_a_weight_is_not_nothing(
     weight: int, initial: int, asked: str, floor: int, becomes: int
 ) -> None:
-    server = haproxy.Server("s", "web", "web1", weight, initial, 0, active=True)
-    assert haproxy.target(asked, server, floor) == becomes
+    server = policy.Server("s", "web", "web1", weight, initial, 0, active=True)
+    terms = policy.read_terms(asked, haproxy.MAX_WEIGHT, floor_percent=floor, min_active=1)
+    assert policy.target(server, terms) == becomes
 
 
 def test_h1_the_balancers_own_timer_gives_the_weight_back_when_nobody_else_does(
@@ -194,8 +205,8 @@ def test_h1_the_balancers_own_timer_gives_the_weight_back_when_nobody_else_does(
 
 def test_h2_a_weight_that_an_operator_changed_meanwhile_is_left_alone(balancer: Balancer) -> None:
     record = lower(balancer, "web1")
-    haproxy.write_weight(balancer.socket, "web", "web1", 77)
-    given = haproxy.restore(record)
+    haproxy.set_weight(balancer.socket, "web", "web1", 77)
+    given = swap.restore(haproxy, record)
     assert balancer.weight("web1") == 77
     assert (given.weights, given.owed) == ({}, {})
     assert "its weight is 77, not the 50 we had set" in next(iter(given.left.values()))
@@ -205,7 +216,7 @@ def test_h3_a_server_in_maintenance_stays_there(balancer: Balancer) -> None:
     haproxy.ask(balancer.socket, "set server web/web1 state maint")
     record = lower(balancer, "web1")
     assert balancer.status("web1") == "MAINT"
-    haproxy.restore(record)
+    swap.restore(haproxy, record)
     assert (balancer.status("web1"), balancer.weight("web1")) == ("MAINT", 100)
 
 
@@ -222,23 +233,23 @@ def test_h4_what_haproxy_would_not_do_is_an_error_and_changes_nothing(
     balancer: Balancer, names: list[str], more: dict[str, Any], said: str
 ) -> None:
     before = haproxy.servers(balancer.socket)
-    with pytest.raises(HaproxyError, match=said):
+    with pytest.raises(BalancerError, match=said):
         lower(balancer, *names, **more)
     assert haproxy.servers(balancer.socket) == before
     assert not (balancer.folder / "record.json").exists()
 
 
 def test_h4_a_socket_without_admin_level_is_an_error(balancer: Balancer) -> None:
-    entry = haproxy.Entry(balancer.operator, "web", "web1", 100, 50)
-    with pytest.raises(HaproxyError, match="Permission denied"):
-        haproxy.lower([entry], str(balancer.folder / "record.json"), "t")
+    entry = Entry(balancer.operator, "web", "web1", 100, 50)
+    with pytest.raises(BalancerError, match="Permission denied"):
+        swap.lower(haproxy, [entry], str(balancer.folder / "record.json"))
     assert balancer.weight("web1") == 100
 
 
 def test_h4_one_refusal_takes_back_what_was_lowered_before_it(balancer: Balancer) -> None:
-    entries = [*planned(balancer, "web1"), haproxy.Entry(balancer.operator, "web", "web2", 100, 50)]
-    with pytest.raises(HaproxyError):
-        haproxy.lower(entries, str(balancer.folder / "record.json"), "t")
+    entries = [*planned(balancer, "web1"), Entry(balancer.operator, "web", "web2", 100, 50)]
+    with pytest.raises(BalancerError):
+        swap.lower(haproxy, entries, str(balancer.folder / "record.json"))
     assert (balancer.weight("web1"), balancer.weight("web2")) == (100, 100)
 
 
@@ -246,7 +257,7 @@ def test_h5_after_a_reload_there_is_nothing_to_give_back(balancer: Balancer) -> 
     record = lower(balancer, "web1")
     balancer.reload()
     assert balancer.weight("web1") == 100
-    given = haproxy.restore(record)
+    given = swap.restore(haproxy, record)
     assert (given.weights, len(given.left), given.owed) == ({}, 1, {})
     assert balancer.weight("web1") == 100
 
@@ -264,25 +275,25 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_h7_a_weight_that_could_not_be_given_back_stays_in_its_record(balancer: Balancer) -> None:
     record = lower(balancer, "web1")
     with balancer.stopped():
-        given = haproxy.restore(record)
+        given = swap.restore(haproxy, record)
     assert Path(record).exists()
     label = f"{balancer.socket}: web/web1"
     assert (given.weights, given.left, list(given.owed)) == ({}, {}, [label])
     assert given.owed[label]["weight"] == 100
     assert "timed out" in given.owed[label]["why"]
-    assert haproxy.restore(record).weights == {label: 100}
+    assert swap.restore(haproxy, record).weights == {label: 100}
     assert (balancer.weight("web1"), Path(record).exists()) == (100, False)
 
 
 @pytest.mark.usefixtures("impatient")
 def test_h7_only_what_is_still_owed_stays_in_the_record(balancer: Balancer, second: Balancer) -> None:
     record = str(balancer.folder / "record.json")
-    haproxy.lower([*planned(balancer, "web1"), *planned(second, "web1")], record, "t")
+    swap.lower(haproxy, [*planned(balancer, "web1"), *planned(second, "web1")], record)
     with second.stopped():
-        haproxy.restore(record)
-    assert [entry.socket for entry in haproxy.read_record(record)] == [second.socket]
-    haproxy.write_weight(balancer.socket, "web", "web1", 50)  # somebody else's now
-    haproxy.restore(record)
+        swap.restore(haproxy, record)
+    assert [entry.socket for entry in records.read_record(record)] == [second.socket]
+    haproxy.set_weight(balancer.socket, "web", "web1", 50)  # somebody else's now
+    swap.restore(haproxy, record)
     assert (balancer.weight("web1"), second.weight("web1")) == (50, 100)
 
 
@@ -304,21 +315,24 @@ def test_h7_lowering_that_fails_keeps_what_it_could_not_take_back(
     entries = [*planned(balancer, "web1"), *planned(second, "web1")]
     monkeypatch.setattr(haproxy, "ask", ask)
     try:
-        with pytest.raises(HaproxyError, match="timed out"):
-            haproxy.lower(entries, record, "t")
+        with pytest.raises(BalancerError, match="timed out"):
+            swap.lower(haproxy, entries, record)
     finally:
         stopped.__exit__(None, None, None)
     monkeypatch.setattr(haproxy, "ask", real)
     assert (balancer.weight("web1"), second.weight("web1")) == (100, 50)
-    haproxy.restore(record)
+    swap.restore(haproxy, record)
     assert second.weight("web1") == 100
 
 
 def test_h7_the_timers_program_tries_until_all_is_given_back(balancer: Balancer) -> None:
     record = lower(balancer, "web1")
+    alone = balancer.folder / "elsewhere"
+    alone.mkdir()
+    (alone / "record.py").write_bytes(timer.program(haproxy))
     with balancer.stopped():
         program = subprocess.Popen(
-            [sys.executable, haproxy.__file__, record], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-I", str(alone / "record.py"), record], stdout=subprocess.PIPE, text=True
         )
         assert program.stdout is not None
         assert "web/web1: weight 100 is not given back yet: " in program.stdout.readline()
@@ -332,7 +346,7 @@ def test_h7_a_server_that_is_gone_is_no_debt(balancer: Balancer, tmp_path: Path)
     for backend, server in (("web", "web9"), ("none", "web1")):
         entry = {"socket": balancer.socket, "backend": backend, "server": server, "before": 100, "set": 50}
         record.write_text(json.dumps({"token": "gone", "entries": [entry]}))
-        given = haproxy.restore(str(record))
+        given = swap.restore(haproxy, str(record))
         assert (len(given.left), given.owed, record.exists()) == (1, {}, False)
 
 
@@ -444,24 +458,24 @@ def test_h9_a_row_that_is_none_costs_no_other(
 def test_h6_the_last_active_server_is_never_lowered(balancer: Balancer) -> None:
     for name in ("web2", "web3"):
         haproxy.ask(balancer.socket, f"set server web/{name} state maint")
-    with pytest.raises(HaproxyError, match="only 0 other active servers would be left at full weight"):
+    with pytest.raises(BalancerError, match="only 0 other active servers would be left at full weight"):
         lower(balancer, "web1")
     assert balancer.weight("web1") == 100
 
 
 def test_h6_all_at_once_are_the_last_ones(balancer: Balancer) -> None:
-    with pytest.raises(HaproxyError, match="probe fewer servers at once"):
+    with pytest.raises(BalancerError, match="probe fewer servers at once"):
         lower(balancer, "web1", "web2", "web3")
 
 
 def test_a_command_cannot_carry_another_one(balancer: Balancer) -> None:
-    with pytest.raises(HaproxyError, match="more than one command"):
+    with pytest.raises(BalancerError, match="more than one command"):
         haproxy.read_weight(balancer.socket, "web", "web1;disable server web/web2")
     assert balancer.status("web2") != "MAINT"
 
 
 def test_no_balancer_at_all_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(HaproxyError, match="name an admin socket of a running HAProxy"):
+    with pytest.raises(BalancerError, match="name an admin socket of a running HAProxy"):
         haproxy.servers(str(tmp_path / "none.sock"))
 
 
@@ -475,10 +489,13 @@ def test_sessions_are_waited_for_and_the_wait_ends(balancer: Balancer) -> None:
             client.connect(f"{balancer.folder}/site.sock")
             client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             until(lambda: sessions(balancer) == 1)
-            entry = haproxy.Entry(balancer.socket, "web", "web1", 100, 0)
-            assert haproxy.wait_for_sessions([entry], {entry.label: 1}, 0.3) == ({entry.label: 1}, False)
+            entry = Entry(balancer.socket, "web", "web1", 100, 0)
+            assert swap.wait_for_sessions(haproxy, [entry], {entry.label: 1}, 0.3) == (
+                {entry.label: 1},
+                False,
+            )
         until(lambda: sessions(balancer) == 0)
-        assert haproxy.wait_for_sessions([entry], {entry.label: 1}, 5) == ({entry.label: 0}, True)
+        assert swap.wait_for_sessions(haproxy, [entry], {entry.label: 1}, 5) == ({entry.label: 0}, True)
 
 
 def sessions(balancer: Balancer) -> int:

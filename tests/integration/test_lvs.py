@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The program of LVS's balancers where ipvsadm fails. The kernel's table is a file here; test_drain has the real one."""
+"""The module lvs_weight where ipvsadm fails. The kernel's table is a file here; test_drain has the real one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from typing import Any
 
 import pytest
 
-PROGRAM = Path(__file__).resolve().parents[2] / "collection/roles/drain/files/lvs.py"
+# The module on a host with systemd, whose programs are stand-ins here: no timer is left when a test ends.
+MODULE = """
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._balancers import timer
+from ansible_collections.fleetdiag.systemtap.plugins.modules import lvs_weight
+timer._SYSTEMD = "/"
+lvs_weight.main()
+"""
 SERVICE, FIRST, SECOND = "10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"
 LABEL = f"lvs: tcp {SERVICE}/{FIRST}"
 IPVSADM = """#!/usr/bin/env python3
@@ -50,19 +56,28 @@ class Table:
         busy = Path(f"{self.path}.busy")
         busy.touch() if it_is else busy.unlink()
 
-    def start(self, argument: str) -> subprocess.Popen[str]:
+    def start_timers_program(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, str(PROGRAM), argument],
+            [sys.executable, "-I", str(self.records / "t.py"), str(self.records / "t.json")],
             env=self.environment,
             stdout=subprocess.PIPE,
             text=True,
         )
 
     def ask(self, state: str, change: str = "t", **more: Any) -> dict[str, Any]:
-        asked = {"state": state, "token": change, "servers": [FIRST], "backends": [], "weight": "50%"}
-        asked |= {"floor": 10, "min_active": 1, "unfit": "fail", "ttl": 60, "wait": 0, "check": False}
-        said, _ = self.start(json.dumps({**asked, "record_dir": str(self.records), **more})).communicate()
-        answer: dict[str, Any] = json.loads(said)
+        """Return the result of the module lvs_weight, as a host runs it."""
+        asked = {"state": state, "token": change, "servers": [FIRST], "ttl": 60, "wait": 0, **more}
+        arguments = {"ANSIBLE_MODULE_ARGS": {**asked, "record_dir": str(self.records)}}
+        done = subprocess.run(
+            [sys.executable, "-c", MODULE],
+            input=json.dumps(arguments),
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout, done.stderr
+        answer: dict[str, Any] = json.loads(done.stdout)
         return answer
 
     def weight(self, server: str = FIRST) -> int:
@@ -91,7 +106,7 @@ def test_a_weight_that_could_not_be_given_back_stays_in_its_record(table: Table)
 def test_the_timers_program_tries_until_all_is_given_back(table: Table) -> None:
     table.ask("lowered")
     table.busy(True)
-    program = table.start(str(table.records / "t.json"))
+    program = table.start_timers_program()
     assert program.stdout is not None
     assert f"{LABEL}: weight 100 is not given back yet: " in program.stdout.readline()
     table.busy(False)

@@ -742,7 +742,7 @@ def test_texts_are_lines_by_time_and_silence_is_no_fault(browser: webdriver.Chro
     ]
     choose(browser, "web2")
     assert column(browser, "#p1text", 2) == [f"web2 line {n}" for n in range(8)]
-    assert "No rows: nothing of the kind was seen in the window." in browser.find_element(By.ID, "p2").text
+    assert "No lines: nothing was printed in the window." in browser.find_element(By.ID, "p2").text
     assert_quiet(browser)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import settle
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session import (
@@ -84,11 +84,13 @@ class Fleet:
         return next(layout for layout in self.probe.layouts if layout.table.name == name)
 
 
-def read_fleet(printed: Mapping[str, str], script: str = "") -> Fleet:
+def read_fleet(
+    printed: Mapping[str, str], script: str = "", reading: Mapping[str, object] | None = None
+) -> Fleet:
     """Return what a report would read of these outputs, host by host."""
     outputs = {host: session(text) for host, text in printed.items()}
     samples = [printed_lines(NONCE, io.BytesIO(output), 1 << 30) for output in outputs.values()]
-    probe = settle.settled(AUTO, script, samples)
+    probe = settle.settled(replace(AUTO, reading=reading or {}), script, samples)
     rows, results = {}, {}
     for host, output in outputs.items():
         read = parse_session(probe, NONCE, io.BytesIO(output))

@@ -37,8 +37,6 @@ CONNECTS = 10
 SLOW_CONNECTS = 40.0
 """How many times as long each connect of a planted host takes."""
 
-Draw = Callable[[random.Random], float]
-
 
 def _measure(kind: str, merged: str, compare: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     data = {"type": kind, "role": "measure", "merge": merged, "description": "A measure.", **more}

@@ -67,8 +67,7 @@ STYLES = (
         "list",
     ),
     *("colon", "equals", "pairs", "histogram", "linear", "log", "trace"),
-    # Not yet without wrong figures (14 of 2,000 outputs): "events", "blocks" (a header printed once), "twins",
-    # "between" (text between rows).
+    *("events", "blocks", "twins", "between"),
     *("pid", "number first", "json", "sums", "twin lists", "percent"),
 )
 

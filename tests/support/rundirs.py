@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import encode
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import EventRecord
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -285,16 +286,10 @@ class Builder:
             }
         write.write_host(self.path, host, "collect", {"sessions": found, "residue": residue or []})
 
-    def event(self, host: str | None, phase: str, status: str, message: str = "") -> None:
-        event = {
-            "t": START,
-            "host": host,
-            "phase": phase,
-            "task": phase,
-            "status": status,
-            "message": message,
-        }
-        write.append_event(self.path, event)
+    def event(self, host: str, phase: str, status: str, message: str = "") -> None:
+        write.append_event(
+            self.path, EventRecord(START, host, phase=phase, task=phase, status=status, message=message)
+        )
 
     def out(
         self,

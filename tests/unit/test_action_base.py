@@ -82,8 +82,8 @@ def test_a_plan_leaves_out_the_host_whose_record_breaks_a_rule_and_says_so(tmp_p
     assert [batch["hosts"] for batch in done["web1"]["batches"]] == [["web1"], ["web3"]]
     assert "web2: is left out" in done[""]["warnings"]
     (event,) = read.read_events(run)
-    assert (event["host"], event["status"], event["phase"]) == ("web2", "failed", "build")
-    assert "kernel='../../evil'" in event["message"]
+    assert (event.host, event.status, event.phase) == ("web2", "failed", "build")
+    assert "kernel='../../evil'" in event.message
 
 
 def test_a_memory_that_breaks_a_rule_costs_no_other_host(tmp_path: Path, run: Path) -> None:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,6 +15,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import compatibility, sources
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import SMOKE
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts.target import VARIABLE
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, windows, write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
     arming,
@@ -25,12 +28,16 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl 
     Clock,
     better_clock,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.targets import of_host
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.window import on_host_clock
 
 RETELL_MS = 50
 KEY_UNKNOWN = ("Required key not available", "Key was rejected by service")
 KEY_REMEDY = (
     "enrol the certificate of the key that signs modules on this host (docs/secure_boot.md), then sweep again"
+)
+TARGET_REMEDY = (
+    "give the host the variable sweep_target: the number of a process, or a unit; then sweep again"
 )
 SMOKE_REMEDY = "install a SystemTap runtime on the host that matches the builder's version, then sweep again"
 
@@ -45,7 +52,14 @@ class ActionModule(FleetdiagAction):
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run = Path(args["run_dir"])
-        record = {"verdict": "ok", "reason": "", "remedy": "", "smoke": "", "pushed": 0, "sessions": {}}
+        record: dict[str, Any] = {
+            "verdict": "ok",
+            "reason": "",
+            "remedy": "",
+            "smoke": "",
+            "pushed": 0,
+            "sessions": {},
+        }
         began = time.monotonic()
         try:
             record.update(self._arm(run, args))
@@ -92,20 +106,24 @@ class ActionModule(FleetdiagAction):
 
     def _facts_now(self, stale: ArmReply, min_free_mb: int, signed: bool) -> dict[str, Any]:
         """preflight.json from what the host answered instead of arming; one without guard.sh has to be asked."""
-        asked = {"min_free_mb": min_free_mb, "signed": signed}
+        asked: dict[str, Any] = {"min_free_mb": min_free_mb, "signed": signed}
         if not stale.facts or not stale.clock:
             return preflight.ask(self.guard(), self.read_clock, self.host, **asked)
         return preflight.told(stale.facts, stale.clock, self.host, answer_s=stale.took_s, **asked)
 
     def _arm_as(self, run: Path, facts: dict[str, Any], args: dict[str, Any]) -> dict[str, Any] | ArmReply:
         """Arm it by these facts; the host's stale reply if they turn out not to be true any more."""
-        sweep = read.open_run(run).sweep
+        targets = of_host(read.open_run(run).sweep, self.task_vars.get(VARIABLE), self.on_host)
+        sweep = targets.sweep
         built = read.read_json(run, f"builds/{facts.get('kernel', '')}.json") or {}
         if refused := _unusable(built, facts):
             return refused
         modules = sources.checksums(built)
         signed = sources.manifest(run, sweep, facts["kernel"], modules)
         smoke = modules.pop(SMOKE)
+        modules = {name: sha256 for name, sha256 in modules.items() if name not in targets.missing}
+        if not modules:
+            return _refused("; ".join(dict.fromkeys(targets.missing.values())), TARGET_REMEDY)
         verdicts = ModuleStore()
         combination = "|".join(
             (self.host, facts["kernel"], facts["kernel_build_id"], facts["staprun"], smoke)
@@ -128,11 +146,17 @@ class ActionModule(FleetdiagAction):
         clock = better_clock(Clock(**facts["clock"]), reply.clock) or Clock(**facts["clock"])
         if window and reply.verdict == "ok":
             self._note_window(run, sweep["id"], window, wanted["window_ms"], clock, reply)
+        said = _reply_record(reply)
+        if "sessions" in said:
+            lacking = {
+                name: {"status": "failed", "seconds": 0.0, "error": why}
+                for name, why in targets.missing.items()
+            }
+            said["sessions"] |= lacking
         return {
-            **_reply_record(reply),
+            **said,
             "pushed": pushed,
             "smoke": "cached" if cached else reply.smoke or "refused",
-            "came": reply.came,
             "clock": asdict(clock),
             "manifest": reply.manifest,
         }
@@ -153,7 +177,7 @@ class ActionModule(FleetdiagAction):
         self,
         run: Path,
         sweep_id: str,
-        window: dict[str, Any],
+        window: Mapping[str, Any],
         told: tuple[int, int],
         clock: Clock,
         reply: ArmReply,
@@ -205,13 +229,15 @@ def _unusable(built: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any] | 
 
 
 def _wanted(
-    sweep: dict[str, Any], modules: dict[str, str], window: dict[str, Any] | None, arm_timeout: int
+    sweep: dict[str, Any], modules: dict[str, str], window: Mapping[str, Any] | None, arm_timeout: int
 ) -> dict[str, Any]:
     """What Guard.arm is asked for whatever the host."""
     probes = sources.probes(sweep)
-    timeout = arm_timeout or arming.arm_timeout_s(probes)
+    timeout, now = arm_timeout or arming.arm_timeout_s(probes), time.time()
     window_s = int(sweep["window_s"])
-    ttl = arming.told_ttl_s(time.time(), window["end"]) if window else arming.ttl_s(timeout, window_s)
+    ttl = arming.told_ttl_s(now, window["end"]) if window else arming.ttl_s(timeout, window_s)
+    if window:  # who is not armed when it starts is late, and nobody waits for that
+        timeout = min(timeout, max(1, math.ceil(window["start"] - now)))
     recorded = {entry["name"]: entry for entry in sweep["probes"]}
     return {
         "ttl_s": ttl,
@@ -222,7 +248,7 @@ def _wanted(
     }
 
 
-def _told(window: dict[str, Any] | None, clock: Clock) -> tuple[int, int] | None:
+def _told(window: Mapping[str, Any] | None, clock: Clock) -> tuple[int, int] | None:
     """The window in the host's own time, if it is chosen already."""
     if not window:
         return None

@@ -11,6 +11,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import assignment, sources
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import SMOKE
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import PreflightRecord
 
 
 class ActionModule(FleetdiagAction):
@@ -18,14 +19,14 @@ class ActionModule(FleetdiagAction):
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run = Path(args["run_dir"])
-        sweep = read.open_run(run).sweep
-        asked = self.of_each(run, sweep["hosts"], lambda host: ready(run, host)).values()
+        sweep = read.open_run(run).request
+        asked = self.of_each(run, sweep.hosts, lambda host: ready(run, host)).values()
         preflights = [
-            facts for facts in asked if not facts.get("remembered")
+            facts for facts in map(PreflightRecord.from_json, asked) if not facts.remembered
         ]  # the others have their modules
         probes = sources.probes(sweep)
         names = [SMOKE, *(probe.name for probe in probes)]
-        builds = assignment.builds(preflights, sweep["builders"], names)
+        builds = assignment.builds(preflights, sweep.builders or (), names)
         return {
             "builds": {build.leader: asdict(build) for build in builds},
             "debuginfo_kernels": [b.kernel for b in builds]

@@ -7,7 +7,7 @@ import base64
 import hashlib
 import shlex
 import zlib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,11 +27,18 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import (
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import (
     sources as sweeprun,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.assignment import Build
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.failover import Turn
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import Source
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
+    FAILED,
+    KernelBuild,
+    ModuleBuild,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import SweepRecord
 
 MAX_MODULE_BYTES = 64 << 20
 WAITING = "another sweep compiles the same modules; waiting for it"
@@ -75,59 +82,55 @@ class ActionModule(FleetdiagAction):
     TOUCHES_HOSTS = True
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
-        run, build = Path(args["run_dir"]), args["build"]
-        untrusted.KERNEL.check(build["kernel"], "a host says that its kernel is")
-        sweep = read.open_run(run).sweep
-        turn = self._turn(sweep, args)
-        wanting = _leave_for_kernel_info(turn, args)
+        run, build = Path(args["run_dir"]), Build(**args["build"])
+        untrusted.KERNEL.check(build.kernel, "a host says that its kernel is")
+        sweep = read.open_run(run).request
+        turn = self._turn(sweep, build, args)
+        wanting = _leave_for_kernel_info(turn, build, args)
         with write.locked(run):  # another builder may be at work on other modules of this kernel
-            name = f"builds/{build['kernel']}.json"
             record, following = failover.recorded(
-                read.read_json(run, name),
+                read.build_of(run, build.kernel),
                 turn,
-                build["builders"],
-                kernel=build["kernel"],
-                whole=build["whole"],
+                build.builders,
+                kernel=build.kernel,
+                whole=build.whole,
             )
-            record["signer"] = args["signer"]
-            write.write_json(run, name, record)
+            write.build(run, replace(record, signer=args["signer"]))
         if following:
-            display.warning(f"kernel {build['kernel']}: {turn.builder}: {turn.why}; {following} takes over")
+            display.warning(f"kernel {build.kernel}: {turn.builder}: {turn.why}; {following} takes over")
         counts: dict[str, int] = {}
-        for entry in turn.entries.values():
-            counts[entry["status"]] = counts.get(entry["status"], 0) + 1
+        for module in turn.entries.values():
+            counts[module.status] = counts.get(module.status, 0) + 1
         return {
             "changed": counts.get("built", 0) > 0,
-            "kernel": build["kernel"],
+            "kernel": build.kernel,
             "counts": counts,
-            "errors": {name: entry["error"] for name, entry in turn.entries.items() if entry["error"]},
+            "errors": {name: module.error for name, module in turn.entries.items() if module.error},
             "builder": turn.builder,
             "next": following,
             "kernel_info": wanting,
             "btf": self._btf,
         }
 
-    def _turn(self, sweep: dict[str, Any], args: dict[str, Any]) -> Turn:
+    def _turn(self, sweep: SweepRecord, build: Build, args: dict[str, Any]) -> Turn:
         """What this builder makes of the modules that are wanted and that no builder before it has made."""
-        build, stap = args["build"], args["stap"]
+        stap = args["stap"]
         turn = Turn(args["builder"], stap)
         self._btf = False  # whether the headers on the builder carry the kernel's types
         sources = sweeprun.sources(
-            sweep, stap=stap, kernel=build["kernel"], build_id=build["build_id"], signer=args["signer"]
+            sweep, stap=stap, kernel=build.kernel, build_id=build.build_id, signer=args["signer"]
         )
-        done = (read.read_json(Path(args["run_dir"]), f"builds/{build['kernel']}.json") or {}).get(
-            "probes", {}
-        )
-        wanted = [source for source in sources if source.name in build["names"] and source.name not in done]
+        done = (read.build_of(Path(args["run_dir"]), build.kernel) or KernelBuild()).probes
+        wanted = [source for source in sources if source.name in build.names and source.name not in done]
         turn.wanted = [source.name for source in wanted]
-        usable = compatibility.builder_usable(stap, build["kernel"])
+        usable = compatibility.builder_usable(stap, build.kernel)
         if usable.ok:
-            usable = compatibility.runnable(stap, build["stapruns"], build["kernel"])
+            usable = compatibility.runnable(stap, build.stapruns, build.kernel)
         if not usable.ok:
             turn.trouble, turn.remedy = printable(args["lacks"]) or usable.reason, usable.remedy
             return turn
         try:
-            turn.entries = self._modules(args, wanted)
+            turn.entries = self._modules(args, build, wanted)
         except AnsibleConnectionFailure as error:
             turn.trouble = f"the connection was lost while it compiled: {printable(str(error).strip())[:300]}"
         except BuilderError as error:
@@ -136,15 +139,21 @@ class ActionModule(FleetdiagAction):
             turn.trouble, turn.ours = str(error), True
             turn.remedy = "put that right on the controller, then sweep again"
         probes = {probe.name: probe for probe in sweeprun.probes(sweep)}
-        for name, entry in turn.entries.items():
-            if entry["status"] == "failed" and name in probes:
-                _explain(entry, probes[name], args["kernel_info"], args["kernel_info_trouble"])
-            if entry["status"] == "failed" and args["lacks"]:
+        for name, module in turn.entries.items():
+            if module.failed and name in probes:
+                if not args["kernel_info"] and _wants_more(module, probes[name]):
+                    turn.wanting.append(name)
+                turn.entries[name] = _explained(
+                    module, probes[name], args["kernel_info"], args["kernel_info_trouble"]
+                )
+            if module.failed and args["lacks"]:
                 turn.lacks = True
-                entry["error"] += f"\nThe builder lacks something: {printable(args['lacks'])}"
+                known = turn.entries[name]
+                lacks = f"\nThe builder lacks something: {printable(args['lacks'])}"
+                turn.entries[name] = replace(known, error=known.error + lacks)
         return turn
 
-    def _modules(self, args: dict[str, Any], sources: list[Source]) -> dict[str, dict[str, Any]]:
+    def _modules(self, args: dict[str, Any], build: Build, sources: list[Source]) -> dict[str, ModuleBuild]:
         """{probe: its entry in builds/<kernel>.json}; compiles only what the store lacks."""
         modules = ModuleStore(limit_mb=args["store_mb"])
         entries = _held(modules, sources)
@@ -153,16 +162,18 @@ class ActionModule(FleetdiagAction):
             with modules.locked((source.key for source in absent), lambda: display.display(WAITING)):
                 entries.update(_held(modules, absent))  # another sweep may just have had them built
                 absent = [source for source in absent if source.name not in entries]
-                compiled = self._compile(args, absent) if absent else {}
+                compiled = self._compile(args, build, absent) if absent else {}
                 for source in absent:
                     built = compiled[source.name]
-                    entries[source.name] = self._fetched(modules, source, built, args["build"]["kernel"])
+                    entries[source.name] = self._fetched(modules, source, built, build.kernel)
         for sentence in modules.dropped:
             display.warning(sentence)
         return entries
 
-    def _compile(self, args: dict[str, Any], sources: list[Source]) -> dict[str, dict[str, Any]]:
-        kernel = args["build"]["kernel"]
+    def _compile(
+        self, args: dict[str, Any], build: Build, sources: list[Source]
+    ) -> dict[str, dict[str, Any]]:
+        kernel = build.kernel
         info = self._send_kernel_info(args["kernel_info"])
         answer = self._execute_module(
             module_name="fleetdiag.systemtap.stap_compile",
@@ -170,7 +181,7 @@ class ActionModule(FleetdiagAction):
                 "kernel": kernel,
                 "tapset": sweeprun.tapset(),
                 "sources": [asdict(source) for source in sources],
-                **({"kernel_info": info, "build_id": args["build"]["build_id"]} if info else {}),
+                **({"kernel_info": info, "build_id": build.build_id} if info else {}),
                 **({"max_mb": args["builder_mb"]} if args["builder_mb"] else {}),
                 **({"cache_dir": args["cache_dir"]} if args["cache_dir"] else {}),
                 **({name: args[name] for name in ("sign_key", "sign_cert")} if args["sign_key"] else {}),
@@ -200,17 +211,19 @@ class ActionModule(FleetdiagAction):
 
     def _fetched(
         self, modules: ModuleStore, source: Source, built: dict[str, Any], kernel: str
-    ) -> dict[str, Any]:
-        if built["status"] == "failed":
-            return _entry("failed", error=built["error"], line=built["line"], seconds=built["seconds"])
+    ) -> ModuleBuild:
+        told = ModuleBuild.from_json(built)
+        if told.failed:
+            seconds = told.seconds or 0.0
+            return ModuleBuild(FAILED, seconds=seconds, error=printable_lines(told.error), line=told.line)
         data = self._read_module(str(built["path"]))
-        if hashlib.sha256(data).hexdigest() != built["sha256"]:
+        if hashlib.sha256(data).hexdigest() != told.sha256:
             raise BuilderError(
                 f"the module of {source.name} changed between the builder and here; sweep again"
             )
         origin = module_cache.origin(built)
         sha256 = modules.put(source.key, data, {"probe": source.name, "kernel": kernel, **origin})
-        return _entry(built["status"], sha256=sha256, size=len(data), seconds=built["seconds"], origin=origin)
+        return ModuleBuild(told.status, sha256, len(data), told.seconds or 0.0, **origin)
 
     def _read_module(self, path: str) -> bytes:
         code, out, err = self.on_host(f"gzip -1c {shlex.quote(path)} | base64 | tr -d '\\n'")
@@ -226,64 +239,44 @@ class ActionModule(FleetdiagAction):
         return data
 
 
-def _held(modules: ModuleStore, sources: list[Source]) -> dict[str, dict[str, Any]]:
+def _held(modules: ModuleStore, sources: list[Source]) -> dict[str, ModuleBuild]:
     """Entries of those that the controller's store has."""
     paths = {source.name: modules.get(source.key) for source in sources}
     origins = {source.name: module_cache.origin(modules.meta(source.key) or {}) for source in sources}
     return {
-        name: _entry("cached", sha256=path.stem, size=path.stat().st_size, origin=origins[name])
+        name: ModuleBuild("cached", path.stem, path.stat().st_size, 0.0, **origins[name])
         for name, path in paths.items()
         if path is not None
     }
 
 
-def _leave_for_kernel_info(turn: Turn, args: dict[str, Any]) -> list[str]:
+def _leave_for_kernel_info(turn: Turn, build: Build, args: dict[str, Any]) -> list[str]:
     """Take out of a turn the probes that want more than the kernel's headers have, and return their names.
 
     They are compiled again with what a host of this kernel tells of it. Not where that was tried, or cannot be.
     """
-    wanting = [name for name, entry in turn.entries.items() if entry.pop("wanting", False)]
-    if args["kernel_info"] or args["kernel_info_trouble"] or args["lacks"] or not args["build"]["build_id"]:
+    if args["kernel_info"] or args["kernel_info_trouble"] or args["lacks"] or not build.build_id:
         return []
-    for name in wanting:
+    for name in turn.wanting:
         del turn.entries[name]
         turn.wanted.remove(name)
-    return wanting
+    return turn.wanting
 
 
-def _entry(
-    status: str,
-    *,
-    sha256: str = "",
-    size: int = 0,
-    seconds: float = 0.0,
-    error: str = "",
-    line: int | None = None,
-    origin: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    return {
-        **(origin or {}),
-        "status": status,
-        "sha256": sha256,
-        "bytes": size,
-        "seconds": seconds,
-        "error": printable_lines(error),
-        "line": line,
-    }
-
-
-def _explain(entry: dict[str, Any], probe: Probe, kernel_info: str, trouble: str) -> None:
-    """Put a known reason in place of SystemTap's message, which is kept beside it."""
-    said = entry["error"]
+def _explained(module: ModuleBuild, probe: Probe, kernel_info: str, trouble: str) -> ModuleBuild:
+    """Return a failed module with a known reason in place of SystemTap's message, which is kept beside it."""
+    said = module.error
     if kernel_info:
         known = diagnosis.beyond_btf(said)
     else:
         known = diagnosis.explain(said, debuginfo=probe.requires_debuginfo, unmodified=probe.unmodified)
         if known and trouble:
             known = f"{known}. Without it: {trouble}"
-        entry["wanting"] = not probe.requires_debuginfo and diagnosis.wants_more(said)
-    if known:
-        entry.update(said=said, error=printable(known), line=None)
+    return replace(module, said=said, error=printable(known), line=None) if known else module
+
+
+def _wants_more(module: ModuleBuild, probe: Probe) -> bool:
+    return not probe.requires_debuginfo and diagnosis.wants_more(module.error)
 
 
 def printable_lines(text: str) -> str:

@@ -4,13 +4,19 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import FILE, why_not
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import BalancersRecord
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    ArmRecord,
+    CollectRecord,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowFile
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import arming, batches
 
 
@@ -27,20 +33,20 @@ class ActionModule(FleetdiagAction):
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run = read.open_run(Path(args["run_dir"]))
-        data = run.read_json("window.json") or {}
-        why = str(data.get("stopped", ""))
+        window = run.window() or WindowFile()
+        why = window.stopped
         if not why and args["number"] > 1 and not self._task.check_mode:
-            why = self._judged(run, data, args)
+            why = self._judged(run, window, args)
             if why:
-                write.write_json(run.path, "window.json", {**data, "stopped": why})
-        arm_timeout = args["arm_timeout"] or arming.arm_timeout_s(sources.probes(run.sweep))
+                write.window(run.path, replace(window, stopped=why))
+        arm_timeout = args["arm_timeout"] or arming.arm_timeout_s(sources.probes(run.request))
         ahead = max(0.0, args["start"] - time.time()) if args["number"] < 2 else 0.0
         return {
             "go": not why,
             "msg": why,
             "servers": self._servers(args["hosts"]),
-            "token": f"{run.sweep['id']}_{args['number']}",
-            "ttl_s": int(ahead) + arming.ttl_s(arm_timeout, int(run.sweep["window_s"])),
+            "token": f"{run.request.id}_{args['number']}",
+            "ttl_s": int(ahead) + arming.ttl_s(arm_timeout, int(run.request.window_s)),
         }
 
     def _servers(self, hosts: list[str]) -> dict[str, str]:
@@ -48,25 +54,25 @@ class ActionModule(FleetdiagAction):
         everything = self.task_vars.get("hostvars", {})
         return {host: str(everything[host].get("drain_server") or host) for host in hosts}
 
-    def _judged(self, run: read.Run, data: dict[str, Any], args: dict[str, Any]) -> str:
-        batch = batches.batch(data, args["number"] - 1)
-        balancers = run.read_json(FILE)
+    def _judged(self, run: read.Run, window: WindowFile, args: dict[str, Any]) -> str:
+        batch = window.batch(args["number"] - 1)
+        balancers = run.balancers() or BalancersRecord()
 
         def watched(host: str) -> batches.Watched:
-            collect = run.read_host(host, "collect")
-            probes = (collect or {}).get("sessions", {})
+            collect = run.of_host(host, CollectRecord)
+            probes = collect.sessions if collect else ()
             errors = {probe: run.read_err(host, probe) or "" for probe in probes}
             return batches.Watched(
                 host=host,
-                window_s=float(run.sweep["window_s"]),
-                arm=run.read_host(host, "arm"),
+                window_s=run.request.window_s,
+                arm=run.of_host(host, ArmRecord),
                 collect=collect,
                 errors=errors,
-                kept_out=why_not(balancers, host),
+                kept_out=balancers.why_not(host),
             )
 
         found = self.of_each(run.path, batch.hosts, watched)
-        unknown = {"verdict": "failed", "reason": "its records cannot be read"}  # no reason to go on
+        unknown = ArmRecord(verdict="failed", reason="its records cannot be read")  # no reason to go on
         return batches.verdict(
             batch,
             [found.get(host) or batches.Watched(host, 0.0, unknown, None) for host in batch.hosts],

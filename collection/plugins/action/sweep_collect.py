@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,11 +13,17 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, windows, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    ArmRecord,
+    CollectedSession,
+    CollectRecord,
+    PreflightRecord,
+    SweepRecord,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
     crashes,
     host_cache,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import window as sweep_window
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.arming import (
     collect_bytes,
     collect_timeout_s,
@@ -30,7 +37,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl 
     TransferError,
     better_clock,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.window import answer_s
 
 MIB = 1 << 20
 
@@ -44,7 +50,7 @@ class ActionModule(FleetdiagAction):
         # Not a condition of the task, which would cost as much for each host as reading what it sent.
         if not read.is_awaited(run, self.host):
             return {"skipped": True, "skip_reason": "nothing was armed on this host, or its output is here"}
-        sweep = read.open_run(run).sweep
+        sweep = read.open_run(run).request
         probes = sources.probes(sweep)
         limits = {probe.name: probe.limits.output_mb * MIB for probe in probes}
         guard = self.guard()
@@ -57,19 +63,15 @@ class ActionModule(FleetdiagAction):
         # Everybody waits for the report, and an answer without end would fill the memory.
         with within(timeout_s, late, most_bytes=collect_bytes(probes), large=large):
             try:
-                collected = guard.collect(sweep["id"], accepted)
+                collected = guard.collect(sweep.id, accepted)
             except TransferError:  # all is still on the host
-                collected = guard.collect(sweep["id"], accepted)
-        record: dict[str, Any] = {"sessions": {}, "residue": collected.residue}
-        crashes.learn(self.host, dict.fromkeys(collected.crashed, str(sweep["id"])))
-        if collected.kernel:
-            record["kernel"] = collected.kernel
+                collected = guard.collect(sweep.id, accepted)
+        crashes.learn(self.host, dict.fromkeys(collected.crashed, sweep.id))
         for session in collected.sessions:
             write.write_host_bytes(run, self.host, f"{session.probe}.out.gz", session.out_gz)
             write.write_host_bytes(run, self.host, f"{session.probe}.err", session.err)
-            record["sessions"][session.probe] = _session_record(session, limits[session.probe])
-        write.write_host(run, self.host, "collect", record)
-        guard.forget(sweep["id"])  # only now: what was not stored here is still there
+        write.host_record(run, self.host, _record(collected, limits))
+        guard.forget(sweep.id)  # only now: what was not stored here is still there
         self._remember(run, sweep, collected)
         if collected.residue:
             raise FleetdiagError(
@@ -79,59 +81,52 @@ class ActionModule(FleetdiagAction):
         sizes = {session.probe: session.out_bytes for session in collected.sessions}
         return {"collected_bytes": sizes, "results": {s.probe: s.result for s in collected.sessions}}
 
-    def _remember(self, run: Path, sweep: dict[str, Any], collected: Collected) -> None:
+    def _remember(self, run: Path, sweep: SweepRecord, collected: Collected) -> None:
         """Keep what the next sweep need not ask."""
-        facts, armed = (read.read_host(run, self.host, phase) or {} for phase in ("preflight", "arm"))
-        built = read.read_json(run, f"builds/{facts.get('kernel', '')}.json")
-        came, clock = armed.get("came"), Clock.stored(armed.get("clock"))
-        if not built or clock is None:
+        facts, said = (read.read_host(run, self.host, phase) or {} for phase in ("preflight", "arm"))
+        told, armed = PreflightRecord.from_json(facts), ArmRecord.from_json(said)
+        built = read.build_of(run, told.kernel)
+        clock = Clock.stored(asdict(armed.clock)) if armed.clock else None
+        if built is None or clock is None:
             return
-        modules = list(sources.checksums(built).values())
-        nonces = {entry["name"]: entry["nonce"] for entry in sweep["probes"]}
-        took = [
-            at - came
-            for session in collected.sessions
-            if came and (at := sources.armed_at(session.out_gz, nonces[session.probe]))
-        ]
-        contact_s = sweep_window.contact_s(armed)
-        if not facts.get(
-            "remembered"
-        ):  # then the preflight was the first contact, which the arming will be next time
-            contact_s = answer_s(facts, armed)
+        modules = list(built.checksums.values())
         memory = HostMemory()
         window = windows.window_of(read.read_json(run, "window.json"), self.host) or {}
         before = memory.get(self.host)
-        if host_cache.was_set(clock, collected.clock) or any(seconds < 0 for seconds in took):
-            arming = host_cache.armings(before)  # nothing was measured
-        else:
-            whole = took and len(took) == len(collected.sessions)
-            arming = host_cache.with_arming(
-                before, host_cache.modules_key(modules), max(took) if whole else None
-            )
+        arming = (before or {}).get("arming", {})
+        if took := host_cache.measured(window, said):
+            late = any(session.status == "late" for session in armed.sessions.values())
+            arming = host_cache.with_arming(before, host_cache.modules_key(modules), took, late=late)
         better = better_clock(clock, collected.clock) or clock
-        held = list(dict.fromkeys([*modules, *facts.get("modules_held", [])]))
+        held = list(dict.fromkeys([*modules, *told.modules_held]))
         memory.put(
             self.host,
             {
                 "facts": {**facts, "crashed": {}, "clock": asdict(better), "modules_held": held},
                 "clock_at": time.time(),
-                "stap": built["stap"],
-                "signer": built.get("signer", ""),
-                "contact_s": round(contact_s, 3),
-                **{key: window[key] for key in ("at_once", "place_s") if key in window},
+                "stap": built.stap,
+                "signer": built.signer,
                 "arming": arming,
             },
         )
 
 
-def _session_record(session: Session, limit: int) -> dict[str, Any]:
-    return {
-        "result": session.result,
-        "exit_code": session.status,
-        "cpu_s": round(session.cpu_s, 3),
-        "out_bytes": session.out_bytes,
-        "collected_bytes": len(session.out_gz),
-        "sha256": session.sha256,
-        "redacted_lines": session.redacted_lines,
-        "truncated": session.status in ("XFSZ", "25", "153") or session.printed_bytes >= limit,
-    }
+def _record(collected: Collected, limits: Mapping[str, int]) -> CollectRecord:
+    return CollectRecord(
+        sessions={one.probe: _session_record(one, limits[one.probe]) for one in collected.sessions},
+        residue=tuple(collected.residue),
+        kernel=tuple(collected.kernel),
+    )
+
+
+def _session_record(session: Session, limit: int) -> CollectedSession:
+    return CollectedSession(
+        result=session.result,
+        exit_code=session.status,
+        cpu_s=round(session.cpu_s, 3),
+        out_bytes=session.out_bytes,
+        collected_bytes=len(session.out_gz),
+        sha256=session.sha256,
+        redacted_lines=session.redacted_lines,
+        truncated=session.status in ("XFSZ", "25", "153") or session.printed_bytes >= limit,
+    )

@@ -7,6 +7,7 @@ import getpass
 import os
 import platform
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,7 +26,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import 
     parameters,
     user_catalogs,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import plain
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import plain, target
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import (
     balancers,
     history,
@@ -108,6 +109,9 @@ class ActionModule(FleetdiagAction):
             raise FleetdiagError(
                 "no host is left to probe: the pattern names builders only; choose targets with -l"
             )
+        named = self._named("sweep_target", hosts)
+        for probe in probes:
+            target.check(probe, values[probe.name], named)
         sweep = request.new_sweep(
             now=datetime.now(UTC),
             version=version.version(),
@@ -115,30 +119,36 @@ class ActionModule(FleetdiagAction):
             values=values,
             window_s=window_s,
             hosts=hosts,
-            peers=request.peer_sets(hosts, self._groups(), self._depths(), self._named_peers(hosts)),
+            peers=request.peer_sets(hosts, self._groups(), self._depths(), self._named("sweep_peers", hosts)),
             conditions={
                 "ansible": ansible_version,
                 "python": platform.python_version(),
                 "secrets": "taken out on the hosts" if args["redact"] else "not taken out (sweep_redact)",
             },
         )
-        sweep["by"] = f"{_user()}@{platform.node()}"
-        sweep["builders"] = args["builders"]
-        sweep["overload_percent"] = args["overload_percent"]
-        sweep["redact"] = args["redact"]
-        sweep["retry_crashed"] = args["retry_crashed"]
-        sweep["baseline"] = args["baseline"]
-        sweep.update({key: args[key] for key in ("name", "slot", "trigger", "memory")})
-        sweep["catalogs"] = [str(path) for path in own]
+        sweep = replace(
+            sweep,
+            by=f"{_user()}@{platform.node()}",
+            builders=tuple(args["builders"]),
+            overload_percent=args["overload_percent"],
+            redact=args["redact"],
+            retry_crashed=args["retry_crashed"],
+            baseline=args["baseline"],
+            name=args["name"],
+            slot=args["slot"],
+            trigger=args["trigger"],
+            memory=args["memory"],
+            catalogs=tuple(str(path) for path in own),
+        )
         run_dir = write.create(
             Path(os.path.expanduser(args["runs_dir"])) if args["runs_dir"] else names.default_runs_dir(),
-            sweep,
+            sweep.to_json(),
         )
         self._say_where(run_dir)
         in_batches = bool({args["canary"], args["batch"], args["drain"]} - {"", "0"})
         return {
             "run_dir": str(run_dir),
-            "sweep": sweep["id"],
+            "sweep": sweep.id,
             "window_s": window_s,
             "in_batches": in_batches and not args["ahead"],
             "at_once": not in_batches and not args["ahead"],
@@ -157,12 +167,13 @@ class ActionModule(FleetdiagAction):
         inventory = getattr(self.task_vars.get("hostvars"), "_inventory", None)
         return {name: group.depth for name, group in getattr(inventory, "groups", {}).items()}
 
-    def _named_peers(self, hosts: list[str]) -> dict[str, str]:
+    def _named(self, variable: str, hosts: list[str]) -> dict[str, str]:
+        """Return a variable of the hosts that have it, as text."""
         everything = self.task_vars.get("hostvars", {})
         return {
-            host: str(everything[host]["sweep_peers"])
+            host: str(everything[host][variable])
             for host in hosts
-            if host in everything and everything[host].get("sweep_peers")
+            if host in everything and everything[host].get(variable)
         }
 
     @staticmethod

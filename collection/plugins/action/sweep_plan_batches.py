@@ -22,7 +22,7 @@ class ActionModule(FleetdiagAction):
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run = read.open_run(Path(args["run_dir"]))
         hosts = list(self.of_each(run.path, run.hosts, lambda host: ready(run.path, host)))
-        alike = peers.recorded(run.sweep, run.hosts)
+        alike = peers.recorded(run.request, run.hosts)
         planned = batches.plan(hosts, alike, canary=args["canary"], batch=args["batch"])
         if planned:
             write.write_json(run.path, "window.json", batches.planned(planned))

@@ -8,6 +8,10 @@ from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    ClockRecord,
+    PreflightRecord,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import preflight
 
 
@@ -23,11 +27,13 @@ class ActionModule(FleetdiagAction):
             self.guard(), self.read_clock, self.host, min_free_mb=args["min_free_mb"], signed=args["signed"]
         )
         write.write_host(Path(args["run_dir"]), self.host, "preflight", record)
+        told = PreflightRecord.from_json(record)
+        clock = told.clock or ClockRecord()
         return {
-            "verdict": record["verdict"],
-            "reason": record["reason"],
-            "remedy": record["remedy"],
-            "kernel": record["kernel"],
-            "runtime_missing": not record.get("staprun"),
-            "clock_offset_s": round(record["clock"]["offset_s"], 4),
+            "verdict": told.verdict,
+            "reason": told.reason,
+            "remedy": told.remedy,
+            "kernel": told.kernel,
+            "runtime_missing": not told.staprun,
+            "clock_offset_s": round(clock.offset_s or 0.0, 4),
         }

@@ -27,8 +27,8 @@ class ActionModule(FleetdiagAction):
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run = Path(args["run_dir"])
-        data = balancer_record.added(
-            read.read_json(run, balancers.FILE),
+        record = balancer_record.added(
+            read.balancers(run),
             moment=args["moment"],
             batch=args["batch"],
             now=time.time(),
@@ -38,5 +38,5 @@ class ActionModule(FleetdiagAction):
             ttl_s=args["ttl"],
             probe_unfit=args["probe_unfit"],
         )
-        write.write_json(run, balancers.FILE, data)
-        return {"left_out": data.get("left_out", {})}
+        write.balancers(run, record)
+        return {"left_out": dict(record.left_out)}

@@ -40,6 +40,7 @@ options:
 """
 
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,9 @@ from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError, no_report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import publish
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.phases import phase_of
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import EventRecord
 
 NAMESPACE = "fleetdiag.systemtap."
 START = NAMESPACE + "sweep_create"
@@ -82,38 +83,45 @@ class CallbackModule(CallbackBase):
             return
         try:
             # Not above: a library the renderers lack must not break every playbook this callback is enabled for.
+            from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.finish import sweep_end
             from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build
 
-            made = build.build(self.run_dir)
-            publish.write(self.run_dir, made)
-            shown = (self.run_dir / "report.txt").read_text(encoding="utf-8")
+            sweep_end.sweep_finished(self.run_dir, build.build(self.run_dir), self._show, self._warn)
         except Exception as error:  # whatever it is: the hosts were swept, and what they sent is kept
-            self._display.warning(printable(no_report(error, [self.run_dir])))
+            self._warn(no_report(error, [self.run_dir]))
+
+    def _show(self, written: Mapping[str, Sequence[str]]) -> None:
+        """Show the text, and where the page is."""
+        if self.run_dir is None or not self.get_option("show"):
             return
-        if self.get_option("show"):
-            self._display.display(shown)
-            self._display.display(printable(str(self.run_dir / "report.html")))
+        for file in written["txt"]:
+            self._display.display((self.run_dir / file).read_text(encoding="utf-8"))
+        for file in written["html"]:
+            self._display.display(printable(str(self.run_dir / file)))
+
+    def _warn(self, sentence: str) -> None:
+        self._display.warning(printable(sentence))
 
     def _append(self, result: Any, status: str) -> None:
         """Append one line to events.jsonl."""
         if self.run_dir is None:
             return
         delegated = result.result.get("_ansible_delegated_vars", {}).get("ansible_delegated_host")
-        event = {
-            "t": time.time(),
-            "host": result.host.get_name(),
-            "delegated_to": delegated,
-            "phase": phase_of(str(result.task.resolved_action), str(result.task._role or "")),
-            "task": result.task.get_name(),
-            "status": status,
-            "message": _message(result.result) if status != "ok" else "",
-        }
+        event = EventRecord(
+            t=time.time(),
+            host=result.host.get_name(),
+            delegated_to=delegated or "",
+            phase=phase_of(str(result.task.resolved_action), str(result.task._role or "")),
+            task=result.task.get_name(),
+            status=status,
+            message=_message(result.result) if status != "ok" else "",
+        )
         try:
             write.append_event(self.run_dir, event, sync=status != "ok")
         except FleetdiagError as error:
-            self._display.warning(str(error))
+            self._warn(str(error))
 
 
 def _message(result: dict[str, Any]) -> str:
-    """What went wrong, in as few lines as Ansible gives."""
+    """Return what went wrong, in as few lines as Ansible gives."""
     return str(result.get("msg") or result.get("stderr") or result.get("module_stderr") or "")[:4000]

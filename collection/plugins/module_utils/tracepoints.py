@@ -16,6 +16,7 @@ import functools
 import glob
 import os
 import re
+from collections.abc import Iterable
 
 # A literal, or what the translator puts in its place: an argument, a macro, a condition.
 ASKED = re.compile(r'\.\s*trace\s*\(\s*(?:"([^"\n]*)"|[@%/#]|\$[0-9#])')
@@ -36,24 +37,24 @@ exec /usr/bin/env "$@"
 """
 
 
-def names(texts):
-    """Names of the tracepoints that scripts may ask for; None if one has no name there, or one with wildcards."""
+def names(texts: Iterable[str]) -> set[str] | None:
+    """Return names of the tracepoints that scripts may ask for; None if one has no name there, or one with wildcards."""
     found = {name.rpartition(":")[2] for text in texts for name in ASKED.findall(text)}
     return None if any(not NAME.match(name) for name in found) else found
 
 
-def installed_tapset(stap):
-    """Texts of the tapset that comes with `stap` (its path), and of what is installed beside it; none if it has none."""
+def installed_tapset(stap: str) -> list[str]:
+    """Return the texts of the tapset that comes with `stap` (its path), and of what is installed beside it."""
     shares = os.environ.get("XDG_DATA_DIRS", "/usr/local/share:/usr/share").split(":")
     shares.append(os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(stap))), "share"))
-    paths = set()
+    paths: set[str] = set()
     for share in shares:
         paths.update(glob.glob(os.path.join(share, "systemtap", "tapset", "**", "*.stp*"), recursive=True))
     return [_read(path) for path in sorted(paths)]
 
 
-def headers(wanted, kernel, modules="/lib/modules"):
-    """The headers of a kernel that may declare one of the `wanted` names, as SystemTap includes them."""
+def headers(wanted: Iterable[str], kernel: str, modules: str = "/lib/modules") -> list[str]:
+    """Return the headers of a kernel that may declare one of the `wanted` names, as SystemTap includes them."""
     # DECLARE_TRACE adds an end to names, in newer kernels by itself.
     plain = {re.sub("_tp$", "", name) for name in wanted}
     literal = plain | {name + "_tp" for name in plain}
@@ -66,12 +67,14 @@ def headers(wanted, kernel, modules="/lib/modules"):
 
 
 @functools.lru_cache(maxsize=1)
-def _declaring(kernel, modules):
-    """{header: its words, and what macros put before and after names (`xprt_##name`)}, of those that may declare any.
+def _declaring(
+    kernel: str, modules: str
+) -> dict[str, tuple[frozenset[str], tuple[str, ...], tuple[str, ...]]]:
+    """Return {header: its words, and what macros put before and after names (`xprt_##name`)}.
 
-    Read once for all scripts of a kernel.
+    Of headers that may declare tracepoints; read once for all scripts of a kernel.
     """
-    found = {}
+    found: dict[str, tuple[frozenset[str], tuple[str, ...], tuple[str, ...]]] = {}
     for tree in ("build", "source"):
         top = os.path.join(modules, kernel, tree)
         for folder, _folders, files in os.walk(top):
@@ -92,8 +95,8 @@ def _declaring(kernel, modules):
     return found
 
 
-def put_before_env(folder, included):
-    """Write a program `env` into `folder`, for the PATH of stap: it has only these headers compiled. Its path."""
+def put_before_env(folder: str, included: Iterable[str]) -> str:
+    """Write a program `env` for the PATH of stap that has only these headers compiled; return its path."""
     os.makedirs(folder, mode=0o700, exist_ok=True)
     with open(os.path.join(folder, "headers"), "w") as stream:
         stream.writelines(f"#include <{header}>\n" for header in included)
@@ -104,7 +107,7 @@ def put_before_env(folder, included):
     return path
 
 
-def forget_empty(cache):
+def forget_empty(cache: str) -> None:
     """Take from SystemTap's `cache` what says that headers have no tracepoints.
 
     They were left out, or a compilation was killed before it had come to them; those that do not compile are few.
@@ -115,7 +118,7 @@ def forget_empty(cache):
                 os.remove(path)
 
 
-def _read(path):
+def _read(path: str) -> str:
     try:
         with open(path, errors="replace") as stream:
             return stream.read()

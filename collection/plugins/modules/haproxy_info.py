@@ -65,11 +65,11 @@ servers:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleetdiag.systemtap.plugins.module_utils import haproxy
-from ansible_collections.fleetdiag.systemtap.plugins.module_utils.haproxy import HaproxyError
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._balancers import haproxy
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._balancers.policy import BalancerError
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "sockets": {"type": "list", "elements": "path", "default": ["/run/haproxy/admin.sock"]},
@@ -83,7 +83,7 @@ def main():
             for path in module.params["sockets"]
             for entry in haproxy.statistics(path, module.params["backends"])
         ]
-    except HaproxyError as error:
+    except BalancerError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, servers=found)
 

@@ -187,6 +187,8 @@ import re
 import resource
 import shutil
 import time
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -196,6 +198,9 @@ from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelin
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.fault import (
     KernelInfoError,
 )
+
+Source = dict[str, Any]
+"""One of `sources`, see DOCUMENTATION."""
 
 PLACEHOLDER = "00000000_000000_0000"
 IN_USE_S = 3600  # a module that was used this recently may belong to a sweep that still runs
@@ -218,7 +223,7 @@ COMMAND = re.compile(r"STP_SYSTEM|_stp_ctl_send\w*|\bcall_usermodehelper\w*|\bpa
 ALWAYS_THERE = re.compile(r"(begin|end|error|never|procfs)\b|timer\.(?!profile\b)")
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "kernel": {"type": "str", "required": True},
@@ -265,13 +270,13 @@ def main():
     )
 
 
-def stap_version(module, stap):
+def stap_version(module: AnsibleModule, stap: str) -> str:
     found = re.search(r"version ([0-9.]+)", "".join(module.run_command([stap, "-V"])[1:]))
     return found.group(1) if found else ""
 
 
-def compile_one(module, stap, source):
-    """Result of one source: from the cache, freshly compiled, or the reason why not."""
+def compile_one(module: AnsibleModule, stap: str, source: Source) -> dict[str, Any]:
+    """Return the result of one source: from the cache, freshly compiled, or the reason why not."""
     # stap refuses a TMPDIR with other characters than these
     kernel = re.sub(r"[^a-z0-9._-]", "_", module.params["kernel"].lower())
     home = os.path.join(module.params["cache_dir"], kernel)
@@ -320,7 +325,7 @@ def compile_one(module, stap, source):
     return dict(result, status="built", sha256=held, **origin(kept))
 
 
-def origin(kept):
+def origin(kept: str) -> dict[str, Any]:
     """Return what a kept module was compiled with: {types, functions}; nothing for one of the installed headers."""
     try:
         with open(kept + ".origin") as stream:
@@ -330,7 +335,7 @@ def origin(kept):
         return {}
 
 
-def keep_origin(kept, with_kernel_info, functions):
+def keep_origin(kept: str, with_kernel_info: bool, functions: Sequence[str]) -> None:
     """Note beside a module that it was compiled with debuginfo that was made of BTF, or that it was not."""
     if not with_kernel_info:
         with contextlib.suppress(FileNotFoundError):
@@ -340,8 +345,8 @@ def keep_origin(kept, with_kernel_info, functions):
         json.dump({"types": "btf", "functions": functions, "maker": MAKER}, stream)
 
 
-def whole(module, kept, touch=True):
-    """Checksum of a kept module that is what was built, else empty; one that is not is removed, and that is said."""
+def whole(module: AnsibleModule, kept: str, touch: bool = True) -> str:
+    """Return the kept module's SHA-256, or "" if it is missing or damaged. A damaged one is removed with a warning."""
     try:
         with open(kept + ".sha256") as stream:
             wanted = stream.read().strip()
@@ -361,8 +366,8 @@ def whole(module, kept, touch=True):
 
 
 @contextlib.contextmanager
-def alone(path):
-    """Nobody else builds the same module meanwhile; the lock ends with its holder, its file is removed."""
+def alone(path: str) -> Iterator[None]:
+    """Let nobody else build the same module meanwhile; the lock ends with its holder, its file is removed."""
     while True:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         fcntl.flock(fd, fcntl.LOCK_EX)
@@ -379,7 +384,7 @@ def alone(path):
         os.close(fd)
 
 
-def evict(cache_dir, limit):
+def evict(cache_dir: str, limit: int) -> None:
     """Remove modules and made debuginfo, first what was not used for the longest time, until the rest fits."""
     kept = []
     patterns = (os.path.join("modules", "*.ko"), *kernel_files.PATTERNS)
@@ -398,7 +403,8 @@ def evict(cache_dir, limit):
         total -= size
 
 
-def no_room(path, min_free_mb):
+def no_room(path: str, min_free_mb: int) -> str:
+    """Return why there is too little room after removing what is not in use, "" if there is enough."""
     free = free_mb(path)
     if free < min_free_mb:
         evict(path, 0)
@@ -408,12 +414,12 @@ def no_room(path, min_free_mb):
     return f"only {free} MB are free under {path} on the builder, {min_free_mb} are needed: free space there"
 
 
-def free_mb(path):
+def free_mb(path: str) -> int:
     return shutil.disk_usage(path).free // (1 << 20)
 
 
-def build(module, stap, source, home, kept):
-    """Compile into `kept`; the message is empty when that worked."""
+def build(module: AnsibleModule, stap: str, source: Source, home: str, kept: str) -> str:
+    """Compile into `kept`; return a message, empty when that worked."""
     # SystemTap's cache is not right while somebody compiles: one at a time, whatever container each is in.
     with alone(os.path.join(home, "stap.lock")):
         folder = os.path.join(home, "work")
@@ -424,7 +430,8 @@ def build(module, stap, source, home, kept):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def build_alone(module, stap, source, home, kept, work):
+def build_alone(module: AnsibleModule, stap: str, source: Source, home: str, kept: str, work: str) -> str:
+    """Compile in the folder `work`, with nobody else at it; return a message, empty when that worked."""
     tapset = os.path.join(work, "tapset")
     temporary = os.path.join(work, "tmp")
     for folder in (tapset, temporary, os.path.join(home, "modules")):
@@ -451,13 +458,13 @@ def build_alone(module, stap, source, home, kept, work):
     made = os.path.join(work, name + ".ko")
     error = sign(module, made)
     if not error:
-        keep_origin(kept, module.params["kernel_info"], functions[:MAX_FUNCTIONS])
+        keep_origin(kept, bool(module.params["kernel_info"]), functions[:MAX_FUNCTIONS])
         os.replace(made, kept)
     return error
 
 
-def narrow(module, stap, source, work):
-    """Have SystemTap look for tracepoints only where those of the script can be; the program that does it, or None."""
+def narrow(module: AnsibleModule, stap: str, source: Source, work: str) -> str | None:
+    """Have SystemTap look for tracepoints only where those of the script can be; return the program that does it."""
     installed = tracepoints.installed_tapset(stap)
     texts = [source["script"], source["control"], *module.params["tapset"].values(), *installed]
     names = tracepoints.names(texts) if installed else None
@@ -467,8 +474,8 @@ def narrow(module, stap, source, work):
     return tracepoints.put_before_env(os.path.join(work, "bin"), headers)
 
 
-def sign(module, made):
-    """Sign a module for kernels that load no others; the message is empty when that worked or nobody wants it."""
+def sign(module: AnsibleModule, made: str) -> str:
+    """Sign a module for kernels that load no others; return a message, empty when that worked or nobody wants it."""
     key, certificate = module.params["sign_key"], module.params["sign_cert"]
     if not key:
         return ""
@@ -482,8 +489,10 @@ def sign(module, made):
     return f"signing failed: {(err + out).strip()[:500] or code}" if code else ""
 
 
-def run_stap(module, stap, source, name, home, work):
-    """(exit code, what stap said); once more with all headers where a tracepoint was not found."""
+def run_stap(
+    module: AnsibleModule, stap: str, source: Source, name: str, home: str, work: str
+) -> tuple[int, str]:
+    """Return (exit code, what stap said); once more with all headers where a tracepoint was not found."""
     cache = os.path.join(home, "systemtap", "cache")
     narrowed = narrow(module, stap, source, work)
     try:
@@ -493,7 +502,7 @@ def run_stap(module, stap, source, name, home, work):
             os.remove(narrowed)
             tracepoints.forget_empty(cache)
             code, said = run_once(module, stap, source, name, home, work)
-        more = []  # modules that the tapset names, not the script, and those that these need
+        more: list[str] = []  # modules that the tapset names, not the script, and those that these need
         while code and module.params["kernel_info"] and len(more) < MAX_MORE_MODULES:
             lacking = [word for word in kernel_files.lacking_modules(said) if word not in more]
             if not lacking:
@@ -505,8 +514,18 @@ def run_stap(module, stap, source, name, home, work):
     return code, said
 
 
-def run_once(module, stap, source, name, home, work, more=()):
-    """stap may clean up when its time is over, and is killed if it does not. -g is never given: no embedded C.
+def run_once(
+    module: AnsibleModule,
+    stap: str,
+    source: Source,
+    name: str,
+    home: str,
+    work: str,
+    more: Sequence[str] = (),
+) -> tuple[int, str]:
+    """Return (exit code, what stap said).
+
+    stap may clean up when its time is over, and is killed if it does not. -g is never given: no embedded C.
 
     With -k the C source stays, which says what every probe point was resolved to.
     """
@@ -555,7 +574,7 @@ def run_once(module, stap, source, name, home, work, more=()):
     return code, err + out if code else ""
 
 
-def kernel_debuginfo(module, stap, source, home, more):
+def kernel_debuginfo(module: AnsibleModule, stap: str, source: Source, home: str, more: list[str]) -> str:
     """Return the folder with the debuginfo that is made of what a host of the kernel handed over.
 
     more: modules that are wanted beside those that the script names.
@@ -563,7 +582,7 @@ def kernel_debuginfo(module, stap, source, home, more):
     params = module.params
     files = kernel_files.placed_functions(tracepoints.installed_tapset(stap))
 
-    def run(command, folder):
+    def run(command: list[str], folder: str) -> tuple[int, str]:
         limited = ["timeout", str(params["timeout"]), *command]
         code, out, err = module.run_command(limited, cwd=folder, errors="backslashreplace")
         return code, err + out
@@ -578,8 +597,8 @@ def kernel_debuginfo(module, stap, source, home, more):
 
 
 @contextlib.contextmanager
-def memory_limit(megabytes):
-    """Each program that is started meanwhile gets no more memory than this: a builder may be somebody's server."""
+def memory_limit(megabytes: int) -> Iterator[None]:
+    """Give each program that is started meanwhile no more memory than this: a builder may be somebody's server."""
     before, most = resource.getrlimit(resource.RLIMIT_AS)
     wanted = megabytes << 20
     limits = [limit for limit in (wanted, before, most) if limit != resource.RLIM_INFINITY]
@@ -590,8 +609,8 @@ def memory_limit(megabytes):
         resource.setrlimit(resource.RLIMIT_AS, (before, most))
 
 
-def forbidden(temporary, name, file):
-    """What is wrong with a module whose C source has a command run on the host, or cannot be read; else empty.
+def forbidden(temporary: str, name: str, file: str) -> str:
+    """Return what is wrong with a module whose C source has a command run on the host, or cannot be read; else empty.
 
     The policy and control.stp keep scripts from it. This looks at what has become of them, whatever they were.
     """
@@ -606,19 +625,19 @@ def forbidden(temporary, name, file):
     return f"{file}: its module would run a command on the probed host ({said}); a probe only watches: take it out"
 
 
-def c_sources(temporary, name):
+def c_sources(temporary: str, name: str) -> Iterator[str]:
     for path in glob.glob(os.path.join(glob.escape(temporary), "stap*", name + "_src.c")):
         with open(path, errors="replace") as stream:
             yield stream.read()
 
 
-def lifeless(temporary, name, file):
-    """What is wrong with a script that has no live probe point, empty if it has one or the source cannot be read.
+def lifeless(temporary: str, name: str, file: str) -> str:
+    """Return what is wrong with a script that has no live probe point, empty if it has one or the source cannot be read.
 
     In SystemTap's list the points of the script come first, then those of control.stp (given with -E, so that its file
     is called <input>), then helpers of the tapset.
     """
-    points = []
+    points: list[tuple[str, str]] = []
     for text in c_sources(temporary, name):
         points += POINT.findall(text)
     own = [
@@ -634,19 +653,19 @@ def lifeless(temporary, name, file):
     ).format(file, "only " + left if left else "nothing")
 
 
-def shortened(said):
-    """SystemTap's message, each paragraph once: one mistake in a function is told again for every use of it."""
+def shortened(said: str) -> str:
+    """Return SystemTap's message, each paragraph once: one mistake in a function is told again for every use of it."""
     said = EMPTY_TALK.sub("", said)
     paragraphs = list(dict.fromkeys(part.strip() for part in said.split("\n\n")))
     return "\n\n".join(part for part in paragraphs if part)[:ERROR_BYTES]
 
 
-def line_of(error, file):
+def line_of(error: str, file: str) -> int | None:
     found = re.search(rf"{re.escape(file)}:(\d+)", error)
     return int(found.group(1)) if found else None
 
 
-def sha256(path):
+def sha256(path: str) -> str:
     digest = hashlib.sha256()
     with open(path, "rb") as stream:
         for piece in iter(lambda: stream.read(1 << 20), b""):

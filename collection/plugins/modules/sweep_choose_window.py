@@ -11,16 +11,21 @@ short_description: Choose the window of a sweep
 version_added: 0.1.0
 description:
   - Runs on the controller before the hosts are armed. A start that is given or can be foreseen is told with the arming.
-  - Runs again once every host is armed where it was not; the start then lies so far ahead that every host hears of it.
+  - Runs again once every host is armed. Where no start was foreseen, or one that lies further ahead than it takes to
+    tell every host, it is chosen now.
 options:
   start:
     description: The start instant, where it is given from outside; seconds since 1970.
     type: float
     default: 0.0
   armed:
-    description: The hosts are armed, so that the window must be chosen now.
+    description: The hosts are armed, so that the window can come as soon as all have heard of it.
     type: bool
     default: false
+  began:
+    description: When the hosts were asked to arm, as this module returned it before; seconds since 1970.
+    type: float
+    default: 0.0
   batch:
     description: Number of the batch of hosts that it is for, from 1; 0 for all hosts.
     type: int
@@ -50,4 +55,8 @@ end:
   description: Its end.
   type: float
   returned: when a window was chosen
+began:
+  description: When the arming began.
+  type: float
+  returned: always, but in check mode
 """

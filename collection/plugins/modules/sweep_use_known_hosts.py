@@ -18,7 +18,8 @@ options:
     type: int
     default: 200
   signed:
-    description: Whether modules are signed for the kernel. A host is known only by modules that are as this says.
+    description:
+      - Whether modules are signed for the kernel. A host whose modules were the other way is not known.
     type: bool
     default: false
 extends_documentation_fragment:

@@ -22,6 +22,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.read import read_host
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    EventRecord,
+    PreflightRecord,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import preflight
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import Guard
 
@@ -94,8 +98,14 @@ class FleetdiagAction(ActionBase):
     def _leave_out(self, run: Path, host: str, why: str) -> None:
         display.warning(f"{printable(host)}: is left out: {why}")
         phase, named, _unused = self._task.get_name().rpartition(" : ")[2].partition(" | ")
-        event = {"t": time.time(), "host": host, "delegated_to": None, "task": self._task.get_name()}
-        event.update(phase=phase.lower() if named else "", status="failed", message=why)
+        event = EventRecord(
+            t=time.time(),
+            host=host,
+            phase=phase.lower() if named else "",
+            task=self._task.get_name(),
+            status="failed",
+            message=why,
+        )
         write.append_event(run, event)
 
     @property
@@ -170,7 +180,7 @@ def _peak_bytes() -> int:
 def ready(run: Path, host: str) -> dict[str, Any] | None:
     """Return the preflight.json of a host that can be probed, else None; FleetdiagError for one that breaks a rule."""
     facts = read_host(run, host, "preflight")
-    if facts is None or facts.get("verdict") != "ok":
+    if facts is None or PreflightRecord.from_json(facts).verdict != "ok":
         return None
     if wrong := preflight.unusable(facts):
         raise FleetdiagError(f"its preflight.json cannot be used: {wrong}; sweep again")

@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import balancers
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import Answer
 from fleetdiag.cli import options
 from fleetdiag.run import inventory, playbook, progress
 from fleetdiag.run.report import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
@@ -108,7 +108,7 @@ def take(ended: Mapping[str, Ended], event: playbook.Event) -> None:
         said = _mapping(_mapping(result, "ansible_facts"), "drain_said")
         _take_weights(host, said)
         if not said.get("failed"):  # else its message is the trouble, and says the same
-            for one in balancers.owed(said):
+            for one in Answer.from_json(said).owing:
                 weight = "" if one.weight is None else f"weight {one.weight:g} "
                 why = f"{one.label}: {weight}is not given back yet: {one.why}"
                 _add_trouble(host, progress.first_line(why))
@@ -120,14 +120,12 @@ def _add_trouble(host: Ended, why: str) -> None:
 
 
 def _take_weights(host: Ended, said: Mapping[str, Any]) -> None:
+    told = Answer.from_json(said)
     host.weights += [
-        f"{printable(str(label))} {weight.get('after')}"
-        for label, weight in _mapping(said, "weights").items()
-        if isinstance(weight, dict)
+        f"{printable(label)} {'?' if change.after is None else f'{change.after:g}'}"
+        for label, change in told.changes.items()
     ]
-    host.left += [
-        f"{printable(label)}: {progress.first_line(why)}" for label, why in balancers.left(said).items()
-    ]
+    host.left += [f"{printable(label)}: {progress.first_line(why)}" for label, why in told.left_alone.items()]
 
 
 def lines(ended: Mapping[str, Ended]) -> Iterator[str]:

@@ -17,8 +17,8 @@ from pathlib import Path
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import number
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowFile
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import arming
 from fleetdiag.cli import options
 from fleetdiag.cli.report import EXIT_CODES, add_fail_on
@@ -81,14 +81,13 @@ def _run(args: argparse.Namespace) -> int:
 def still_there(run_dir: Path, now: float) -> list[str]:
     """The hosts on which sessions were started and from which nothing came. FleetdiagError while they still sample."""
     absent = [host for host in read.open_run(run_dir).hosts if read.is_awaited(run_dir, host)]
-    window = read.read_json(run_dir, "window.json") or {}
-    told = number(window, "end")
-    if absent and "end" in window and told is None:
+    window = read.window(run_dir) or WindowFile()
+    if absent and window.damaged:
         raise FleetdiagError(
             f"{run_dir}/window.json: is damaged, so it is not known whether the hosts still sample;"
             " end them: fleetdiag abort"
         )
-    end = (told or 0.0) + arming.FLUSH_S
+    end = (window.end or 0.0) + arming.FLUSH_S
     if absent and end > now:
         raise FleetdiagError(
             f"{run_dir}: its window is still open; collect in {end - now:.0f} seconds, or end it now: fleetdiag abort"

@@ -211,11 +211,7 @@ def _add_shards(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_sweep(args: argparse.Namespace) -> int:
-    request = _request(args)
-    code = sweep.run(request)
-    if not (request.dry_run or request.list_hosts):
-        notify.after_sweep(args.name, args.runs_dir)
-    return code
+    return sweep.run(_request(args), [notify.after_sweep])
 
 
 def _request(args: argparse.Namespace) -> sweep.Request:

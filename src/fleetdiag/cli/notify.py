@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import Report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import names
 from fleetdiag import config
 from fleetdiag.config import Config, NamedSweep
@@ -24,7 +24,7 @@ _OK, _FAILED = 0, 3
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """`fleetdiag notify test|pending|digest`."""
+    """Add `fleetdiag notify test|pending|digest`."""
     parser = commands.add_parser("notify", help="try a receiver, or list what was not delivered")
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     test = verbs.add_parser("test", help="send a made-up finding, marked TEST, to a receiver")
@@ -38,19 +38,19 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     week.set_defaults(func=_digest)
 
 
-def after_sweep(name: str, runs_dir: str) -> None:
-    """Tell receivers what is new in the last run of a named sweep; make the pages. Never fails, never says less."""
+def after_sweep(run_dir: Path, report: Report) -> str:
+    """Tell receivers what is new in a run of a named sweep and make the pages; return "" or one sentence of trouble."""
+    name = report.runs[0].name if report.runs else ""
     try:
         loaded = config.load()
-        if not name or name not in loaded.sweeps:
-            return
-        sweep = loaded.sweep(name)
-        place = Path(runs_dir).absolute() if runs_dir else turn.runs_dir_of(sweep)
-        tell.finished(loaded, sweep, references.resolve(name, place))
-        digest.send_due(loaded, place, time.time())
-        refresh(loaded, place)
+        if name and name in loaded.sweeps:
+            place = run_dir.absolute().parent
+            tell.finished(loaded, loaded.sweep(name), run_dir)
+            digest.send_due(loaded, place, time.time())
+            refresh(loaded, place)
     except (FleetdiagError, OSError) as error:
-        _say(f"the sweep is done, but nobody could be told: {error}")
+        return f"the sweep is done, but nobody could be told: {error}"
+    return ""
 
 
 def after_skip(loaded: Config, sweep: NamedSweep) -> None:

@@ -54,7 +54,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
     one = _add(commands, "check", _check, "look for faults in manifest, script and recorded sample")
     one.add_argument(
-        "targets", metavar="DIR", nargs="*", help="probe folder, catalog, or name (default: all)"
+        "targets", metavar="DIR", nargs="*", help="probe folder, catalog, script, or name (default: all)"
     )
 
     one = _add(commands, "dev", _dev, "try a probe on one host: its raw output beside the rows read from it")

@@ -11,12 +11,11 @@ from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import publish
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import registry as renderers
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import Format
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as core_report
 from fleetdiag.cli import options
-from fleetdiag.run.report import SEVERE, exit_code, print_encoded, print_places, print_text, sweep_finished
+from fleetdiag.run.report import SEVERE, exit_code, print_encoded, print_places, print_text, render
 
 EXIT_CODES = """exit codes:
   0    all hosts were probed, and every weight is known to be given back (else 3)
@@ -32,7 +31,7 @@ STDOUT = "-"
 
 
 def add_fail_on(parser: argparse.ArgumentParser) -> None:
-    """`--fail-on SEVERITY`."""
+    """Add `--fail-on SEVERITY`."""
     parser.add_argument(
         "--fail-on",
         choices=sorted(SEVERE),
@@ -47,7 +46,7 @@ def add_fail_on(parser: argparse.ArgumentParser) -> None:
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """`fleetdiag report`."""
+    """Add `fleetdiag report`."""
     parser = commands.add_parser(
         "report",
         help="make the report of one or more run directories again",
@@ -79,7 +78,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def made_by_sweep() -> str:
-    """A line of help: what every sweep makes."""
+    """Return a line of help: what every sweep makes."""
     names = ", ".join(item.name for item in renderers.chosen([]))
     return f"the report is made as {names}; 'fleetdiag report RUN --format' makes others"
 
@@ -101,13 +100,11 @@ def _run(args: argparse.Namespace) -> int:
         print_encoded(item.text(report) if item.text else "")
         return exit_code(report, args.fail_on)
     folder = _folder(directories, args.output)
-    report = core_report.build(directories)
     if not args.formats and not args.output:
-        written = publish.write(folder, report)
-        sweep_finished(directories[0], report)
-    else:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        written = renderers.write(report, folder, wanted)
+        return render(folder, args.fail_on)
+    report = core_report.build(directories)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    written = renderers.write(report, folder, wanted)
     if not args.formats:
         print_text(report)
     print_places(folder, written)
@@ -115,7 +112,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _one_text(wanted: Sequence[Format], asked: bool) -> Format:
-    """The format to print; without --format that of the terminal."""
+    """Return the format to print; without --format that of the terminal."""
     if not asked:
         return renderers.chosen(["txt"])[0]
     if len(wanted) != 1 or wanted[0].text is None:
@@ -125,7 +122,7 @@ def _one_text(wanted: Sequence[Format], asked: bool) -> Format:
 
 
 def _folder(directories: Sequence[Path], output: str) -> Path:
-    """Where the files go."""
+    """Return where the files go."""
     if not output:
         if len(directories) > 1:
             raise FleetdiagError(

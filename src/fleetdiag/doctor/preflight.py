@@ -14,6 +14,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as core_report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import PreflightRecord
 from fleetdiag import paths
 from fleetdiag.doctor.model import Case
 from fleetdiag.run import shards, sweep
@@ -64,9 +65,9 @@ def ask(request: sweep.Request) -> list[Host]:
 
 
 def _host(run_dir: Path, name: str, reason: str, remedy: str) -> Host:
-    facts = read.read_host(run_dir, name, "preflight") or {}
-    ok = facts.get("verdict") == "ok"
-    return Host(name, ok, "" if ok else reason, "" if ok else remedy, str(facts.get("kernel", "")))
+    facts = read.of_host(run_dir, name, PreflightRecord) or PreflightRecord()
+    ok = facts.verdict == "ok"
+    return Host(name, ok, "" if ok else reason, "" if ok else remedy, facts.kernel)
 
 
 def built_kernels(runs_dir: Path, name: str) -> set[str]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -108,9 +109,10 @@ def _runs(runs_dir: Path, name: str) -> list[tuple[str, str]]:
     """Return id and slot of the runs of a name, the oldest first."""
     found = []
     for run in references.ids(runs_dir)[-LOOK_BACK:]:
-        record = _json(runs_dir / run, "sweep.json")
-        if record.get("name") == name:
-            found.append((run, str(record.get("slot") or "")))
+        with contextlib.suppress(FleetdiagError):
+            record = read.request(runs_dir / run)
+            if record is not None and record.name == name:
+                found.append((run, record.slot))
     return found
 
 

@@ -9,16 +9,22 @@ from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
-from fleetdiag.probes import folder_check, scaffold
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import plain
+from fleetdiag.probes import folder_check, scaffold, script_check
 
 
 def check(targets: Sequence[str], catalogs: Sequence[Path]) -> bool:
     """Print the faults of each target and one line for each that has none; True if there is no fault.
 
-    A target is a probe's folder, a directory of such folders, or a name; without any, all there are.
+    A target is a probe's folder, a directory of such folders, a script (`./my.stp`), or a name; without any, all there
+    are.
     """
-    folders = list(dict.fromkeys(_folders(targets, catalogs))) if targets else catalog.folders(catalogs)
-    good = 0
+    scripts = [
+        target for target in targets if plain.is_script(target) and not Path(target).expanduser().is_dir()
+    ]
+    given = [target for target in targets if target not in scripts]
+    folders = list(dict.fromkeys(_folders(given, catalogs))) if targets else catalog.folders(catalogs)
+    good = sum(_check_script(script) for script in dict.fromkeys(scripts))
     for folder in folders:
         faults = [*_clashes(folder, catalogs), *folder_check.faults(folder)]
         for fault in faults:
@@ -26,9 +32,22 @@ def check(targets: Sequence[str], catalogs: Sequence[Path]) -> bool:
         if not faults:
             good += 1
             print(f"{printable(str(folder))}: no fault{_note(folder)}")
-    if len(folders) != 1:
-        print(f"{len(folders)} probes, {good} without fault")
-    return good == len(folders)
+    checked = len(folders) + len(set(scripts))
+    if checked != 1:
+        print(f"{checked} probes, {good} without fault")
+    return good == checked
+
+
+def _check_script(name: str) -> bool:
+    """Print the faults of a script that is run as it is, or that it has none and what it is given."""
+    found = script_check.look_over(name)
+    for fault in found.faults:
+        print(printable(fault))
+    if not found.faults:
+        print(f"{printable(name)}: no fault")
+    for remark in found.remarks:
+        print(f"  {printable(remark)}")
+    return not found.faults
 
 
 def _folders(targets: Sequence[str], catalogs: Sequence[Path]) -> Iterator[Path]:

@@ -28,7 +28,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import values as cells
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build, coverage, model
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.read import open_run
-from fleetdiag.probes import folder_check
+from fleetdiag.probes import folder_check, inferred
 from fleetdiag.run import sweep
 from fleetdiag.run.login import Login
 from fleetdiag.run.report import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_NOT_STARTED, EXIT_OK
@@ -96,7 +96,7 @@ def run(wish: Wish) -> int:
 
 
 def request_of(wish: Wish) -> sweep.Request:
-    """The sweep that tries the probe. A probe given by its folder has a catalog of its own: what holds it."""
+    """Return the sweep that tries the probe. A probe given by its folder has a catalog of its own: what holds it."""
     catalogs = list(wish.catalogs)
     folder = wish.probe.folder
     if folder is not None and folder.parent != catalog.shipped():
@@ -121,10 +121,10 @@ def request_of(wish: Wish) -> sweep.Request:
 
 
 def read(run_dir: Path, host: str) -> Trial:
-    """What the sweep of one probe left of `host` in its run directory."""
+    """Return what the sweep of one probe left of `host` in its run directory."""
     opened = open_run(run_dir)
-    entry = opened.sweep["probes"][0]
-    probe = catalog.probe_from_manifest(entry["name"], entry["manifest"])
+    entry = opened.request.probes[0]
+    probe = catalog.probe_from_manifest(entry.name, entry.manifest)
     made = build.build(run_dir)
     for section in made.probes:
         if probe.output == "auto":  # the report has found out
@@ -134,7 +134,7 @@ def read(run_dir: Path, host: str) -> Trial:
         output = None if stream is None else stream.read()
     (cover,) = [row for row in made.coverage if row.host == host]
     builds = [built for built in made.builds if built.probe == probe.name and built.error]
-    return Trial(run_dir, probe, cover, str(entry["nonce"]), output, builds)
+    return Trial(run_dir, probe, cover, entry.nonce, output, builds)
 
 
 # --- showing
@@ -161,6 +161,8 @@ def show(trial: Trial, most: int) -> int:
     if len(chosen) < len(lines):
         print(f"{len(lines) - len(chosen)} more lines are not shown; see --lines")
     print(f"{name} on {host}: {_counts(trial.probe, lines, result)}")
+    for text in inferred.lines(trial.probe):
+        print(f"  {text}")
     for text in (*(loss.text for loss in session.losses), *session.warnings, *session.notes):
         print(f"  {printable(text)}")
     print(f"run directory: {trial.run_dir}")
@@ -168,7 +170,7 @@ def show(trial: Trial, most: int) -> int:
 
 
 def _chosen(lines: Sequence[Line], most: int) -> list[Line]:
-    """The first lines, and of the others the first that were rejected."""
+    """Return the first lines, and of the others the first that were rejected."""
     rejected = [line for line in lines[most:] if line.rejected]
     return [*lines[:most], *rejected[:MORE_REJECTED]]
 
@@ -177,7 +179,7 @@ def _counts(probe: Probe, lines: Sequence[Line], result: SessionResult) -> str:
     parts = [phrases.plural(len(lines), "line")]
     if probe.tables:
         parts.append(phrases.plural(result.rows, "row"))
-    if probe.output == "calltrace":
+    if probe.form.calls:
         calls = sum(node.count for tree in result.calltrees for node in tree.nodes)
         parts.append(phrases.plural(calls, "call"))
     parts.append(f"{result.rejected_lines} rejected")
@@ -185,7 +187,7 @@ def _counts(probe: Probe, lines: Sequence[Line], result: SessionResult) -> str:
 
 
 def write_lines(lines: Sequence[Line], trial: Trial, console: Console | None = None) -> None:
-    """Raw beside parsed where the terminal is wide enough, else parsed below raw; cut nowhere."""
+    """Print raw beside parsed where the terminal is wide enough, else parsed below raw; cut nowhere."""
     console = console or Console(highlight=False, markup=False, emoji=False)
     described = [(line, _raw(line, trial), list(_parsed(line, trial))) for line in lines]
     if console.is_terminal and console.width >= WIDE:
@@ -205,7 +207,7 @@ def write_lines(lines: Sequence[Line], trial: Trial, console: Console | None = N
 
 
 def _raw(line: Line, trial: Trial) -> str:
-    """As printed, but for the session's mark, which is the same in each line, and tabs, which show nothing."""
+    """Return a line as printed, but for the session's mark, the same in each line, and tabs, which show nothing."""
     raw = plain(line.raw)
     mark = f"{trial.nonce}\t"
     text = ("…" if mark in raw else "") + raw.replace(mark, "", 1)
@@ -244,7 +246,8 @@ def _other(line: Line, trial: Trial) -> str:
     fields = line.raw.partition(mark)[2].split(b"\t")
     if len(fields) > 1 and plain(fields[1]) in _CONTROLS:
         return _CONTROLS[plain(fields[1])]
-    return {"text": "text", "calltrace": "call trace"}.get(trial.probe.output, "no row")
+    form = trial.probe.form
+    return "text" if form.lines else "call trace" if form.calls else "no row"
 
 
 # --- recording

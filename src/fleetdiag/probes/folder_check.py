@@ -28,7 +28,7 @@ _ARMED = re.compile(rb"^([0-9a-f]{16})\t[0-9]+\t@armed\t", re.MULTILINE)
 
 
 def faults(folder: Path) -> list[str]:
-    """One sentence, with file and line, for each thing that is wrong with the probe in `folder`."""
+    """Return one sentence, with file and line, for each thing that is wrong with the probe in `folder`."""
     try:
         name = catalog.checked_folder(folder)
         path = folder / catalog.MANIFEST
@@ -58,13 +58,13 @@ def _script_faults(script: Path, probe: Probe | None) -> list[str]:
 
 
 def nonce_of(sample: bytes) -> str:
-    """The mark of the session whose output this is; empty if it has no record @armed."""
+    """Return the mark of the session whose output this is; empty if it has no record @armed."""
     found = _ARMED.search(sample)
     return found[1].decode() if found else ""
 
 
 def sample_faults(probe: Probe, sample: Path) -> list[str]:
-    """What is wrong with a recorded session: it must be understood to the last line, and show every table."""
+    """Return what is wrong with a recorded session: it must be understood to the last line, and show every table."""
     try:
         if not stat.S_ISREG(sample.stat().st_mode):
             return [f"{sample}: is no file; {_record(sample)}"]
@@ -79,7 +79,7 @@ def sample_faults(probe: Probe, sample: Path) -> list[str]:
 
 
 def faults_of_output(probe: Probe, data: bytes, sample: Path) -> list[str]:
-    """The same of an output that is, or is to be, the file `sample`."""
+    """Return the same faults of an output that is, or is to be, the file `sample`."""
     nonce = nonce_of(data)
     if not nonce:
         what = "holds no record @armed, so it is no session's output"
@@ -111,7 +111,7 @@ def _lacks(probe: Probe, lines: list[Line], result: SessionResult) -> Iterator[s
     for name in probe.tables:
         if name not in printed:
             yield f"there is no row of table {name}"
-    if probe.output == "calltrace" and not result.calltrees:
+    if probe.form.calls and not result.calltrees:
         yield "there is no call"
-    if probe.output == "text" and not result.text_lines_total:
+    if probe.form.lines and not result.text_lines_total:
         yield "there is no line of text"

@@ -115,7 +115,11 @@ def _facts(probe: Probe) -> list[tuple[str, ...]]:
             "limits",
             f"armed within {limits.arm_seconds} s, ends itself at {limits.overload_percent} % of a processor",
         ),
-        ("from", printable(str(probe.folder)) if probe.folder else SHIPPED),
+        (
+            "stap",
+            printable(" ".join(probe.flags)) and f"{printable(' '.join(probe.flags))} (of its first line)",
+        ),
+        ("from", printable(str(probe.folder) if probe.folder else probe.origin) or SHIPPED),
     ]
     return [(name, text) for name, text in facts if text]
 

@@ -11,6 +11,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text impo
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import assignment
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import PreflightRecord
 
 
 def lines(run_dir: Path) -> Iterator[str]:
@@ -20,15 +21,15 @@ def lines(run_dir: Path) -> Iterator[str]:
     width = max((len(printable(host)) for host in run.hosts), default=0)
     fit = []
     for host in run.hosts:
-        facts, name = run.read_host(host, "preflight") or {}, f"{printable(host):{width}}"
-        if facts.get("verdict") == "ok":
+        facts, name = run.of_host(host, PreflightRecord), f"{printable(host):{width}}"
+        if facts is not None and facts.verdict == "ok":
             fit.append(facts)
-            yield f"{name}  would be probed, on kernel {printable(str(facts.get('kernel')))}"
+            yield f"{name}  would be probed, on kernel {printable(facts.kernel)}"
         else:
             remedy = f" -> {printable(rows[host].remedy)}" if rows[host].remedy else ""
             yield f"{name}  would not be probed: {printable(rows[host].reason)}{remedy}"
-    names = [str(probe["name"]) for probe in run.sweep["probes"]]
-    for one in assignment.builds(fit, run.sweep.get("builders") or [], names):
+    names = [probe.name for probe in run.request.probes]
+    for one in assignment.builds(fit, run.request.builders or (), names):
         where = printable(one.builders[0]) + (" itself" if one.target_mode else "")
         yield f"for {printable(one.kernel)}: {', '.join(one.names)}, compiled by {where} if not kept from before"
     done = "nothing was installed, compiled, sent or loaded"

@@ -23,7 +23,6 @@ from rich.text import Text
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import contact
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import number
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.phases import PHASES, phase_of
 
@@ -160,7 +159,8 @@ def first_line(text: object) -> str:
 
 def _window_end(run_dir: Path) -> float | None:
     """The end that the sweep itself has chosen, once it has."""
-    return number(read.read_json(run_dir, "window.json") or {}, "end")
+    window = read.window(run_dir)
+    return window.end if window else None
 
 
 @dataclass(frozen=True)

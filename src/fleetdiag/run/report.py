@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError, no_report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import index, news
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import publish
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.finish.sweep_end import (
+    Step,
+    Written,
+    sweep_finished,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import news
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import registry as renderers
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as core_report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import model
@@ -35,78 +38,55 @@ def exit_code(report: model.Report, fail_on: str = "") -> int:
     return EXIT_OK if all(host.status in _PROBED for host in report.coverage) else EXIT_INCOMPLETE
 
 
-def render(run_dir: Path, fail_on: str = "") -> int:
-    """Build the report of a run directory, print it, write what every sweep makes; the exit code.
+def render(run_dir: Path, fail_on: str = "", steps: Sequence[Step] = ()) -> int:
+    """Build the report of a run directory, print it, end the sweep with it; return the exit code.
 
-    Errors: FleetdiagError where there is nothing to build it from.
+    steps: what follows a sweep. Raise FleetdiagError where there is nothing to build the report from.
     """
-    report = core_report.build(run_dir)
-    print_text(report)
-    return _write(report, run_dir, lambda: publish.write(run_dir, report), [run_dir], fail_on)
+    return _end(run_dir, core_report.build(run_dir), fail_on, steps)
 
 
-def render_together(run_dirs: Sequence[Path], fail_on: str = "") -> int:
-    """The same of the shards of one sweep. The report is in a folder beside them, named for the first of them."""
-    report = core_report.build(run_dirs)
-    print_text(report)
+def render_together(run_dirs: Sequence[Path], fail_on: str = "", steps: Sequence[Step] = ()) -> int:
+    """Do the same for the shards of one sweep: the report is in a folder beside them, named for the first of them."""
     folder = run_dirs[0].with_name(f"{run_dirs[0].name}_shards")
-
-    def write() -> dict[str, list[str]]:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        written = renderers.write(report, folder, renderers.chosen([]))
-        publish.keep_figures(report)
-        return written
-
-    return _write(report, folder, write, run_dirs, fail_on)
+    return _end(folder, core_report.build(run_dirs), fail_on, steps)
 
 
-def sweep_finished(run_dir: Path, report: model.Report) -> None:
-    """Do what follows a report that was written: say what is new, and take the run into the index.
+def _end(run_dir: Path, report: model.Report, fail_on: str, steps: Sequence[Step]) -> int:
+    """Print the report, then write it. A disk without room does not take back what was collected."""
+    print_text(report)
+    code = exit_code(report, fail_on)
+    written = sweep_finished(run_dir, report, lambda files: _show(run_dir, report, files), _complain, steps)
+    return code if written else code or EXIT_INCOMPLETE
 
-    Trouble with the index is one sentence, and no error.
-    """
+
+def _show(run_dir: Path, report: model.Report, files: Written) -> None:
+    """Print where the files are, and what is new since the sweep before."""
+    print_places(run_dir, files)
     headline = news.headline(report.news) if report.runs and report.runs[0].name else ""
     if headline:
         print(f"\nsince the sweep before: {printable(headline)}")
-    trouble = index.refresh(run_dir.absolute().parent)
-    if trouble:
-        sys.stdout.flush()
-        print(f"fleetdiag: {printable(trouble)}", file=sys.stderr)
 
 
-def _write(
-    report: model.Report,
-    folder: Path,
-    write: Callable[[], Mapping[str, Sequence[str]]],
-    run_dirs: Sequence[Path],
-    fail_on: str,
-) -> int:
-    """Write the files and print where they are. A disk without room does not take back what was collected."""
-    code = exit_code(report, fail_on)
-    try:
-        print_places(folder, write())
-        sweep_finished(run_dirs[0], report)
-    except (FleetdiagError, OSError) as error:
-        # What was shown comes first where both streams are one file.
-        sys.stdout.flush()
-        print(f"fleetdiag: {printable(no_report(error, run_dirs))}", file=sys.stderr)
-        return code or EXIT_INCOMPLETE
-    return code
+def _complain(sentence: str) -> None:
+    sys.stdout.flush()  # what was shown comes first where both streams are one file
+    print(f"fleetdiag: {printable(sentence)}", file=sys.stderr)
 
 
 def print_text(report: model.Report) -> None:
+    """Print the report as the terminal shows it."""
     text = renderers.chosen(["txt"])[0].text
     print_encoded(text(report) if text else "")
 
 
 def print_encoded(text: str) -> None:
-    """Also on a terminal whose encoding has not all the characters."""
+    """Print, also on a terminal whose encoding has not all the characters."""
     encoding = sys.stdout.encoding or "utf-8"
     sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
-def print_places(folder: Path, written: Mapping[str, Sequence[str]]) -> None:
-    """Where the files are, one path per line, there to be copied; of several in a folder, the folder."""
+def print_places(folder: Path, written: Written) -> None:
+    """Print where the files are, one path per line, ready to be copied; for several files in a folder, the folder."""
     print()
     for name, files in written.items():
         if not files:

@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -29,6 +29,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import is_id
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    EventRecord,
+    SweepRecord,
+)
 from fleetdiag import paths
 from fleetdiag.run import inventory, playbook, progress
 
@@ -145,9 +149,9 @@ def learned_lead_s(runs_dir: Path) -> int:
 
 def _lead_of(path: Path) -> float | None:
     try:
-        sweep = read.read_json(path, "sweep.json") or {}
-        armed = max(float(event["t"]) for event in read.read_events(path) if event.get("phase") == "arm")
-        return armed - datetime.fromisoformat(str(sweep["created"])).timestamp()
+        sweep = read.request(path) or SweepRecord()
+        armed = max(event.t for event in read.read_events(path) if event.phase == "arm" and event.t)
+        return armed - datetime.fromisoformat(sweep.created).timestamp()
     except (FleetdiagError, KeyError, TypeError, ValueError):
         return None
 
@@ -352,7 +356,7 @@ def _gathered(shards: Sequence[Shard], runs_dir: Path, stop: playbook.Stop) -> l
     for shard in came:
         assert shard.run_dir is not None
         found.append(Path(shutil.move(shard.run_dir, _free(runs_dir, shard.run_dir.name))))
-    pattern = read.open_run(found[0]).sweep
+    pattern = read.open_run(found[0]).request
     for shard in shards:
         if shard.lost or shard.run_dir is None:
             print(
@@ -367,18 +371,17 @@ def _gathered(shards: Sequence[Shard], runs_dir: Path, stop: playbook.Stop) -> l
     return found
 
 
-def _lost(host: str, shard: Shard, stop: playbook.Stop) -> dict[str, Any]:
+def _lost(host: str, shard: Shard, stop: playbook.Stop) -> EventRecord:
     why = "the sweep was interrupted" if stop.requested else shard.lost
-    return {"t": time.time(), "host": host, "phase": "shard", "task": "", "status": "lost", "message": why}
+    return EventRecord(time.time(), host, phase="shard", status="lost", message=why)
 
 
-def _empty(runs_dir: Path, pattern: Mapping[str, Any], shard: Shard) -> Path:
+def _empty(runs_dir: Path, pattern: SweepRecord, shard: Shard) -> Path:
     """A run directory of the same sweep with the hosts of a shard of which there is none."""
-    sweep = {**pattern, "hosts": shard.hosts, "peers": {}}
-    del sweep["format"]
-    while (runs_dir / str(sweep["id"])).exists():
-        sweep["id"] = _another(str(pattern["id"]))
-    return write.create(runs_dir, sweep)
+    sweep = replace(pattern, hosts=tuple(shard.hosts), peers={})
+    while (runs_dir / sweep.id).exists():
+        sweep = replace(sweep, id=_another(pattern.id))
+    return write.create(runs_dir, sweep.to_json())
 
 
 def _free(runs_dir: Path, name: str) -> Path:

@@ -19,6 +19,7 @@ from typing import Any
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import files
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.finish.sweep_end import Step
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references, settings
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import (
     catalog,
@@ -103,21 +104,24 @@ class Outcome:
     interrupted: bool
 
 
-def run(request: Request) -> int:
-    """Sweep, print the report, return the exit code. Bad input: FleetdiagError before any host is touched."""
+def run(request: Request, steps: Sequence[Step] = ()) -> int:
+    """Sweep, print the report, take the steps that follow it, return the exit code.
+
+    Raise FleetdiagError for bad input, before any host is touched.
+    """
     os.umask(0o077)
     checked = check(request)
     if request.list_hosts:
         print("\n".join(map(printable, checked.hosts)))
         return EXIT_OK
     if request.sharding.shards > 1 or request.sharding.workers:
-        return _run_sharded(request, checked)
+        return _run_sharded(request, checked, steps)
     outcome = carry_out(request, checked)
     if outcome.run_dir is None:
         return EXIT_INTERRUPTED
     if request.dry_run:
         return _said_dry(outcome)
-    code = render(outcome.run_dir, request.fail_on)
+    code = render(outcome.run_dir, request.fail_on, steps)
     return EXIT_INTERRUPTED if outcome.interrupted else code
 
 
@@ -131,8 +135,8 @@ def _said_dry(outcome: Outcome) -> int:
     return EXIT_INTERRUPTED if outcome.interrupted else EXIT_OK
 
 
-def _run_sharded(request: Request, checked: Checked) -> int:
-    """The same by several workers at the same time, each with its share of the hosts."""
+def _run_sharded(request: Request, checked: Checked, steps: Sequence[Step]) -> int:
+    """Sweep with several workers at the same time, each with its share of the hosts."""
     with _followed(checked, request.look) as sweep:
         reach = _reach(request, checked)
         found = shards.run(
@@ -141,7 +145,7 @@ def _run_sharded(request: Request, checked: Checked) -> int:
     if not found:
         print(_INTERRUPTED, file=sys.stderr)
         return EXIT_INTERRUPTED
-    code = render_together(found, request.fail_on)
+    code = render_together(found, request.fail_on, steps)
     return EXIT_INTERRUPTED if sweep.stop.requested else code
 
 
@@ -172,7 +176,7 @@ class _Followed:
 
 @contextmanager
 def _followed(checked: Checked, look: progress.Look) -> Iterator[_Followed]:
-    """Its progress is shown, and signals stop it in order."""
+    """Show the sweep's progress, and let signals stop it in order."""
     state = progress.Progress(hosts=checked.hosts, window_s=checked.window_s)
     stop = playbook.Stop(_STOPPING)
     with stop.listening(), progress.shown(state, look) as view:
@@ -185,7 +189,7 @@ def _followed(checked: Checked, look: progress.Look) -> Iterator[_Followed]:
 
 
 def check(request: Request) -> Checked:
-    """The request with everything verified that can be without touching a host."""
+    """Return the request with everything verified that can be without touching a host."""
     names, holding = _by_folder(request.probes)
     catalogs = user_catalogs.catalogs([*request.catalogs, *holding])
     given = parameters.parse_assignments(request.parameters)
@@ -235,7 +239,7 @@ def check(request: Request) -> Checked:
 
 
 def _in_turn(request: Request) -> dict[str, str]:
-    """Variables for what is not done to all hosts at once, or not with all their traffic."""
+    """Return variables for what is not done to all hosts at once, or not with all their traffic."""
     batches.amount(request.canary, "--canary")
     batches.amount(request.batch, "--batch")
     balancers.check_weight(request.drain, "--drain")
@@ -244,7 +248,7 @@ def _in_turn(request: Request) -> dict[str, str]:
 
 
 def _by_folder(names: Sequence[str]) -> tuple[list[str], list[Path]]:
-    """(the names, for a probe's folder its own; the catalogs that hold these folders)."""
+    """Return (the names, for a probe's folder its own; the catalogs that hold these folders)."""
     found: list[str] = []
     holding: list[Path] = []
     for name in names:
@@ -260,7 +264,7 @@ def _by_folder(names: Sequence[str]) -> tuple[list[str], list[Path]]:
 def _check_probes(
     names: Sequence[str], catalogs: Sequence[Path], given: Mapping[str, Mapping[str, str]]
 ) -> None:
-    """Probes and their parameters. An example that was never brought here is looked at when a builder sends it."""
+    """Check probes and their parameters. An example that was never brought here is looked at when a builder sends it."""
     examples = plain.in_cache(files.cache_dir())
     later = [name for name in names if plain.is_example(name) and not plain.is_in(name, examples)]
     if not later or len(later) < len(names):
@@ -272,8 +276,7 @@ def _check_probes(
 
 def _give_back(request: Request, checked: Checked, run_dir: Path) -> None:
     """Give back the weights that an interrupted playbook has left lowered; the balancers' timers would do it later."""
-    data = read.read_json(run_dir, balancers.FILE)
-    for batch in traffic.left_lowered(data):
+    for batch in traffic.left_lowered(read.balancers(run_dir)):
         print("fleetdiag: giving back the weights on the load balancers", file=sys.stderr)
         variables = {
             **{name: value for name, value in checked.variables.items() if name == "ansible_become"},
@@ -298,5 +301,5 @@ def _reach(request: Request, checked: Checked) -> playbook.Reach:
 
 
 def _reason(state: progress.Progress, printed: str, login: Login) -> str:
-    """Why no run directory was made: the first failure of a task, else what Ansible said."""
+    """Return why no run directory was made: the first failure of a task, else what Ansible said."""
     return state.failures[0] if state.failures else playbook.reason(printed, login)

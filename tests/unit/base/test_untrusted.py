@@ -128,7 +128,7 @@ def test_a_time_is_finite_and_within_a_year(word: str) -> None:
     assert untrusted.moment(word, 1e9) is None
     with pytest.raises(FleetdiagError, match="clock"):
         hostctl.measure_clock(lambda: word, now=lambda: 1e9)
-    assert hostctl._clocks([f"came={word}", f"left={word}"], 1e9, 1e9) == (None, None)
+    assert hostctl._clock([f"came={word}", f"left={word}"], 1e9, 1e9) is None
 
 
 def test_a_time_of_another_year_is_none_and_of_this_one_is_taken() -> None:

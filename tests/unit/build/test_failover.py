@@ -6,13 +6,17 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.failover import REMEDY, Turn, recorded
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
+    KernelBuild,
+    ModuleBuild,
+)
 
 BUILDERS = ["b1", "b2"]
 SCRIPT = "semantic error: probe point mismatch"
 
 
-def entry(status: str = "built", error: str = "") -> dict[str, Any]:
-    return {"status": status, "sha256": "" if error else "a" * 64, "error": error}
+def entry(status: str = "built", error: str = "") -> ModuleBuild:
+    return ModuleBuild(status, "" if error else "a" * 64, error=error)
 
 
 def turn(builder: str = "b1", **fields: Any) -> Turn:
@@ -22,7 +26,10 @@ def turn(builder: str = "b1", **fields: Any) -> Turn:
 def record(
     one: Turn, before: dict[str, Any] | None = None, *, builders: list[str] = BUILDERS, whole: bool = True
 ) -> tuple[dict[str, Any], str]:
-    return recorded(before, one, builders, kernel="6.12", whole=whole)
+    """Return the kernel's file after a turn, and who is to take over."""
+    known = KernelBuild.from_json(before) if before else None
+    found, following = recorded(known, one, builders, kernel="6.12", whole=whole)
+    return found.to_json(), following
 
 
 def test_what_was_made_is_recorded_with_its_builder() -> None:

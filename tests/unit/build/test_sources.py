@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
 
 import pytest
@@ -11,27 +10,9 @@ import pytest
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import plain, target
 
 NONCE = "0123456789abcdef"
-
-
-@pytest.mark.parametrize(
-    ("output", "at"),
-    [
-        (f"{NONCE}\t1\t@armed\t0\t1795423044801\n", 1795423044.801),
-        (f"hello\n{NONCE}\t1\t@armed\t0\t1795423044801\n", 1795423044.801),
-        ("ffff\t1\t@armed\t0\t1795423044801\n", None),
-        (f"{NONCE}\t1\t@armed\t0\tsoon\n", None),
-        (f"{NONCE}\t1\t@armed\n", None),
-        ("", None),
-    ],
-)
-def test_a_session_says_when_it_was_armed(output: str, at: float | None) -> None:
-    assert sources.armed_at(gzip.compress(output.encode()), NONCE) == at
-
-
-def test_output_that_is_no_gzip_says_nothing() -> None:
-    assert sources.armed_at(b"x", NONCE) is None
 
 
 def test_what_was_built_before_is_found_by_its_builder_and_its_signature(
@@ -52,6 +33,17 @@ def test_what_was_built_before_is_found_by_its_builder_and_its_signature(
     }
     assert sources.built_before(sweep, stap="5.6", facts=facts) is None
     assert sources.built_before(sweep, stap="5.5", facts=facts, signer="cert") is None
+
+
+def test_a_script_that_asks_for_a_process_is_compiled_with_a_target_of_ours(tmp_path: Path) -> None:
+    script = tmp_path / "t.stp"
+    script.write_text("probe syscall.read { if (pid() == target()) n++ }\n")
+    probe = plain.load(str(script), None)
+    entry = {"name": probe.name, "manifest": dict(probe.manifest), "parameters": {"target": 0}}
+    sweep = {"probes": [{**entry, "script": script.read_text()}]}
+    smoke, source = sources.sources(sweep, stap="5.6", kernel="6.12.0", build_id="b")
+    assert source.control.endswith(target.FUNCTION)
+    assert target.FUNCTION not in smoke.control
 
 
 def test_only_what_was_built_has_a_checksum() -> None:

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The callback whose report cannot be made (A8): the playbook goes on, one sentence says what is kept and where."""
+"""The end of a playbook: the report and the index of runs; where no report can be made (A8), one sentence."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+import reportdata
 
 from ansible_collections.fleetdiag.systemtap.plugins.callback.report import CallbackModule
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import index
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build
 
 
@@ -16,6 +18,18 @@ def callback() -> CallbackModule:
     made = CallbackModule()
     made._plugin_options = {"make": True, "show": True}  # what Ansible's loader of plugins sets
     return made
+
+
+def test_a_playbook_ends_a_sweep_as_the_command_does(
+    callback: CallbackModule, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    callback.run_dir = reportdata.sweep(tmp_path).path
+    callback.v2_playbook_on_stats(None)
+    shown = capsys.readouterr().out
+    assert (callback.run_dir / "report.txt").read_text() in shown
+    assert f"{callback.run_dir}/report.html" in "".join(shown.split("\n"))
+    with index.reader(tmp_path) as database:
+        assert database.execute("SELECT count(*) FROM runs").fetchone() == (1,)
 
 
 def test_a8_a_directory_that_is_gone_is_one_sentence(

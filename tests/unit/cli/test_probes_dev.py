@@ -152,13 +152,13 @@ def test_a_trial_is_read_from_its_run_directory(
         peers={},
         conditions={},
     )
-    nonce = sweep["probes"][0]["nonce"]
+    nonce = sweep.probes[0].nonce
     data = (tried.output or b"").replace(NONCE.encode(), nonce.encode())
     if output == "auto":
         table = b"PROCESS   CALLS\nhttpd        12\nsshd          3\n"
         lines = data.splitlines(keepends=True)
         data = b"".join([*lines[:2], table, lines[3].replace(b"\t4\t@end", b"\t3\t@end")])
-    run_dir = write.create(tmp_path / "runs", sweep)
+    run_dir = write.create(tmp_path / "runs", sweep.to_json())
     write.write_host_bytes(run_dir, "web1", "tried.out.gz", gzip.compress(data))
     read = dev.read(run_dir, "web1")
     assert (read.output, read.nonce, read.cover.host) == (data, nonce, "web1")

@@ -85,6 +85,15 @@ def test_a_weight_that_may_still_be_lowered_makes_the_exit_code(fleetdiag: Comma
     assert fleetdiag("report", str(run)).returncode == 0
 
 
+def test_a_report_that_cannot_be_written_is_shown(fleetdiag: Command, run: Path) -> None:
+    (run / "report.html").mkdir()
+    result = fleetdiag("report", str(run))
+    assert result.returncode == 3
+    assert result.stdout.startswith("fleetdiag: ")
+    assert "fleetdiag: no report was written: " in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_all_formats_where_one_wants_them(fleetdiag: Command, run: Path, home: Path) -> None:
     before = files(run)
     result = fleetdiag("report", str(run), "--format", "all", "-o", "new/folder")

@@ -201,6 +201,6 @@ def test_a_session_whose_answer_cannot_be_kept_is_started_and_says_so(host: Host
     plan = SessionPlan(PROBE, sha256, 1, [])
     reply = host.guard.arm(SWEEP, ttl_s=60, timeout_s=1, smoke="", plans=[plan], window_ms=(now, now + 60000))
     state, _, why = reply.sessions[PROBE]
-    assert state == "started"
+    assert state == "armed"
     assert "its answer will be lost" in why
     assert "no more units" in why

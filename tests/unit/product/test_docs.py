@@ -29,6 +29,11 @@ def test_the_reference_of_the_manifest_is_that_of_the_schema() -> None:
     assert made.returncode == 0, "run tools/manifest_reference.py"
 
 
+def test_the_drawing_of_the_architecture_is_that_of_the_imports() -> None:
+    made = subprocess.run([sys.executable, ROOT / "tools" / "architecture.py", "--check"], check=False)
+    assert made.returncode == 0, "run tools/architecture.py"
+
+
 def test_the_manifest_that_is_shown_is_one() -> None:
     section = PAGE.read_text(encoding="utf-8").split("## The manifest\n", 1)[1]
     block = re.match(r"\n((?: {4}.*\n|\n)+)", section)

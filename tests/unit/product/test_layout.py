@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The layout of the house: tests mirror the paths of what they test, and packages say what they are."""
+"""The layout of the house: tests mirror the paths of what they test, packages say what they are, nothing is left."""
 
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,9 @@ TESTS = sorted(
     for path in (ROOT / "tests" / "unit").rglob("test_*.py")
     if path.relative_to(ROOT / "tests" / "unit").parts[0] not in OTHERWISE
 )
+ROLES = ROOT / "collection" / "roles"
+TASKS = sorted(path.relative_to(ROLES) for path in ROLES.glob("*/tasks/**/*.yml") if path.name != "main.yml")
+_INCLUDED = re.compile(r"""(include_tasks|import_tasks|tasks_from|file): *["']?(.+\.yml)["']?""")
 PACKAGES = sorted(
     path.relative_to(ROOT)
     for root in (PLUGINS / "plugin_utils", ROOT / "src" / "fleetdiag")
@@ -36,3 +40,19 @@ def test_a_test_stands_where_its_module_stands(test: Path) -> None:
 @pytest.mark.parametrize("package", PACKAGES, ids=str)
 def test_a_package_says_what_it_is(package: Path) -> None:
     assert ast.get_docstring(ast.parse((ROOT / package).read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("tasks", TASKS, ids=str)
+def test_tasks_are_included_by_something(tasks: Path) -> None:
+    """By name, or by one in which a variable stands for a word: `balancers/{{ kind }}.yml`."""
+    role = ROLES / tasks.parts[0]
+    named = {
+        name
+        for path in ROLES.glob("*/tasks/**/*.yml")
+        for kind, name in _INCLUDED.findall(path.read_text(encoding="utf-8"))
+        if role in path.parents or kind == "tasks_from"
+    }
+    patterns = ["[A-Za-z]+".join(map(re.escape, re.split(r"\{\{.*?\}\}", name))) for name in named]
+    assert any(
+        re.fullmatch(pattern, tasks.relative_to(f"{tasks.parts[0]}/tasks").as_posix()) for pattern in patterns
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 import tarfile
@@ -75,7 +76,7 @@ def test_what_an_action_returns_is_documented(name: str) -> None:
     stated = yaml.safe_load(importlib.import_module(f"{NAME}.modules.{name}").RETURN)
     assert all(one["description"] and one["type"] and one["returned"] for one in stated.values())
     if name == "sweep_choose_window":  # the window itself, which its own tests look at
-        assert {"start", "end"} == set(stated)
+        assert {"start", "end", "began"} == set(stated)
     else:
         assert set(stated) - {"skipped"} == returned(name) - {"changed", "msg", "skipped"}  # Ansible's own
 
@@ -109,6 +110,27 @@ def test_an_execution_environment_gets_what_the_collection_declares() -> None:
 def test_licence_and_papers_are_there() -> None:
     assert (COLLECTION / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
     assert all((ROOT / name).is_file() for name in ("CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "SECURITY.md"))
+
+
+def test_contributing_names_files_that_are_there() -> None:
+    """`<kind>` stands for any word; paths begin at the root or at collection/plugins."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = {word for word in re.findall(r"`([^`\s]+/[^`\s]*)`", text) if word != "plugins/"}
+    assert len(named) > 15
+    absent = [
+        word
+        for word in sorted(named)
+        if not any(any(place.glob(re.sub("<[^>]+>", "*", word))) for place in (ROOT, COLLECTION / "plugins"))
+    ]
+    assert absent == []
+
+
+def test_contributing_names_targets_of_make() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:`|^ {4})make ([a-z-]+)", text, re.MULTILINE))
+    assert len(named) > 5
+    assert named <= targets
 
 
 def test_the_source_distribution_makes_the_same_wheel(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from rundirs import Builder, record
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_html
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document import tables
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document.grids import DisplayLimits
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import (
     data as model,
 )
@@ -123,7 +125,7 @@ def test_hostile_texts_add_no_element(page: str) -> None:
         *("html", "head", "meta", "title", "style", "body", "script", "noscript"),
         *("a", "header", "nav", "main", "section", "footer", "aside", "div", "span", "p", "code", "pre"),
         *("h1", "h2", "h3", "ul", "ol", "li", "dl", "dt", "dd", "details", "summary", "figure"),
-        *("table", "caption", "thead", "tbody", "tr", "th", "td"),
+        *("table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"),
     }
 
 
@@ -262,6 +264,30 @@ def test_a_probe_without_rows_says_what_that_means(tmp_path: Path) -> None:
     assert "No rows: nothing of the kind was seen in the window." in as_html.render(build(made))
     made.whole("web2", {"slow_open": made.out(late_s=5)})
     assert "No rows; but some hosts have losses, see coverage." in as_html.render(build(made))
+
+
+def test_the_top_of_a_table_has_the_columns_and_totals_of_the_document(fleet: Report) -> None:
+    """Text, Markdown and the page print one model of grids; without script its totals read, too."""
+    probe = fleet.probes[1]
+    (grid, *_) = tables.table_grids(probe, probe.tables[0], DisplayLimits())
+    page = as_html.render(fleet)
+    start = page.index('<div class="table" id="p2t1"')
+    shown = "".join(Page(page[start : page.index("</figure>", start)] + "</figure></div>").texts)
+    for head in grid.heads[1:]:
+        assert head.title in shown
+    label, row = grid.foot[-1]
+    assert label.text + (" *" if label.mark else "") + "".join(cell.text for cell in row) in shown
+
+
+def test_coverage_says_how_late_a_host_was(fleet: Report) -> None:
+    """As the script's own table does."""
+    page = as_html.render(fleet)
+    coverage = page[page.index('<section id="coverage">') : page.index('<section id="p1"')]
+    heads = re.findall(r'<th scope="col"[^>]*>([^<]*)<', coverage)
+    assert heads == [
+        *("Host", "Status", "Kernel", "Clock offset", "Late", "Early", "Losses and reasons", "What to do")
+    ]
+    assert '<td class="n">3.2 s</td>' in coverage
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def told(path: Path, *, given_back: bool = True, names: tuple[str, str] = ("web1
     ]
     if given_back:
         moments += [("restored", {"weights": {}}), ("after", counted(75, 125, 100))]
-    data: dict[str, Any] | None = None
+    data: balancers.BalancersRecord | None = None
     for moment, said in moments:
         servers = {"web1": names[0]} if moment == "lowered" else None
         data = balancer_record.added(
@@ -54,7 +54,8 @@ def told(path: Path, *, given_back: bool = True, names: tuple[str, str] = ("web1
             weight="50%",
             ttl_s=60,
         )
-    write.write_json(path, balancers.FILE, data)
+    assert data is not None
+    write.balancers(path, data)
 
 
 @pytest.fixture

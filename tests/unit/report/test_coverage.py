@@ -15,7 +15,15 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverag
     HostRecord,
     SessionOutput,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import headline
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import KernelBuild, headline
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    ArmRecord,
+    CollectRecord,
+    EventRecord,
+    GoRecord,
+    PreflightRecord,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowRecord
 
 START_MS = 1_790_000_000_000
 END_MS = START_MS + 30_000
@@ -41,7 +49,11 @@ def output(
     return SessionOutput(SessionResult(**{**result, **more}), losses or Losses(), **file)
 
 
+KINDS = {"preflight": PreflightRecord, "arm": ArmRecord, "go": GoRecord, "collect": CollectRecord}
+
+
 def record(**more: Any) -> HostRecord:
+    """What a run directory holds of one host, whose files say this."""
     data: dict[str, Any] = {
         "host": "web1",
         "sweep_id": "20261123_080000_ab12",
@@ -54,7 +66,15 @@ def record(**more: Any) -> HostRecord:
         "collect": COLLECTED,
         "outputs": {"nettop": output()},
     }
-    return HostRecord(**{**data, **more})
+    data.update(more)
+    for name, kind in KINDS.items():
+        data[name] = None if data[name] is None else kind.from_json(data[name])
+    data["window"] = None if data["window"] is None else WindowRecord.from_json(data["window"])
+    data["builds"] = {
+        kernel: KernelBuild.from_json(build) for kernel, build in data.get("builds", {}).items()
+    }
+    data["events"] = [EventRecord.from_json(event) for event in data.get("events", ())]
+    return HostRecord(**data)
 
 
 def test_probed() -> None:
@@ -157,6 +177,16 @@ def test_nothing_sampled(result: dict[str, Any], reason: str) -> None:
     row = coverage.cover(record(outputs={"nettop": output(said, **result)}))
     assert row.status == "failed"
     assert row.reason == f"nettop: nothing sampled ({reason}: ERROR: Couldn't insert module)"
+
+
+def test_what_staprun_said_comes_with_what_to_do() -> None:
+    said = "Couldn't insert module 'x.ko': Invalid module format"
+    arm = {
+        "verdict": "ok",
+        "sessions": {"nettop": {"status": "armed"}, "slow_open": {"status": "failed", "error": said}},
+    }
+    row = coverage.cover(record(probes=["nettop", "slow_open"], arm=arm))
+    assert row.remedy.startswith("the module is for another build of its kernel")
 
 
 def test_one_probe_of_two() -> None:

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import traffic
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import balancers
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import BalancersRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import balancer_record
 
 T = 1_790_000_000.0
@@ -40,7 +42,7 @@ class Sweep:
     """balancers.json as a sweep writes it, for two balancers that say the same."""
 
     def __init__(self) -> None:
-        self.data: dict[str, Any] | None = None
+        self.data: BalancersRecord | None = None
         self.now = T
 
     def tell(self, moment: balancers.Moment, said: dict[str, Any], *, batch: int = 0, **more: Any) -> Sweep:
@@ -59,7 +61,8 @@ class Sweep:
         return self.tell("restored", {"weights": {LABEL: {"after": 100}}, "left": {}}, batch=batch)
 
     def read(self) -> traffic.Traffic:
-        told = traffic.read(self.data)
+        kept = json.dumps(self.data.to_json() if self.data else {})
+        told = traffic.read(BalancersRecord.from_json(json.loads(kept)))
         assert told is not None
         return told
 
@@ -256,7 +259,7 @@ def test_hosts_that_cannot_be_lowered_are_left_out_with_the_reason_or_named() ->
             servers={"a": "web1", "b": "web2"},
             probe_unfit=probe_unfit,
         )
-        assert data[key] == {"a": "it cannot be given less traffic: only 0 others"}
+        assert data.to_json()[key] == {"a": "it cannot be given less traffic: only 0 others"}
     told = traffic.read(data)
     assert told is not None
     assert "a was probed at its full weight: it cannot be given less traffic: only 0 others" in told.notes
@@ -271,8 +274,8 @@ def test_where_a_balancer_has_trouble_no_host_is_lowered() -> None:
         results={"lb1": {"trouble": "lb1 cannot be reached"}},
         servers={"a": "a"},
     )
-    assert balancers.why_not(data, "a") == "it cannot be given less traffic: lb1 cannot be reached"
-    assert balancers.why_not(None, "a") == ""
+    assert data.why_not("a") == "it cannot be given less traffic: lb1 cannot be reached"
+    assert data.why_not("b") == ""
 
 
 def test_what_is_in_the_file_is_not_trusted() -> None:
@@ -281,6 +284,6 @@ def test_what_is_in_the_file_is_not_trusted() -> None:
         {"moments": 3},
         {"moments": [3, {"moment": "lowered", "balancers": {"lb1": {"weights": []}}}]},
     ):
-        told = traffic.read({"weight": 1, **data})
+        told = traffic.read(BalancersRecord.from_json({"weight": 1, **data}))
         assert told is not None
         assert told.servers == ()

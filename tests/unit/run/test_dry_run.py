@@ -10,6 +10,7 @@ from commands import Command
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import EventRecord
 from fleetdiag.run import dry_run, shards, sweep
 
 ASKED = ("sweep", "-i", "hosts.yml", "-l", "web", "--probe", "slow_open", "--runs-dir", "runs")
@@ -27,8 +28,8 @@ def asked(path: Path, builders: list[str]) -> Path:
     write.write_host(path, "web1", "preflight", ok)
     refused = {"verdict": "refused", "reason": "no room", "remedy": "free some", "kernel": "6.1.0"}
     write.write_host(path, "web2", "preflight", refused)
-    said = {"t": 1.0, "host": "web3", "phase": "preflight", "task": "x", "status": "unreachable"}
-    write.append_event(path, {**said, "message": "ssh: No route to host"})
+    said = "ssh: No route to host"
+    write.append_event(path, EventRecord(1.0, "web3", phase="preflight", status="unreachable", message=said))
     return path
 
 

@@ -17,6 +17,7 @@ from commands import Command, command_line, environment
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import EventRecord
 from fleetdiag.run import shards
 from fleetdiag.run.shards import Sharding
 
@@ -138,5 +139,5 @@ def test_the_time_until_the_window_is_learned(tmp_path: Path) -> None:
         iso = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(created))
         path = write.create(tmp_path, {"id": name, "created": iso})
         for seconds in (1, took):
-            write.append_event(path, {"t": created + seconds, "host": "web1", "phase": "arm", "status": "ok"})
+            write.append_event(path, EventRecord(created + seconds, "web1", phase="arm", status="ok"))
     assert shards.learned_lead_s(tmp_path) == 150  # that of 500 s was too long ago

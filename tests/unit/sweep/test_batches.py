@@ -9,6 +9,11 @@ import pytest
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import windows
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    ArmRecord,
+    CollectRecord,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowFile
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import batches
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.batches import Batch, Watched
 
@@ -70,7 +75,10 @@ OVERLOAD = "ERROR: probe overhead (1000 cycles) exceeded threshold (100 cycles) 
 
 
 def watched(host: str = "web1", **more: Any) -> Watched:
-    return Watched(**{"host": host, "window_s": 10.0, "arm": ARMED, "collect": COLLECTED, **more})
+    files = {"arm": ARMED, "collect": COLLECTED, **more}
+    files["arm"] = ArmRecord.from_json(files["arm"]) if files["arm"] is not None else None
+    files["collect"] = CollectRecord.from_json(files["collect"]) if files["collect"] is not None else None
+    return Watched(host, 10.0, **files)
 
 
 def said(*hosts: Watched, canary: bool = True, failed: int = 50) -> str:
@@ -135,19 +143,24 @@ def test_each_batch_has_its_own_window() -> None:
     data = batches.opened(data, 2, {"start": 30.0, "end": 40.0})
     own = [windows.window_of(data, host) for host in ("a", "b", "c")]
     assert [window and (window["start"], window["end"]) for window in own] == [(10, 20), (30, 40), None]
-    assert (data["start"], data["end"], windows.reached(data)) == (10, 40, 2)
+    whole = WindowFile.from_json(data)
+    assert (whole.start, whole.end, whole.reached) == (10, 40, 2)
     assert batches.part(data, 2, ["a", "b", "c"]) == (("b",), own[1])
+    assert whole.part(2, ["a", "b", "c"]) == (("b",), whole.of_host("b"))
 
 
 def test_without_batches_the_one_window_is_everybodys() -> None:
     data = {"start": 1.0, "end": 2.0}
     assert windows.window_of(data, "x") == data
+    whole = WindowFile.from_json(data)
     assert batches.part(data, 0, ["x"]) == (["x"], data)
+    assert whole.part(0, ["x"]) == (["x"], whole)
     assert windows.window_of(None, "x") is None
-    assert (windows.reached(data), windows.why_not(data, "x")) == (0, "")
+    assert (whole.reached, whole.why_not("x")) == (0, "")
 
 
 def test_only_those_who_were_waiting_are_told_why() -> None:
     data = batches.planned(batches.plan(["a", "b"], {}, canary=1, batch=""))
     data = {**batches.opened(data, 1, {"start": 10.0, "end": 20.0}), "stopped": "canary a: oops"}
-    assert [windows.why_not(data, host) for host in ("a", "b")] == ["", "canary a: oops"]
+    whole = WindowFile.from_json(data)
+    assert [whole.why_not(host) for host in ("a", "b")] == ["", "canary a: oops"]

@@ -43,7 +43,7 @@ class Booted(Host):
 
     def facts(self) -> dict[str, str]:
         record = preflight.record("web1", self.guard.install_and_preflight(), None)
-        return dict(record["crashed"])
+        return dict(record.crashed)
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_what_the_controller_knows_counts_where_the_host_has_forgotten(host: Boo
 
 
 def test_the_controller_learns_from_the_host_and_forgets_on_demand() -> None:
-    facts = preflight.record("web1", {"crashed": f"{PROBE}:{SWEEP} ../x:{SWEEP} nettop:soon"}, None)
+    facts = preflight.record("web1", {"crashed": f"{PROBE}:{SWEEP} ../x:{SWEEP} nettop:soon"}, None).to_json()
     assert facts["crashed"] == {PROBE: SWEEP}
     assert crashes.for_arming("web1", facts, [PROBE], retry=False) == {"crashed": {PROBE: SWEEP}}
     assert crashes.for_arming("web1", {}, [PROBE], retry=False) == {"crashed": {PROBE: SWEEP}}

@@ -10,16 +10,15 @@ import pytest
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.host_cache import (
     DRIFT,
     KEEP_ARMINGS,
-    MAX_PLACE_S,
     HostMemory,
     armings,
     clock_now,
-    contact,
+    measured,
     modules_key,
-    was_set,
     with_arming,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import Clock
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.window import Arming
 
 FACTS = {
     "kernel": "6.12",
@@ -33,10 +32,10 @@ FACTS = {
 def test_a_host_is_remembered_until_it_is_forgotten(tmp_path: Path) -> None:
     memory = HostMemory(tmp_path / "hosts")
     assert memory.get("web1") is None
-    memory.put("web1", {"facts": FACTS, "contact_s": 0.2})
+    memory.put("web1", {"facts": FACTS, "stap": "5.1"})
     found = memory.get("web1")
     assert found is not None
-    assert (found["facts"], found["contact_s"]) == (FACTS, 0.2)
+    assert (found["facts"], found["stap"]) == (FACTS, "5.1")
     assert [
         path.stat().st_mode & 0o077 for path in (tmp_path / "hosts", *(tmp_path / "hosts").iterdir())
     ] == [0, 0]
@@ -68,13 +67,31 @@ def test_a_clock_is_the_less_certain_the_longer_ago_it_was_read() -> None:
     assert clock_now({"facts": {"clock": {"offset_s": None}}}, 0.0).correction_s == 0.0
 
 
-def test_a_quicker_arming_counts_half_and_a_slower_one_at_once() -> None:
-    before = {"arming": {"k": 10.0, "other": 1.0}}
-    assert with_arming(before, "k", 4.0) == {"other": 1.0, "k": 7.0}
-    assert with_arming(before, "k", 20.0)["k"] == 20.0
-    assert with_arming(before, "k", None) == {"other": 1.0}, "the next window is chosen when all are armed"
-    many = {"arming": {str(number): 1.0 for number in range(KEEP_ARMINGS)}}
-    assert "0" not in with_arming(many, "new", 1.0)
+def test_the_last_arming_counts_but_for_one_that_was_late() -> None:
+    """That one was not waited for: it takes at least as long as it was known to."""
+    before = {"arming": {"k": {"seconds": 10.0, "hosts": 3}, "other": {"seconds": 1, "hosts": 3}}}
+
+    def after(seconds: float, *, late: bool) -> object:
+        return with_arming(before, "k", Arming(seconds, 5), late=late)["k"]
+
+    assert with_arming(before, "k", Arming(4.0, 5), late=False)["other"] == {"seconds": 1.0, "hosts": 3}
+    assert after(4.0, late=False) == {"seconds": 4.0, "hosts": 5}
+    assert after(4.0, late=True) == {"seconds": 10.0, "hosts": 3}
+    assert after(20.0, late=True) == {"seconds": 20.0, "hosts": 5}
+    many = {"arming": {str(number): {"seconds": 1, "hosts": 1} for number in range(KEEP_ARMINGS)}}
+    kept = with_arming(many, "new", Arming(1.0, 1), late=False)
+    assert "0" not in kept
+    assert "new" in kept
+
+
+def test_an_arming_is_measured_from_the_beginning_of_its_phase() -> None:
+    window = {"start": 1.0, "end": 2.0, "began": 100.0, "among": 7}
+    assert measured(window, {"ended": 104.5}) == Arming(4.5, 7)
+    for odd in ({"ended": 99.0}, {"ended": float("nan")}, {"ended": "1"}, {}):
+        assert measured(window, odd) is None
+    assert (
+        measured({"start": 1.0, "chosen": 1.0, "at_once": 3}, {"ended": 2.0}) is None
+    )  # of an older version
 
 
 @pytest.mark.parametrize("change", [{"kernel": "../x"}, {"kernel": None}, {"boot_id": 1}, {"clock": {}}])
@@ -88,33 +105,10 @@ def test_facts_that_break_a_rule_were_never_remembered_and_are_written_anew(
     assert memory.get("web1") is not None
 
 
-@pytest.mark.parametrize("odd", [-3600.0, float("nan"), float("inf"), None, "1", True, [1]])
-def test_an_arming_that_a_clock_made_up_is_forgotten_and_does_no_harm(tmp_path: Path, odd: object) -> None:
-    memory = HostMemory(tmp_path)
-    memory.put("web1", {"facts": FACTS, "arming": {"k": odd, "good": 1.5}})
-    found = memory.get("web1")
-    assert found is not None
-    assert found["arming"] == {"good": 1.5}
-    assert with_arming(found, "k", 2.0) == {"good": 1.5, "k": 2.0}
-
-
-@pytest.mark.parametrize("odd", [-3600.0, float("nan"), float("inf")])
-def test_what_was_not_measured_leaves_what_was_known(odd: float) -> None:
-    assert with_arming({"arming": {"k": 2.0}}, "k", odd) == {"k": 2.0}
+@pytest.mark.parametrize("odd", [-3600.0, float("nan"), float("inf"), None, "1", True, [1], 10**400])
+def test_an_arming_that_was_none_is_forgotten_and_does_no_harm(odd: object) -> None:
+    good = {"seconds": 1.5, "hosts": 2}
+    found = armings({"arming": {"k": {"seconds": odd, "hosts": 2}, "old": 2.0, "good": good}})
+    assert found == {"good": Arming(1.5, 2)}
+    assert armings({"arming": {"k": {"seconds": 1.0, "hosts": odd}}}) == {}
     assert armings(None) == armings({"arming": [1]}) == {}
-
-
-def test_a_clock_that_is_set_is_noticed_and_one_that_drifts_is_not() -> None:
-    before = Clock(0.0, 0.1)
-    assert not was_set(before, Clock(0.4, 0.1))
-    assert was_set(before, Clock(-3600.0, 0.1))
-    assert was_set(before, Clock(3600.0, 0.1))
-    assert was_set(before, None)
-
-
-def test_how_a_host_was_reached_is_bounded_whatever_the_file_says() -> None:
-    odd = contact({"contact_s": float("nan"), "at_once": 0, "place_s": 10 * MAX_PLACE_S}, 0.5, 5)
-    assert (odd.seconds, odd.at_once, odd.place_s) == (0.5, 5, None)
-    assert contact({"contact_s": -1, "at_once": "x"}, None, 7).seconds == 0.0
-    good = contact({"contact_s": 0.2, "at_once": 25, "place_s": 1.5}, 0.5, 5)
-    assert (good.seconds, good.at_once, good.place_s) == (0.2, 25, 1.5)

@@ -31,10 +31,10 @@ GOOD = {
 def test_a_good_host_is_probed() -> None:
     assert preflight.refusal(GOOD, min_free_mb=200) is None
     record = preflight.record("web1", GOOD, None)
-    assert record["verdict"] == "ok"
-    assert record["free_mb"] == 5000
-    assert record["load1"] == 0.25
-    assert record["addresses"] == ["10.0.2.15", "10.77.0.11", "fd00::11"]
+    assert record.verdict == "ok"
+    assert record.free_mb == 5000
+    assert record.load1 == 0.25
+    assert record.addresses == ("10.0.2.15", "10.77.0.11", "fd00::11")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_host_that_cannot_be_probed_says_why_and_what_to_do(facts: dict[str, s
     assert refused is not None
     assert re.search(reason, refused.reason)
     assert refused.remedy
-    assert preflight.record("web1", {**GOOD, **facts}, refused)["verdict"] == "refused"
+    assert preflight.record("web1", {**GOOD, **facts}, refused).verdict == "refused"
 
 
 @pytest.mark.parametrize("fact", [{"sig_enforce": "Y"}, {"lockdown": "integrity"}])

@@ -14,26 +14,28 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import assignment
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Limits, Parameter, Probe
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import PreflightRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import arming, request
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import window as sweep_window
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.window import (
-    LEAD_PER_HOST_S,
-    Contact,
-    answer_s,
+    FORESEEN_LEAD_S,
+    LEAD_MARGIN,
+    TOLD_LEAD_S,
+    WORTH_S,
+    Arming,
     check_start,
     contact_s,
     foreseen_window,
     given_window,
     in_proportion,
     on_host_clock,
-    place_s,
+    told_window,
 )
 
 NOW = datetime(2026, 11, 23, 7, 15, 2, tzinfo=UTC)
 
 
-def facts(host: str, kernel: str, verdict: str = "ok") -> dict[str, str]:
-    return {"host": host, "kernel": kernel, "kernel_build_id": "ab", "verdict": verdict, "staprun": "5.1"}
+def facts(host: str, kernel: str, verdict: str = "ok") -> PreflightRecord:
+    return PreflightRecord(host, verdict, kernel=kernel, kernel_build_id="ab", staprun="5.1")
 
 
 def probe(name: str = "slow_open") -> Probe:
@@ -143,8 +145,9 @@ def test_the_text_of_a_script_that_is_in_no_catalog_is_recorded(tmp_path: Path) 
         peers={},
         conditions={},
     )
-    assert sweep["probes"][0]["script"] == "probe begin {}"
-    assert "script" not in sweep["probes"][1]
+    first, second = sweep.to_json()["probes"]
+    assert first["script"] == "probe begin {}"
+    assert "script" not in second
 
 
 def test_arming_may_take_what_all_probes_need_together_and_a_session_outlives_it() -> None:
@@ -154,19 +157,37 @@ def test_arming_may_take_what_all_probes_need_together_and_a_session_outlives_it
 
 
 @pytest.mark.parametrize(
-    ("hosts", "forks", "answer", "lead"), [(3, 25, 0.2, 3.0), (200, 25, 0.5, 6.0), (10, 5, 2.0, 6.0)]
+    ("hosts", "forks", "contact", "lead"), [(3, 25, 0.2, 0.2), (200, 25, 0.5, 4.0), (10, 5, 2.0, 4.0)]
 )
-def test_the_window_starts_after_the_last_host_has_heard_of_it(
-    hosts: int, forks: int, answer: float, lead: float
+def test_the_window_starts_when_the_last_host_can_have_heard_of_it(
+    hosts: int, forks: int, contact: float, lead: float
 ) -> None:
-    window = sweep_window.window(1000.0, 30, armed_hosts=hosts, forks=forks, answer_s=answer)
-    assert window["start"] == pytest.approx(1000.0 + lead)
+    window = told_window(1000.0, 30, contacts=[contact] * hosts, forks=forks, foreseen=None)
+    assert window is not None
+    assert window["start"] == pytest.approx(1000.0 + TOLD_LEAD_S + lead)
     assert window["end"] - window["start"] == 30
+
+
+def test_a_host_that_answers_slowly_does_not_delay_the_start_for_all() -> None:
+    window = told_window(0.0, 30, contacts=[0.2, 0.2, 9.0], forks=5, foreseen=None)
+    assert window is not None
+    assert window["start"] == pytest.approx(TOLD_LEAD_S + 0.2)
+
+
+def test_a_window_is_brought_forward_where_telling_it_costs_less_than_waiting() -> None:
+    def told(foreseen: float) -> dict[str, float] | None:
+        before = {"start": foreseen, "end": foreseen + 30}
+        return told_window(1000.0, 30, contacts=[0.5] * 10, forks=5, foreseen=before)
+
+    soonest = 1000.0 + TOLD_LEAD_S + 2 * 0.5
+    assert told(soonest + WORTH_S - 0.1) is None
+    assert told(990.0) is None  # it has begun
+    assert told(soonest + 20) == {"start": soonest, "end": soonest + 30}
 
 
 def test_no_armed_host_means_no_window() -> None:
     with pytest.raises(FleetdiagError, match="no host is armed"):
-        sweep_window.window(1000.0, 30, armed_hosts=0, forks=5, answer_s=0.1)
+        told_window(1000.0, 30, contacts=[], forks=5, foreseen=None)
 
 
 def test_the_window_is_told_in_the_hosts_own_time() -> None:
@@ -209,58 +230,40 @@ def test_a_given_window_is_kept_though_it_began_and_refused_once_it_is_over() ->
         given_window(1000.0, 30, 1035.0)
 
 
-def test_the_foreseen_start_waits_for_the_slowest_and_not_for_one_out_of_proportion() -> None:
-    wanted = {"window_s": 30, "forks": 10, "arm_timeout": 300}
-    contacts = [Contact(0.5, 10)] * 20
-    quick = foreseen_window(1000.0, armings=[1.0] * 20, contacts=contacts, **wanted)
-    slow = foreseen_window(1000.0, armings=[1.0] * 19 + [8.0], contacts=contacts, **wanted)
-    odd = foreseen_window(1000.0, armings=[1.0] * 19 + [100.0], contacts=contacts, **wanted)
-    assert quick is not None
-    assert slow is not None
-    assert 1001.0 + 20 * 0.5 / 10 < quick["start"] < 1010.0
-    assert slow["start"] - quick["start"] > 7
-    assert odd == quick
-    assert quick["end"] == quick["start"] + 30
+def lead(*armings: Arming | None, forks: int = 25, arm_timeout: int = 300) -> float | None:
+    """Return how far ahead of now a start is foreseen."""
+    window = foreseen_window(1000.0, 30, armings=armings, forks=forks, arm_timeout=arm_timeout)
+    return window and window["start"] - 1000.0
 
 
-def test_hosts_that_are_asked_fewer_at_a_time_take_as_long_in_all_and_not_longer() -> None:
-    """Of two hundred a busy controller was what they waited for; a single one that was alone answers as it did."""
-
-    def lead(asked: list[tuple[float, int]], forks: int) -> float:
-        contacts = [Contact(*one) for one in asked]
-        window = foreseen_window(0.0, 30, armings=[0.3], contacts=contacts, forks=forks, arm_timeout=300)
-        assert window is not None
-        return window["start"]
-
-    busy = [(0.4, 25), *[(2.0, 25)] * 199]
-    assert lead(busy, 10) == lead(busy, 25) > 16
-    assert lead(busy, 1) > 1.3 * 0.4 * 200
-    assert lead([(2.0, 25)], 25) == pytest.approx(1.0 + 1.3 * (2.3 + LEAD_PER_HOST_S))
+def test_the_foreseen_start_waits_for_most_and_not_for_who_is_out_of_proportion() -> None:
+    quick = Arming(2.0, 20)
+    alone = FORESEEN_LEAD_S + LEAD_MARGIN * 2.0
+    assert lead(*[quick] * 20) == pytest.approx(alone)
+    assert lead(*[quick] * 19, Arming(100.0, 20)) == pytest.approx(alone)
+    assert lead(*[quick] * 18, *[Arming(7.0, 20)] * 2) == pytest.approx(alone)
+    assert lead(*[quick] * 17, *[Arming(7.0, 20)] * 3) == pytest.approx(FORESEEN_LEAD_S + LEAD_MARGIN * 7.0)
 
 
-def test_what_all_of_it_took_counts_more_than_the_commands_alone() -> None:
-    """Of a hundred hosts, 25 at a time, each command took 2 s and each place 4 s: Ansible itself works, too."""
-    chosen, ended = 1000.0, [1000.0 + 0.16 * number for number in range(1, 101)]
-    measured = place_s(chosen, ended, 25)
-    assert measured == pytest.approx(4.0)
-    assert place_s(chosen, [*ended[:99], 9999.0], 25) == pytest.approx(4.0)  # one that hung
-    assert place_s(chosen, [1003.0], 1) == 3.0
-    wanted = {"window_s": 30, "armings": [0.3] * 100, "forks": 25, "arm_timeout": 300}
-    window = foreseen_window(0.0, contacts=[Contact(2.0, 25, measured)] * 100, **wanted)
-    assert window is not None
-    assert window["start"] == pytest.approx(1.0 + 1.1 * 16 + 1.3 * 0.3)
+def test_more_hosts_than_before_wait_longer_for_their_turn() -> None:
+    assert lead(*[Arming(3.0, 20)] * 200) == pytest.approx(FORESEEN_LEAD_S + LEAD_MARGIN * 30.0)
+    assert lead(*[Arming(30.0, 200)] * 20) == pytest.approx(FORESEEN_LEAD_S + LEAD_MARGIN * 30.0)
+    assert lead(*[Arming(60.0, 1)] * 200, forks=25, arm_timeout=50) == FORESEEN_LEAD_S + 8 * 50
 
 
-def test_the_foreseen_start_is_never_further_off_than_arming_may_take() -> None:
-    window = foreseen_window(0.0, 30, armings=[5.0], contacts=[Contact(1.0, 1)], forks=5, arm_timeout=3)
-    assert window is not None
-    assert window["start"] == pytest.approx(1.3 * (1.0 + LEAD_PER_HOST_S) + 3)
+def test_few_hosts_are_armed_first_unless_one_of_them_keeps_the_others_waiting() -> None:
+    one = Arming(3.0, 4)
+    assert lead(one, one, one, one) is None
+    assert lead(one, one, one, Arming(8.0, 4)) is None
+    assert lead(one, one, one, Arming(30.0, 4)) == pytest.approx(FORESEEN_LEAD_S + LEAD_MARGIN * 3.0)
+    assert lead(*[one] * 5) is not None
 
 
-def test_a_start_is_not_foreseen_where_arming_is_slow_for_most() -> None:
-    wanted = {"window_s": 30, "contacts": [Contact(1.0, 3)] * 3, "forks": 5, "arm_timeout": 300}
-    assert foreseen_window(0.0, armings=[4.0, 5.0, 29.0], **wanted) is not None
-    assert foreseen_window(0.0, armings=[4.0, 5.1, 5.2], **wanted) is None
+def test_a_start_is_foreseen_where_most_hosts_are_known() -> None:
+    known = [Arming(1.0, 10)] * 6
+    assert lead() is None
+    assert lead(*known, None, None, None, None) == pytest.approx(FORESEEN_LEAD_S + LEAD_MARGIN)
+    assert lead(*known[:5], None, None, None, None, None) is None
 
 
 def test_a_session_that_knows_its_window_lives_a_minute_longer() -> None:
@@ -274,12 +277,6 @@ def test_who_is_alike_does_not_depend_on_which_hosts_are_swept() -> None:
     assert {host: request.peer_sets([host], GROUPS, depths, {})[host] for host in GROUPS} == whole
 
 
-def test_a_preflight_that_was_slow_once_delays_no_later_sweep() -> None:
-    armed = {"took_s": 4.5, "sessions": {"nettop": {"seconds": 3.0}}}
-    assert answer_s({"answer_s": 37.0}, armed) == 37.0  # just now
-    assert answer_s({"answer_s": 37.0, "remembered": True}, armed) == 1.5
-
-
 def test_what_the_sessions_took_is_no_part_of_a_contact() -> None:
     sessions = {"nettop": {"seconds": 4.0}, "slow_open": {"seconds": 6.5}}
     assert contact_s({"took_s": 8.0, "sessions": sessions}) == 1.5
@@ -287,20 +284,11 @@ def test_what_the_sessions_took_is_no_part_of_a_contact() -> None:
     assert contact_s({"took_s": 2.0, "sessions": {}}) == 2.0
 
 
-@pytest.mark.parametrize(
-    "armings",
-    [[-3600.0], [-3600.0, -1.0], [float("nan")], [float("inf"), 1.0], [float("-inf")], [1e308, 1.0]],
-)
-def test_a_window_is_foreseen_or_not_whatever_clocks_made_of_the_armings(armings: list[float]) -> None:
-    contacts = [Contact(float("nan"), 5, float("inf")) for _ in armings]
-    window = foreseen_window(1000.0, 30, armings=armings, contacts=contacts, forks=5, arm_timeout=60)
-    assert window is None or 1000.0 < window["start"] <= 1100.0
-
-
-def test_nothing_known_foresees_no_window() -> None:
+def test_what_is_out_of_proportion_is_more_than_three_times_the_median_and_two_seconds() -> None:
     assert in_proportion([]) == []
-    assert in_proportion([-5.0, float("nan"), 1.0]) == [0.0, 1.0]
-    assert foreseen_window(0.0, 30, armings=[], contacts=[], forks=5, arm_timeout=60) is None
+    assert in_proportion([0.1, 0.1, 2.3, 2.4]) == [0.1, 0.1, 2.3, 2.4]
+    assert in_proportion([1.0, 1.0, 5.0, 5.1]) == [1.0, 1.0, 5.0, 5.1]
+    assert in_proportion([1.0, 1.0, 1.0, 5.0, 5.1]) == [1.0, 1.0, 1.0, 5.0]
 
 
 @pytest.mark.parametrize(
@@ -308,7 +296,7 @@ def test_nothing_known_foresees_no_window() -> None:
     [{}, {"sessions": None}, {"sessions": {"a": 1}, "took_s": "x"}, {"sessions": {"a": {"seconds": None}}}],
 )
 def test_an_arm_record_that_is_damaged_says_nothing_of_the_way(armed: dict[str, object]) -> None:
-    assert answer_s({"answer_s": None}, armed) == 0.0
+    assert contact_s(armed) == 0.0
 
 
 def test_an_endless_answer_is_given_up_long_before_half_an_hour() -> None:

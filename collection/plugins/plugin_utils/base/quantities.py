@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
 PLAIN = ("", "1", "B", "s")
@@ -13,7 +16,7 @@ _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 
 def amount(value: float) -> str:
-    """A bare number: whole ones in full, others to three significant digits."""
+    """Return a bare number: whole ones in full, others to three significant digits."""
     if float(value).is_integer():
         return f"{int(value):,}" if abs(value) < 1e15 else f"{value:.3g}"
     places = min(9, max(0, 2 - math.floor(math.log10(abs(value)))))
@@ -22,7 +25,7 @@ def amount(value: float) -> str:
 
 
 def size(value: float) -> str:
-    """Bytes by powers of 1024."""
+    """Return bytes as text, by powers of 1024."""
     left, unit = float(value), 0
     while abs(left) >= 1024 and unit < len(_SIZES) - 1:
         left, unit = left / 1024, unit + 1
@@ -30,7 +33,7 @@ def size(value: float) -> str:
 
 
 def time(seconds: float) -> str:
-    """Seconds in the unit that suits them."""
+    """Return seconds as text, in the unit that suits them."""
     if not seconds:
         return "0 s"
     for step, unit in _TIMES:
@@ -40,7 +43,7 @@ def time(seconds: float) -> str:
 
 
 def figure(kind: str, value: float, unit: str = "") -> str:
-    """A number of a column of this type. unit: said after it where the type has none of its own."""
+    """Return a number of a column of this type. unit: said after it where the type has none of its own."""
     if kind == "bytes":
         return size(value)
     if kind == "duration":
@@ -48,5 +51,31 @@ def figure(kind: str, value: float, unit: str = "") -> str:
     return amount(value) + ("" if unit in PLAIN else f" {unit}")
 
 
+# --- units of columns ---
+
 BYTES_PER_UNIT = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 UNITS_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A column type whose values are converted. shown: the unit they are kept in; metric: that unit for OpenMetrics.
+
+    units: what a script may print, the only place where a unit is registered.
+    """
+
+    shown: str
+    metric: str
+    units: Mapping[str, int]
+
+
+MEASURED = {
+    "bytes": Measured("B", "bytes", BYTES_PER_UNIT),
+    "duration": Measured("s", "seconds", UNITS_PER_SECOND),
+}
+
+
+def for_page() -> str:
+    """Return the constants of page/units.js, so that the page reads values as reports do."""
+    constants = {"SIZES": _SIZES, "TIMES": _TIMES, "PER_SECOND": UNITS_PER_SECOND}
+    return "".join(f"const {name} = {json.dumps(value)};\n" for name, value in constants.items())

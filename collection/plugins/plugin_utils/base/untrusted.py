@@ -178,6 +178,12 @@ def text(data: Mapping[str, Any], key: str) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
+def exact(data: Mapping[str, Any], key: str) -> str:
+    """Return a text with the spaces around it, which are part of it, or "" where there is none."""
+    value = data.get(key)
+    return value if isinstance(value, str) else ""
+
+
 def number(data: Mapping[str, Any], key: str) -> float | None:
     """A number that can be reckoned with, or None: finite, and small enough that a float holds it exactly."""
     value = data.get(key)

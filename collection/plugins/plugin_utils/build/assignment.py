@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import PreflightRecord
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Build:
 
 
 def builds(
-    preflights: Iterable[Mapping[str, Any]], builders: Sequence[str], names: Sequence[str]
+    preflights: Iterable[PreflightRecord], builders: Sequence[str], names: Sequence[str]
 ) -> list[Build]:
     """Share the kernels of the hosts that can be probed among the builders.
 
@@ -36,27 +37,25 @@ def builds(
     of one kernel, as far as there are hosts to lead. Without a builder each kernel is built by its first host (target
     mode). Order of hosts decides; kernels are sorted.
     """
-    leaders: dict[str, Mapping[str, Any]] = {}
+    leaders: dict[str, PreflightRecord] = {}
     stapruns: dict[str, set[str]] = {}
     others: list[str] = []
     for facts in preflights:
-        if facts.get("verdict") == "ok":
-            kernel = str(facts["kernel"])
-            if leaders.setdefault(kernel, facts) is not facts:
-                others.append(str(facts["host"]))
-            stapruns.setdefault(kernel, set()).add(str(facts.get("staprun", "")))
+        if facts.verdict == "ok":
+            if leaders.setdefault(facts.kernel, facts) is not facts:
+                others.append(facts.host)
+            stapruns.setdefault(facts.kernel, set()).add(facts.staprun)
     found = []
     for position, (kernel, facts) in enumerate(sorted(leaders.items())):
-        first = str(facts["host"])
-        turns = _turns(position, len(leaders), builders) or [[first]]
+        turns = _turns(position, len(leaders), builders) or [[facts.host]]
         parts = min(len(turns), len(names), 1 + len(others))
         for part, asked in enumerate(turns[:parts]):
             found.append(
                 Build(
                     kernel=kernel,
-                    build_id=str(facts.get("kernel_build_id", "")),
+                    build_id=facts.kernel_build_id,
                     builders=asked,
-                    leader=others.pop(0) if part else first,
+                    leader=others.pop(0) if part else facts.host,
                     names=list(names[part::parts]),
                     whole=parts == 1,
                     target_mode=not builders,

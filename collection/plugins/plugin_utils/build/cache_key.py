@@ -7,6 +7,7 @@ import hashlib
 import json
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import first_line
 
 OVERLOAD_INTERVAL_CYCLES = 1_000_000_000
 # A probe that takes more than this share of a processor's cycles within one interval ends itself. SystemTap's
@@ -29,12 +30,13 @@ MAX_MEMORY_KB = 256 * 1024
 def flags(probe: Probe, overload_percent: int = 0) -> list[str]:
     """The options of `stap` that hold a module within its manifest's limits. Never `-g` or a switch-off.
 
+    A script that was not written for fleetdiag may say other limits on its first line.
     overload_percent: share of a processor the whole sweep allows instead of what each manifest says; 0 leaves that.
 
     The size of the output buffer is not among them: `stap -s` only hands it to staprun, as `staprun -b`.
     """
     limits = probe.limits
-    return [
+    flags = [
         f"-DSTP_OVERLOAD_THRESHOLD={(overload_percent or limits.overload_percent) * CYCLES_PER_PERCENT}LL",
         f"-DSTP_OVERLOAD_INTERVAL={OVERLOAD_INTERVAL_CYCLES}LL",
         f"-DSTP_MAXMEMORY={MAX_MEMORY_KB}",
@@ -44,6 +46,7 @@ def flags(probe: Probe, overload_percent: int = 0) -> list[str]:
         f"-DMAXMAPENTRIES={limits.map_entries}",
         f"-DMAXSTRINGLEN={limits.string_length}",
     ]
+    return first_line.with_limits(flags, probe.flags)
 
 
 def key(

@@ -60,7 +60,6 @@ class _Fault:
     kernels: _Kernels
     what: str
     bug: str
-    compiles: bool
 
 
 _FAULTS = (
@@ -74,14 +73,12 @@ _FAULTS = (
         ),
         what="compiles no script for kernel {kernel}, in which task_work_cancel() was renamed",
         bug="SystemTap commit a64dc4e2e",
-        compiles=False,
     ),
     _Fault(
         fixed=(5, 2),
         kernels=_Kernels(since=(6, 12)),
         what="compiles modules that do not start on kernel {kernel} (Can't resolve uprobe_unregister!)",
         bug="PR32194",
-        compiles=True,
     ),
 )
 
@@ -91,13 +88,13 @@ _PROTOCOL_BUG = "PR29108"
 
 
 def version(text: str) -> Version:
-    """Leading numbers of a version or kernel release: `6.12.107+deb13-amd64` -> (6, 12, 107), else ()."""
+    """Return leading numbers of a version or kernel release: `6.12.107+deb13-amd64` -> (6, 12, 107), else ()."""
     found = re.match(r"\d{1,6}(?:\.\d{1,6}){0,3}", text.strip())
     return tuple(int(part) for part in found[0].split(".")) if found else ()
 
 
 def verdict(stap: str | None, staprun: str, kernel: str) -> Verdict:
-    """Can a module built by `stap` run under `staprun` on `kernel`? Ask before anything is loaded.
+    """Return whether a module built by `stap` can run under `staprun` on `kernel`, before anything is loaded.
 
     stap: None when no builder is chosen yet; then the answer is for the best one there could be.
     """
@@ -119,13 +116,13 @@ def verdict(stap: str | None, staprun: str, kernel: str) -> Verdict:
 
 
 def runnable(stap: str, stapruns: Iterable[str], kernel: str) -> Verdict:
-    """Is there any host among these that can run what this builder makes? The verdict of the first if not."""
+    """Return OK if a host among these can run what this builder makes, else the verdict of the first."""
     verdicts = [verdict(stap, staprun, kernel) for staprun in stapruns]
     return next((one for one in verdicts if one.ok), verdicts[0] if verdicts else OK)
 
 
 def builder_usable(stap: str, kernel: str) -> Verdict:
-    """Can a builder with this SystemTap make modules for `kernel` that also start there?"""
+    """Return whether a builder with this SystemTap can make modules for `kernel` that also start there."""
     if not version(stap):
         return _no_stap()
     return _known_fault(stap, kernel)

@@ -3,12 +3,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import gzip
-import io
-import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +12,21 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import c
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog, parameters
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import target
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
+    KernelBuild,
+    ManifestRecord,
+    ModuleBuild,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    PreflightRecord,
+    SweepRecord,
+)
 
 SMOKE = "smoke"
 """Name under which the trivial first module of a kernel is built; no probe may have it."""
 FILES = Path(__file__).resolve().parents[3] / "roles" / "sweep" / "files"
-ARMED_WITHIN = 1 << 20  # a script that was not written for fleetdiag may print a lot before it is armed
 
 
 @dataclass(frozen=True)
@@ -38,21 +43,29 @@ class Source:
     debuginfo: bool = False
 
 
-def probes(sweep: Mapping[str, Any]) -> list[Probe]:
+Asked = SweepRecord | Mapping[str, Any]
+"""sweep.json; the steps that arm hand it over as it was parsed."""
+
+
+def _record(sweep: Asked) -> SweepRecord:
+    return sweep if isinstance(sweep, SweepRecord) else SweepRecord.from_json(sweep)
+
+
+def probes(sweep: Asked) -> list[Probe]:
     """The probes of a sweep as it recorded them when it began: no catalog is read again for each host."""
-    return [catalog.probe_of_own_sweep(entry["name"], entry["manifest"]) for entry in sweep["probes"]]
+    return [catalog.probe_of_own_sweep(entry.name, entry.manifest) for entry in _record(sweep).probes]
 
 
-def _with_scripts(sweep: Mapping[str, Any]) -> list[tuple[Probe, str, str]]:
+def _with_scripts(sweep: SweepRecord) -> list[tuple[Probe, str, str]]:
     """(probe, file, text) of each: from the catalogs the sweep named, or recorded by the sweep itself."""
-    catalogs = [catalog.shipped(), *map(Path, sweep.get("catalogs", []))]
+    catalogs = [catalog.shipped(), *map(Path, sweep.catalogs)]
     found = []
-    for entry in sweep["probes"]:
-        if "script" in entry:
-            probe = catalog.probe_from_manifest(entry["name"], entry["manifest"])
-            found.append((probe, f"{probe.name}.stp", str(entry["script"])))
+    for entry in sweep.probes:
+        if entry.script is not None:
+            probe = catalog.probe_from_manifest(entry.name, entry.manifest)
+            found.append((probe, f"{probe.name}.stp", entry.script))
         else:
-            probe = catalog.find([entry["name"]], catalogs)[0]
+            probe = catalog.find([entry.name], catalogs)[0]
             if probe.script is None:
                 raise AssertionError
             found.append((probe, probe.script.name, probe.script.read_text()))
@@ -64,14 +77,12 @@ def tapset() -> dict[str, str]:
     return {path.name: path.read_text() for path in sorted((FILES / "tapset").iterdir())}
 
 
-def sources(
-    sweep: Mapping[str, Any], *, stap: str, kernel: str, build_id: str, signer: str = ""
-) -> list[Source]:
+def sources(sweep: Asked, *, stap: str, kernel: str, build_id: str, signer: str = "") -> list[Source]:
     """Everything to compile for one kernel, the smoke module first. signer: whose signature the modules carry."""
     library = "\0".join(f"{name}\0{text}" for name, text in tapset().items())
     control = (FILES / "control.stp").read_text()
-    known = {entry["name"]: entry["parameters"] for entry in sweep["probes"]}
-    overload = int(sweep.get("overload_percent", 0))
+    asked = _record(sweep)
+    known = {entry.name: entry.parameters for entry in asked.probes}
 
     def source(
         name: str, file: str, script: str, args: list[str], flags: list[str], second: str, debuginfo: bool
@@ -91,73 +102,49 @@ def sources(
 
     smoke = (FILES / "smoke.stp").read_text()
     wanted = [source(SMOKE, "smoke.stp", smoke, [], [], "", debuginfo=False)]
-    for probe, file, script in _with_scripts(sweep):
+    for probe, file, script in _with_scripts(asked):
         args = parameters.split(probe, known[probe.name])[1]
-        flags = cache_key.flags(probe, overload)
-        wanted.append(source(probe.name, file, script, args, flags, control, probe.requires_debuginfo))
+        flags = cache_key.flags(probe, asked.overload_percent)
+        second = control + target.FUNCTION if target.is_asked(probe) else control
+        wanted.append(source(probe.name, file, script, args, flags, second, probe.requires_debuginfo))
     return wanted
 
 
 def built_before(
-    sweep: Mapping[str, Any], *, stap: str, facts: Mapping[str, Any], signer: str = ""
+    sweep: Asked, *, stap: str, facts: Mapping[str, Any], signer: str = ""
 ) -> dict[str, Any] | None:
     """builds/<kernel>.json of a kernel for which this SystemTap has built every module of the sweep already, or None."""
-    kernel, build_id = str(facts.get("kernel", "")), str(facts.get("kernel_build_id", ""))
+    told = PreflightRecord.from_json(facts)
+    kernel, build_id = told.kernel, told.kernel_build_id
     modules = ModuleStore()
-    entries = {}
+    entries: dict[str, ModuleBuild] = {}
     for source in sources(sweep, stap=stap, kernel=kernel, build_id=build_id, signer=signer):
         path = modules.get(source.key)
         if path is None:
             return None
-        entries[source.name] = {
-            "status": "cached",
-            "sha256": path.stem,
-            "bytes": path.stat().st_size,
-            "error": "",
-        }
-    return {
-        "kernel": kernel,
-        "builder": "",
-        "stap": stap,
-        "signer": signer,
-        "probes": entries,
-        "error": "",
-    }
+        entries[source.name] = ModuleBuild("cached", sha256=path.stem, bytes=path.stat().st_size)
+    return KernelBuild(kernel, stap=stap, signer=signer, probes=entries).to_json()
 
 
 def checksums(built: Mapping[str, Any]) -> dict[str, str]:
-    """{probe: checksum of its module} of builds/<kernel>.json, the smoke module among them."""
-    return {name: entry["sha256"] for name, entry in built["probes"].items() if entry.get("sha256")}
+    """Return {probe: checksum of its module} of builds/<kernel>.json, the smoke module among them."""
+    return KernelBuild.from_json(built).checksums
 
 
-def armed_at(out_gz: bytes, nonce: str) -> float | None:
-    """When a session was armed, by its host's clock: seconds since 1970, from the beginning of its output."""
-    mark = f"{nonce}\t".encode()
-    with (
-        contextlib.suppress(OSError, EOFError, zlib.error, ValueError, IndexError),
-        gzip.GzipFile(fileobj=io.BytesIO(out_gz)) as stream,
-    ):
-        for line in stream.read(ARMED_WITHIN).splitlines():
-            if line.startswith(mark) and b"\t@armed\t" in line:
-                return int(line.split(b"\t")[4]) / 1000
-    return None
-
-
-def module_files(sweep: Mapping[str, Any]) -> list[str]:
+def module_files(sweep: Asked) -> list[str]:
     """Kernel modules whose files a builder must have, with compile parameters filled in."""
-    known = {entry["name"]: entry["parameters"] for entry in sweep["probes"]}
+    known = {entry.name: entry.parameters for entry in _record(sweep).probes}
     return sorted(
         {name for probe in probes(sweep) for name in parameters.module_files(probe, known[probe.name])}
     )
 
 
-def manifest(run: Path, sweep: Mapping[str, Any], kernel: str, modules: Mapping[str, str]) -> signing.Signed:
+def manifest(run: Path, sweep: Asked, kernel: str, modules: Mapping[str, str]) -> signing.Signed:
     """The signed manifest of a kernel's modules, {probe: sha256}; the first host that asks has it signed."""
-    text = signing.manifest(sweep["id"], modules)
-    name = f"manifests/{kernel}.json"
-    kept = read.read_json(run, name) or {}
-    if kept.get("text") == text and isinstance(kept.get("signature"), str):
-        return signing.Signed(text, kept["signature"])
+    text = signing.manifest(_record(sweep).id, modules)
+    kept = read.manifest(run, kernel)
+    if kept is not None and kept.text == text and kept.signature:
+        return signing.Signed(text, kept.signature)
     signed = signing.own().sign(text)
-    write.write_json(run, name, asdict(signed))
+    write.manifest(run, kernel, ManifestRecord(signed.text, signed.signature))
     return signed

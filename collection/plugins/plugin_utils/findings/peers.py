@@ -4,21 +4,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import SweepRecord
 
 
-def recorded(sweep: Mapping[str, Any], hosts: Iterable[str]) -> dict[str, str]:
+def recorded(sweep: SweepRecord, hosts: Iterable[str]) -> dict[str, str]:
     """{host: name of its set} as sweep.json says it.
 
     Sweeps from before sets were recorded have `groups` at best (a host may be in several: the largest counts),
     and where there is nothing, all hosts are one set without a name.
     """
     known = list(hosts)
-    sets = sweep.get("peers")
-    if isinstance(sets, Mapping):
+    sets, groups = sweep.peers, sweep.groups
+    if sets is not None:
         return {host: str(sets[host]) if isinstance(sets.get(host), str) else "" for host in known}
-    groups = sweep.get("groups")
-    if not isinstance(groups, Mapping):
+    if groups is None:
         return dict.fromkeys(known, "")
     members = {
         str(name): {item for item in listed if isinstance(item, str)}

@@ -22,6 +22,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import compare_past
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import news, references, retention
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, read
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import SweepRecord
 
 FILE = "history.db"
 LOCK = "history.lock"
@@ -241,23 +242,21 @@ def _stamp(path: Path) -> str:
 
 def _take(database: sqlite3.Connection, path: Path, stamp: str) -> None:
     """Take in one run, whatever of it can be read; a damaged one is a line in the list of runs."""
-    sweep = _read(path, "sweep.json")
+    sweep = _request(path)
     told = news.read(path) or {}
     figures = compare_past.read(path.name, _read(path, history.FIGURES))
-    asked = [host for host in _list(sweep.get("hosts")) if isinstance(host, str)]
-    hosts = list(dict.fromkeys([*asked, *figures.peers]))
+    hosts = list(dict.fromkeys([*sweep.hosts, *figures.peers]))
     covered = {host for found in figures.sampled.values() for host in found}
     records = news.records_of(told)
     severities = [record.severity for record in records if record.told]
-    window_s = sweep.get("window_s")
     values = {
         "id": path.name,
         "name": references.name_of(path) or "",
-        "slot": _text(sweep, "slot"),
-        "trigger": _text(sweep, "trigger"),
-        "created": _text(sweep, "created"),
-        "window_s": window_s if isinstance(window_s, (int, float)) else None,
-        "series": _text(sweep, "series"),
+        "slot": _storable(sweep.slot),
+        "trigger": _storable(sweep.trigger),
+        "created": _storable(sweep.created),
+        "window_s": sweep.window_s or None,
+        "series": _storable(sweep.series),
         "hosts": len(hosts),
         "covered": len(covered),
         **{severity: severities.count(severity) for severity in ("critical", "warning", "info")},
@@ -356,9 +355,15 @@ def _read(path: Path, name: str) -> dict[str, Any]:
         return {}
 
 
-def _text(data: Mapping[str, Any], key: str) -> str:
-    value = data.get(key)
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else ""
+def _request(path: Path) -> SweepRecord:
+    try:
+        return read.request(path) or SweepRecord()
+    except FleetdiagError:
+        return SweepRecord()
+
+
+def _storable(value: str) -> str:
+    return value.encode("utf-8", "backslashreplace").decode()
 
 
 def _list(value: Any) -> list[Any]:

@@ -58,11 +58,8 @@ def is_ahead(run_id: str, now: datetime) -> bool:
 
 def name_of(path: Path) -> str | None:
     """Return the name of a run's sweep, "" for one without; None if its sweep.json cannot be read."""
-    sweep = read.read_json(path, "sweep.json")
-    if sweep is None:
-        return None
-    name = sweep.get("name", "")
-    return name if isinstance(name, str) else ""
+    sweep = read.request(path)
+    return None if sweep is None else sweep.name
 
 
 def resolve(word: str, runs_dir: Path, now: datetime | None = None) -> Path:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import decisions, references
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.read import read_json
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.read import request
 
 FILE = "slots.jsonl"
 
@@ -50,11 +50,11 @@ def known(runs_dir: Path, name: str) -> set[str]:
     slots = {item.slot for item in read(runs_dir) if item.name == name}
     for run in references.ids(runs_dir):
         try:
-            sweep = read_json(runs_dir / run, "sweep.json") or {}
+            sweep = request(runs_dir / run)
         except FleetdiagError:
             continue
-        if sweep.get("name") == name and isinstance(sweep.get("slot"), str):
-            slots.add(sweep["slot"])
+        if sweep is not None and sweep.name == name:
+            slots.add(sweep.slot)
     return slots - {""}
 
 

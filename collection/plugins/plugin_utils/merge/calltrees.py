@@ -23,7 +23,10 @@ class FleetNode:
 
 @dataclass(frozen=True)
 class FleetTree:
-    """The calls of one process name over all hosts, parents first, slowest first. more: nodes left out."""
+    """The calls of one process name over all hosts, parents first, slowest first. more: nodes left out.
+
+    counted: as in CallTree.
+    """
 
     process: str
     nodes: tuple[FleetNode, ...]
@@ -31,6 +34,7 @@ class FleetTree:
     unfinished: int = 0
     orphan_returns: int = 0
     more: int = 0
+    counted: bool = False
 
     @property
     def total_us(self) -> int:
@@ -44,10 +48,12 @@ def merge_calltrees(
     kept."""
     sums: dict[str, dict[tuple[str, ...], list[int]]] = {}
     seen: dict[str, list[int]] = {}
+    counted: set[str] = set()
     for _host, trees in hosts:
         for tree in trees:
             account = seen.setdefault(tree.process, [0, 0, 0])
             account[0] += 1
+            counted |= {tree.process} if tree.counted else set()
             account[1] += tree.unfinished
             account[2] += tree.orphan_returns
             nodes = sums.setdefault(tree.process, {})
@@ -56,18 +62,26 @@ def merge_calltrees(
                 figures = (node.count, node.total_us, node.self_us, node.unfinished, 1)
                 for place, figure in enumerate(figures):
                     into[place] += figure
-    merged = [_fleet_tree(process, nodes, seen[process], max_nodes) for process, nodes in sums.items()]
+    merged = [
+        _fleet_tree(process, nodes, seen[process], max_nodes, counted=process in counted)
+        for process, nodes in sums.items()
+    ]
     return sorted(merged, key=lambda tree: (-tree.total_us, tree.process))
 
 
 def _fleet_tree(
-    process: str, nodes: dict[tuple[str, ...], list[int]], account: list[int], max_nodes: int
+    process: str,
+    nodes: dict[tuple[str, ...], list[int]],
+    account: list[int],
+    max_nodes: int,
+    *,
+    counted: bool,
 ) -> FleetTree:
     kept = keep_slowest({path: figures[1] for path, figures in nodes.items()}, max_nodes)
     ordered = _depth_first({path: nodes[path] for path in kept})
     fleet = tuple(FleetNode(CallNode(path, f[0], f[1], f[2], f[3]), f[4]) for path, f in ordered)
     hosts, unfinished, orphan_returns = account
-    return FleetTree(process, fleet, hosts, unfinished, orphan_returns, len(nodes) - len(kept))
+    return FleetTree(process, fleet, hosts, unfinished, orphan_returns, len(nodes) - len(kept), counted)
 
 
 def cut_tree(tree: CallTree, max_nodes: int) -> tuple[CallTree, int]:

@@ -20,6 +20,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.groups i
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Cells, Key
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.limits import (
+    INTERVAL_KEYS_PER_KEY,
     MAX_INTERVALS,
     MAX_KEYS,
     MAX_ROWS_PER_HOST,
@@ -99,7 +100,7 @@ class HostMerger:
         self._numbers: dict[int, int] = {}
         self._by_interval_key = Groups(plain)
         self._interval_keys: dict[int, Keys] = {}
-        self._interval_room = Budget(max_keys * 4)
+        self._interval_room = Budget(max_keys * INTERVAL_KEYS_PER_KEY)
 
     def add(self, row: Row) -> None:
         """Fold one row in."""

@@ -61,6 +61,7 @@ class Session:
         self.result = SessionResult()
         self._protocol = Protocol(nonce, self.result)
         self._counts_hits = not probe.unmodified
+        self._remarks = probe.remarks
         self._form = _form(probe, lines_as_rows)
         self._early = _Early()
         self._stream = stream
@@ -128,6 +129,7 @@ class Session:
         if not self._counts_hits:
             self.result.hits = None
         self._early.tell(self.result)
+        self.result.notes += self._remarks
         self._form.finish(self.result)
 
     def _parts(self, line: bytes) -> Iterator[bytes]:

@@ -16,11 +16,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import json_schema
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import json_schema, phrases
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.quantities import MEASURED
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.yaml_lines import Place, Source
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import manifest_tables, parameters
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import (
+    forms,
+    manifest_tables,
+    parameters,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     Check,
     Column,
@@ -63,18 +68,37 @@ _TYPE_WORDS = {
 
 @functools.cache
 def _validator() -> Draft202012Validator:
-    schema = json.loads(Path(__file__).with_name("manifest.schema.json").read_text(encoding="utf-8"))
-    return json_schema.validator(schema)
+    return json_schema.validator(schema())
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of manifests, with the output forms and the units that are registered."""
+    text = Path(__file__).with_name("manifest.schema.json").read_text(encoding="utf-8")
+    known: dict[str, Any] = json.loads(text, object_hook=_filled)
+    known["properties"]["output"]["enum"] = list(forms.FORMS)
+    return known
+
+
+def _filled(mapping: dict[str, Any]) -> dict[str, Any]:
+    """Fill what is registered into the description of a field: `{forms}`, `{bytes}`, `{duration}`."""
+    description = mapping.get("description")
+    if isinstance(description, str):
+        said = {name: phrases.either(kind.units) for name, kind in MEASURED.items()}
+        said["forms"] = "; ".join(f"`{name}` {form.about}" for name, form in forms.declared().items())
+        for name, words in said.items():
+            description = description.replace(f"{{{name}}}", words)
+        mapping["description"] = description
+    return mapping
 
 
 def build(name: str, data: dict[str, Any], source: Source, folder: Path | None, script: Path | None) -> Probe:
-    """The probe that a manifest declares. Raises FleetdiagError for the first fault, in the words of `source`."""
+    """Return the probe that a manifest declares. Raises FleetdiagError for the first fault, in the words of `source`."""
     check(data, source)
     return of_checked(name, data, folder, script)
 
 
 def of_checked(name: str, data: dict[str, Any], folder: Path | None, script: Path | None) -> Probe:
-    """The probe of a manifest in which no fault was found."""
+    """Return the probe of a manifest in which no fault was found."""
     requires = data.get("requires", {})
     limits = {limit: int(value) for limit, value in data.get("limits", {}).items()}
     return Probe(
@@ -98,6 +122,9 @@ def of_checked(name: str, data: dict[str, Any], folder: Path | None, script: Pat
         unmodified=data.get("unmodified", False),
         exits=data.get("exits", False),
         origin=data.get("origin", ""),
+        flags=tuple(data.get("flags", ())),
+        target=data.get("target", ""),
+        reading=data.get("reading", {}),
     )
 
 
@@ -120,7 +147,7 @@ def check(data: dict[str, Any], source: Source) -> None:
 
 
 def _schema_faults(data: dict[str, Any], source: Source) -> list[tuple[Place, str, str]]:
-    """By line; a key that is missing comes last, because it may be one of those misspelt."""
+    """Return faults by line; a key that is missing comes last, because it may be one of those misspelt."""
 
     def order(fault: tuple[Place, str, str]) -> tuple[bool, int, int, str]:
         return fault[1] == _MISSING, source.line(fault[0]), len(fault[0]), str(fault)
@@ -206,22 +233,23 @@ def _check_overhead(data: dict[str, Any], source: Source) -> None:
 
 
 def _check_internal(data: dict[str, Any], source: Source) -> None:
-    """Some things are only said of scripts that have no manifest of their own, in the records of a run."""
+    """Fail for what only scripts without a manifest say, in the records of a run."""
     if not source.lines:
         return
     advice = "take it out: it is for scripts that are run without a manifest"
     for name in INTERNAL:
         if name in data:
             source.fail((name,), "is nothing that a probe's folder says", advice)
-    if data["output"] == "auto":
-        source.fail(("output",), "auto is no form of output", "say rows, table, calltrace or text")
+    if data["output"] not in forms.declared():
+        what = f"{data['output']} is no form of output"
+        source.fail(("output",), what, f"say {phrases.either(forms.declared())}")
     for name, parameter in data.get("parameters", {}).items():
         if parameter["type"] == "words":
             source.fail(("parameters", name, "type"), "words is no type of a probe's parameter", "say string")
 
 
 def _implicit(data: Mapping[str, Any]) -> list[str]:
-    """The parameters that a probe has without declaring them."""
+    """Return the parameters that a probe has without declaring them."""
     intervals = any(table.get("interval") for table in data.get("tables", {}).values())
     return [parameters.INTERVAL.name] if intervals else []
 
@@ -248,7 +276,7 @@ def _table(name: str, data: dict[str, Any]) -> Table:
 
 
 def _events(data: Mapping[str, Any], what: str) -> Events:
-    """Their names are those of the table's records unless the manifest says others."""
+    """Return the table's events; their names are those of its records unless the manifest says others."""
     many = data.get("what", what)
     return Events(data["count"], data.get("worst", ""), many, data.get("one", many))
 
@@ -284,7 +312,7 @@ def _parameter(name: str, data: Mapping[str, Any]) -> Parameter:
 
 
 def _whole(value: float | None) -> int | None:
-    """1.0 is a whole number to a schema."""
+    """Return 1.0 as a whole number, as a schema has it."""
     return None if value is None else int(value)
 
 

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import pattern
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.quantities import (
-    BYTES_PER_UNIT,
-    UNITS_PER_SECOND,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.quantities import MEASURED
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.yaml_lines import Place, Source
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.forms import FORMS, Form
 
 NUMERIC = ("int", "float", "bytes", "duration")
 MERGES = {
@@ -37,7 +35,6 @@ ADDING = ("sum", "count", "records")
 HOST = "host"
 """The report's own first column."""
 
-_UNITS = {"bytes": BYTES_PER_UNIT, "duration": UNITS_PER_SECOND}
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -45,15 +42,16 @@ def check(data: Mapping[str, Any], settings: Iterable[str], source: Source) -> N
     """Fail for a contradiction in `tables` and `views`. settings: names of all parameters."""
     tables = data.get("tables", {})
     output = data["output"]
+    form = FORMS[output]
     source.try_rule(_check_call_views, data, source)
-    if output in ("calltrace", "text", "auto"):
+    if form.tables == 0:
         if tables:
             source.fail(("tables",), f"output {output} has none", "take them out or change output to rows")
         return
     if not tables:
         source.fail(("tables",), f"output {output} needs a table", "declare the columns the script prints")
-    if output == "table" and len(tables) > 1:
-        source.fail(("tables",), "output table has exactly one table", "keep the one the script prints")
+    if form.tables == 1 and len(tables) > 1:
+        source.fail(("tables",), f"output {output} has exactly one table", "keep the one the script prints")
     known = list(settings)
     for name, table in tables.items():
         _Rules(table, output, ("tables", name), source).check(known)
@@ -68,7 +66,7 @@ def check_pattern(expression: str, place: Place, source: Source, *, anywhere: bo
 
 def _check_call_views(data: Mapping[str, Any], source: Source) -> None:
     for number, view in enumerate(data.get("views", ())):
-        if data["output"] != "calltrace" or view["kind"] != "flame":
+        if not FORMS[data["output"]].calls or view["kind"] != "flame":
             source.fail(("views", number), "only call traces have views here", "put it into a table's views")
         _take_out(view, ("measure", "bucket"), "a flame view has none", ("views", number), source)
 
@@ -105,6 +103,10 @@ class _Rules:
             attempt(self._other_side, self.table["other_side"], (*self.place, "other_side"))
 
     @property
+    def form(self) -> Form:
+        return FORMS[self.output]
+
+    @property
     def columns(self) -> Mapping[str, Any]:
         columns: Mapping[str, Any] = self.table["columns"]
         return columns
@@ -116,13 +118,13 @@ class _Rules:
 
     @property
     def measures(self) -> Mapping[str, Any]:
-        """Printed and derived ones."""
+        """Return printed and derived measures."""
         printed = {name: column for name, column in self.columns.items() if column["role"] == "measure"}
         return {**printed, **self.derived}
 
     @property
     def figures(self) -> list[str]:
-        """The measures that are numbers once merged."""
+        """Return the measures that are numbers once merged."""
         return [name for name, column in self.measures.items() if _is_figure(column)]
 
     # --- the table itself
@@ -133,7 +135,7 @@ class _Rules:
         if sort and sort not in sortable:
             self._fail("sort", f"there is no column {sort}", f"it can be {', '.join(sortable)}")
         if "ignore" in self.table:
-            if self.output != "table":
+            if not self.form.header:
                 self._fail("ignore", f"output {self.output} ignores no lines", "take it out")
             check_pattern(self.table["ignore"], (*self.place, "ignore"), self.source, anywhere=True)
         if "what" in self.table:
@@ -181,7 +183,7 @@ class _Rules:
         kind = column["type"]
         if name == HOST:
             self.source.fail(place, "is the report's own first column", "choose another name")
-        if self.output != "table":
+        if not self.form.header:
             _take_out(column, ("header",), f"output {self.output} has no header", place, self.source)
         if column["role"] == "key":
             what, advice = "a key has none", "take it out or make the column a measure"
@@ -190,10 +192,10 @@ class _Rules:
                     self.source.fail((*place, field), what, advice)
         else:
             self._measure(column, place)
-        units = _UNITS.get(kind)
-        if units is not None and column.get("unit") not in units:
+        measured = MEASURED.get(kind)
+        if measured is not None and column.get("unit") not in measured.units:
             what = f"a column of type {kind} needs the unit the script prints"
-            self.source.fail((*place, "unit"), what, f"use {', '.join(units)}")
+            self.source.fail((*place, "unit"), what, f"use {', '.join(measured.units)}")
         if kind in ("string", "path", "bool"):
             _take_out(column, ("unit",), f"a {kind} has no unit", place, self.source)
 
@@ -230,8 +232,8 @@ class _Rules:
             self.source.fail((*place, "largest"), "only a ratio has it", "take it out")
         elif column["type"] != "int":
             self.source.fail((*place, "type"), "a number of records is an int", "write int")
-        if column["type"] in _UNITS:
-            shown = {"bytes": "B", "duration": "s"}[column["type"]]
+        if column["type"] in MEASURED:
+            shown = MEASURED[column["type"]].shown
             _take_out(column, ("unit",), f"what is not printed is in {shown}", place, self.source)
         self._compare(column, place)
 
@@ -248,7 +250,7 @@ class _Rules:
                 (*place, "ratio", 1), f"{parts[0]} divided by itself is 1", "name another measure"
             )
         over, under = (self._merged_type(part) for part in parts)
-        possible = [over] if over in _UNITS and under not in _UNITS else ["float", "int"]
+        possible = [over] if over in MEASURED and under not in MEASURED else ["float", "int"]
         if column["type"] not in possible:
             what = f"{parts[0]} ({over}) for each of {parts[1]} ({under}) is no {column['type']}"
             self.source.fail((*place, "type"), what, f"write {possible[0]}")
@@ -327,7 +329,7 @@ class _Rules:
             self.source.fail((*place, "measure"), what, "name a measure with merge sum or count")
 
     def _other_side(self, side: Mapping[str, Any], place: Place) -> None:
-        """What the other probe has is seen when both are reported."""
+        """Fail for what can be seen without the other probe; the rest is seen when both are reported."""
         for pair in ("host", "key"):
             if self.columns.get(side[pair]["here"], {}).get("role") != "key":
                 what = f"there is no key column {side[pair]['here']}"
@@ -360,5 +362,5 @@ class _Rules:
 
 
 def _is_figure(column: Mapping[str, Any]) -> bool:
-    """True if what becomes of the measure is a number that can be compared."""
+    """Return True if what becomes of the measure is a number that can be compared."""
     return column["type"] in NUMERIC or column.get("merge") == "count"

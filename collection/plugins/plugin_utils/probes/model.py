@@ -11,12 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.quantities import MEASURED
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.forms import FORMS, Form
+
 Value = str | int | float | bool
 """One cell of a row. `bytes` columns are ints in bytes, `duration` columns floats in seconds."""
 
 ColumnType = Literal["string", "int", "float", "bytes", "duration", "path", "timestamp", "bool"]
 Merge = Literal["", "sum", "max", "min", "mean", "count", "last", "p50", "p95", "p99", "records"]
-Output = Literal["rows", "table", "calltrace", "text", "auto"]
+Reading = Mapping[str, Any]
+"""What the author of a script says of its output: header, units, keys, merge, prints (see scripts.reading)."""
+Prints = Literal["reset", "cumulative"]
+Output = str
+"""Name of an output form, see `forms`."""
 MoreIs = Literal["worse", "better", "neutral"]
 Scope = Literal["host", "key"]
 Severity = Literal["critical", "warning", "info"]
@@ -130,7 +137,7 @@ class Column:
 
     @property
     def words(self) -> str:
-        """What people read: the label, or the name in words."""
+        """Return what people read: the label, or the name in words."""
         return self.label or self.name.replace("_", " ")
 
     @property
@@ -139,12 +146,9 @@ class Column:
 
     @property
     def shown_unit(self) -> str:
-        """Unit of the values the parser yields: `B` for bytes, `s` for durations, else the declared one."""
-        if self.type == "bytes":
-            return "B"
-        if self.type == "duration":
-            return "s"
-        return self.unit
+        """Return the unit of the values the parser yields: `B` for bytes, `s` for durations, else the declared one."""
+        measured = MEASURED.get(self.type)
+        return measured.shown if measured else self.unit
 
 
 @dataclass(frozen=True)
@@ -178,23 +182,23 @@ class Table:
 
     @property
     def printed(self) -> tuple[Column, ...]:
-        """The measures that the script prints."""
+        """Return the measures that the script prints."""
         return tuple(column for column in self.columns if column.role == "measure")
 
     @property
     def measures(self) -> tuple[Column, ...]:
-        """All measures, in the order of a merged row's values: printed, then derived."""
+        """Return all measures, in the order of a merged row's values: printed, then derived."""
         return (*self.printed, *self.derived)
 
     def index(self, name: str) -> int:
-        """Position of the column `name` in a row's values; KeyError if there is none."""
+        """Return position of the column `name` in a row's values; KeyError if there is none."""
         for position, column in enumerate(self.columns):
             if column.name == name:
                 return position
         raise KeyError(name)
 
 
-LayoutKind = Literal["header", "list", "histogram", "json", "global", "separated", "pairs", "rate"]
+LayoutKind = Literal["header", "list", "histogram", "json", "global", "separated", "pairs", "rate", "stacks"]
 
 
 @dataclass(frozen=True)
@@ -203,9 +207,11 @@ class Layout:
 
     kind: `header` (words above columns), `list` (a name and its numbers), `histogram` (as SystemTap draws them),
     `json`, `global` (as SystemTap prints a variable that the script itself never prints), `separated` (fields between
-    commas or tabs), `pairs` (`key=value key=value`), `rate` (`[time] 12 MB/s`).
+    commas or tabs), `pairs` (`key=value key=value`), `rate` (`[time] 12 MB/s`), `stacks` (lines of a
+    stack, then a count).
     trims: of each column, what is cut off the end of its fields (":", ","). of: the member of the JSON that holds the
-    rows, or the variable, or the title above rows whose form others have too. separator: of `separated`.
+    rows, or the variable, or the title above rows whose form others have too; of stacks whether the process name stands
+    `above` them or `below`, beside the count. separator: of `separated`.
     once: the words above are printed once, and rows that come later, after a gap, still stand below them.
     prints: "" where each print has new figures; `total` where they count up from print to print; `unclear` where that
     is not known, so that only the last print is shown. interval_s: seconds from one print to the next, None if that
@@ -259,7 +265,9 @@ class Probe:
     overhead: what it was measured to cost, as the manifest has it. views: of a call trace.
     output `auto`: what form it has is found out from what it prints; `layouts` is what was found (see parse.detect).
     unmodified: its script was not written for fleetdiag. It samples from the moment it is armed, and prints names
-    as they are. exits: it may end by itself. origin: where the script comes from.
+    as they are. exits: it may end by itself. origin: where the script comes from. flags: options of stap on its first
+    line. target: whether it asks for a process (see scripts.target): empty, `optional` or `needed`.
+    reading: what its author says of its output. remarks: what of that does not fit the output.
     """
 
     name: str
@@ -283,6 +291,14 @@ class Probe:
     unmodified: bool = False
     exits: bool = False
     origin: str = ""
+    flags: tuple[str, ...] = ()
+    target: str = ""
+    reading: Reading = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def form(self) -> Form:
+        return FORMS[self.output]
 
     @property
     def has_intervals(self) -> bool:
@@ -319,7 +335,7 @@ class Batch(NamedTuple):
 
 
 def batch_of(rows: Sequence[Row]) -> Batch:
-    """The same rows, at least one and all of one table, as a batch."""
+    """Return the same rows, at least one and all of one table, as a batch."""
     names, times, numbers, values, intervals = zip(*rows, strict=True)
     known = any(interval is not None for interval in intervals)
     return Batch(names[0], times, numbers, list(zip(*values, strict=True)), intervals if known else None)
@@ -344,6 +360,8 @@ class CallNode:
 class CallTree:
     """The folded calls of all threads of one process name, parents before children.
 
+    counted: stacks that a script counted; then `count`, `total_us` and `self_us` of its nodes say how often a
+    function was on a stack, the same, and how often it was the innermost one.
     unfinished: calls without a return; orphan_returns: returns whose call came before the window or was lost.
     """
 
@@ -351,6 +369,7 @@ class CallTree:
     nodes: tuple[CallNode, ...]
     unfinished: int = 0
     orphan_returns: int = 0
+    counted: bool = False
 
 
 @dataclass
@@ -404,7 +423,7 @@ class Losses:
 
     @property
     def lossy(self) -> bool:
-        """True if figures of this session may be too low."""
+        """Return True if figures of this session may be too low."""
         counts = (self.errors, self.skipped, self.transport_failures, self.lost_messages, self.lost_bytes)
         return self.overload or self.dead_probes > 0 or any(counts)
 
@@ -454,7 +473,7 @@ class Finding:
 
     @property
     def told(self) -> tuple[Finding, ...]:
-        """Itself, and its symptoms."""
+        """Return the finding itself, and its symptoms."""
         return (self, *self.symptoms)
 
 

@@ -2,8 +2,8 @@
 """report.html: one file that opens offline. Its policy allows its own styles and scripts by their hashes,
 nothing else.
 
-What reads without script is made by Jinja with autoescape (`page.still`), the rest by the script from one block
-of data (`page.model`). Every text passes `printable()` in both. Only the files of this folder are put in as they
+What reads without script is made by Jinja with autoescape (`page.static`), the rest by the script from one block
+of data (`page.data`). Every text passes `printable()` in both. Only the files of this folder are put in as they
 are.
 """
 
@@ -20,10 +20,18 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import quantities
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document import head
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import one_file
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import data, static
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import cards as finding_cards
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import (
+    conditions,
+    data,
+    packed,
+    static,
+    values,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import Report
 
 _FOLDER = Path(__file__).resolve().parent
@@ -43,10 +51,10 @@ _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u20
 
 
 def render(report: Report) -> str:
-    """The whole page."""
+    """Return the whole page."""
     styles = [_together(names) for names in _STYLES]
     scripts = [_library("uplot", "uPlot.iife.min.js"), _own_script()]
-    cards = static.cards(report)
+    cards = finding_cards.cards(report)
     page = _template().render(
         title=f"fleetdiag: {printable(report.verdict)}",
         verdict=printable(report.verdict),
@@ -54,16 +62,16 @@ def render(report: Report) -> str:
         chips=static.chips(report),
         summary=static.summary(report),
         cards=cards,
-        open_findings=static.FINDINGS,
+        open_findings=finding_cards.OPEN,
         hidden_findings=len(report.findings) - len(cards),
         no_findings=static.no_findings(report),
         worth_a_look=[printable(look.sentence) for look in report.worth_a_look],
         coverage=static.coverage(report),
         traffic=[static.traffic(told) for told in report.traffic],
         sections=static.sections(report),
-        conditions=[*head.conditions(report), *static.clocks(report)],
-        systems=static.systems(report),
-        costs=static.costs(report),
+        conditions=[*head.conditions(report), *conditions.clocks(report)],
+        systems=conditions.systems(report),
+        costs=conditions.costs(report),
         builds=static.builds(report),
         notes=[printable(note) for note in report.notes],
         runs=[printable(run.id) for run in report.runs],
@@ -83,23 +91,23 @@ FORMAT = one_file(
 
 
 def _block(document: dict[str, Any]) -> str:
-    """JSON that can stand in an element: nothing in it ends the element or begins another."""
+    """Return JSON that can stand in an element: nothing in it ends the element or begins another."""
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.translate(_ESCAPES)
 
 
 def _library(folder: str, name: str) -> str:
-    """A library with its licence, which wants to be in every copy."""
+    """Return a library with its licence, which wants to be in every copy."""
     return f"/*\n{_file(f'vendor/{folder}/LICENSE')}*/\n{_file(f'vendor/{folder}/{name}')}"
 
 
 def _own_script() -> str:
-    """The files of the page share one scope, apart from the library's."""
-    return '"use strict";\n(() => {\n' + _together(_SCRIPTS) + "})();\n"
+    """Return the files of the page, which share one scope, apart from the library's."""
+    return '"use strict";\n(() => {\n' + quantities.for_page() + _together(_SCRIPTS) + "})();\n"
 
 
 def _sources(texts: Sequence[str]) -> Markup:
-    """The source expressions of the policy for inline elements with these texts."""
+    """Return the source expressions of the policy for inline elements with these texts."""
     return Markup(" ").join(Markup(f"'{_hash(text)}'") for text in texts)  # noqa: S704 - a hash
 
 
@@ -112,6 +120,7 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_FOLDER / "page"), autoescape=True, undefined=jinja2.StrictUndefined
     )
+    environment.filters.update(cut=packed.text, shown=values.cell, sentence=values.sentence)
     return environment.get_template("report.html.j2")
 
 

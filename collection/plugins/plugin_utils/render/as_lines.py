@@ -40,7 +40,7 @@ class Said(NamedTuple):
 def write(report: Report, folder: Path) -> list[str]:
     names = []
     for probe in report.probes:
-        if probe.output == "text":
+        if probe.form.lines:
             name = f"{probe.name}.lines.txt"
             with (
                 filled(folder, name) as path,
@@ -81,7 +81,7 @@ def _said(host: str, row: Row, untimed: bool) -> Said:
 
 
 def _merged(readers: list[Callable[[], Iterator[Said]]], stack: ExitStack, folder: Path) -> Iterable[Said]:
-    """All lines in order. Of more than FILES sessions each FILES are merged into a file first."""
+    """Return all lines in order. Of more than FILES sessions each FILES are merged into a file first."""
     while len(readers) > FILES:
         groups = [readers[start : start + FILES] for start in range(0, len(readers), FILES)]
         readers = [_put_aside(group, stack, folder) for group in groups]

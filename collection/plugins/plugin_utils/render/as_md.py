@@ -139,7 +139,7 @@ def _grid(grid: grids.Grid) -> Iterator[str]:
             yield from _row([_cell(cell) for cell in row])
         for label, row in grid.foot:
             yield from _row([f"**{_cell(label)}**", *[""] * (grid.lead - 1), *map(_cell, row)])
-    for note in grid.notes:
+    for note in grid.remarks:
         yield ""
         yield words(note)
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.quantities import MEASURED
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import results
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Value
@@ -20,7 +21,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverag
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import ProbeReport, Report
 
 SEVERITIES = ("critical", "warning", "info")
-_UNITS = {"B": "bytes", "s": "seconds"}
+_UNITS = {kind.shown: kind.metric for kind in MEASURED.values()}
 # Endings that say something of a metric's kind, and words for the time a series began.
 _RESERVED = re.compile(r"_(total|created|bucket|count|sum|info|gcount|gsum)$")
 
@@ -36,7 +37,7 @@ class _Family:
 
 
 def render(report: Report) -> str:
-    """The whole text, ending with `# EOF`."""
+    """Return the whole text, ending with `# EOF`."""
     families = [*_sweep(report), *_sessions(report), *_measures(report)]
     lines = [line for family in families if family.samples for line in _shown(family)]
     return "\n".join([*lines, "# EOF"]) + "\n"
@@ -57,7 +58,7 @@ def _number(value: float) -> str:
 
 
 def _escaped(text: str) -> str:
-    """A label's value: quotes, backslashes and newlines as the form wants them, all else safe to show."""
+    """Return a label's value: quotes, backslashes and newlines as the form wants them, all else safe to show."""
     lines = (printable(line).replace("\\", "\\\\").replace('"', '\\"') for line in text.split("\n"))
     return "\\n".join(lines)
 
@@ -158,7 +159,7 @@ def _measures(report: Report) -> Iterator[_Family]:
 def _measure(
     probe: ProbeReport, merged: results.MergedTable, place: int, column: Column, taken: set[str]
 ) -> _Family:
-    """The total of each host, as the measure folds: a sum, a maximum, a mean."""
+    """Return the total of each host, as the measure folds: a sum, a maximum, a mean."""
     unit = _UNITS.get(column.shown_unit, "")
     family = _Family(
         _metric(probe.name, merged.table.name, column.name, unit, taken), column.description, unit
@@ -177,7 +178,7 @@ def _figure(value: Value | None) -> float | None:
 
 
 def _metric(probe: str, table: str, measure: str, unit: str, taken: set[str]) -> str:
-    """`fleetdiag_slow_open_files_seconds`; ends with its unit, and says nothing of a kind that it is not."""
+    """Return `fleetdiag_slow_open_files_seconds`; ends with its unit, and says nothing of a kind that it is not."""
     name = f"fleetdiag_{probe}_{table}_{measure}"
     if _RESERVED.search(name):
         name += "_value"

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """calls/<probe>.speedscope.json: the call trees, to be opened in speedscope.
 
-A profile for the whole fleet and one per host, of each process name; widths are the time spent in a function itself.
-speedscope compares profiles by their names: the fleet's come first, then the hosts' by name.
+A profile for the whole fleet and one per host, of each process name; widths are the time spent in a function itself,
+or, of stacks that a script counted, how often it was the innermost one. speedscope compares profiles by their names:
+the fleet's come first, then the hosts' by name.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 def render(report: Report) -> Iterator[tuple[str, str]]:
     """Name and text of each file: one for each probe that has seen calls."""
     for probe in report.probes:
-        if probe.fleet_calls:
+        if probe.fleet_calls or probe.fleet_stacks:
             text = json.dumps(document(probe), separators=(",", ":"), allow_nan=False)
             yield f"calls/{probe.name}.speedscope.json", text + "\n"
 
@@ -31,12 +32,14 @@ def document(probe: ProbeReport) -> dict[str, Any]:
     """One file as plain data."""
     frames: dict[str, int] = {}
     profiles = [
-        _profile(f"all hosts: {tree.process}", (item.node for item in tree.nodes), frames)
-        for tree in probe.fleet_calls
+        _profile(
+            f"all hosts: {tree.process}", (item.node for item in tree.nodes), frames, counted=tree.counted
+        )
+        for tree in (*probe.fleet_calls, *probe.fleet_stacks)
     ]
     profiles += [
-        _profile(f"{calls.host}: {tree.process}", tree.nodes, frames)
-        for calls in sorted(probe.calls, key=lambda calls: calls.host)
+        _profile(f"{calls.host}: {tree.process}", tree.nodes, frames, counted=tree.counted)
+        for calls in sorted((*probe.calls, *probe.stacks), key=lambda calls: calls.host)
         for tree in calls.trees
     ]
     return {
@@ -49,14 +52,16 @@ def document(probe: ProbeReport) -> dict[str, Any]:
     }
 
 
-def _profile(name: str, nodes: Iterable[CallNode], frames: dict[str, int]) -> dict[str, Any]:
-    """Each function with its callers is a stack whose weight is its own time."""
+def _profile(
+    name: str, nodes: Iterable[CallNode], frames: dict[str, int], *, counted: bool
+) -> dict[str, Any]:
+    """Each function with its callers is a stack whose weight is its own time, or how often it was counted."""
     stacks = [node for node in nodes if node.self_us > 0]
     weights = [node.self_us for node in stacks]
     return {
         "type": "sampled",
         "name": printable(name),
-        "unit": "microseconds",
+        "unit": "none" if counted else "microseconds",
         "startValue": 0,
         "endValue": sum(weights),
         "samples": [
@@ -66,4 +71,4 @@ def _profile(name: str, nodes: Iterable[CallNode], frames: dict[str, int]) -> di
     }
 
 
-FORMAT = several_files("speedscope", "call trees as flame graphs, for speedscope", render)
+FORMAT = several_files("speedscope", "call trees and counted stacks as flame graphs, for speedscope", render)

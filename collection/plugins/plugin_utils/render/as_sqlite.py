@@ -82,7 +82,7 @@ def write(report: Report, folder: Path) -> list[str]:
 
 
 def _database(path: Path) -> sqlite3.Connection:
-    """A database whose bytes depend on what is put into it only: no journal beside it, nothing of a time."""
+    """Return a database whose bytes depend on what is put into it only: no journal beside it, nothing of a time."""
     database = sqlite3.connect(path, isolation_level=None)
     for setting in (
         "page_size=4096",
@@ -185,12 +185,12 @@ def _calls(probe: ProbeReport) -> Iterator[Line]:
 
 
 def _records(database: sqlite3.Connection, report: Report, probe: ProbeReport, taken: set[str]) -> None:
-    """The tables of one probe. Sessions are read one after the other, a batch at a time."""
+    """Fill the tables of one probe. Sessions are read one after the other, a batch at a time."""
     names = {merged.table.name: _name(f"{probe.name}_{merged.table.name}", taken) for merged in probe.tables}
     tables = {merged.table.name: merged.table for merged in probe.tables}
     for name, table in tables.items():
         _create(database, names[name], table)
-    if probe.output == "text":
+    if probe.form.lines:
         names[""] = _name(f"{probe.name}_lines", taken)
         columns = "host TEXT NOT NULL, t_ms INTEGER, number INTEGER, line TEXT"
         database.execute(f"CREATE TABLE {_quoted(names[''])} ({columns})")
@@ -233,7 +233,7 @@ def _column(table: str, name: str, column: Column) -> Line:
 
 
 def _name(wanted: str, taken: set[str]) -> str:
-    """A name that no other has."""
+    """Return a name that no other has."""
     while wanted in taken:
         wanted += "_"
     taken.add(wanted)

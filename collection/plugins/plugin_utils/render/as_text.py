@@ -92,7 +92,7 @@ def _coverage(report: Report) -> Iterator[str]:
     if len(report.coverage) > MOST.hosts:
         yield from _coverage_in_groups(report)
         return
-    grid = coverage_grid(report)
+    grid = coverage_grid(report.coverage)
     heads, rows = grid.heads[:-2], [row[:-2] for row in grid.rows]
     lines = _grid(grids.Grid("", heads, rows))
     first = len(lines) - len(rows) if lines is not None else 0  # the head may have two lines
@@ -132,7 +132,7 @@ def _traffic(traffic: Traffic) -> Iterator[str]:
         yield ""
         yield from _wrapped(f"{grid.caption}:")
         yield from _shown(grid)
-    for note in grid.notes:
+    for note in grid.remarks:
         yield from _wrapped(note, "  ", "    ")
 
 
@@ -150,7 +150,7 @@ def _probe(section: grids.Section) -> Iterator[str]:
         yield ""
         yield from _wrapped(f"{grid.caption}:")
         yield from _shown(grid)
-        for note in grid.notes:
+        for note in grid.remarks:
             yield from _wrapped(note, "  ", "    ")
     for block in section.lines:
         yield ""

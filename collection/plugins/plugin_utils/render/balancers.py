@@ -21,12 +21,12 @@ ROWS = 40
 
 
 def alarms(traffic: Traffic) -> list[str]:
-    """What must be seen before anything else."""
+    """Return what must be seen before anything else."""
     return [printable(alarm) for alarm in traffic.alarms]
 
 
 def sentences(traffic: Traffic) -> Iterator[str]:
-    """One for each host whose weight was lowered."""
+    """Yield a sentence for each host whose weight was lowered."""
     yield from (printable(sentence) for sentence in traffic.sentences[:SENTENCES])
     hidden = len(traffic.sentences) - SENTENCES
     if hidden > 0:
@@ -34,7 +34,7 @@ def sentences(traffic: Traffic) -> Iterator[str]:
 
 
 def grid(traffic: Traffic) -> Grid:
-    """Every server of the backends concerned; of very many those that were lowered first."""
+    """Return every server of the backends concerned; of very many those that were lowered first."""
     ranked = sorted(traffic.servers, key=lambda item: not item.host)
     rows = [_row(item) for item in sorted(ranked[:ROWS], key=lambda item: (item.backend, item.server))]
     caption = f"How {', '.join(map(printable, traffic.balancers))} shared the requests"
@@ -67,7 +67,7 @@ def _row(item: Served) -> list[Cell]:
 
 
 def _weight(weight: Weight) -> str:
-    """`100`, or `100 > 50 > 100` where it changed."""
+    """Return a weight: `100`, or `100 > 50 > 100` where it changed."""
     told = [
         values.NOTHING if value is None else f"{value:g}"
         for value in (weight.before, weight.during, weight.after)

@@ -7,12 +7,10 @@ Nothing is kept: a session is read when it is asked for, from its beginning to i
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import settle
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session import parse_session
@@ -27,7 +25,7 @@ Read = Callable[[], Iterator[Row]]
 
 
 def sessions(report: Report, probe: ProbeReport) -> Iterator[tuple[str, Read]]:
-    """The hosts that gave data, by name, and for each what reads its rows.
+    """Return the hosts that gave data, by name, and for each what reads its rows.
 
     Of output form `text` each line is a row of no table, with the time of the line.
     """
@@ -57,7 +55,7 @@ class _Session:
             session = parse_session(self.probe, self.nonce, reader, limit + 1, lines_as_rows=True)
             clock: LineClock | None = None
             for row in session:
-                if self.probe.output == "text":
+                if self.probe.form.lines:
                     clock = clock or LineClock(session.result.window_ms, self.length_ms)
                     row = row._replace(t_ms=clock.time(str(row.values[0]), row.t_ms))
                 yield row
@@ -67,24 +65,14 @@ def _places(report: Report, section: ProbeReport) -> Iterator[tuple[str, _Sessio
     name = section.name
     for info in report.runs:
         run = open_run(Path(info.path))
-        entry = _entry(run.sweep, name)
-        if entry is None:
+        entry = next((one for one in run.request.probes if one.name == name), None)
+        if entry is None:  # of one that could not be read there is no report
             continue
         try:
-            probe = catalog.probe_from_manifest(name, dict(untrusted.mapping(entry, "manifest")))
+            probe = catalog.probe_from_manifest(name, entry.manifest)
         except (FleetdiagError, AttributeError):
             continue  # a note of the report says so; another run directory has a manifest that can be read
         if probe.output == "auto":  # the report knows by now
             probe = settle.with_layouts(probe, section.output, section.layouts)
-        nonce = untrusted.text(entry, "nonce")
         for host in run.hosts:
-            yield host, _Session(run, host, probe, nonce, info.window_s * 1000)
-
-
-def _entry(sweep: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    """What sweep.json says of a probe; of one that could not be read there is no report."""
-    probes = sweep.get("probes")
-    for entry in probes if isinstance(probes, list) else []:
-        if isinstance(entry, Mapping) and untrusted.text(entry, "name") == name:
-            return entry
-    return None
+            yield host, _Session(run, host, probe, entry.nonce, info.window_s * 1000)

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import render
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import Format
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import Report
@@ -17,14 +19,18 @@ ALL = "all"
 
 @cache
 def formats() -> dict[str, Format]:
-    """Every format by its name: those that each sweep makes first, then by name."""
-    modules = sorted(path.stem for path in Path(__file__).parent.glob("as_*.py"))
-    found: list[Format] = [importlib.import_module(f"{__package__}.{module}").FORMAT for module in modules]
+    """Return every format by its name: those that each sweep makes first, then by name."""
+    modules = sorted(
+        item.name for item in pkgutil.iter_modules(render.__path__) if item.name.startswith("as_")
+    )
+    found: list[Format] = [
+        importlib.import_module(f"{render.__name__}.{module}").FORMAT for module in modules
+    ]
     return {item.name: item for item in sorted(found, key=lambda item: (not item.by_default, item.name))}
 
 
 def chosen(words: Sequence[str]) -> list[Format]:
-    """The formats that `md|csv|...|all` mean, each once; without any, those that every sweep makes."""
+    """Return the formats that `md|csv|...|all` mean, each once; without any, those that every sweep makes."""
     known = formats()
     if not words:
         return [item for item in known.values() if item.by_default]

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import phrases, untrusted
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import phrases
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (
     compare_past,
@@ -29,7 +29,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.input
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.overload import Load
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import decisions, past, settings
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import news as news_file
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import calltrees, fleet
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import calltrees, fleet, stacks
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.limits import (
     MAX_ROWS_PER_HOST,
@@ -69,6 +69,11 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.session
     read_session,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, read
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import KernelBuild
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    PreflightRecord,
+    ProbeRecord,
+)
 
 HOST_CALL_NODES = 2_000
 """Nodes of one process's call tree kept per host."""
@@ -83,7 +88,7 @@ LEAST_ROWS = 10
 def build(
     runs: str | Path | Sequence[str | Path], *, generated: str = "", max_rows: int = MAX_ROWS_PER_HOST
 ) -> Report:
-    """The report of one run directory, or of several whose hosts differ (shards).
+    """Return the report of one run directory, or of several whose hosts differ (shards).
 
     generated: ISO time to put in; now by default. Errors: no run directory, a newer format, a host or a
     probe that two run directories tell differently about.
@@ -153,7 +158,7 @@ def build(
 
 
 def verdict(counts: Mapping[str, int]) -> str:
-    """`3 of 5 hosts probed (1 of them with losses), 1 refused, 1 unreachable`."""
+    """Return `3 of 5 hosts probed (1 of them with losses), 1 refused, 1 unreachable`."""
     total = sum(counts.values())
     if not total:
         return "no host was in the pattern"
@@ -176,7 +181,7 @@ def _figures(
     """Return figures.json of all shards together."""
     return compare_past.figures_of(
         evidence,
-        name=untrusted.text(shards[0].run.sweep, "name"),
+        name=shards[0].run.request.name,
         peers=peer_of,
         kernels={host: row.kernel for host, row in rows.items()},
         hashes={name: value for shard in shards for name, value in shard.hashes.items()},
@@ -187,9 +192,9 @@ def _news(
     shard: Shard, figures: Mapping[str, Any], evidence: Sequence[Evidence], findings: Sequence[Finding]
 ) -> dict[str, Any]:
     """Return the run's news.json: the one it keeps, else made from the runs beside it. Empty if it is to have none."""
-    run, most = shard.run, history.most_of(shard.run.sweep)
+    run, sweep = shard.run, shard.run.request
     kept = news_file.read(run.path)
-    if kept is not None or not most:
+    if kept is not None or not sweep.baseline:
         return kept or {}
     now = compare_past.read(run_id(run), figures)
     return news_file.make(
@@ -198,12 +203,12 @@ def _news(
             hosts=run.hosts,
             findings=findings,
             columns=compare_past.columns_of(evidence),
-            settings=settings.tolerant(run.sweep.get("memory")),
-            most=most,
-            slot=untrusted.text(run.sweep, "slot"),
+            settings=settings.tolerant(sweep.memory),
+            most=sweep.baseline,
+            slot=sweep.slot,
             decisions=decisions.read(run.path.absolute().parent),
         ),
-        past.before(run.path, now.id, now.name, list(now.hashes.values()), most),
+        past.before(run.path, now.id, now.name, list(now.hashes.values()), sweep.baseline),
     )
 
 
@@ -216,7 +221,7 @@ def _apart(shards: Sequence[Shard], rows: Mapping[str, coverage.HostCoverage], p
         host: rows[host].kernel
         for shard in shards
         for host in shard.run.hosts
-        if kernel_types.made_of_btf(shard.builds.get(rows[host].kernel) or {}, probe)
+        if kernel_types.made_of_btf(shard.builds.get(rows[host].kernel, KernelBuild()), probe)
     }
 
 
@@ -232,7 +237,7 @@ class _Room:
 
 
 def _room(shards: Sequence[Shard], probes: Mapping[str, Probe], hosts: int, max_rows: int) -> _Room:
-    """Memory is bounded by hosts and probes, not by what hosts print; each host has the same share of it."""
+    """Return the memory of each host's tables: bounded by hosts and probes, not by what hosts print."""
     tables = intervals = 0
     window_s = max(shard.window_s for shard in shards)
     for name, probe in probes.items():
@@ -262,13 +267,13 @@ class _Builder:
     def add(self, shard: Shard, host: str) -> None:
         """Read everything of one host. Hosts must come in the order of their names."""
         record = shard.record(host)
-        self.addresses[host] = _addresses(record.preflight)
-        load1, cpus = (untrusted.number(record.preflight or {}, name) for name in ("load1", "cpus"))
-        if load1 is not None and cpus is not None:
-            self.load[host] = Load(load1, int(cpus))
-        start, end = (untrusted.number(record.window or {}, name) for name in ("start", "end"))
-        if start is not None and end is not None:
-            self.windows[host] = (start, end)
+        facts = record.preflight or PreflightRecord()
+        self.addresses[host] = list(facts.addresses)
+        if facts.load1 is not None and facts.cpus is not None:
+            self.load[host] = Load(facts.load1, int(facts.cpus))
+        window = record.window
+        if window is not None and window.start is not None and window.end is not None:
+            self.windows[host] = (window.start, window.end)
         outputs: dict[str, coverage.SessionOutput] = {}
         folded: dict[str, dict[str, HostMerger]] = {}
         for name in shard.probes:
@@ -292,16 +297,16 @@ class _Builder:
 
     @contextlib.contextmanager
     def _note_trouble(self, shard: Shard, host: str, name: str) -> Iterator[None]:
-        """One unreadable session is a note, not the end of the report."""
+        """Note an unreadable session, which is not the end of the report."""
         try:
             yield
         except (FleetdiagError, OSError) as why:
             shard.run.notes.append(f"host {host}: {name}: {why}")
 
-    def _report(self, name: str, entry: Mapping[str, Any]) -> ProbeReport:
+    def _report(self, name: str, entry: ProbeRecord) -> ProbeReport:
         if name not in self._reports:
             probe = self._probes[name]
-            parameters = dict(untrusted.mapping(entry, "parameters"))
+            parameters = dict(entry.parameters)
             self._reports[name] = ProbeReport(
                 name,
                 probe.description,
@@ -331,9 +336,9 @@ class _Builder:
     def _keep_lines(
         self, report: ProbeReport, shard: Shard, host: str, output: coverage.SessionOutput
     ) -> None:
-        if report.output == "text":
+        if report.form.lines:
             report.texts.append(host_text(host, output.result, shard.window_s))
-        elif report.output == "calltrace":
+        elif report.form.calls:
             cut = [calltrees.cut_tree(tree, HOST_CALL_NODES) for tree in output.result.calltrees]
             lines = first_lines(shard, host, report.name)
             report.calls.append(
@@ -345,12 +350,12 @@ class _Builder:
                 report.texts.append(host_text(host, output.result, shard.window_s))
 
     def _is_said(self, error: str, hosts: Sequence[str]) -> bool:
-        """Their rows in the coverage table say why; it need not be said again for each probe."""
+        """Return True if rows in the coverage table say why; it need not be said again for each probe."""
         rows = [self.rows[host] for host in hosts]
         return bool(rows) and all(row.status == "refused" and error in row.reason for row in rows)
 
     def finish(self, built: Sequence[Built]) -> list[ProbeReport]:
-        """The probes in the order they were asked for."""
+        """Return the probes in the order they were asked for."""
         reports = []
         for name in self._probes:
             report = self._reports.get(name)
@@ -360,6 +365,11 @@ class _Builder:
             report.fleet_calls = calltrees.merge_calltrees(
                 (calls.host, calls.trees) for calls in report.calls
             )
+            report.stacks = [
+                HostCalls(host, trees, more, [])
+                for host, trees, more in stacks.stack_trees(report.layouts, report.tables)
+            ]
+            report.fleet_stacks = calltrees.merge_calltrees((each.host, each.trees) for each in report.stacks)
             report.not_built = [
                 item
                 for item in built
@@ -369,8 +379,3 @@ class _Builder:
             ]
             reports.append(report)
         return reports
-
-
-def _addresses(preflight: Mapping[str, Any] | None) -> list[str]:
-    listed = (preflight or {}).get("addresses")
-    return [address for address in listed if isinstance(address, str)] if isinstance(listed, list) else []

@@ -10,17 +10,28 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import contact
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import (
-    mapping,
-    number,
-    text,
-)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Losses, SessionResult
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import build_error, headline
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.remedies import remedies
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
+    KernelBuild,
+    ModuleBuild,
+    headline,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    ArmedSession,
+    ArmRecord,
+    ClockRecord,
+    CollectedSession,
+    CollectRecord,
+    EventRecord,
+    GoRecord,
+    PreflightRecord,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowRecord
 
 HostStatus = Literal["probed", "degraded", "refused", "unreachable", "failed", "not probed"]
 STATUSES: tuple[HostStatus, ...] = ("probed", "degraded", "refused", "unreachable", "failed", "not probed")
@@ -122,29 +133,29 @@ class HostRecord:
     sweep_id: str
     probes: Sequence[str]
     window_s: float
-    window: Mapping[str, Any] | None = None
-    builds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    preflight: Mapping[str, Any] | None = None
-    arm: Mapping[str, Any] | None = None
-    go: Mapping[str, Any] | None = None
-    collect: Mapping[str, Any] | None = None
-    events: Sequence[Mapping[str, Any]] = ()
+    window: WindowRecord | None = None
+    builds: Mapping[str, KernelBuild] = field(default_factory=dict)
+    preflight: PreflightRecord | None = None
+    arm: ArmRecord | None = None
+    go: GoRecord | None = None
+    collect: CollectRecord | None = None
+    events: Sequence[EventRecord] = ()
     outputs: Mapping[str, SessionOutput] = field(default_factory=dict)
     left_out: str = ""
 
 
 def cover(record: HostRecord) -> HostCoverage:
     """The row of one host."""
-    facts = record.preflight or {}
-    clock = mapping(record.arm or {}, "clock") or mapping(facts, "clock")
+    facts, armed = record.preflight or PreflightRecord(), record.arm or ArmRecord()
+    clock = armed.clock or facts.clock or ClockRecord()
     row = HostCoverage(
         host=record.host,
         status="not probed",
-        kernel=text(facts, "kernel"),
-        distribution=text(facts, "distribution"),
-        staprun=text(facts, "staprun"),
-        clock_offset_s=number(clock, "offset_s"),
-        clock_error_s=number(clock, "error_s"),
+        kernel=facts.kernel,
+        distribution=facts.distribution,
+        staprun=facts.staprun,
+        clock_offset_s=clock.offset_s,
+        clock_error_s=clock.error_s,
     )
     row.sessions = {probe: _session(record, row, probe) for probe in record.probes}
     row.losses = _host_losses(record)
@@ -166,22 +177,17 @@ def tolerance_s(window_s: float, clock_error_s: float | None) -> float:
 
 
 def _session(record: HostRecord, row: HostCoverage, probe: str) -> SessionCoverage:
-    built = mapping(mapping(record.builds.get(row.kernel) or {}, "probes"), probe)
-    armed = mapping(mapping(record.arm or {}, "sessions"), probe)
-    collected = mapping(mapping(record.collect or {}, "sessions"), probe)
+    built = record.builds.get(row.kernel, KernelBuild()).probes.get(probe, ModuleBuild())
+    armed = (record.arm or ArmRecord()).sessions.get(probe)
+    collected = (record.collect or CollectRecord()).sessions.get(probe, CollectedSession())
     output = record.outputs.get(probe)
-    session = SessionCoverage(
-        probe, "missing", result=text(collected, "result"), cpu_s=number(collected, "cpu_s")
-    )
+    session = SessionCoverage(probe, "missing", result=collected.result, cpu_s=collected.cpu_s)
     if output is None:
-        if text(built, "status") == "failed":
-            session.status, session.error = "not built", build_error(built)
-        elif text(armed, "status") == "failed":
-            session.status, session.error = (
-                "not armed",
-                text(armed, "error") or "its module could not be loaded",
-            )
-        elif not armed and record.arm is not None:
+        if built.failed:
+            session.status, session.error = "not built", built.failure
+        elif armed is not None and armed.status == "failed":
+            session.status, session.error = "not armed", armed.error or "its module could not be loaded"
+        elif armed is None and record.arm is not None:
             session.status = "not armed"
         elif record.collect is not None:
             session.error = "no output came back"
@@ -195,7 +201,10 @@ def _session(record: HostRecord, row: HostCoverage, probe: str) -> SessionCovera
     if output.ended_itself:
         session.notes.append(_own_end(session, output.result))
     elif output.result.start_ms is None:
-        session.status, session.error = "failed", _never_sampled(armed, output, _expected_ms(record, row)[1])
+        session.status, session.error = (
+            "failed",
+            _never_sampled(armed or ArmedSession(), output, _expected_ms(record, row)[1]),
+        )
     return session
 
 
@@ -212,14 +221,13 @@ def _measure(record: HostRecord, row: HostCoverage, session: SessionCoverage, re
 
 def _expected_ms(record: HostRecord, row: HostCoverage) -> tuple[float | None, float | None]:
     """The window on the host's clock: what the host was told, else the controller's with the measured offset."""
-    told, window = record.go or {}, record.window or {}
-    start, end = number(told, "start_ms"), number(told, "end_ms")
-    if start is not None and end is not None:
-        return start, end
-    start, end = number(window, "start"), number(window, "end")
-    if start is None or end is None or row.clock_offset_s is None:
+    told, window = record.go or GoRecord(), record.window or WindowRecord()
+    if told.start_ms is not None and told.end_ms is not None:
+        return told.start_ms, told.end_ms
+    if window.start is None or window.end is None or row.clock_offset_s is None:
         return None, None
-    return round((start + row.clock_offset_s) * 1000), round((end + row.clock_offset_s) * 1000)
+    offset_s = row.clock_offset_s
+    return round((window.start + offset_s) * 1000), round((window.end + offset_s) * 1000)
 
 
 def _session_losses(
@@ -227,7 +235,7 @@ def _session_losses(
     row: HostCoverage,
     session: SessionCoverage,
     output: SessionOutput,
-    collected: Mapping[str, Any],
+    collected: CollectedSession,
 ) -> Iterable[Loss]:
     allowed = tolerance_s(record.window_s, row.clock_error_s)
     if session.late_s is not None and session.late_s > allowed:
@@ -240,13 +248,12 @@ def _session_losses(
     yield from _counted(output)
 
 
-def _transfer_losses(output: SessionOutput, collected: Mapping[str, Any]) -> Iterable[Loss]:
-    truncated = collected.get("truncated") is True
-    if truncated or output.over_limit:
+def _transfer_losses(output: SessionOutput, collected: CollectedSession) -> Iterable[Loss]:
+    if collected.truncated or output.over_limit:
         yield Loss("truncated", "output truncated at its limit")
     elif output.cut or output.result.truncated:
         yield Loss("truncated", "output ends in the middle")
-    if output.altered and not (truncated or output.cut or output.over_limit):
+    if output.altered and not (collected.truncated or output.cut or output.over_limit):
         yield Loss("altered", "output is not what the host sent (checksum)")
 
 
@@ -278,11 +285,11 @@ def _own_end(session: SessionCoverage, result: SessionResult) -> str:
     return f"the script ended by itself{early}"
 
 
-def _never_sampled(armed: Mapping[str, Any], output: SessionOutput, end_ms: float | None) -> str:
+def _never_sampled(armed: ArmedSession, output: SessionOutput, end_ms: float | None) -> str:
     armed_ms = output.result.armed_ms
     if armed_ms is not None and end_ms is not None and armed_ms >= end_ms:
         return f"it was armed {(armed_ms - end_ms) / 1000:.1f} s after the window had ended"
-    said = text(armed, "error") or next(iter(output.losses.warnings), "")
+    said = armed.error or next(iter(output.losses.warnings), "")
     what = "its window never came" if output.result.armed_ms is not None else "it never finished arming"
     return f"{what}: {said}" if said else what
 
@@ -296,30 +303,26 @@ def _by(cause: str) -> str:
 
 
 def _host_losses(record: HostRecord) -> list[Loss]:
-    residue = (record.collect or {}).get("residue")
-    names = [str(name) for name in residue] if isinstance(residue, list) else []
-    said = (record.collect or {}).get("kernel")
-    troubles = [str(item) for item in said] if isinstance(said, list) else []
+    collected = record.collect or CollectRecord()
     return [
-        *(Loss("residue", f"module {name} is still loaded", 1) for name in names),
-        *(Loss("kernel", trouble) for trouble in troubles),
+        *(Loss("residue", f"module {name} is still loaded", 1) for name in collected.residue),
+        *(Loss("kernel", trouble) for trouble in collected.kernel),
     ]
 
 
 def _why_nothing(record: HostRecord, row: HostCoverage) -> tuple[HostStatus, str, str]:
     """Status, reason and remedy of a host from which nothing came back."""
-    for phase, data in (("preflight", record.preflight), ("arm", record.arm)):
-        verdict = text(data or {}, "verdict")
-        if verdict and verdict != "ok":
-            status: HostStatus = "failed" if verdict == "failed" else "refused"
-            return status, text(data or {}, "reason") or f"{verdict} at {phase}", text(data or {}, "remedy")
+    for one in (record.preflight, record.arm):
+        if one is not None and one.verdict and one.verdict != "ok":
+            status: HostStatus = "failed" if one.verdict == "failed" else "refused"
+            return status, one.reason or f"{one.verdict} at {one.PHASE}", one.remedy
     if record.left_out:
         return "not probed", record.left_out, "see to that, then sweep again"
-    lost = next((event for event in record.events if event.get("status") == "lost"), None)
+    lost = next((event for event in record.events if event.status == "lost"), None)
     if lost is not None:
-        why = text(lost, "message") or "nothing came back"
+        why = lost.message or "nothing came back"
         return "not probed", f"its shard of the sweep was lost: {why}", _still_there(record, "sweep again")
-    event = next((e for e in reversed(record.events) if e.get("status") in ("unreachable", "failed")), None)
+    event = next((e for e in reversed(record.events) if e.status in _FAULTS), None)
     if event is not None:
         return _by_event(record, event)
     unusable = [session for session in row.sessions.values() if session.status in ("not built", "not armed")]
@@ -330,13 +333,12 @@ def _why_nothing(record: HostRecord, row: HostCoverage) -> tuple[HostStatus, str
     return "not probed", f"the sweep was interrupted {_reached(record)}", _still_there(record, "sweep again")
 
 
-def _by_event(record: HostRecord, event: Mapping[str, Any]) -> tuple[HostStatus, str, str]:
-    phase, said = text(event, "phase") or "a task", text(event, "message")
-    other = text(event, "delegated_to")
+def _by_event(record: HostRecord, event: EventRecord) -> tuple[HostStatus, str, str]:
+    phase, said, other = event.phase or "a task", event.message, event.delegated_to
     if other and other != record.host:
-        reason = f"{other}, which works for it, {_FAULTS[event['status']]} at {phase}"
+        reason = f"{other}, which works for it, {_FAULTS[event.status]} at {phase}"
         return "failed", reason + (f": {said}" if said else ""), f"see to {other}, then sweep again"
-    if event.get("status") == "unreachable":
+    if event.status == "unreachable":
         found = contact.obstacle(said)
         reason = f"unreachable at {phase}" + (f": {found.reason}" if found.reason else "")
         advice = found.remedy or "see that ssh reaches it"
@@ -364,11 +366,12 @@ def _still_there(record: HostRecord, otherwise: str) -> str:
 
 def _how_well(row: HostCoverage) -> tuple[HostStatus, str, str]:
     """Status, reason and remedy of a host from which something came back."""
-    remedy = "; ".join(
+    unload = [
         f"on the host: staprun -d {shlex.quote(loss.text.split()[1])}"
         for loss in row.losses
         if loss.kind == "residue"
-    )
+    ]
+    remedy = "; ".join([*unload, *remedies(session.error for session in row.sessions.values())])
     complaints = [loss.text for loss in row.losses]
     for session in row.sessions.values():
         if session.mark:

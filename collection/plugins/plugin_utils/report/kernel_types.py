@@ -4,23 +4,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
+    KernelBuild,
+    ModuleBuild,
+)
 
 NAMED_FUNCTIONS = 8
 """Functions that a note names before it only counts them."""
 
 
-def notes(builds: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """Yield a note for each such probe. builds: {kernel: its builds/<kernel>.json}."""
-    for kernel, data in sorted(builds.items()):
-        modules = untrusted.mapping(data, "probes")
-        for probe in sorted(modules):
-            if not made_of_btf(data, probe):
+def notes(builds: Mapping[str, KernelBuild]) -> Iterator[str]:
+    """Yield a note for each such probe. builds: by kernel."""
+    for kernel, build in sorted(builds.items()):
+        for probe, module in sorted(build.probes.items()):
+            if module.types != "btf":
                 continue
-            listed = untrusted.mapping(modules, probe).get("functions")
-            names = [str(name) for name in listed] if isinstance(listed, list) else []
+            names = module.functions
             more = f" and {len(names) - NAMED_FUNCTIONS} more" if len(names) > NAMED_FUNCTIONS else ""
             of = f" of {', '.join(names[:NAMED_FUNCTIONS])}{more}" if names else ""
             yield (
@@ -30,7 +30,6 @@ def notes(builds: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
             )
 
 
-def made_of_btf(built: Mapping[str, Any], probe: str) -> bool:
+def made_of_btf(build: KernelBuild, probe: str) -> bool:
     """Return whether a kernel's record says so of its module of a probe."""
-    entry = untrusted.mapping(untrusted.mapping(built, "probes"), probe)
-    return untrusted.text(entry, "types") == "btf"
+    return build.probes.get(probe, ModuleBuild()).types == "btf"

@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import calltrees, results
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.forms import FORMS, Form
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     CallTree,
     Comparison,
@@ -93,7 +94,8 @@ class ProbeReport:
     """One probe on all hosts. sessions: its coverage, by host (the same objects as in the coverage rows).
 
     heads: by host, the first lines of the output as it was printed, without the nonce. layouts, origin: of a
-    script that was not written for fleetdiag, how its tables stand in the output, and where it is from.
+    script that was not written for fleetdiag, how its tables stand in the output, and where it is from. stacks: those
+    that it counted, as trees; they are in its tables, too.
     """
 
     name: str
@@ -106,6 +108,8 @@ class ProbeReport:
     tables: list[results.MergedTable] = field(default_factory=list)
     calls: list[HostCalls] = field(default_factory=list)
     fleet_calls: list[calltrees.FleetTree] = field(default_factory=list)
+    stacks: list[HostCalls] = field(default_factory=list)
+    fleet_stacks: list[calltrees.FleetTree] = field(default_factory=list)
     texts: list[HostText] = field(default_factory=list)
     heads: dict[str, list[str]] = field(default_factory=dict)
     not_built: list[Built] = field(default_factory=list)
@@ -117,18 +121,22 @@ class ProbeReport:
     origin: str = ""
 
     @property
+    def form(self) -> Form:
+        return FORMS[self.output]
+
+    @property
     def sampled(self) -> list[str]:
-        """Hosts that gave data, sorted."""
+        """Return hosts that gave data, sorted."""
         return sorted(host for host, session in self.sessions.items() if session.has_data)
 
     def mark(self, host: str) -> str:
-        """The losses that touch this host's figures; empty when none do."""
+        """Return the losses that touch this host's figures; empty when none do."""
         session = self.sessions.get(host)
         return session.mark if session else ""
 
     @property
     def evidence(self) -> Evidence:
-        """What findings are made of."""
+        """Return what findings are made of."""
         return Evidence(
             name=self.name,
             parameters=self.parameters,
@@ -170,5 +178,5 @@ class Report:
 
     @property
     def all_findings(self) -> list[Finding]:
-        """The findings, each followed by its symptoms."""
+        """Return the findings, each followed by its symptoms."""
         return [one for finding in self.findings for one in finding.told]

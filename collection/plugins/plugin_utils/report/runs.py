@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (
     peers,
@@ -20,16 +19,18 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import coverage, kernel_types
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import Built, RunInfo
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import (
-    balancers,
-    builds,
-    read,
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import BalancersRecord
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import FAILED, ModuleBuild
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    ArmRecord,
+    CollectRecord,
+    EventRecord,
+    GoRecord,
+    PreflightRecord,
+    ProbeRecord,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import (
-    reached,
-    why_not,
-    window_of,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowFile
 
 
 class Shard:
@@ -38,28 +39,25 @@ class Shard:
     def __init__(self, run: read.Run, label: str) -> None:
         self.run = run
         self.label = label
-        self.window = run.read_json("window.json")
-        self.balancers = run.read_json(balancers.FILE)
-        self.builds = run.read_builds()
-        self.events: dict[str, list[dict[str, Any]]] = {}
+        self.window = run.window()
+        self.balancers = run.balancers()
+        self.builds = run.builds()
+        self.events: dict[str, list[EventRecord]] = {}
         for event in run.read_events():
-            if isinstance(event.get("host"), str):
-                self.events.setdefault(event["host"], []).append(event)
-        self.window_s = max(0.0, untrusted.number(run.sweep, "window_s") or 0.0)
-        entries = run.sweep.get("probes")
-        self.entries: dict[str, Mapping[str, Any]] = {}
+            self.events.setdefault(event.host, []).append(event)
+        self.window_s = run.request.window_s
+        self.entries: dict[str, ProbeRecord] = {}
         self.probes: dict[str, Probe] = {}
-        for entry in entries if isinstance(entries, list) else []:
+        for entry in run.request.probes:
             self._add_probe(entry)
 
-    def _add_probe(self, entry: Any) -> None:
-        name = untrusted.text(entry, "name") if isinstance(entry, Mapping) else ""
+    def _add_probe(self, entry: ProbeRecord) -> None:
         try:
-            probe = catalog.probe_from_manifest(name, dict(untrusted.mapping(entry, "manifest")))
+            probe = catalog.probe_from_manifest(entry.name, entry.manifest)
         except (FleetdiagError, AttributeError) as why:
             self.run.notes.append(f"sweep.json: a probe cannot be shown: {why}")
             return
-        self.probes[name], self.entries[name] = probe, entry
+        self.probes[entry.name], self.entries[entry.name] = probe, entry
 
     def record(self, host: str) -> coverage.HostRecord:
         """What the run directory holds about one host, without the sessions' output."""
@@ -69,32 +67,32 @@ class Shard:
             sweep_id=run_id(run),
             probes=list(self.probes),
             window_s=self.window_s,
-            window=window_of(self.window, host),
-            left_out=why_not(self.window, host) or balancers.why_not(self.balancers, host),
+            window=self.window.of_host(host) if self.window else None,
+            left_out=(self.window or WindowFile()).why_not(host)
+            or (self.balancers or BalancersRecord()).why_not(host),
             builds=self.builds,
-            preflight=run.read_host(host, "preflight"),
-            arm=run.read_host(host, "arm"),
-            go=run.read_host(host, "go"),
-            collect=run.read_host(host, "collect"),
+            preflight=run.of_host(host, PreflightRecord),
+            arm=run.of_host(host, ArmRecord),
+            go=run.of_host(host, GoRecord),
+            collect=run.of_host(host, CollectRecord),
             events=self.events.get(host, ()),
         )
 
     def peers(self) -> dict[str, str]:
         """The set of each host of this shard."""
-        return peers.recorded(self.run.sweep, self.run.hosts)
+        return peers.recorded(self.run.request, self.run.hosts)
 
     @property
     def hashes(self) -> dict[str, str]:
         """Return what makes each probe's figures comparable with those of other sweeps, where that is known."""
-        found = {name: untrusted.text(entry, "hash") for name, entry in self.entries.items()}
-        return {name: value for name, value in found.items() if value}
+        return {name: entry.hash for name, entry in self.entries.items() if entry.hash}
 
     def notes(self) -> list[str]:
         return [self.label + note for note in (*self.run.notes, *kernel_types.notes(self.builds))]
 
 
 def run_id(run: read.Run) -> str:
-    return untrusted.text(run.sweep, "id") or run.path.name
+    return run.request.id or run.path.name
 
 
 def natural(name: str) -> tuple[list[tuple[int, str]], str]:
@@ -124,9 +122,9 @@ def settled(shards: Sequence[Shard], probes: Mapping[str, Probe]) -> dict[str, P
             printed = (
                 sample
                 for shard in owners
-                for sample in settle.samples(shard.run, name, untrusted.text(shard.entries[name], "nonce"))
+                for sample in settle.samples(shard.run, name, shard.entries[name].nonce)
             )
-            settled[name] = settle.settled(probe, untrusted.text(owners[0].entries[name], "script"), printed)
+            settled[name] = settle.settled(probe, owners[0].entries[name].script or "", printed)
             for shard in owners:
                 shard.probes[name] = settled[name]
     return settled
@@ -137,8 +135,7 @@ def check_parameters(shards: Sequence[Shard]) -> None:
     known: dict[str, Mapping[str, Any]] = {}
     for shard in shards:
         for name, entry in shard.entries.items():
-            parameters = untrusted.mapping(entry, "parameters")
-            if known.setdefault(name, parameters) != parameters:
+            if known.setdefault(name, entry.parameters) != entry.parameters:
                 raise FleetdiagError(
                     f"{shard.run.path}: its probe {name} ran with other parameters; report it alone"
                 )
@@ -150,7 +147,7 @@ def unlike(shards: Sequence[Shard]) -> Iterator[str]:
         named = ", ".join(f"{length:g} s" for length in lengths)
         yield f"windows of different length are in this report ({named}): compare rates, not totals"
     for shard in shards:
-        windows = reached(shard.window)
+        windows = (shard.window or WindowFile()).reached
         if windows > 1:
             yield (
                 f"{shard.label}hosts were probed in {windows} windows one after the other: what happened in only one"
@@ -172,44 +169,40 @@ def homes_of(shards: Sequence[Shard]) -> dict[str, Shard]:
 
 
 def run_info(shard: Shard) -> RunInfo:
-    sweep, window = shard.run.sweep, shard.window or {}
-    listed = sweep.get("builders")
-    built = sorted({untrusted.text(data, "builder") for data in shard.builds.values()} - {""})
-    builders = [str(name) for name in listed] if isinstance(listed, list) else built
+    sweep, window = shard.run.request, shard.window or WindowFile()
+    built = sorted({build.builder for build in shard.builds.values()} - {""})
     return RunInfo(
         id=run_id(shard.run),
         path=str(shard.run.path.absolute()),
-        created=untrusted.text(sweep, "created"),
-        fleetdiag=untrusted.text(sweep, "fleetdiag"),
+        created=sweep.created,
+        fleetdiag=sweep.fleetdiag,
         window_s=shard.window_s,
-        start=untrusted.number(window, "start"),
-        end=untrusted.number(window, "end"),
+        start=window.start,
+        end=window.end,
         hosts=len(shard.run.hosts),
-        builders=tuple(builders),
-        conditions=untrusted.mapping(sweep, "conditions"),
-        batches=reached(window),
-        name=untrusted.text(sweep, "name"),
+        builders=tuple(built) if sweep.builders is None else sweep.builders,
+        conditions=sweep.conditions,
+        batches=window.reached,
+        name=sweep.name,
         hashes=shard.hashes,
     )
 
 
 def built_modules(shard: Shard, rows: Mapping[str, coverage.HostCoverage]) -> Iterator[Built]:
-    for kernel, data in sorted(shard.builds.items()):
+    for kernel, build in sorted(shard.builds.items()):
         hosts = tuple(host for host in shard.run.hosts if rows[host].kernel == kernel)
-        modules = untrusted.mapping(data, "probes")
-        if not modules and untrusted.text(data, "error"):  # nothing can be built for this kernel
-            modules = {probe: {"status": "failed", "error": data["error"]} for probe in shard.probes}
-        for probe in modules:
-            entry = untrusted.mapping(modules, probe)
-            status = untrusted.text(entry, "status")
+        modules = build.probes
+        if not modules and build.error:  # nothing can be built for this kernel
+            modules = dict.fromkeys(shard.probes, ModuleBuild(FAILED, error=build.error))
+        for probe, module in modules.items():
             yield Built(
                 kernel=kernel,
-                builder=untrusted.text(entry, "builder") or untrusted.text(data, "builder"),
-                stap=untrusted.text(entry, "stap") or untrusted.text(data, "stap"),
+                builder=module.builder or build.builder,
+                stap=module.stap or build.stap,
                 probe=probe,
-                status=status,
-                seconds=untrusted.number(entry, "seconds"),
-                error=builds.build_error(entry) if status == "failed" else "",
+                status=module.status,
+                seconds=module.seconds,
+                error=module.failure if module.failed else "",
                 hosts=hosts,
             )
 

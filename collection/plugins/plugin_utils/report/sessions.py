@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import decode, plain
@@ -22,6 +21,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import coverage
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import HostText
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.runs import Shard
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import ProbeRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.stderr import read_losses
 
 FIRST_LINES = 100
@@ -48,15 +48,15 @@ def read_session(
     with shard.run.open_output(host, name, limit) as stream:
         if stream is None:
             return None
-        nonce = untrusted.text(shard.entries[name], "nonce")
+        nonce = shard.entries[name].nonce
         # The stream itself is bounded and tells truncation apart, so the parser need not stop before it.
         reader = io.BufferedReader(stream, MAX_LINE)  # blocks of this size are read at once
-        head = _head(reader.peek(), nonce) if probe.output in ("rows", "table") else ()
+        head = _head(reader.peek(), nonce) if probe.form.tables != 0 else ()
         session = parse_session(probe, nonce, reader, limit + 1)
         for batch in session.batches():
             mergers[batch.table].add_batch(batch)
-        sessions = untrusted.mapping(record.collect or {}, "sessions")
-        expected = untrusted.text(untrusted.mapping(sessions, name), "sha256")
+        collected = record.collect.sessions.get(name) if record.collect else None
+        expected = collected.sha256 if collected else ""
         said = shard.run.read_err(host, name)
         return coverage.SessionOutput(
             result=session.result,
@@ -70,7 +70,7 @@ def read_session(
 
 
 def _head(data: bytes, nonce: str) -> tuple[str, ...]:
-    """The first whole lines of an output as they stand, without the nonce, which only says that a line is
+    """Return the first whole lines of an output as they stand, without the nonce, which only says that a line is
     ours."""
     prefix = nonce.encode() + b"\t"
     lines = [line for line in data.split(b"\n")[:-1] if line.strip()]
@@ -78,7 +78,7 @@ def _head(data: bytes, nonce: str) -> tuple[str, ...]:
 
 
 def host_text(host: str, result: SessionResult, window_s: float) -> HostText:
-    """The first lines with their times. All kept ones are looked at: late ones tell how times are known."""
+    """Return the first lines with their times. All kept ones are looked at: late ones tell how times are known."""
     clock = LineClock(result.window_ms, window_s * 1000)
     pairs = zip(result.text_lines, result.text_times, strict=True)
     times = [clock.time(line, told) for line, told in pairs][:FIRST_LINES]
@@ -87,8 +87,8 @@ def host_text(host: str, result: SessionResult, window_s: float) -> HostText:
 
 
 def first_lines(shard: Shard, host: str, name: str) -> list[str]:
-    """The first lines of what the script itself printed, control records left out."""
-    prefix = untrusted.text(shard.entries[name], "nonce").encode() + b"\t"
+    """Return the first lines of what the script itself printed, control records left out."""
+    prefix = shard.entries[name].nonce.encode() + b"\t"
     lines: list[str] = []
     with shard.run.open_output(host, name, FIRST_LINES * _LINE) as stream:
         if stream is None:
@@ -104,9 +104,9 @@ def output_limit(probe: Probe) -> int:
     return OUTPUT_FACTOR * probe.limits.output_mb * 1024 * 1024
 
 
-def interval_s(entry: Mapping[str, Any], probe: Probe, table: Table) -> float | None:
-    """Seconds from one print of a table to the next; None if that is not known."""
+def interval_s(entry: ProbeRecord, probe: Probe, table: Table) -> float | None:
+    """Return seconds from one print of a table to the next; None if that is not known."""
     if probe.layouts:
         return next((layout.interval_s for layout in probe.layouts if layout.table == table), None)
-    told = untrusted.number(untrusted.mapping(entry, "parameters"), "interval_s")
+    told = untrusted.number(entry.parameters, "interval_s")
     return told if told is not None and told >= LEAST_INTERVAL_S else DEFAULT_INTERVAL_S

@@ -1,21 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How load balancers shared requests before, while and after weights were lowered: from balancers.json to plain data.
 
-balancers.json is `{"weight", "servers": {host: its name in the balancers}, "moments": [...]}`, with the hosts whose
-weight could not be lowered and why: those that were not probed for it in `left_out`, the others in `full_weight`. A
-moment is `{"moment", "batch", "t", "hosts", "balancers": {name: what it said}}`, in the order in which it happened:
-
-    sweep     at the beginning of the sweep
-    before    before weights are lowered
-    lowered   what was lowered (`weights`), and until when the balancer keeps it (`until`)
-    start     at the beginning of the window
-    end       at its end
-    restored  what was given back (`weights`), what is somebody else's now and was left alone (`left`), and what is still
-              lowered because the balancer could not be asked (`owed`, by label `{"weight", "why"}`)
-    after     at the end of the sweep
-
-What a balancer counted is under `servers`, as the module haproxy_info returns it; `trouble` says why it did not answer.
-Nothing of it is trusted: balancers are hosts.
+Nothing of it is trusted: balancers are hosts. Its moments: see rundir.balancers.
 """
 
 from __future__ import annotations
@@ -27,18 +13,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import (
-    listing,
-    mapping,
-    number,
-    text,
-)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import (
+    Answer,
+    BalancersRecord,
     Moment,
+    MomentRecord,
     Owed,
-    gave_back,
-    left,
-    owed,
+    ServerCount,
 )
 
 FEW = 10
@@ -47,7 +28,7 @@ _FAILED = ("no_connection", "bad_response", "http_5xx")
 
 Place = tuple[str, str, str]
 """(balancer, socket, backend)"""
-Counts = Mapping[tuple[Place, str], Mapping[str, Any]]
+Counts = Mapping[tuple[Place, str], ServerCount]
 """By place and server what one moment's answers say; the server is empty for the backend as a whole."""
 
 
@@ -92,14 +73,14 @@ class Traffic:
     notes: tuple[str, ...] = field(default=())
 
 
-def read(data: Mapping[str, Any] | None) -> Traffic | None:
+def read(record: BalancersRecord | None) -> Traffic | None:
     """What balancers.json says; None if no weight was to be lowered."""
-    if not data:
+    if record is None:
         return None
-    story = _Story(data)
+    story = _Story(record)
     served = tuple(story.served())
     return Traffic(
-        weight=text(data, "weight"),
+        weight=record.weight,
         balancers=tuple(story.balancers()),
         servers=served,
         sentences=tuple(story.sentences(served)),
@@ -111,21 +92,21 @@ def read(data: Mapping[str, Any] | None) -> Traffic | None:
 class _Story:
     """The moments of one sweep."""
 
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        self._moments = [m for m in listing(data, "moments") if isinstance(m, Mapping)]
-        self._names = {str(host): str(name) for host, name in mapping(data, "servers").items()}
+    def __init__(self, record: BalancersRecord) -> None:
+        self._moments = record.moments
+        self._names = record.servers
         self._hosts = {name: host for host, name in self._names.items()}
-        self._full_weight = {str(host): str(why) for host, why in mapping(data, "full_weight").items()}
+        self._full_weight = record.full_weight
         self._lowered = self._lowered_weights()
 
     # --- what happened ---
 
     def balancers(self) -> list[str]:
-        return sorted({str(name) for moment in self._moments for name in mapping(moment, "balancers")})
+        return sorted({name for moment in self._moments for name in moment.balancers})
 
-    def _at(self, moment: Moment, batch: int | None = None) -> Iterator[Mapping[str, Any]]:
+    def _at(self, moment: Moment, batch: int | None = None) -> Iterator[MomentRecord]:
         for item in self._moments:
-            if item.get("moment") == moment and batch in (None, item.get("batch")):
+            if item.moment == moment and batch in (None, item.batch):
                 yield item
 
     def _batches(self) -> list[int]:
@@ -136,15 +117,10 @@ class _Story:
         """{(batch, balancer, label, server): (before, set)}"""
         found = {}
         for moment in self._at("lowered"):
-            batch = int(number(moment, "batch") or 0)
-            for balancer, said in _answers(moment):
-                for label in mapping(said, "weights"):
-                    weight = mapping(mapping(said, "weights"), label)
-                    server = str(label).rpartition("/")[2]
-                    found[batch, balancer, str(label), server] = (
-                        number(weight, "before"),
-                        number(weight, "after"),
-                    )
+            for balancer, said in moment.answers():
+                for label, change in said.changes.items():
+                    server = label.rpartition("/")[2]
+                    found[moment.batch, balancer, label, server] = (change.before, change.after)
         return found
 
     def _batch_of(self, server: str) -> int | None:
@@ -209,7 +185,7 @@ class _Story:
             if (place[2], name) != (backend, server):
                 continue
             told = [
-                number(counts.get((place, name), {}), "weight") for counts in (before, during or {}, after)
+                counts.get((place, name), ServerCount()).weight for counts in (before, during or {}, after)
             ]
             lowered, given = self._changed(place, name, batch)
             yield Weight(
@@ -227,9 +203,9 @@ class _Story:
         label = f"{place[1]}: {place[2]}/{server}"
         _unused, lowered = self._lowered.get((batch, place[0], label, server), (None, None))
         for moment in self._at("restored", batch):
-            weights = mapping(mapping(mapping(moment, "balancers"), place[0]), "weights")
-            if label in weights:
-                return lowered, number(mapping(weights, label), "after")
+            changes = moment.balancers.get(place[0], Answer()).changes
+            if label in changes:
+                return lowered, changes[label].after
         return lowered, None
 
     def _failed(self, backend: str, server: str) -> int | None:
@@ -278,18 +254,15 @@ class _Story:
             yield from (self._still_lowered(balancer, one) for one in listed)
         for batch in self._batches():
             for balancer, said in self._lowered_in(batch):
-                answers = [
-                    mapping(mapping(given, "balancers"), balancer) for given in self._at("restored", batch)
-                ]
-                if (batch, balancer) in owing or any(map(gave_back, answers)):
+                answers = [given.balancers.get(balancer, Answer()) for given in self._at("restored", batch)]
+                if (batch, balancer) in owing or any(answer.gave_back for answer in answers):
                     continue
-                trouble = next((text(answer, "trouble") for answer in answers), "")
+                trouble = next((answer.trouble for answer in answers), "")
                 servers = sorted(
                     {name for b, lb, _unused2, name in self._lowered if (b, lb) == (batch, balancer)}
                 )
                 why = f" ({trouble})" if trouble else ""
-                until = number(said, "until")
-                timer = f"; the balancer's own timer does at {_clock(until)}" if until else ""
+                timer = f"; the balancer's own timer does at {_clock(said.until)}" if said.until else ""
                 yield (
                     f"the weights of {', '.join(servers)} were lowered on {balancer} and are not known to be given"
                     f" back{why}{timer}; at once: fleetdiag abort -i INVENTORY -l {balancer}"
@@ -299,15 +272,13 @@ class _Story:
         """By batch and balancer what it said last that it still owes."""
         found: dict[tuple[int, str], list[Owed]] = {}
         for moment in self._moments:
-            if moment.get("moment") not in ("lowered", "restored"):
+            if moment.moment not in ("lowered", "restored"):
                 continue
-            for balancer, said in _answers(moment):
-                key = (int(number(moment, "batch") or 0), balancer)
-                listed = owed(said)
-                if listed:
-                    found[key] = listed
-                elif gave_back(said):
-                    found.pop(key, None)
+            for balancer, said in moment.answers():
+                if said.owing:
+                    found[moment.batch, balancer] = said.owing
+                elif said.gave_back:
+                    found.pop((moment.batch, balancer), None)
         return found
 
     def _still_lowered(self, balancer: str, one: Owed) -> str:
@@ -328,10 +299,10 @@ class _Story:
         owing = {batch for batch, _unused in self._owing()}
         return [batch for batch in sorted({*self._batches(), *owing}) if not any(self._at("restored", batch))]
 
-    def _lowered_in(self, batch: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    def _lowered_in(self, batch: int) -> Iterator[tuple[str, Answer]]:
         for moment in self._at("lowered", batch):
-            for balancer, said in _answers(moment):
-                if mapping(said, "weights"):
+            for balancer, said in moment.answers():
+                if said.weights:
                     yield balancer, said
 
     def notes(self) -> Iterator[str]:
@@ -341,18 +312,18 @@ class _Story:
         for balancer, label in dict.fromkeys(self._with_agents()):
             yield f"{balancer}: {label} says its weight itself (agent-check), so it may not have stayed lowered"
         for moment in self._at("restored"):
-            for balancer, said in _answers(moment):
-                for label, why in left(said).items():
+            for balancer, said in moment.answers():
+                for label, why in said.left_alone.items():
                     yield f"{balancer}: {label.rpartition(': ')[2]} was left alone: {why}"
-                for sentence in listing(said, "left"):
+                for sentence in said.sentences_left:
                     yield f"{balancer}: was left alone: {sentence}"
         yield from self._silent()
         unknown = self._unknown()
         if unknown:
             yield f"no balancer knows {', '.join(unknown)}: there was no weight to lower"
         for moment in self._at("lowered"):
-            for balancer, said in _answers(moment):
-                if said.get("settled") is False:
+            for balancer, said in moment.answers():
+                if said.settled is False:
                     yield f"{balancer}: the sessions had not fallen to their new share when the wait for that was over"
         seen = [_counts(item) for item in self._moments]
         if any(_fell(one, two) for one, two in itertools.pairwise(counts for counts in seen if counts)):
@@ -362,14 +333,12 @@ class _Story:
         """Balancers that did not say what they count, with the moments."""
         found: dict[tuple[str, str], list[str]] = {}
         for moment in self._moments:
-            name = text(moment, "moment")
-            if name == "lowered":
+            if moment.moment == "lowered":
                 continue
-            for balancer, said in _answers(moment):
+            for balancer, said in moment.answers():
                 # Of weights that were to be given back the alarms tell.
-                why = text(said, "trouble")
-                if why and not (name == "restored" and self._lowered):
-                    found.setdefault((balancer, why), []).append(name)
+                if said.trouble and not (moment.moment == "restored" and self._lowered):
+                    found.setdefault((balancer, said.trouble), []).append(moment.moment)
         for (balancer, why), names in found.items():
             when = ", ".join(dict.fromkeys(names))
             yield f"{balancer} did not say what it counts ({when}): {why.removeprefix(f'{balancer}: ')}"
@@ -377,8 +346,8 @@ class _Story:
     def _with_agents(self) -> Iterator[tuple[str, str]]:
         """(balancer, server) of those that were lowered and are asked for their weight all the same."""
         for moment in self._at("lowered"):
-            for balancer, said in _answers(moment):
-                for label in listing(said, "agents"):
+            for balancer, said in moment.answers():
+                for label in said.agents or []:
                     yield balancer, str(label).rpartition(": ")[2]
 
     def _unknown(self) -> list[str]:
@@ -388,8 +357,8 @@ class _Story:
         named = {
             host
             for moment in asked
-            for host in listing(moment, "hosts")
-            if isinstance(host, str) and self._names.get(host, host) not in lowered | known
+            for host in moment.hosts or ()
+            if self._names.get(host, host) not in lowered | known
         }
         return sorted(named)
 
@@ -397,18 +366,11 @@ class _Story:
 _Span = tuple[Counts | None, Counts | None]
 
 
-def _answers(moment: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for name in sorted(mapping(moment, "balancers")):
-        yield str(name), mapping(mapping(moment, "balancers"), name)
-
-
-def _counts(moment: Mapping[str, Any]) -> Counts:
-    found: dict[tuple[Place, str], Mapping[str, Any]] = {}
-    for balancer, said in _answers(moment):
-        for entry in listing(said, "servers"):
-            if isinstance(entry, Mapping):
-                place = (balancer, text(entry, "socket"), text(entry, "backend"))
-                found[place, text(entry, "server")] = entry
+def _counts(moment: MomentRecord) -> Counts:
+    found: dict[tuple[Place, str], ServerCount] = {}
+    for balancer, said in moment.answers():
+        for one in said.counts:
+            found[(balancer, one.socket, one.backend), one.server] = one
     return found
 
 
@@ -419,21 +381,17 @@ def _difference(span: _Span, backend: str, kind: str, wanted: Any) -> int | None
         return None
     total, known = 0, False
     for (place, server), entry in last.items():
-        end = number(entry, kind)
+        end = getattr(entry, kind)
         if place[2] != backend or not wanted(server) or end is None:
             continue
-        begin = number(first.get((place, server), {}), kind) or 0
+        begin = getattr(first.get((place, server), ServerCount()), kind) or 0
         total += int(end - begin if end >= begin else end)
         known = True
     return total if known else None
 
 
 def _fell(one: Counts, two: Counts) -> bool:
-    return any(
-        (number(two.get(key, {}), "total") or 0) < (number(entry, "total") or 0)
-        for key, entry in one.items()
-        if key in two
-    )
+    return any((two[key].total or 0) < (entry.total or 0) for key, entry in one.items() if key in two)
 
 
 def _sum(values: Iterable[int | None]) -> int | None:
@@ -467,6 +425,6 @@ def _clock(epoch_s: float) -> str:
         return f"{epoch_s:g}"
 
 
-def left_lowered(data: Mapping[str, Any] | None) -> list[int]:
+def left_lowered(record: BalancersRecord | None) -> list[int]:
     """The batches whose weights were lowered and of which nobody has said that they were given back."""
-    return _Story(data).left_lowered() if data else []
+    return _Story(record).left_lowered() if record else []

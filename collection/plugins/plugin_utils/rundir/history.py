@@ -14,11 +14,11 @@ from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import BASELINE
 
 FIGURES = "figures.json"
 NEWS = "news.json"
-DEFAULT = 20
-"""Earlier sweeps of the same name that a host's figures are compared with."""
+DEFAULT = BASELINE
 MAX_LOOKED_AT = 500
 """Earlier run directories that are opened in search of them."""
 
@@ -29,12 +29,6 @@ def check(most: int, name: str) -> None:
         raise FleetdiagError(
             f"{name}: {most} is no number of earlier sweeps; say 1 to {MAX_LOOKED_AT}, or 0 to compare with none"
         )
-
-
-def most_of(sweep: Mapping[str, Any]) -> int:
-    """Return how many earlier sweeps count, by sweep.json; 0 for none."""
-    most = sweep.get("baseline", DEFAULT)
-    return most if isinstance(most, int) and not isinstance(most, bool) and most > 0 else 0
 
 
 def keep(run_path: Path, figures: Mapping[str, Any], news: Mapping[str, Any]) -> None:

@@ -16,13 +16,12 @@ PHASES = ("preflight", "arm", "go", "collect")
 PLAIN_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 HASHED_HOST = re.compile(r"h_[0-9a-f]{16}")
 HOST_FILE = re.compile(r"[a-z][a-z0-9_]*\.(out\.gz|err)")
-RUN_FILE = re.compile(
-    r"((builds|csv|calls|manifests)/)?[A-Za-z0-9][A-Za-z0-9._+~-]{0,150}\.(json|txt|html|md|csv|sqlite|prom)"
-)
+RUN_FILE = re.compile(r"((?!hosts/)[a-z][a-z0-9_]{0,30}/)?[A-Za-z0-9][A-Za-z0-9._+~-]{0,150}\.[a-z0-9]{1,16}")
+"""A file of a run directory: in it, or in a folder other than that of the hosts; formats bring folders and suffixes."""
 
 
 def host_dir(name: str) -> str:
-    """The directory name of a host: its name where that is a safe file name, else `h_` + 16 hex of sha256.
+    """Return the directory name of a host: its name where that is a safe file name, else `h_` + 16 hex of sha256.
 
     Two hosts never share one: a name that looks like a hashed one is hashed too.
     """
@@ -37,12 +36,12 @@ def is_id(name: str) -> bool:
 
 
 def default_runs_dir() -> Path:
-    """Where run directories go unless told otherwise: `runs` in the state directory."""
+    """Return where run directories go unless told otherwise: `runs` in the state directory."""
     return state_dir() / "runs"
 
 
 def run_file(name: str) -> tuple[list[str], str]:
-    """Folders and file name of a file of the run directory itself."""
+    """Return folders and file name of a file of the run directory itself."""
     if not RUN_FILE.fullmatch(name) or ".." in name:
         raise FleetdiagError(
             f"{name!r} is not the name of a file of a run directory; nothing was read or written"

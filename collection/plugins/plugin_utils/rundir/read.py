@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.access import (
@@ -19,6 +19,14 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.access 
     note,
     open_folder,
     read_only,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import FILE as BALANCERS
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import BalancersRecord
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
+    KernelBuild,
+    ManifestRecord,
+    file_of,
+    manifest_of,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import (
     FORMAT,
@@ -28,6 +36,14 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names i
     run_file,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.output import Output
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    ArmRecord,
+    EventRecord,
+    HostFile,
+    SweepRecord,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import FILE as WINDOW
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowFile
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.write import (
     _MAX_EVENT,
     MAX_EVENTS_BYTES,
@@ -37,36 +53,55 @@ _MAX_JSON = 32 * 1024 * 1024
 MAX_BUILDS = 256
 """Kernels of one sweep whose builds are read."""
 _MAX_DIGITS = 20
+Record = TypeVar("Record", bound=HostFile)
 
 
 @dataclass
 class Run:
     """An open run directory.
 
-    sweep: sweep.json. hosts: the inventory names of the pattern, in order. notes: what could not be read so
-    far, one sentence each, for the report.
+    sweep: sweep.json as it was parsed; request: as a record. notes: what could not be read so far, one
+    sentence each, for the report.
     """
 
     path: Path
     sweep: dict[str, Any]
-    hosts: list[str]
+    request: SweepRecord
     notes: list[str] = field(default_factory=list)
 
     def read_host(self, host: str, phase: str) -> dict[str, Any] | None:
         """`hosts/<dir>/<phase>.json`, or None; what is there and unreadable is noted."""
         return read_host(self.path, host, phase, self.notes)
 
+    @property
+    def hosts(self) -> list[str]:
+        """Return the inventory names of the pattern, in order."""
+        return list(self.request.hosts)
+
+    def of_host(self, host: str, kind: type[Record]) -> Record | None:
+        """Return what `hosts/<dir>/` has of one kind, or None; what is there and unreadable is noted."""
+        return of_host(self.path, host, kind, self.notes)
+
     def read_json(self, name: str) -> dict[str, Any] | None:
         """A file of the run directory itself, for instance `window.json`."""
         return read_json(self.path, name, self.notes)
 
-    def read_events(self) -> list[dict[str, Any]]:
+    def window(self) -> WindowFile | None:
+        """Return window.json, or None."""
+        return window(self.path, self.notes)
+
+    def balancers(self) -> BalancersRecord | None:
+        """Return balancers.json, or None."""
+        return balancers(self.path, self.notes)
+
+    def read_events(self) -> list[EventRecord]:
         """All events in the order they were written; unreadable lines are counted in one note."""
         return read_events(self.path, self.notes)
 
-    def read_builds(self) -> dict[str, dict[str, Any]]:
+    def builds(self) -> dict[str, KernelBuild]:
         """`builds/<kernel>.json` by kernel release."""
-        return read_builds(self.path, self.notes)
+        found = read_builds(self.path, self.notes)
+        return {kernel: KernelBuild.from_json(data) for kernel, data in found.items()}
 
     def read_err(self, host: str, probe: str, limit: int = 1024 * 1024) -> str | None:
         """What staprun said on standard error (at most `limit` bytes), or None."""
@@ -101,10 +136,13 @@ def open_run(path: Path) -> Run:
         raise FleetdiagError(
             f"{path}: was written by a newer fleetdiag (format {version}, known here: {FORMAT}); use that one"
         )
-    listed = sweep.get("hosts")
-    names = listed if isinstance(listed, list) else []
-    hosts = list(dict.fromkeys(name for name in names if isinstance(name, str)))
-    return Run(path, sweep, hosts)
+    return Run(path, sweep, SweepRecord.from_json(sweep), notes)
+
+
+def request(path: Path, notes: list[str] | None = None) -> SweepRecord | None:
+    """Return sweep.json of a run directory, or None; a note for one that is there and unreadable."""
+    data = read_json(path, "sweep.json", notes)
+    return None if data is None else SweepRecord.from_json(data)
 
 
 def read_json(run_path: Path, name: str, notes: list[str] | None = None) -> dict[str, Any] | None:
@@ -131,10 +169,16 @@ def read_host(run_path: Path, host: str, phase: str, notes: list[str] | None = N
     return data
 
 
+def of_host(run_path: Path, host: str, kind: type[Record], notes: list[str] | None = None) -> Record | None:
+    """Return what a phase left about a host as a record, or None. See read_host()."""
+    data = read_host(run_path, host, kind.PHASE, notes)
+    return None if data is None else kind.from_json(data)
+
+
 def armed_hosts(run_path: Path) -> list[str]:
     """The hosts on which sessions were started, in the order of the sweep."""
     hosts = open_run(run_path).hosts
-    return [host for host in hosts if (read_host(run_path, host, "arm") or {}).get("verdict") == "ok"]
+    return [host for host in hosts if (of_host(run_path, host, ArmRecord) or ArmRecord()).verdict == "ok"]
 
 
 def armed_sessions(record: Mapping[str, Any]) -> list[str]:
@@ -172,9 +216,33 @@ def read_builds(run_path: Path, notes: list[str] | None = None) -> dict[str, dic
     return builds
 
 
-def read_events(run_path: Path, notes: list[str] | None = None) -> list[dict[str, Any]]:
+def window(run_path: Path, notes: list[str] | None = None) -> WindowFile | None:
+    """Return window.json, or None."""
+    data = read_json(run_path, WINDOW, notes)
+    return None if data is None else WindowFile.from_json(data)
+
+
+def balancers(run_path: Path, notes: list[str] | None = None) -> BalancersRecord | None:
+    """Return balancers.json, or None."""
+    data = read_json(run_path, BALANCERS, notes)
+    return None if data is None else BalancersRecord.from_json(data)
+
+
+def manifest(run_path: Path, kernel: str) -> ManifestRecord | None:
+    """Return manifests/<kernel>.json, or None."""
+    data = read_json(run_path, manifest_of(kernel))
+    return None if data is None else ManifestRecord.from_json(data)
+
+
+def build_of(run_path: Path, kernel: str) -> KernelBuild | None:
+    """Return builds/<kernel>.json, or None."""
+    data = read_json(run_path, file_of(kernel))
+    return None if data is None else KernelBuild.from_json(data)
+
+
+def read_events(run_path: Path, notes: list[str] | None = None) -> list[EventRecord]:
     """The lines of `events.jsonl`; a half-written line is left out and noted."""
-    events: list[dict[str, Any]] = []
+    events: list[EventRecord] = []
     bad = 0
     with read_only(run_path, [], "events.jsonl", notes) as handle:
         if handle is None:
@@ -187,7 +255,7 @@ def read_events(run_path: Path, notes: list[str] | None = None) -> list[dict[str
             if event is None:
                 bad += 1
             else:
-                events.append(event)
+                events.append(EventRecord.from_json(event))
     if whole > MAX_EVENTS_BYTES:
         note(notes, f"events.jsonl: is too large, only its first {MAX_EVENTS_BYTES >> 20} MiB were read")
     if bad:

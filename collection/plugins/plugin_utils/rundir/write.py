@@ -14,6 +14,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,14 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.access 
     planted,
     refuses_links,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import FILE as BALANCERS
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import BalancersRecord
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
+    KernelBuild,
+    ManifestRecord,
+    file_of,
+    manifest_of,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import (
     FORMAT,
     HOST_FILE,
@@ -31,6 +40,12 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names i
     is_id,
     run_file,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    EventRecord,
+    WrittenHostFile,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import FILE as WINDOW
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowFile
 
 _MAX_EVENT = 64 * 1024
 MAX_EVENTS_BYTES = 32 * 1024 * 1024
@@ -101,6 +116,31 @@ def write_host(run_path: Path, host: str, phase: str, data: Mapping[str, Any]) -
     _write_host_file(run_path, host, f"{phase}.json", text.encode())
 
 
+def host_record(run_path: Path, host: str, record: WrittenHostFile) -> None:
+    """Write what a phase says of a host to `hosts/<dir>/<phase>.json`."""
+    write_host(run_path, host, record.PHASE, record.to_json())
+
+
+def window(run_path: Path, record: WindowFile) -> None:
+    """Write window.json."""
+    write_json(run_path, WINDOW, record.to_json())
+
+
+def balancers(run_path: Path, record: BalancersRecord) -> None:
+    """Write balancers.json."""
+    write_json(run_path, BALANCERS, record.to_json())
+
+
+def manifest(run_path: Path, kernel: str, record: ManifestRecord) -> None:
+    """Write manifests/<kernel>.json."""
+    write_json(run_path, manifest_of(kernel), record.to_json())
+
+
+def build(run_path: Path, record: KernelBuild) -> None:
+    """Write `builds/<kernel>.json`."""
+    write_json(run_path, file_of(record.kernel), record.to_json())
+
+
 def write_host_bytes(run_path: Path, host: str, filename: str, data: bytes) -> None:
     """Write `<probe>.out.gz` or `<probe>.err` of a host; any other name is refused."""
     if not HOST_FILE.fullmatch(filename):
@@ -110,15 +150,15 @@ def write_host_bytes(run_path: Path, host: str, filename: str, data: bytes) -> N
     _write_host_file(run_path, host, filename, data)
 
 
-def append_event(run_path: Path, event: Mapping[str, Any], *, sync: bool = True) -> None:
+def append_event(run_path: Path, event: EventRecord, *, sync: bool = True) -> None:
     """Append one line to `events.jsonl`; a half line left by a crash stays a line of its own.
 
     sync: wait until it is on the disk. All hosts wait meanwhile, so what only says that all went well need not be.
     """
-    text = json.dumps(finite(dict(event)))
+    text = json.dumps(finite(event.to_json()))
     if len(text) > _MAX_EVENT:
-        cut = {**event, "message": str(event.get("message", ""))[: _MAX_EVENT // 12] + "…"}
-        text = json.dumps(finite(cut))
+        cut = replace(event, message=event.message[: _MAX_EVENT // 12] + "…")
+        text = json.dumps(finite(cut.to_json()))
     path = run_path / "events.jsonl"
     with open_folder(run_path, []) as folder, refuses_links(path):
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC

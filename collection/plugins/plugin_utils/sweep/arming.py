@@ -68,7 +68,7 @@ def sessions(
         entry = recorded[probe.name]
         load, _unused = parameters.split(probe, entry["parameters"])
         values = [("fd_nonce", str(entry["nonce"])), ("fd_ttl_ms", str(ttl * 1000))]
-        if probe.output != "rows":
+        if not probe.form.records:
             values.append(("fd_stamp_ms", str(max(MIN_STAMP_MS, window_s * 1000 // STAMPS))))
         for name, value in load.items():
             # What a script begins with need not be said, and a global that it never uses cannot be set.

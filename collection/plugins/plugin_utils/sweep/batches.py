@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who is probed when: first the canaries, then batch after batch, and after each whether to go on.
 
-Pure functions. A sweep with canaries or batches has them in window.json, each with the window that it got:
-`{"batches": [{"hosts", "canary", "start", "end", "at_once"}], "start", "end", "stopped"}`. `start` and `end` of the
-whole are those of the first and the last; `stopped` says why the later ones were not probed; `at_once` is how many hosts
-were asked at a time. Without batches window.json is the one window of all hosts.
+Pure functions. A sweep with canaries or batches has them in window.json, each with the window that it got.
 """
 
 from __future__ import annotations
@@ -16,11 +13,16 @@ from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import mapping, number, text
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    ArmedSession,
+    ArmRecord,
+    CollectRecord,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.stderr import read_losses
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import (
-    batches_in,
-    hosts_of,
+    BatchRecord,
+    WindowFile,
+    WindowRecord,
     window_of,
 )
 
@@ -42,8 +44,8 @@ class Watched:
 
     host: str
     window_s: float
-    arm: Mapping[str, Any] | None = None
-    collect: Mapping[str, Any] | None = None
+    arm: ArmRecord | None = None
+    collect: CollectRecord | None = None
     errors: Mapping[str, str] = field(default_factory=dict)
     kept_out: str = ""
 
@@ -90,7 +92,7 @@ def _of(total: int, count: int, percent: bool) -> int:
 
 
 def verdict(
-    batch: Batch, watched: Iterable[Watched], *, max_failed_percent: int, max_cpu_percent: int
+    batch: Batch | BatchRecord, watched: Iterable[Watched], *, max_failed_percent: int, max_cpu_percent: int
 ) -> str:
     """Why no further batch may be probed; empty to go on.
 
@@ -115,36 +117,28 @@ def trouble(host: Watched, *, max_cpu_percent: int, canary: bool) -> str:
     """What went wrong on one host, or empty. Losses that only touch figures are no trouble."""
     if host.kept_out:
         return host.kept_out if canary else ""
-    arm = host.arm or {}
-    if text(arm, "verdict") != "ok":
-        return f"was not armed: {text(arm, 'reason') or 'it did not answer'}"
+    arm = host.arm or ArmRecord()
+    if arm.verdict != "ok":
+        return f"was not armed: {arm.reason or 'it did not answer'}"
     if host.collect is None:
         return "nothing came back from it; it may have lost its network"
     return next(_troubles(host, arm, host.collect, max_cpu_percent), "")
 
 
-def _troubles(
-    host: Watched, arm: Mapping[str, Any], collect: Mapping[str, Any], max_cpu_percent: int
-) -> Iterator[str]:
-    kernel = collect.get("kernel")
-    yield from (str(said) for said in kernel if said) if isinstance(kernel, list) else ()
-    residue = collect.get("residue")
-    yield from (f"module {name} is still loaded" for name in residue) if isinstance(residue, list) else ()
+def _troubles(host: Watched, arm: ArmRecord, collect: CollectRecord, max_cpu_percent: int) -> Iterator[str]:
+    yield from collect.kernel
+    yield from (f"module {name} is still loaded" for name in collect.residue)
     for probe, said in host.errors.items():
         if read_losses(said).overload:
             yield f"{probe} cost too much and was ended by SystemTap"
-    armed, sessions = mapping(arm, "sessions"), mapping(collect, "sessions")
-    for probe in armed:
-        session = mapping(armed, probe)
-        if text(session, "status") == "failed":
-            yield f"{probe} could not be armed: {text(session, 'error') or 'no reason was given'}"
-    for probe in sessions:
-        session = mapping(sessions, probe)
-        result = text(session, "result")
-        if result not in _GOOD_RESULTS:
-            yield f"{probe} ended with {result}"
-        lived = host.window_s + (number(mapping(armed, probe), "seconds") or 0.0)
-        used = 100 * (number(session, "cpu_s") or 0.0) / max(lived, 1.0)
+    for probe, armed in arm.sessions.items():
+        if armed.status == "failed":
+            yield f"{probe} could not be armed: {armed.error or 'no reason was given'}"
+    for probe, session in collect.sessions.items():
+        if session.result not in _GOOD_RESULTS:
+            yield f"{probe} ended with {session.result}"
+        lived = host.window_s + (arm.sessions.get(probe, ArmedSession()).seconds or 0.0)
+        used = 100 * (session.cpu_s or 0.0) / max(lived, 1.0)
         if max_cpu_percent and used > max_cpu_percent:
             yield f"{probe} used {used:.0f} % of a processor, more than {max_cpu_percent} %"
 
@@ -153,30 +147,22 @@ def _troubles(
 
 
 def planned(batches: Sequence[Batch]) -> dict[str, Any]:
-    """window.json before the first window is chosen."""
-    return {"batches": [{"hosts": list(batch.hosts), "canary": batch.canary} for batch in batches]}
+    """Return window.json before the first window is chosen."""
+    listed = tuple(BatchRecord(hosts=batch.hosts, canary=batch.canary) for batch in batches)
+    return WindowFile(batches=listed).to_json()
 
 
 def opened(data: Mapping[str, Any], number_of_batch: int, window: Mapping[str, float]) -> dict[str, Any]:
-    """The same with the window of one batch, counted from 1."""
-    listed = [dict(batch) for batch in data["batches"]]
-    listed[number_of_batch - 1].update(window)
-    starts = [batch["start"] for batch in listed if "start" in batch]
-    ends = [batch["end"] for batch in listed if "end" in batch]
-    return {**data, "batches": listed, "start": min(starts), "end": max(ends)}
-
-
-def batch(data: Mapping[str, Any], number_of_batch: int) -> Batch:
-    """One batch of window.json, counted from 1."""
-    found = batches_in(data)[number_of_batch - 1]
-    return Batch(tuple(hosts_of(found)), found.get("canary") is True)
+    """Return the same with the window of one batch, counted from 1."""
+    told = WindowRecord.from_json(window)
+    return WindowFile.from_json(data).opened(number_of_batch, told).to_json()
 
 
 def part(
     data: Mapping[str, Any] | None, number_of_batch: int, hosts: Sequence[str]
 ) -> tuple[Sequence[str], Mapping[str, Any] | None]:
-    """Hosts and window of one batch; with 0, of a sweep without batches, all hosts and the one window."""
+    """Return hosts and window of one batch; with 0, of a sweep without batches, all hosts and the one window."""
     if not number_of_batch or not data:
         return hosts, data
-    own = batch(data, number_of_batch).hosts
+    own = WindowFile.from_json(data).batch(number_of_batch).hosts
     return own, next((window_of(data, host) for host in own), None)

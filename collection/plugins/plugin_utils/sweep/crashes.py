@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import files, untrusted
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import PreflightRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.host_cache import HostMemory
 
 
@@ -49,6 +50,7 @@ def for_arming(host: str, facts: Mapping[str, Any], probes: Iterable[str], *, re
     if retry:
         forget(host, probes)
         return {"retry_crashed": True}
-    if not facts.get("remembered"):
-        learn(host, facts.get("crashed") or {})
+    told = PreflightRecord.from_json(facts)
+    if not told.remembered:
+        learn(host, told.crashed)
     return {"crashed": known(host)}

@@ -6,9 +6,8 @@ A host's memory is plain JSON data, written when its output has been collected:
     facts     its preflight.json; true until the host is booted again, which it checks itself when it is armed
     stap      the SystemTap that built its modules; signer: whose signature they carry
     clock_at  when its clock was last compared with ours
-    contact_s how long one command took there, the session's own waiting aside; at_once: among how many hosts;
-              place_s: how long one of these places was taken for a host, Ansible's own work included
-    arming    {key of a set of modules: seconds from the command to the last armed session}
+    arming    {key of a set of modules: {seconds, hosts}}: from the beginning of the arming phase until its sessions were
+              armed, and how many hosts were armed with it
 
 It is advice, never truth: without it, or with a wrong one, a sweep takes a round trip more.
 """
@@ -28,17 +27,13 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import un
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import names
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import preflight
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import Clock
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.window import Contact
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.window import Arming
 
 KEEP_ARMINGS = 32
 DRIFT = 2e-5  # of a clock that nobody sets
 UNKNOWN_CLOCK_S = 86400.0
 MAX_BYTES = 1 << 20
-MAX_CONTACT_S = 600.0
-MAX_PLACE_S = 120.0
-"""No command and no place takes longer where a window is foreseen; what says so was measured while a clock was set."""
-CLOCK_SET_S = 0.5
-"""Two looks at a clock within one sweep differ by more only where it was set between them."""
+MAX_HOSTS = 100_000
 
 
 def default_dir() -> Path:
@@ -62,7 +57,7 @@ class HostMemory:
         data = self.read(host)
         if not isinstance(data.get("facts"), dict) or preflight.unusable(data["facts"]):
             return None
-        return {**data, "arming": armings(data)}
+        return data
 
     def read(self, host: str) -> dict[str, Any]:
         """Return what the host's file holds, whatever that is; an empty object where it cannot be read."""
@@ -104,45 +99,45 @@ def clock_now(memory: Mapping[str, Any], now: float) -> Clock:
     return Clock(clock.offset_s, clock.error_s + DRIFT * age)
 
 
-def armings(memory: Mapping[str, Any] | None) -> dict[str, float]:
-    """Return `arming` of a memory without what is no duration."""
+def armings(memory: Mapping[str, Any] | None) -> dict[str, Arming]:
+    """Return `arming` of a memory by set of modules, without what no arming can have taken."""
     kept = (memory or {}).get("arming")
-    found = (
-        {str(key): untrusted.seconds(took) for key, took in kept.items()} if isinstance(kept, dict) else {}
-    )
-    return {key: took for key, took in found.items() if took is not None}
+    found = {str(key): _arming(one) for key, one in kept.items()} if isinstance(kept, dict) else {}
+    return {key: one for key, one in found.items() if one is not None}
 
 
-def contact(memory: Mapping[str, Any] | None, otherwise_s: object, forks: int) -> Contact:
-    """Return how a host was reached before; where that is not known it is as slow as `otherwise_s`."""
-    known = memory or {}
-    took = untrusted.seconds(known.get("contact_s"), MAX_CONTACT_S)
-    if took is None:
-        took = untrusted.seconds(otherwise_s, MAX_CONTACT_S) or 0.0
-    at_once = known.get("at_once")
-    places = at_once if isinstance(at_once, int) and 1 <= at_once <= 10_000 else forks
-    return Contact(took, places, untrusted.seconds(known.get("place_s"), MAX_PLACE_S))
+def measured(window: Mapping[str, Any], armed: Mapping[str, Any]) -> Arming | None:
+    """Return how the arming of a host went, by window.json and arm.json; None where they do not say."""
+    began, ended = (untrusted.number(data, key) for data, key in ((window, "began"), (armed, "ended")))
+    if began is None or ended is None:
+        return None
+    return _arming({"seconds": ended - began, "hosts": window.get("among")})
 
 
-def was_set(before: Clock, after: Clock | None) -> bool:
-    """Return whether a host's clock was set between two looks at it, or may have been: the second said nothing."""
-    if after is None:
-        return True
-    return abs(after.offset_s - before.offset_s) > before.error_s + after.error_s + CLOCK_SET_S
+def _arming(data: object) -> Arming | None:
+    if not isinstance(data, dict):
+        return None
+    seconds, hosts = untrusted.seconds(data.get("seconds")), data.get("hosts")
+    if (
+        seconds is None
+        or not isinstance(hosts, int)
+        or isinstance(hosts, bool)
+        or not 1 <= hosts <= MAX_HOSTS
+    ):
+        return None
+    return Arming(seconds, hosts)
 
 
-def with_arming(before: Mapping[str, Any] | None, key: str, seconds: float | None) -> dict[str, float]:
-    """`arming` of a host's next memory. A quicker time than the last counts half, so that one misleads nobody.
+def with_arming(
+    before: Mapping[str, Any] | None, key: str, now: Arming, *, late: bool
+) -> dict[str, dict[str, Any]]:
+    """Return `arming` of a host's next memory, with what was measured now.
 
-    seconds: None if not all sessions were armed in time. What was known is forgotten then: the next sweep arms first and
-    chooses its window afterwards, however slow the host has become. What is no duration was not measured: what was known
-    stays.
+    late: it was not armed when the window came, so that it takes longer, and at least as long as was known.
     """
     arming = armings(before)
-    if seconds is not None and untrusted.seconds(seconds) is None:
-        return arming
     last = arming.pop(key, None)
-    if seconds is not None:
-        known = seconds if last is None else last
-        arming[key] = round(max(seconds, (known + seconds) / 2), 3)
-    return dict(list(arming.items())[-KEEP_ARMINGS:])
+    if late and last and last.seconds > now.seconds:
+        now = last
+    kept = [*arming.items(), (key, now)][-KEEP_ARMINGS:]
+    return {name: {"seconds": round(one.seconds, 3), "hosts": one.hosts} for name, one in kept}

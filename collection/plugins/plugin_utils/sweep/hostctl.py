@@ -81,7 +81,7 @@ class ArmReply:
 
     stale: what the controller remembers of the host is not true any more, or it was never prepared; nothing was
     started. facts: how it is now, as `install_and_preflight` says it; none where guard.sh is not there.
-    came: the host's clock when it was asked, clock: what its answer says about it; took_s: until it was here.
+    clock: what its answer says about its clock; took_s: seconds until that was here.
     manifest: verified, or unverified where the host has no ssh-keygen that could.
     """
 
@@ -90,7 +90,6 @@ class ArmReply:
     smoke: str = ""
     stale: str = ""
     facts: dict[str, str] = field(default_factory=dict)
-    came: float | None = None
     took_s: float = 0.0
     clock: Clock | None = None
     manifest: str = ""
@@ -201,7 +200,7 @@ class Guard:
         crashed: Mapping[str, str] | None = None,
         retry_crashed: bool = False,
     ) -> ArmReply:
-        """Start the sessions; without a window, wait until each is armed, has failed, or `timeout_s` is over.
+        """Start the sessions, and wait until each is armed, has failed, or `timeout_s` is over.
 
         smoke: checksum of the trivial module that must run first, or empty when it has run here before.
         redact: take secrets out of what they print before any of it leaves the host.
@@ -247,7 +246,7 @@ class Guard:
         received = time.time()
         reply = _arm_reply(answer, [plan.probe for plan in plans])
         reply.took_s = max(0.0, received - sent)
-        reply.came, reply.clock = _clocks(answer, sent, received)
+        reply.clock = _clock(answer, sent, received)
         return reply
 
     def go(self, sweep: str, start_ms: int, end_ms: int) -> dict[str, bool]:
@@ -265,7 +264,7 @@ class Guard:
         lines = self._call(f"collect {sweep}", None)
         received = time.time()
         collected = read_collected(lines, limits)
-        collected.clock = _clocks(lines, sent, received)[1]
+        collected.clock = _clock(lines, sent, received)
         return collected
 
     def forget(self, sweep: str) -> None:
@@ -322,17 +321,17 @@ def _packed(module: bytes) -> bytes:
     return gzip.compress(module, 6, mtime=0)
 
 
-def _clocks(lines: Iterable[str], sent: float, received: float) -> tuple[float | None, Clock | None]:
-    """(host time when it was asked, the clock that its answer shows), as far as it says them.
+def _clock(lines: Iterable[str], sent: float, received: float) -> Clock | None:
+    """Return the clock that an answer shows, if it does.
 
     What the host did meanwhile is between its two times and costs no exactness.
     """
     said = dict(untrusted.pairs(line for line in lines if line.startswith(("came=", "left="))))
     came, left = (untrusted.moment(said.get(key), sent) for key in ("came", "left"))
     if came is None or left is None:
-        return None, None
+        return None
     error = (received - sent - (left - came)) / 2
-    return came, Clock((came - sent + left - received) / 2, error) if error >= 0 else None
+    return Clock((came - sent + left - received) / 2, error) if error >= 0 else None
 
 
 def better_clock(known: Clock | None, new: Clock | None) -> Clock | None:

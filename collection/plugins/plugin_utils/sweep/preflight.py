@@ -5,10 +5,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    ClockRecord,
+    PreflightRecord,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import (
     Clock,
     Guard,
@@ -17,7 +21,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl 
 
 Facts = Mapping[str, str]
 
-NUMBERS = ("free_mb", "mem_available_mb", "cpus")
 MIN_MEMORY_MB = 64
 
 
@@ -100,9 +103,10 @@ def told(
     a path or a shell.
     """
     facts = untrusted.facts(facts, host)
-    data = record(host, facts, refusal(facts, min_free_mb=min_free_mb, signed=signed))
-    data.update(clock=asdict(clock), answer_s=round(answer_s, 3), at=time.time(), signed=signed)
-    return data
+    told = record(host, facts, refusal(facts, min_free_mb=min_free_mb, signed=signed))
+    measured = ClockRecord(clock.offset_s, clock.error_s)
+    told = replace(told, clock=measured, answer_s=round(answer_s, 3), at=time.time(), signed=signed)
+    return told.to_json()
 
 
 def refusal(facts: Facts, *, min_free_mb: int, signed: bool = False) -> Refusal | None:
@@ -140,22 +144,24 @@ def unusable(facts: Mapping[str, Any]) -> str:
     """Return why a stored preflight.json cannot be used for anything but the report, or "" if it can."""
     if wrong := untrusted.unfit(facts):
         return wrong
-    return "" if Clock.stored(facts.get("clock")) else "it does not say how its clock goes"
+    clock = PreflightRecord.from_json(facts).clock
+    return "" if clock and Clock.stored(asdict(clock)) else "it does not say how its clock goes"
 
 
-def record(host: str, facts: Facts, refused: Refusal | None) -> dict[str, Any]:
-    """preflight.json of a host: its facts with numbers as numbers, and the verdict."""
-    data: dict[str, Any] = {key: value for key, value in facts.items() if key != "modules_held"}
-    data["modules_held"] = facts.get("modules_held", "").split()
-    data.update({name: number(facts, name) for name in NUMBERS})
+def record(host: str, facts: Facts, refused: Refusal | None) -> PreflightRecord:
+    """Return preflight.json of a host: its facts with numbers as numbers, and the verdict."""
     words = (word.partition(":") for word in facts.get("crashed", "").split())
-    data["crashed"] = untrusted.crashed((probe, sweep) for probe, _unused, sweep in words)
-    data["addresses"] = facts.get("addresses", "").split()
-    data["load1"] = untrusted.decimal(facts.get("load1")) or 0.0
-    return {
-        "host": host,
-        **data,
-        "verdict": "refused" if refused else "ok",
-        "reason": refused.reason if refused else "",
-        "remedy": refused.remedy if refused else "",
-    }
+    return replace(
+        PreflightRecord.from_json(facts),
+        host=host,
+        addresses=tuple(facts.get("addresses", "").split()),
+        modules_held=tuple(facts.get("modules_held", "").split()),
+        crashed=untrusted.crashed((probe, sweep) for probe, _unused, sweep in words),
+        load1=untrusted.decimal(facts.get("load1")) or 0.0,
+        free_mb=number(facts, "free_mb"),
+        mem_available_mb=number(facts, "mem_available_mb"),
+        cpus=number(facts, "cpus"),
+        verdict="refused" if refused else "ok",
+        reason=refused.reason if refused else "",
+        remedy=refused.remedy if refused else "",
+    )

@@ -12,6 +12,10 @@ from typing import Any
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import policy
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import series
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    ProbeRecord,
+    SweepRecord,
+)
 
 
 def new_id(now: datetime) -> str:
@@ -29,7 +33,7 @@ def new_sweep(
     hosts: Sequence[str],
     peers: Mapping[str, str],
     conditions: Mapping[str, Any],
-) -> dict[str, Any]:
+) -> SweepRecord:
     """sweep.json: what was asked, with the text of each script that is in no catalog.
 
     values: checked parameters per probe; peers: see `peer_sets`.
@@ -40,27 +44,27 @@ def new_sweep(
         )
         for probe in probes
     }
-    return {
-        "id": new_id(now),
-        "created": now.astimezone(UTC).isoformat(timespec="seconds"),
-        "fleetdiag": version,
-        "window_s": window_s,
-        "hosts": list(hosts),
-        "peers": {host: peers.get(host, "") for host in hosts},
-        "probes": [
-            {
-                "name": probe.name,
-                "manifest": dict(probe.manifest),
-                "parameters": dict(values.get(probe.name, {})),
-                "nonce": secrets.token_hex(8),
-                "hash": hashes[probe.name],
-                **({"script": policy.text_of(probe.script)} if probe.unmodified and probe.script else {}),
-            }
+    return SweepRecord(
+        id=new_id(now),
+        created=now.astimezone(UTC).isoformat(timespec="seconds"),
+        fleetdiag=version,
+        window_s=window_s,
+        hosts=tuple(hosts),
+        peers={host: peers.get(host, "") for host in hosts},
+        probes=tuple(
+            ProbeRecord(
+                name=probe.name,
+                manifest=probe.manifest,
+                parameters=values.get(probe.name, {}),
+                nonce=secrets.token_hex(8),
+                hash=hashes[probe.name],
+                script=policy.text_of(probe.script) if probe.unmodified and probe.script else None,
+            )
             for probe in probes
-        ],
-        "series": series.of_sweep(hashes.values(), window_s),
-        "conditions": dict(conditions),
-    }
+        ),
+        series=series.of_sweep(hashes.values(), window_s),
+        conditions=conditions,
+    )
 
 
 def peer_sets(

@@ -14,12 +14,24 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 
 MIN_LEAD_S = 3.0
 MAX_LEAD_S = 86400.0
-TOLD_LEAD_S = 2.0  # hosts count in whole seconds what they waited
+TOLD_LEAD_S = 2.0
+"""From the moment when all hosts have been told a start until it comes."""
+SMALL_FLEET = 5
+"""Fewer hosts are told the start when all are armed: that takes one command more, and none of them can be late."""
+FORESEEN_LEAD_S = 1.0
 LEAD_MARGIN = 1.3
-PLACE_MARGIN = 1.1  # where all that it takes was measured together
-FORESEEN_S = 5.0
-"""Hosts that take longer to arm also vary by more than it takes to tell them the window once they are armed."""
-LEAD_PER_HOST_S = 0.05  # what Ansible's main process, which is one, spends before it gets to the next
+WORTH_S = 1.0
+"""A window is not brought forward by less: each host would have to be told."""
+MOST = 0.9
+"""Of the hosts, for which a start is chosen; the others may be late."""
+
+
+@dataclass(frozen=True)
+class Arming:
+    """How the arming of a host went: seconds from the phase's beginning until it was armed, among how many hosts."""
+
+    seconds: float
+    hosts: int
 
 
 def check_start(start: float, now: float) -> None:
@@ -49,23 +61,47 @@ def given_window(start: float, window_s: int, now: float) -> dict[str, float]:
     return {"start": start, "end": start + window_s}
 
 
-def window(now: float, window_s: int, *, armed_hosts: int, forks: int, answer_s: float) -> dict[str, float]:
-    """window.json: the common start lies far enough ahead for every host to hear of it.
+def told_window(
+    now: float, window_s: int, *, contacts: Sequence[float], forks: int, foreseen: Mapping[str, float] | None
+) -> dict[str, float] | None:
+    """Return the window for hosts that are all armed: as soon as each can have heard of it.
 
-    answer_s: how long one command took on the slowest host, which is more than it takes to hear of the window; the hosts
-    are told `forks` at a time.
+    contacts: seconds that the way to each armed host and back took, at least one; they are told `forks` at a time.
+    foreseen: the window that they were armed with. None where that comes as soon, or has begun.
     """
-    if armed_hosts < 1:
+    if not contacts:
         raise FleetdiagError(
             "no host is armed, so there is nothing to watch; the report says why for each host"
         )
-    turns = math.ceil(armed_hosts / max(forks, 1))
-    start = now + max(MIN_LEAD_S, TOLD_LEAD_S + turns * answer_s)
+    turns = math.ceil(len(contacts) / max(forks, 1))
+    start = now + TOLD_LEAD_S + turns * _of_most(in_proportion(contacts))
+    if foreseen and foreseen["start"] < start + WORTH_S:
+        return None
+    return {"start": start, "end": start + window_s}
+
+
+def foreseen_window(
+    now: float, window_s: int, *, armings: Sequence[Arming | None], forks: int, arm_timeout: int
+) -> dict[str, float] | None:
+    """Return the window before anybody is armed: most hosts will be when it starts, as they were before.
+
+    armings: one for each host that will be armed; None for one that is not known to have been armed with these modules.
+    None where the hosts are better told when all are armed: few of them, and none that keeps the others waiting, or most
+    of them unknown.
+    """
+    # Who was armed among fewer hosts waited for fewer. It is too long where the controller had places left: the window
+    # is brought forward then.
+    known = [one.seconds * max(1.0, len(armings) / one.hosts) for one in armings if one]
+    usual = in_proportion(known)
+    if 2 * len(known) <= len(armings) or (len(armings) < SMALL_FLEET and len(usual) == len(known)):
+        return None
+    longest = math.ceil(len(armings) / max(forks, 1)) * arm_timeout
+    start = now + FORESEEN_LEAD_S + min(LEAD_MARGIN * _of_most(usual), longest)
     return {"start": start, "end": start + window_s}
 
 
 def contact_s(armed: Mapping[str, Any]) -> float:
-    """From arm.json: what of the arming was the way there and back, and not the sessions."""
+    """Return what of the arming, by arm.json, was the way there and back and not the sessions; in seconds."""
     sessions = armed.get("sessions")
     waited = [
         untrusted.seconds(session.get("seconds")) or 0.0
@@ -75,85 +111,14 @@ def contact_s(armed: Mapping[str, Any]) -> float:
     return max(0.0, (untrusted.seconds(armed.get("took_s")) or 0.0) - max(waited, default=0.0))
 
 
-def answer_s(facts: Mapping[str, Any], armed: Mapping[str, Any]) -> float:
-    """How long a host takes to answer in this sweep, from preflight.json and arm.json. A preflight that is remembered
-    says how it was then, which may have been a bad moment."""
-    asked = 0.0 if facts.get("remembered") else untrusted.seconds(facts.get("answer_s")) or 0.0
-    return max(asked, contact_s(armed))
-
-
-@dataclass(frozen=True)
-class Contact:
-    """How one command to a host went before: seconds it took, and among how many hosts that were asked `at_once`.
-
-    place_s: how long one of these `at_once` places was taken for a host, Ansible's own work included, where that was
-    measured (`place_s()`).
-    """
-
-    seconds: float
-    at_once: int
-    place_s: float | None = None
-
-
-def place_s(chosen: float, ended: Sequence[float], at_once: int) -> float:
-    """Seconds for which each of `at_once` places was taken for one host; one host in ten may be slow and does not count.
-
-    chosen: when the arming was about to begin; ended: when each host's was over, at least one.
-    """
-    most = sorted(ended)[: math.ceil(0.9 * len(ended))]
-    return max(0.0, most[-1] - chosen) * at_once / max(at_once, len(most))
-
-
-def foreseen_window(
-    now: float,
-    window_s: int,
-    *,
-    armings: Sequence[float],
-    contacts: Sequence[Contact],
-    forks: int,
-    arm_timeout: int,
-) -> dict[str, float] | None:
-    """window.json before anybody is armed: the slowest host that is not out of all proportion still makes the start.
-
-    None where arming is slow for most (FORESEEN_S): the window is better chosen when all are armed.
-    armings: seconds each host took to arm these modules before; contacts: one for each. Now they are asked `forks` at a
-    time.
-    """
-    usual = in_proportion(armings)
-    if not usual or statistics.median(map(untrusted.sound, armings)) > FORESEEN_S:
-        return None
-    turns_s = _turns_s(contacts, forks)
-    slowest = max(usual)
-    lead = turns_s + LEAD_MARGIN * slowest
-    start = now + min(max(MIN_LEAD_S, 1.0 + lead), turns_s + arm_timeout)
-    return {"start": start, "end": start + window_s, "chosen": now}
-
-
-def _turns_s(contacts: Sequence[Contact], forks: int) -> float:
-    """How long it may take until all have been asked: as it did then, and no less than the quickest answer allows.
-
-    Where the controller is what takes the time, hosts that are asked fewer at a time answer so much sooner.
-    """
-    hosts = len(contacts)
-    as_then = 0.0
-    for contact in contacts:
-        places = max(1, min(contact.at_once, hosts))
-        if contact.place_s is None:
-            as_then += LEAD_MARGIN * (untrusted.sound(contact.seconds) / places + LEAD_PER_HOST_S)
-        else:
-            as_then += PLACE_MARGIN * untrusted.sound(contact.place_s) / places
-    quickest = min((untrusted.sound(contact.seconds) for contact in contacts), default=0.0)
-    return max(as_then, LEAD_MARGIN * quickest * hosts / max(1, min(forks, hosts)))
-
-
 def in_proportion(seconds: Sequence[float]) -> list[float]:
-    """Without those that would make everybody wait: more than ten times the median, and five seconds.
+    """Return them without those that would make everybody wait: more than three times the median, and two seconds."""
+    limit = 3 * statistics.median(seconds) + 2 if seconds else 0.0
+    return [one for one in seconds if one <= limit]
 
-    A clock that was set makes times below zero, which are none.
-    """
-    measured = [max(0.0, one) for one in seconds if math.isfinite(one)]
-    limit = 10 * statistics.median(measured) + 5 if measured else 0.0
-    return [one for one in measured if one <= limit]
+
+def _of_most(seconds: Sequence[float]) -> float:
+    return sorted(seconds)[math.ceil(MOST * len(seconds)) - 1]
 
 
 def on_host_clock(epoch: float, offset_s: float) -> int:

@@ -62,8 +62,11 @@ WARNING: (possible (circular|recursive|irq) |suspicious RCU |inconsistent lock |
 clean() { redact 2>/dev/null | tr '\n\t' '  ' | tr -cd '\040-\176' | cut -c1-2000; }
 # Whatever is no constant is said by this: the `echo` of dash makes lines of a `\n` that stands in a process name.
 say() { printf '%s\n' "$*"; }
-die() { say "error=$*"; exit 1; }
-uptime_s() { read -r up _ </proc/uptime && up=${up%.*}; }  # into $up
+die() {
+    say "error=$*"
+    exit 1
+}
+uptime_s() { read -r up _ </proc/uptime && up=${up%.*}; } # into $up
 # Every program that is started here costs a busy host time, and a big fleet much of it: words are looked at by the shell,
 # and what a function finds out is in a variable (said, why, ...) where `$(...)` would start one more shell.
 digits='[0-9][0-9]'
@@ -71,17 +74,28 @@ is_id() {
     # shellcheck disable=SC2254  # patterns
     case $1 in $digits$digits$digits${digits}_$digits$digits${digits}_[0-9a-f][0-9a-f][0-9a-f][0-9a-f]) ;; *) return 1 ;; esac
 }
-is_probe() { case $1 in '' | [!a-z]* | *[!a-z0-9_]*) return 1 ;; esac; }
-is_number() { case $1 in '' | *[!0-9]*) return 1 ;; esac; [ ${#1} -le 15 ]; }
-is_nonce() { case $1 in *[!0-9a-f]*) return 1 ;; esac; [ ${#1} -eq ${#NONCE_PLACEHOLDER} ]; }
-is_sha() { case $1 in *[!0-9a-f]*) return 1 ;; esac; [ ${#1} -eq 64 ]; }
+is_probe() { case $1 in '' | [!a-z]* | *[!a-z0-9_]*) return 1 ;; esac }
+is_number() {
+    case $1 in '' | *[!0-9]*) return 1 ;; esac
+    [ ${#1} -le 15 ]
+}
+is_nonce() {
+    case $1 in *[!0-9a-f]*) return 1 ;; esac
+    [ ${#1} -eq ${#NONCE_PLACEHOLDER} ]
+}
+is_sha() {
+    case $1 in *[!0-9a-f]*) return 1 ;; esac
+    [ ${#1} -eq 64 ]
+}
 is_loaded() { [ -d "/proc/systemtap/$1" ] || grep -q "^$1 " /proc/modules; }
-has_line() { case "$NL$1$NL" in *"$NL$2$NL"*) ;; *) return 1 ;; esac; }  # TEXT LINE
-has_word() { case " $1 " in *" $2 "*) ;; *) return 1 ;; esac; }  # TEXT WORD
+has_line() { case "$NL$1$NL" in *"$NL$2$NL"*) ;; *) return 1 ;; esac } # TEXT LINE
+has_word() { case " $1 " in *" $2 "*) ;; *) return 1 ;; esac }         # TEXT WORD
 # A signed module cannot be renamed without losing its signature: it keeps the placeholder it was compiled with.
-module_of() { if [ -e "$SWEEPS/$1/signed.$2" ]; then module=fd_${PLACEHOLDER}_$2; else module=fd_$1_$2; fi; }  # ID PROBE; into $module
-clock() { date "+$1=%s.%N"; }  # came or left: what the controller compares with its own
-sessions_of() {  # ID; into $sessions
+# ID PROBE; into $module
+module_of() { if [ -e "$SWEEPS/$1/signed.$2" ]; then module=fd_${PLACEHOLDER}_$2; else module=fd_$1_$2; fi; }
+# came or left: what the controller compares with its own
+clock() { date "+$1=%s.%N"; }
+sessions_of() { # ID; into $sessions
     sessions=''
     for dir in "$SWEEPS/$1"/*/; do
         dir=${dir%/}
@@ -91,7 +105,7 @@ sessions_of() {  # ID; into $sessions
 
 # ---------------------------------------------------------------- secrets
 
-install_rules() {  # what stands behind this program in the one file that was sent: whose manifests count, and redact.sed
+install_rules() { # what stands behind this program in the one file that was sent: whose manifests count, and redact.sed
     sed '1,/^#signers$/d; /^#redact\.sed$/,$d' "$SELF" >"$SIGNERS.$$" && mv "$SIGNERS.$$" "$SIGNERS" \
         && sed '1,/^#redact\.sed$/d' "$SELF" >"$RULES.$$" && mv "$RULES.$$" "$RULES" \
         && sed -n '/^\/.*\/I!b$/{s/^\///; s/\/I!b$//; s/\\\//\//g; p; q}' "$RULES" >"$WORDS.$$" && mv "$WORDS.$$" "$WORDS" \
@@ -101,13 +115,13 @@ install_rules() {  # what stands behind this program in the one file that was se
 # A power cut may leave any of these empty or half, their checksums too: then the last line of these is not there.
 is_whole() { said=$(sha256sum -c "$SUMS" 2>/dev/null) && has_line "$said" "$SIGNERS: OK"; }
 
-redact() {  # a filter; one "r" on standard error for each line it changed. Without its rules nothing passes.
+redact() { # a filter; one "r" on standard error for each line it changed. Without its rules nothing passes.
     [ -s "$RULES" ] && nice -n 10 sed -E -f "$RULES"
 }
 
 # Takes the secrets out of what sessions printed; the current directory is that of their sweep. Where none of the words
 # stands without which no rule changes a line, there is nothing to do, and mostly that is so.
-without_secrets() {  # PROBE ...
+without_secrets() { # PROBE ...
     [ -s "$RULES" ] && [ -s "$WORDS" ] || die "$RULES is gone, without which nothing may leave this host: sweep again"
     sizes=$(wc -c -- */out */err) small='' suspects=''
     for probe; do
@@ -119,27 +133,36 @@ without_secrets() {  # PROBE ...
     # shellcheck disable=SC2086  # names of files without spaces
     [ -z "$small" ] || suspects=$(grep -liE -f "$WORDS" -- $small) || [ $? -eq 1 ] || suspects=$(printf '%s\n' $small)
     for probe; do
-        [ -e "$probe/redacted" ] || redact_session "$probe" || { rm -f "$probe"/*.new; piped="$piped $probe"; } 2>/dev/null
+        [ -e "$probe/redacted" ] || redact_session "$probe" || {
+            rm -f "$probe"/*.new
+            piped="$piped $probe"
+        } 2>/dev/null
     done
 }
 
 # Where there is no room to write down what may leave, it goes through a pipe, as often as it is needed.
-piped_out() {  # FILE; "unreadable" on standard error if that is not all of it
+piped_out() { # FILE; "unreadable" on standard error if that is not all of it
     { cut -b "1-$LONGEST_LINE" "$1" || echo unreadable >&2; } \
         | if [ -e unredacted ]; then cat; else redact || echo unreadable >&2; fi \
-        | if [ "$(tail -c 1 "$1"; echo .)" = "$NL." ]; then cat; else head -c -1; fi
+        | if [ "$(
+            tail -c 1 "$1"
+            echo .
+        )" = "$NL." ]; then cat; else head -c -1; fi
 }
 
 # Longer lines than anybody reads are cut, so that each fits into memory; `cut` ends the last line where the session did
 # not, and that must not make half a record a whole one.
-redact_session() {  # PROBE
+redact_session() { # PROBE
     true 2>/dev/null >"$1/changed" || return 1
     for file in "$1/out" "$1/err"; do
         [ -f "$file" ] || return 1
         size_of "$file"
         if [ "$size" -ge "$LONGEST_LINE" ]; then
             cut -b "1-$LONGEST_LINE" "$file" | redact >"$file.new" 2>>"$1/changed" || return 1
-            [ "$(tail -c 1 "$file"; echo .)" = "$NL." ] || truncate -s -1 "$file.new" || return 1
+            [ "$(
+                tail -c 1 "$file"
+                echo .
+            )" = "$NL." ] || truncate -s -1 "$file.new" || return 1
         elif has_line "$suspects" "$file"; then
             redact <"$file" >"$file.new" 2>>"$1/changed" || return 1
         fi
@@ -155,23 +178,23 @@ redact_session() {  # PROBE
     fi
 }
 
-size_of() {  # FILE, as `wc -c` has said it in $sizes; into $size
+size_of() { # FILE, as `wc -c` has said it in $sizes; into $size
     size=${sizes%% "$1"*}
     size=${size##*[!0-9]}
 }
 
 # ---------------------------------------------------------------- preflight
 
-build_id() {  # GNU build-id of the running kernel: the notes end with the owner "GNU\0" and 20 bytes
+build_id() { # GNU build-id of the running kernel: the notes end with the owner "GNU\0" and 20 bytes
     od -An -v -tx1 /sys/kernel/notes 2>/dev/null | tr -d ' \n' \
         | sed -n 's/.*040000001400000003000000474e5500\([0-9a-f]\{40\}\).*/\1/p'
 }
 
-staprun_version() {  # into a pipe, `staprun -V` leaves before it has written its buffer; stdbuf takes the buffer away
+staprun_version() { # into a pipe, `staprun -V` leaves before it has written its buffer; stdbuf takes the buffer away
     stdbuf -o0 staprun -V 2>&1 | sed -n 's/.*(version \([0-9][0-9.]*\).*/\1/p' | head -n 1
 }
 
-free_mb() {  # into $mb, as below
+free_mb() { # into $mb, as below
     mb=$(df -Pm "$HOME_DIR") && read -r _ _ _ mb _ <<DF
 ${mb#*"$NL"}
 DF
@@ -185,7 +208,7 @@ first_word_in_brackets() { sed -n 's/.*\[\([a-z]*\)\].*/\1/p' "$1" 2>/dev/null; 
 # What a controller that died never came back for, and, beyond some room, the oldest that is an hour old.
 remove_old_spools() {
     set -- "$SWEEPS"/*
-    [ "$*" != "$SWEEPS/${id:-}" ] || return 0  # nothing but our own
+    [ "$*" != "$SWEEPS/${id:-}" ] || return 0 # nothing but our own
     find "$SWEEPS" -mindepth 1 -maxdepth 1 -mtime +$KEEP_SPOOL_DAYS -exec rm -rf {} +
     holder=''
     { read -r holder _ <"$LOCK"; } 2>/dev/null
@@ -199,11 +222,14 @@ remove_old_spools() {
 
 preflight() {
     { mkdir -p "$SWEEPS" "$MODULES" && install_rules; } || die "cannot write $HOME_DIR: free space or remount it writable"
-    note_crashes  # which needs the spools
+    note_crashes # which needs the spools
     remove_old_spools
-    find "$HOME_DIR/guard" -type f -mtime +$KEEP_GUARD_DAYS -exec rm -f {} +  # of other versions and controllers
+    find "$HOME_DIR/guard" -type f -mtime +$KEEP_GUARD_DAYS -exec rm -f {} + # of other versions and controllers
     # shellcheck disable=SC1091
-    distribution=$(. /etc/os-release 2>/dev/null; say "${ID:-unknown} ${VERSION_ID:-${VERSION_CODENAME:-}}")
+    distribution=$(
+        . /etc/os-release 2>/dev/null
+        say "${ID:-unknown} ${VERSION_ID:-${VERSION_CODENAME:-}}"
+    )
     say "uid=$(id -u)"
     say "kernel=$(uname -r)"
     say "arch=$(uname -m)"
@@ -241,13 +267,14 @@ put() {
     echo "put=ok"
 }
 
-keep_module() {  # SHA256; the module comes on standard input
+keep_module() { # SHA256; the module comes on standard input
     is_sha "$1" || die "put: '$1' is not a SHA-256"
     mkdir -p "$MODULES"
     new=$(mktemp "$MODULES/.new.XXXXXX") || die "cannot write $MODULES"
     trap 'rm -f "$new"' EXIT
-    trap 'exit 1' HUP INT TERM  # dash runs no EXIT trap for a signal that it does not trap
-    find "$MODULES" -maxdepth 1 -name '.new.*' -mmin +60 -exec rm -f {} +  # of a transfer that was killed
+    # dash runs no EXIT trap for a signal that it does not trap
+    trap 'exit 1' HUP INT TERM
+    find "$MODULES" -maxdepth 1 -name '.new.*' -mmin +60 -exec rm -f {} + # of a transfer that was killed
     gzip -dc >"$new" 2>/dev/null || die "module $1 did not arrive whole, or $MODULES has no room"
     sum=$(sha256sum <"$new") && [ "${sum%% *}" = "$1" ] || die "module $1 has another checksum after the transfer: send it again"
     mv "$new" "$MODULES/$1.ko"
@@ -257,17 +284,17 @@ keep_module() {  # SHA256; the module comes on standard input
 }
 
 me=''
-who_am_i() {  # into $me
+who_am_i() { # into $me
     while [ -z "$me" ] && read -r key _ me _; do [ "$key" = Uid: ] || me=''; done </proc/self/status
 }
 
 # Whoever can write where modules lie, or above, can have the kernel run what he likes. Above, a directory in which
 # everybody owns only what is his (sticky, as /tmp) is good enough.
-no_trust_in_place() {  # true if there is none; $why says so
+no_trust_in_place() { # true if there is none; $why says so
     who_am_i
     places=''
     for place in "$HOME_DIR" "$MODULES" "$SWEEPS" "${SELF%/*}"; do
-        [ "$place" != "$SWEEPS" ] || [ -e "$place" ] || [ -L "$place" ] || continue  # it is made by whoever needs it
+        [ "$place" != "$SWEEPS" ] || [ -e "$place" ] || [ -L "$place" ] || continue # it is made by whoever needs it
         places="$places $place"
         why="$place is no directory that root alone can write"
         [ -d "$place" ] && [ ! -L "$place" ] || return 0
@@ -299,11 +326,11 @@ what_is_wrong() {
 file_kind() { if [ -L "$1" ]; then echo "a link"; elif [ -d "$1" ]; then echo "a directory"; else echo "something else"; fi; }
 
 # ssh-keygen can tell who signed a text since OpenSSH 8.2.
-can_verify() { case $(ssh-keygen -Y verify 2>&1) in *namespace*) ;; *) return 1 ;; esac; }
+can_verify() { case $(ssh-keygen -Y verify 2>&1) in *namespace*) ;; *) return 1 ;; esac }
 
 # What this sweep may load: "SHA256 PROBE" lines. The text came over ssh from the controller; that it is also signed by
 # the key that came with this program is asked of ssh-keygen where there is one.
-check_manifest() {  # $manifest and $signature, as they came
+check_manifest() { # $manifest and $signature, as they came
     verified=unverified
     has_line "$manifest" "sweep $id" || die "the manifest of the modules is not one of sweep $id: sweep again"
     if ssh-keygen -q -Y verify -f "$SIGNERS" -I fleetdiag -n fleetdiag-modules -s /dev/fd/3 >/dev/null 2>&1 3<<SIGNATURE <<MANIFEST
@@ -325,7 +352,7 @@ MANIFEST
 # so that module, unit and spool of a session carry the same name and the cache is never built twice. So does the nonce
 # of the session, which must stand on no command line, where everybody can read it.
 # What is looked at is a copy that nobody else can reach, so that it is also what is loaded.
-name_modules() {  # PROBE:SHA256 ...; those to load go into $named, "PROBE WHY" lines of the others into $refused
+name_modules() { # PROBE:SHA256 ...; those to load go into $named, "PROBE WHY" lines of the others into $refused
     named='' refused='' answering='' copies="$SWEEPS/$id/.modules/copies" files='' good=''
     for word; do files="$files $MODULES/${word#*:}.ko"; done
     who_am_i
@@ -356,7 +383,7 @@ name_modules() {  # PROBE:SHA256 ...; those to load go into $named, "PROBE WHY" 
     marks=$(cd "$copies" && grep -aoHE 'data\.json|~Module signature appended~$|vermagic=[!-~]+' -- *.ko 2>/dev/null)
     read -r release </proc/sys/kernel/osrelease
     # shellcheck disable=SC2086
-    touch -c $files "$SELF" "$RULES" "$WORDS" "$SIGNERS" "$SUMS" 2>/dev/null  # what is used is not old
+    touch -c $files "$SELF" "$RULES" "$WORDS" "$SIGNERS" "$SUMS" 2>/dev/null # what is used is not old
     for word in $good; do
         name_module "${word%:*}" "${word#*:}" || continue
         named="$named $word"
@@ -365,20 +392,23 @@ name_modules() {  # PROBE:SHA256 ...; those to load go into $named, "PROBE WHY" 
     rm -f "$copies"/*.ko
 }
 
-refuse() { refused="$refused$1 $2$NL"; }  # PROBE WHY
+refuse() { refused="$refused$1 $2$NL"; } # PROBE WHY
 
-nonce_of() {  # PROBE; into $nonce
+nonce_of() { # PROBE; into $nonce
     nonce=${nonces#*" $1="}
     nonce=${nonce%% *}
-    is_nonce "$nonce" || nonce=$NONCE_PLACEHOLDER  # a module that asks for none
+    is_nonce "$nonce" || nonce=$NONCE_PLACEHOLDER # a module that asks for none
 }
 
-path_of() { module_of "$id" "$1" && path="$SWEEPS/$id/.modules/$module.ko"; }  # PROBE; into $path
+path_of() { module_of "$id" "$1" && path="$SWEEPS/$id/.modules/$module.ko"; } # PROBE; into $path
 
-name_module() {  # PROBE SHA256
+name_module() { # PROBE SHA256
     copy="$copies/$2.ko"
     if ! has_line "$sums" "$2  $2.ko"; then
-        [ $room = yes ] || { refuse "$1" "no room for the module"; return 1; }
+        [ $room = yes ] || {
+            refuse "$1" "no room for the module"
+            return 1
+        }
         rm -f "${MODULES:?}/$2.ko"
         refuse "$1" "the module on the host is damaged: not what its checksum says; removed"
         return 1
@@ -397,7 +427,10 @@ name_module() {  # PROBE SHA256
 s/fd_${PLACEHOLDER}_/fd_${id}_/g
 s/$NONCE_PLACEHOLDER/$nonce/g
 NAMES
-    fi || { refuse "$1" "no room for the module"; return 1; }
+    fi || {
+        refuse "$1" "no room for the module"
+        return 1
+    }
 }
 
 # ---------------------------------------------------------------- what staprun changes and never undoes
@@ -405,7 +438,7 @@ NAMES
 SYSCTLS="debug/kprobes-optimization:0 kernel/kptr_restrict:1"
 
 # `read` asks for one byte at a time, and a number of /proc/sys has no second one; none of these needs more.
-digit() { digit='' && { read -r digit <"$1" || [ -n "$digit" ]; } 2>/dev/null; }  # FILE; into $digit
+digit() { digit='' && { read -r digit <"$1" || [ -n "$digit" ]; } 2>/dev/null; } # FILE; into $digit
 
 save_sysctls() {
     for entry in $SYSCTLS; do
@@ -415,29 +448,32 @@ save_sysctls() {
     done
 }
 
-restore_sysctls() {  # only where the value is still the one staprun sets: an administrator's own change stays
+restore_sysctls() { # only where the value is still the one staprun sets: an administrator's own change stays
     for entry in $SYSCTLS; do
         file=${entry%:*} theirs=${entry#*:}
         saved="$SWEEPS/$1/sysctl.${file##*/}"
         [ -s "$saved" ] || continue
         read -r before <"$saved"
         ! digit "/proc/sys/$file" || [ "$digit" != "$theirs" ] || say "$before" >"/proc/sys/$file"
-        true 2>/dev/null >"$saved"  # that is done
+        true 2>/dev/null >"$saved" # that is done
     done
 }
 
 # ---------------------------------------------------------------- what becomes of the kernel
 
-note_kernel() {  # ID; what it was like before anything was loaded
+note_kernel() { # ID; what it was like before anything was loaded
     [ ! -e "$SWEEPS/$1/kernel" ] || return 0
-    read -r up _ </proc/uptime  # as dmesg counts
+    read -r up _ </proc/uptime # as dmesg counts
     say "$(cat /proc/sys/kernel/tainted) $booted $up" >"$SWEEPS/$1/kernel"
 }
 
-kernel_since() {  # ID; lines for the controller: booted again, what the kernel complained of, how it is tainted
+kernel_since() { # ID; lines for the controller: booted again, what the kernel complained of, how it is tainted
     read -r taint boot since 2>/dev/null <"$SWEEPS/$1/kernel" || return 0
     read -r booted </proc/sys/kernel/random/boot_id
-    [ "$boot" = "$booted" ] || { echo "kernel booted"; return 0; }
+    [ "$boot" = "$booted" ] || {
+        echo "kernel booted"
+        return 0
+    }
     said=$(dmesg 2>/dev/null | grep -E "$KERNEL_TROUBLE")
     [ -z "$said" ] || say "$said" | awk -v since="$since" '/^\[/ && substr($0, 2) + 0 >= since && n < 3 {print; n++}' \
         | while read -r line; do say "kernel said $(say "$line" | clean)"; done
@@ -446,7 +482,7 @@ kernel_since() {  # ID; lines for the controller: booted again, what the kernel 
 
 # A session that was alive when the host went down may have been the reason: systemd, had it been asked to stop, would
 # have noted how the session ended. Its probe is written down, and not loaded here again before somebody says so.
-note_crash() {  # ID; a line for the controller for each probe that is new to the list
+note_crash() { # ID; a line for the controller for each probe that is new to the list
     { read -r _ boot _ <"$SWEEPS/$1/kernel"; } 2>/dev/null || return 0
     read -r booted </proc/sys/kernel/random/boot_id
     [ "$boot" != "$booted" ] || return 0
@@ -466,20 +502,20 @@ note_crashes() {
     done >/dev/null
 }
 
-read_crashes() {  # into $crashes: "PROBE ID" lines, behind those that the controller knows
+read_crashes() { # into $crashes: "PROBE ID" lines, behind those that the controller knows
     [ ! -s "$CRASHES" ] || while read -r probe sweep; do
         ! { is_probe "$probe" && is_id "$sweep"; } || crashes="$crashes$probe $sweep$NL"
     done <"$CRASHES"
 }
 
-crashed_with() {  # PROBE; into $sweep that in which this host went down with it
+crashed_with() { # PROBE; into $sweep that in which this host went down with it
     while read -r probe sweep; do [ "$probe" != "$1" ] || return 0; done <<CRASHES
 $crashes
 CRASHES
     return 1
 }
 
-retry_crashed() {  # PROBE ...; somebody has said that they may be loaded again
+retry_crashed() { # PROBE ...; somebody has said that they may be loaded again
     [ -s "$CRASHES" ] || return 0
     while read -r probe sweep; do
         has_word "$*" "$probe" || say "$probe $sweep"
@@ -490,7 +526,7 @@ retry_crashed() {  # PROBE ...; somebody has said that they may be loaded again
 
 # The lock names the sweep and who runs it. A sweep holds the host for as long as the timer that ends it is set, which
 # is before its first session and after its last.
-other_sweep() {  # ID; which other sweep holds this host, and whose it is, in $busy
+other_sweep() { # ID; which other sweep holds this host, and whose it is, in $busy
     { read -r holder who <"$LOCK"; } 2>/dev/null || return 1
     [ "$holder" != "$1" ] && is_id "$holder" || return 1
     if ! systemctl -q is-active "fd-$holder-reap.timer"; then
@@ -505,7 +541,7 @@ other_sweep() {  # ID; which other sweep holds this host, and whose it is, in $b
     busy="sweep $holder${who:+ of $who} runs on this host"
 }
 
-take_host() {  # two sweeps that come at the same moment must not both find it free
+take_host() { # two sweeps that come at the same moment must not both find it free
     [ -r "$SWEEPS" ] || die "cannot read $SWEEPS"
     exec 9<"$SWEEPS"
     flock -w 20 9 || die "another sweep is just taking this host: sweep again"
@@ -527,19 +563,25 @@ take_host() {  # two sweeps that come at the same moment must not both find it f
 
 # ---------------------------------------------------------------- arm
 
-smoke() {  # SHA256: a trivial module must load and print before anything else is tried on this host
+smoke() { # SHA256: a trivial module must load and print before anything else is tried on this host
     said="$SWEEPS/$id/.smoke"
     name_modules "smoke:$1"
-    [ -n "$named" ] || { say "${refused#smoke }"; return 1; }
+    [ -n "$named" ] || {
+        say "${refused#smoke }"
+        return 1
+    }
     path_of smoke
     timeout -k 5 60 env -i PATH="$PATH" LC_ALL=C staprun "$path" >"$said.out" 2>"$said.err"
     ! is_loaded "$module" || staprun -d "$module" 2>/dev/null
     grep -q '^fleetdiag-smoke-ok' "$said.out" && return
-    (cat "$said.err"; dmesg 2>/dev/null | tail -n 3) | clean
+    (
+        cat "$said.err"
+        dmesg 2>/dev/null | tail -n 3
+    ) | clean
     return 1
 }
 
-start_session() {  # PROBE OUTPUT_MB [name=value ...]
+start_session() { # PROBE OUTPUT_MB [name=value ...]
     probe=$1 output_mb=$2
     shift 2
     for value; do
@@ -547,11 +589,17 @@ start_session() {  # PROBE OUTPUT_MB [name=value ...]
         [ "${value%%=*}" = fd_nonce ] || set -- "$@" "$value"
     done
     dir="$SWEEPS/$id/$probe"
-    [ ! -e "$SWEEPS/$id/aborted" ] || { say "session $probe failed 0 the sweep was aborted"; return 1; }
+    [ ! -e "$SWEEPS/$id/aborted" ] || {
+        say "session $probe failed 0 the sweep was aborted"
+        return 1
+    }
     path_of "$probe"
     # room for how it ends, which a full disk must not take
     { say "$output_mb" >"$dir/limit" && say "                                                  " >"$dir/ends"; } 2>/dev/null \
-        || { say "session $probe failed 0 no room in $dir"; return 1; }
+        || {
+            say "session $probe failed 0 no room in $dir"
+            return 1
+        }
     # shellcheck disable=SC2086  # the window is two words, or none
     systemd-run --quiet --no-block --unit="fd-$id-$probe.service" \
         -p Description="fleetdiag probe $probe of sweep $id" \
@@ -562,7 +610,10 @@ start_session() {  # PROBE OUTPUT_MB [name=value ...]
         -p PrivateTmp=yes -p ProtectHome=yes -p ProtectSystem=strict -p ReadWritePaths="$HOME_DIR" \
         -p StandardInput=null -p StandardOutput="file:$dir/out" -p StandardError="file:$dir/err" \
         staprun -b 4 "$path" $window "$@" 2>"$dir/systemd-run" \
-        || { say "session $probe failed 0 $(clean <"$dir/systemd-run")"; return 1; }
+        || {
+            say "session $probe failed 0 $(clean <"$dir/systemd-run")"
+            return 1
+        }
     [ ! -e "$SWEEPS/$id/signed.$probe" ] || give_nonce || return 1
     [ -z "$end" ] || ! has_word "$answering" "$probe" || watch_json "$id" "$probe" "$end" 2>"$dir/systemd-run" \
         || say "its answer will be lost: what keeps it did not start: $(clean <"$dir/systemd-run")" >"$dir/unanswered"
@@ -573,10 +624,13 @@ give_nonce() {
     nonce_of "$probe"
     { say "$nonce" 2>/dev/null >"$dir/nonce" && systemd-run --quiet --no-block --unit="fd-$id-$probe-nonce" \
         -p RuntimeMaxSec=$((ttl + 15)) -p LimitFSIZE=64K -p UMask=0077 /bin/sh "$SELF" nonce "$id" "$probe" 2>"$dir/systemd-run"; } \
-        || { say "session $probe failed 0 its nonce cannot be given to it: $(clean <"$dir/systemd-run")"; return 1; }
+        || {
+            say "session $probe failed 0 its nonce cannot be given to it: $(clean <"$dir/systemd-run")"
+            return 1
+        }
 }
 
-nonce() {  # ID PROBE
+nonce() { # ID PROBE
     { is_id "$1" && is_probe "$2"; } || die "nonce: not a session: '$1' '$2'"
     dir="$SWEEPS/$1/$2"
     module_of "$1" "$2"
@@ -585,7 +639,7 @@ nonce() {  # ID PROBE
 }
 
 # Asked again and again while modules load, which is when a slow host has nothing to spare: no program is started for it.
-says_armed() {  # FILE
+says_armed() { # FILE
     lines=0
     while [ $lines -lt 20 ] && IFS= read -r line; do
         case $line in *'	@armed	'*) return 0 ;; esac
@@ -604,7 +658,9 @@ poll_sessions() {
         elapsed=$((up - began))
         # one that was not written for us may be at its end already
         if says_armed "$dir/out" || { [ -e "$dir/result" ] && tail -c 400 "$dir/out" | grep -q '	@end	'; }; then
-            say "session $probe armed $elapsed"
+            why=''
+            [ ! -e "$dir/unanswered" ] || read -r why <"$dir/unanswered"
+            say "session $probe armed $elapsed${why:+ $why}"
         elif [ -e "$dir/result" ]; then
             say "session $probe failed $elapsed $(clean <"$dir/err")"
         else
@@ -614,19 +670,22 @@ poll_sessions() {
     waiting=$still
 }
 
-stale() {  # what the controller remembers of this host is not so any more: how it is now, instead of arming
+stale() { # what the controller remembers of this host is not so any more: how it is now, instead of arming
     say "stale=$1"
     preflight
     clock left
 }
 
-has_still() {  # [FACT NUMBER ...]
+has_still() { # [FACT NUMBER ...]
     while [ $# -ge 2 ]; do
         case $1 in
             free_mb | mem_available_mb) "$1" ;;
             *) die "arm: '$1' is no fact" ;;
         esac
-        [ "${mb:-0}" -ge "$2" ] || { stale "$1"; return 1; }
+        [ "${mb:-0}" -ge "$2" ] || {
+            stale "$1"
+            return 1
+        }
         shift 2
     done
 }
@@ -654,7 +713,10 @@ arm() {
             module) head -c "${rest#* }" | keep_module "${rest% *}" || exit 1 ;;
         esac
     done
-    is_whole || { echo stale=guard; return 0; }
+    is_whole || {
+        echo stale=guard
+        return 0
+    }
     is_id "$id" || die "arm: '$id' is not a sweep id"
     if [ -n "$start$end" ]; then
         { is_number "$start" && is_number "$end"; } || die "arm: not a window: '$start' '$end'"
@@ -662,7 +724,10 @@ arm() {
     fi
     # what the controller remembers of this host is true until it is booted again
     read -r booted </proc/sys/kernel/random/boot_id
-    [ "${boot:-$booted}" = "$booted" ] || { stale boot; return; }
+    [ "${boot:-$booted}" = "$booted" ] || {
+        stale boot
+        return
+    }
     # shellcheck disable=SC2086  # pairs of words
     has_still $least || return 0
     ! no_trust_in_place || die "$why: nothing is loaded from there; take that right away (chmod, chown)"
@@ -679,7 +744,10 @@ PLAN
         is_sha "$sha" || die "arm: '$sha' is not a SHA-256"
         [ -e "$MODULES/$sha.ko" ] || missing="$missing $sha"
     done
-    [ -z "$missing" ] || { say "missing=$missing"; return; }
+    [ -z "$missing" ] || {
+        say "missing=$missing"
+        return
+    }
     [ -d "$SWEEPS" ] || mkdir -p "$SWEEPS" || die "cannot write $SWEEPS: no room?"
     check_manifest
     take_host || return 0
@@ -728,28 +796,20 @@ $refused
 REFUSED
     while read -r probe sha output_mb values; do
         has_word "$named" "$probe:$sha" || continue
-        set -f  # a value may hold * and is no pattern of names of files here
+        set -f # a value may hold * and is no pattern of names of files here
         # shellcheck disable=SC2086  # the values are words: name=value without spaces
         ! start_session "$probe" "$output_mb" $values || waiting="$waiting $probe"
         set +f
     done <<PLAN
 $plan
 PLAN
-    if [ -n "$window" ]; then  # they know all they need
-        for probe in $waiting; do
-            why=''
-            [ ! -e "$SWEEPS/$id/$probe/unanswered" ] || read -r why <"$SWEEPS/$id/$probe/unanswered"
-            say "session $probe started 0${why:+ $why}"
-        done
-    else
+    poll_sessions
+    while [ -n "$waiting" ] && [ $((up - began)) -lt "$arm_timeout" ]; do
+        sleep 0.2
         poll_sessions
-        while [ -n "$waiting" ] && [ $((up - began)) -lt "$arm_timeout" ]; do
-            sleep 0.5
-            poll_sessions
-        done
-        for probe in $waiting; do say "session $probe late $((up - began))"; done
-    fi
-    if [ -z "$waiting" ] && [ -z "$(ours_loaded "$id")" ]; then  # nobody will come back for it: the host is free for the next sweep
+    done
+    for probe in $waiting; do say "session $probe late $((up - began))"; done
+    if [ -z "$waiting" ] && [ -z "$(ours_loaded "$id")" ]; then # nobody will come back for it: the host is free for the next sweep
         finish "$id" >/dev/null
         ls "$SWEEPS/$id"/*/out >/dev/null 2>&1 || rm -rf "${SWEEPS:?}/$id"
     fi
@@ -764,7 +824,9 @@ go() {
         module_of "$1" "$probe"
         if say "$2 $3" 2>/dev/null >"/proc/systemtap/$module/window"; then
             say "go $probe ok"
-            [ ! -e "/proc/systemtap/$module/data.json" ] || watch_json "$1" "$probe" "$3"
+            # one that was armed with a window has its watch, which outlives the earlier end
+            [ ! -e "/proc/systemtap/$module/data.json" ] || systemctl -q is-active "fd-$1-$probe-json" \
+                || watch_json "$1" "$probe" "$3"
         else
             say "go $probe failed"
         fi
@@ -773,13 +835,13 @@ go() {
 
 # A script may not print but answer: SystemTap's way is a file that is there as long as the session. Its last answer
 # is kept, and comes behind what the session printed.
-watch_json() {  # ID PROBE END
+watch_json() { # ID PROBE END
     { read -r mb <"$SWEEPS/$1/$2/limit"; } 2>/dev/null || mb=1
     systemd-run --quiet --unit="fd-$1-$2-json" -p RuntimeMaxSec=$(($3 / 1000 - $(date +%s) + 30)) \
         -p LimitFSIZE="${mb}M" -p CPUWeight=20 -p IOWeight=20 -p MemoryMax=32M -p UMask=0077 /bin/sh "$SELF" json "$1" "$2"
 }
 
-json() {  # ID PROBE
+json() { # ID PROBE
     { is_id "$1" && is_probe "$2"; } || die "json: not a session: '$1' '$2'"
     dir="$SWEEPS/$1/$2"
     module_of "$1" "$2"
@@ -792,18 +854,21 @@ json() {  # ID PROBE
     rm -f "$dir/json.new"
 }
 
-append_json() {  # DIR; not where the output ends inside a line, which must stay to be seen
+append_json() { # DIR; not where the output ends inside a line, which must stay to be seen
     [ -s "$1/json" ] && [ -z "$(tail -c 1 "$1/out")" ] || return 0
-    { cat "$1/json"; echo; } >>"$1/out" && rm -f "$1/json"
+    {
+        cat "$1/json"
+        echo
+    } >>"$1/out" && rm -f "$1/json"
 }
 
 # ---------------------------------------------------------------- end
 
-unload() {  # ID PROBE; as ExecStopPost= it has SERVICE_RESULT and EXIT_STATUS
+unload() { # ID PROBE; as ExecStopPost= it has SERVICE_RESULT and EXIT_STATUS
     { is_id "$1" && is_probe "$2"; } || die "unload: not a session: '$1' '$2'"
     dir="$SWEEPS/$1/$2"
     module_of "$1" "$2"
-    cpu=0  # known only to the unit's own last step; whoever else comes here runs in another unit
+    cpu=0 # known only to the unit's own last step; whoever else comes here runs in another unit
     [ -z "${SERVICE_RESULT:-}" ] \
         || cpu=$(sed -n 's/^usage_usec //p' "/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)/cpu.stat" 2>/dev/null)
     residue=''
@@ -812,7 +877,7 @@ unload() {  # ID PROBE; as ExecStopPost= it has SERVICE_RESULT and EXIT_STATUS
     [ -z "$residue" ]
 }
 
-unload_modules() {  # MODULE ...; those that stay are in $residue
+unload_modules() { # MODULE ...; those that stay are in $residue
     for pause in 1 1 1 1 0; do
         residue=''
         for module; do
@@ -824,17 +889,18 @@ unload_modules() {  # MODULE ...; those that stay are in $residue
     done
 }
 
-note_result() {  # DIR; written over the room that was kept for it, which needs none on the disk
+note_result() { # DIR; written over the room that was kept for it, which needs none on the disk
     [ ! -d "$1" ] || [ -s "$1/result" ] \
         || { say "${SERVICE_RESULT:-stopped} ${EXIT_STATUS:-0} ${cpu:-0}" 1<>"$1/ends" && mv "$1/ends" "$1/result"; } 2>/dev/null
 }
 
 # Ends and unloads everything of a sweep; the spool stays. Nothing here needs a disk that can be written: what a session
 # came to is noted last, and where that fails it is only not noted.
-finish() {  # ID
+finish() { # ID
     note_crash "$1"
     sessions_of "$1"
-    for module in $(ours_loaded "$1"); do  # also where the spool is gone
+    # also where the spool is gone
+    for module in $(ours_loaded "$1"); do
         probe=${module#fd_????????_??????_????_}
         has_word "$sessions" "$probe" || sessions="$sessions $probe"
     done
@@ -849,11 +915,14 @@ finish() {  # ID
     done
     if [ -n "$units" ]; then
         # shellcheck disable=SC2086  # names of units are words; one that is not there does not keep the others
-        { systemctl -q stop $units; systemctl -q reset-failed $units; } 2>/dev/null
+        {
+            systemctl -q stop $units
+            systemctl -q reset-failed $units
+        } 2>/dev/null
     fi
     # shellcheck disable=SC2046  # names of modules are words
     unload_modules $(ours_loaded "$1")
-    [ -n "$residue" ] || systemctl -q stop "fd-$1-reap.timer" 2>/dev/null  # which comes again for what could not be unloaded
+    [ -n "$residue" ] || systemctl -q stop "fd-$1-reap.timer" 2>/dev/null # which comes again for what could not be unloaded
     restore_sysctls "$1"
     free_host "$1"
     for module in $residue; do say "residue $module"; done
@@ -862,14 +931,14 @@ finish() {  # ID
 }
 
 # Under the lock of whoever takes the host, so that it is not the lock of a sweep that came just now which goes.
-free_host() {  # ID
+free_host() { # ID
     [ ! -e "$LOCK" ] || {
         flock -w 20 9
         { read -r holder _ <"$LOCK"; } 2>/dev/null && [ "$holder" = "$1" ] && rm -f "$LOCK"
     } 9<"$SWEEPS"
 }
 
-ours_loaded() {  # ID; their names, one in a line
+ours_loaded() { # ID; their names, one in a line
     sed -n "s/^\(fd_$1_[a-z0-9_]*\) .*/\1/p" /proc/modules
     for mark in "$SWEEPS/$1"/signed.*; do
         [ -e "$mark" ] || continue
@@ -879,7 +948,7 @@ ours_loaded() {  # ID; their names, one in a line
 }
 
 # The signed module of a probe has one name in all sweeps: it is of the one that holds the host.
-is_ours() {  # ID PROBE
+is_ours() { # ID PROBE
     [ -e "$SWEEPS/$1/signed.$2" ] || return 0
     holder=''
     { read -r holder _ <"$LOCK"; } 2>/dev/null
@@ -888,8 +957,10 @@ is_ours() {  # ID PROBE
 
 # Everybody's sweeps, also those whose spool is gone. What was sampled stays on the host and can still be collected.
 abort() {
-    ids=$({ for dir in "$SWEEPS"/*/; do basename "$dir"; done
-            sed -n 's/^fd_\([0-9]\{8\}_[0-9]\{6\}_[0-9a-f]\{4\}\)_.*/\1/p' /proc/modules; } | sort -u)
+    ids=$({
+        for dir in "$SWEEPS"/*/; do basename "$dir"; done
+        sed -n 's/^fd_\([0-9]\{8\}_[0-9]\{6\}_[0-9a-f]\{4\}\)_.*/\1/p' /proc/modules
+    } | sort -u)
     for id in $ids; do
         is_id "$id" || continue
         modules=$(ours_loaded "$id")
@@ -934,14 +1005,20 @@ collect() {
     echo "collect=complete"
 }
 
-hand_over() {  # PROBE; false if its output cannot be read
+hand_over() { # PROBE; false if its output cannot be read
     changed=- printed='' cpu=''
     { read -r result status cpu <"$1/result"; } 2>/dev/null || { result=unknown status=0 cpu=0; }
-    [ -e unredacted ] || { read -r changed <"$1/redacted"; read -r printed <"$1/printed"; } 2>/dev/null
+    [ -e unredacted ] || {
+        read -r changed <"$1/redacted"
+        read -r printed <"$1/printed"
+    } 2>/dev/null
     size_of "$1/out"
     if has_word "$piped" "$1"; then
         printed=${printed:-$size}
-        changed=$({ piped_out "$1/out"; piped_out "$1/err"; } 2>&1 >/dev/null \
+        changed=$({
+            piped_out "$1/out"
+            piped_out "$1/err"
+        } 2>&1 >/dev/null \
             | awk '$0 == "r" {n++} $0 == "unreadable" {bad = 1} END {if (!bad) print n + 0}')
         [ -n "$changed" ] || return 1
         size=$(piped_out "$1/out" 2>/dev/null | wc -c)
@@ -959,7 +1036,7 @@ hand_over() {  # PROBE; false if its output cannot be read
     [ "$size" -eq 0 ] || say "err $1 $(out_of "$1/err" | head -c 65536 | gzip -1c | base64 -w 0)"
 }
 
-out_of() { if has_word "$piped" "${1%/*}"; then piped_out "$1" 2>/dev/null; else cat "$1"; fi; }  # FILE
+out_of() { if has_word "$piped" "${1%/*}"; then piped_out "$1" 2>/dev/null; else cat "$1"; fi; } # FILE
 
 forget() {
     is_id "$1" || die "forget: '$1' is not a sweep id"
@@ -985,4 +1062,4 @@ case $verb in
     redact) redact 2>/dev/null ;;
     *) die "guard.sh: unknown verb '$verb'" ;;
 esac
-exit $?  # what follows on a host: whose signature counts, and the rules of redact.sed
+exit $? # what follows on a host: whose signature counts, and the rules of redact.sed

@@ -4,7 +4,7 @@
 mkdir -p "$sockets"
 echo "$balancers" | while read -r balancer port; do
     config=/etc/haproxy/$balancer.cfg
-    cat > "$config" <<CONFIG
+    cat >"$config" <<CONFIG
 global
     stats socket $sockets/$balancer.sock mode 600 level admin
     maxconn 200
@@ -22,7 +22,8 @@ backend web
     option httpchk GET /health.html
 CONFIG
     # A machine that shares its core with others may answer late once: five times is down.
-    echo "$servers" | sed 's/\(.*\) \(.*\)/    server \1 \2:80 weight 100 check inter 6s fall 4/' >> "$config"
+    # shellcheck disable=SC2001 # it is a line for each server
+    echo "$servers" | sed 's/\(.*\) \(.*\)/    server \1 \2:80 weight 100 check inter 6s fall 4/' >>"$config"
     systemctl -q is-active "$balancer.service" \
         || systemd-run -q --collect --unit="$balancer" haproxy -W -db -f "$config"
 done

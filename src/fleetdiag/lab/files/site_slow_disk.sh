@@ -13,7 +13,7 @@ if ! mountpoint -q "$folder"; then
     udevadm settle
     mkfs.ext4 -q -F /dev/mapper/slow
     mount -o noatime /dev/mapper/slow "$folder"
-    yes 'el informe que nadie espera' | head -c "${kb}K" > "$folder/$file"
+    yes 'el informe que nadie espera' | head -c "${kb}K" >"$folder/$file"
     sync -f "$folder"
     exportfs -ra
 fi

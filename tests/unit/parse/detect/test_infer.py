@@ -18,7 +18,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import settle, shapes
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import (
+    drawn_shapes,
+    settle,
+    shape_base,
+    shapes,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session import (
     parse_session,
     printed_lines,
@@ -527,8 +532,8 @@ def test_no_output_raises_and_every_line_is_accounted_for(lines: list[list[str]]
 
 def test_a_reader_is_there_for_every_kind_of_layout() -> None:
     for kind in get_args(LayoutKind):
-        table = shapes.HISTOGRAM.table
-        assert isinstance(shapes.shape(Layout(kind, table, ("",) * 3)), shapes.Shape)
+        table = drawn_shapes.HISTOGRAM.table
+        assert isinstance(shapes.shape(Layout(kind, table, ("",) * 3)), shape_base.Shape)
 
 
 def test_a_sample_is_bounded() -> None:

@@ -130,8 +130,15 @@ def test_arguments_do_not_make_a_script_longer_than_scripts_may_be() -> None:
     ("text", "what"),
     [
         ("#!/usr/bin/stap -g\nprobe begin {}", "asks for guru mode"),
+        (
+            'probe begin { printf("on\\n")\nprobe never { printf("x\\n") }\n',
+            "the { on this line does not close",
+        ),
+        ("probe begin { println(1 }\nprobe never { }", "the { on this line does not close"),
         ("#!/usr/bin/env stap -vg\nprobe begin {}", "asks for guru mode"),
         ("#!/usr/bin/stap\nprobe begin {}", ""),
+        ("function raise:long(x:long) { return x }\nprobe fd.open { n = raise(1) }", ""),
+        ("probe fd.open { raise(9) }", "raise() sends signals to processes"),
         ("#!/usr/bin/stap -DMAXSKIPPED=1\nprobe begin {}", ""),
         ('probe begin { printf("%s", execname()) exit() } global a probe end { a[1]++ print("x") }', ""),
         ('probe kernel.function("*") { system_calls++ }', ""),

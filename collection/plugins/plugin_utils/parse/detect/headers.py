@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -40,6 +40,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.t
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_numbers import printed_number
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_words import (
+    Word,
     folded,
     folded_line,
     is_rule,
@@ -63,29 +64,42 @@ Place = tuple[int, int]
 """Number of the host and of the line."""
 
 
-def header_tables(samples: Samples, known: Sequence[Layout], forgets: Forgets) -> list[Layout]:
+def header_tables(
+    samples: Samples, known: Sequence[Layout], forgets: Forgets, headers: Collection[str] = ()
+) -> list[Layout]:
     """Return a layout for each line of words over rows, and for each title where the same words stand under several.
 
-    known: tables that are found already; their headers are none of these.
+    known: tables that are found already; their headers are none of these. headers: lines that are headers
+    whatever they look like, folded.
     """
     taken = {folded(" ".join(column.header for column in layout.table.columns)) for layout in known}
     places: dict[str, list[Place]] = {}
     for host, sample in enumerate(samples):
         for at, line in enumerate(sample):
-            if _may_be_header(line.text) and folded_line(line.text) not in taken:
-                places.setdefault(folded_line(line.text), []).append((host, at))
+            name = folded_line(line.text)
+            if name in headers or (may_be_header(line.text) and name not in taken):
+                places.setdefault(name, []).append((host, at))
 
     titles = {
         name for name, prints in places.items() if any(_is_above(samples[h], at, places) for h, at in prints)
     }
 
-    def rank(prints: Sequence[Place]) -> tuple[bool, int]:
+    def rank(prints: Sequence[Place]) -> tuple[bool, bool, int]:
         host, at = prints[0]
-        return not samples[host][at].text.isupper(), -len(prints)
+        return (
+            folded_line(samples[host][at].text) not in headers,
+            not samples[host][at].text.isupper(),
+            -len(prints),
+        )
 
     budget = Budget(MAX_ROWS_READ)
     found: list[Layout] = []
-    candidates = [prints for name, prints in places.items() if name not in titles]
+    between = _between(samples, places)
+    candidates = [
+        prints
+        for name, prints in places.items()
+        if name in headers or (name not in titles and name not in between)
+    ]
     for prints in sorted(candidates, key=rank)[:MAX_CANDIDATES]:
         for title, of_title in by_title(samples, prints).items():
             layout = _layout(samples, of_title, title, forgets, budget)
@@ -99,7 +113,34 @@ def header_tables(samples: Samples, known: Sequence[Layout], forgets: Forgets) -
 def _is_above(sample: HostSample, at: int, headers: Mapping[str, object]) -> bool:
     """Return True if the next line is one of these: then this one is a title, or the upper of two lines."""
     below = next((line.text for line in sample[at + 1 : at + 4] if not is_rule(line.text)), b"")
-    return folded_line(below) in headers and _may_be_header(below)
+    return folded_line(below) in headers and may_be_header(below)
+
+
+def _between(samples: Samples, places: Mapping[str, Sequence[Place]]) -> set[str]:
+    """Return those that are sentences among rows: what stands below them may be rows of the table above.
+
+    Words with one space between them that always stand directly below a row; but not CAPITALS, nor what begins as
+    another header does.
+    """
+    found = {
+        name
+        for name, prints in places.items()
+        if all(_is_sentence(samples[host], at) and _is_below_row(samples[host], at) for host, at in prints)
+    }
+    first_words = {name.split(" ")[0] for name in places if name not in found}
+    return {name for name in found if name.split(" ")[0] not in first_words}
+
+
+def _is_sentence(sample: HostSample, at: int) -> bool:
+    text = sample[at].text.strip()
+    return b"  " not in text and not text.isupper()
+
+
+def _is_below_row(sample: HostSample, at: int) -> bool:
+    if not at or sample[at - 1].t_ms != sample[at].t_ms:
+        return False
+    above = words(sample[at - 1].text)
+    return len(above) > 1 and any(printed_number(word.text) for word in above[1:])
 
 
 def _layout(
@@ -151,14 +192,22 @@ def title_above(sample: HostSample, at: int) -> str:
     return ""
 
 
-def _may_be_header(line: bytes) -> bool:
+def may_be_header(line: bytes) -> bool:
+    """Return True for a line of words that may stand above columns."""
     found = words(line)
     return (
         2 <= len(found) <= MAX_COLUMNS
         and len(line) <= 240
         and not line.rstrip().endswith(_SENTENCE_ENDS)
+        and b"... " not in line
         and all(_HEADING.fullmatch(word.text) for word in found)
+        and not (b"  " not in line.strip() and _is_message(found))
     )
+
+
+def _is_message(found: Sequence[Word]) -> bool:
+    """Return True for `WARNING: something was skipped`: the first word, and no other, has a colon."""
+    return [word.text.endswith(b":") for word in found] == [True] + [False] * (len(found) - 1)
 
 
 def _lines_under(sample: HostSample, at: int) -> list[bytes]:
@@ -171,7 +220,7 @@ def _lines_under(sample: HostSample, at: int) -> list[bytes]:
             if below:
                 break
             continue
-        if folded_line(line) == header or (not below and _may_be_header(line)):
+        if folded_line(line) == header or (not below and may_be_header(line)):
             break
         found = words(line)
         if is_total_name(plain(found[0].text)):

@@ -9,16 +9,16 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.c
     PrintedColumn,
     type_and_unit,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.drawn_shapes import (
+    HISTOGRAM,
+    HistogramShape,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.headers import rows_of
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.prints import (
     Forgets,
     prints_of,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.sample import Samples
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.shapes import (
-    HISTOGRAM,
-    HistogramShape,
-)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     ColumnType,
     Layout,

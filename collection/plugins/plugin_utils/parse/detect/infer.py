@@ -17,6 +17,11 @@ from itertools import pairwise
 from statistics import median
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.columns import apart
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.corrections import (
+    corrected,
+    forgets_by,
+    headers_of,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.globals import printed_globals
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.headers import (
     MAX_TABLES,
@@ -38,8 +43,18 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.s
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.separated import (
     separated_tables,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Layout, Output, Row
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.stacks import (
+    counted_stacks,
+    without_stacks,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
+    Layout,
+    Output,
+    Reading,
+    Row,
+)
 
+NOTHING_SAID: Reading = {}
 _TRACE = re.compile(rb"\s*-?[0-9]{1,18} .{0,150}\([0-9]{1,10}\): *(->|<-)")
 
 
@@ -51,11 +66,18 @@ class Inferred:
     layouts: tuple[Layout, ...] = ()
 
 
-def infer(samples: Samples, forgets: Forgets) -> Inferred:
-    """Return the form of an output. forgets: which of the arrays that it prints the script empties (see prints)."""
+def infer(samples: Samples, forgets: Forgets, reading: Reading = NOTHING_SAID) -> Inferred:
+    """Return the form of an output. forgets: which of the arrays that it prints the script empties (see prints).
+
+    reading: what its author says of it.
+    """
+    forgets = forgets_by(reading, forgets)
     if _is_trace(samples):
         return Inferred("calltrace")
+    stacks = counted_stacks(samples, forgets)
+    everything, samples = samples, without_stacks(samples, stacks)
     found = [
+        *stacks,
         *json_tables(samples, forgets),
         *drawn_histograms(samples, forgets),
         *printed_globals(samples),
@@ -63,13 +85,16 @@ def infer(samples: Samples, forgets: Forgets) -> Inferred:
         *paired_tables(samples, forgets),
         *rates(samples),
     ]
-    found += header_tables(samples, found, forgets)
+    found += header_tables(samples, found, forgets, headers_of(reading))
     found += listed(samples, found, forgets)
-    found = _whole(_named_apart(found), samples)
+    found = [corrected(layout, everything, reading, forgets) for layout in found]
+    found = _whole(_named_apart(found), everything)
     if not found:
         return Inferred()
     timed = tuple(
-        replace(layout, interval_s=_interval_s(rows_of(layout, samples)) if layout.table.interval else None)
+        replace(
+            layout, interval_s=_interval_s(rows_of(layout, everything)) if layout.table.interval else None
+        )
         for layout in _named_apart(found[:MAX_TABLES])
     )
     return Inferred("rows" if all(layout.kind == "json" for layout in found) else "table", timed)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import plain
@@ -14,7 +14,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.c
     columns_of,
     table_of,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.headers import rows_of
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.headers import (
+    may_be_header,
+    rows_of,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.prints import (
     Forgets,
 )
@@ -24,7 +27,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.s
     SampleLine,
     Samples,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.shapes import (
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.table_shapes import (
     list_fields,
     separates,
 )
@@ -65,8 +68,27 @@ def listed(samples: Samples, known: Sequence[Layout], forgets: Forgets) -> list[
                 found.again |= own[title] > 1
     if len(titles) > _MAX_TITLES:
         return []
+    below_heads = {size for sample in samples for size in _below_heads(sample, known)}
     layouts = [_list(title, found, samples, forgets) for title, found in titles.items() if title not in twice]
-    return [layout for layout in layouts if layout is not None]
+    return [
+        layout for layout in layouts if layout is not None and len(layout.table.columns) not in below_heads
+    ]
+
+
+def _below_heads(sample: HostSample, known: Sequence[Layout]) -> Iterator[int]:
+    """Yield how many fields rows have that stand below heads of columns which no known table has.
+
+    That table could not be read, so the rest of its rows is no list: its units and some of its rows are missing.
+    """
+    form = LayoutsForm(known) if known else None
+    headed = False
+    for line in sample:
+        if form is not None and form.takes(line.raw, line.t_ms):
+            headed = False
+        elif headed and (fields := list_fields(line.text, inside=True)) is not None:
+            yield len(fields)
+        elif not is_rule(line.text):
+            headed = may_be_header(line.text) and b"  " in line.text.strip()
 
 
 def _blocks(sample: HostSample, known: Sequence[Layout]) -> list[tuple[str, list[SampleLine]]]:

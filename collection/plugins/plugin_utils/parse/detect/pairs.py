@@ -15,8 +15,11 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.c
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.headers import described
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.prints import Forgets
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.record_shapes import (
+    pairs,
+    rate,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.sample import Samples
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.shapes import pairs, rate
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Layout
 
 _MIN_LINES = 2

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.shapes import Shape, shape
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.shape_base import Shape
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.shapes import shape
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_words import (
     cleaned,
     is_rule,

@@ -26,7 +26,9 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.s
     HostSample,
     Samples,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.shapes import separated_fields
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.table_shapes import (
+    separated_fields,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.titles import title_of
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_numbers import printed_number
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_words import (

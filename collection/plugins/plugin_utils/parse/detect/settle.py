@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import infer
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import corrections, infer
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.prints import forgets
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.sample import (
     MAX_LINES,
@@ -34,8 +34,9 @@ def settled(probe: Probe, script: str, samples: Iterable[Iterable[Line]]) -> Pro
     """
     hosts = list(islice(samples, MAX_HOSTS))
     looked_at = [sample for host in hosts if (sample := taken(host, MAX_LINES // len(hosts)))]
-    found = infer.infer(looked_at, forgets(script)) if looked_at else infer.Inferred()
-    return with_layouts(probe, found.output, found.layouts)
+    found = infer.infer(looked_at, forgets(script), probe.reading) if looked_at else infer.Inferred()
+    remarks = corrections.unmatched(found.layouts, probe.reading) if looked_at else []
+    return replace(with_layouts(probe, found.output, found.layouts), remarks=tuple(remarks))
 
 
 def with_layouts(probe: Probe, output: Output, layouts: Sequence[Layout]) -> Probe:

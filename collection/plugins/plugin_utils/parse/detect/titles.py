@@ -34,6 +34,7 @@ _STATISTIC = re.compile(
     re.IGNORECASE,
 )
 _UNIT = re.compile(r"\s*\((?:in )?([A-Za-z]+)\)")
+_MESSAGE = re.compile(r"\s*\[?(warning|error|note|info|debug|fatal|critical)\]?:", re.IGNORECASE)
 _TOTALS = frozenset({"total", "totals", "sum", "all", "overall", "grand total", "in total", "subtotal"})
 
 
@@ -47,9 +48,9 @@ def name_in(line: bytes) -> str:
 
 
 def title_of(line: bytes) -> str:
-    """The same as words in lower case, to compare titles of several prints by; NO_TITLE for what may be a row."""
+    """The same as words in lower case, to compare titles by; NO_TITLE for what may be a row, and for messages."""
     found = words(line)
-    if len(found) > 1 and printed_number(found[-1].text):
+    if (len(found) > 1 and printed_number(found[-1].text)) or _MESSAGE.match(plain(line)):
         return NO_TITLE
     return folded(name_in(line))
 

@@ -21,7 +21,12 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import manifest
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import policy
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import (
+    first_line,
+    policy,
+    reading,
+    target,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts.language import (
     Global,
     Script,
@@ -65,7 +70,7 @@ def load(name: str, examples: Path | None, *, debuginfo: bool = False) -> Probe:
     """
     if is_example(name):
         return _example(name, examples, debuginfo)
-    path = Path(name).expanduser()
+    path = path_of(name)
     if path.is_dir():
         raise FleetdiagError(
             f"{printable(name)}: is a folder; give its catalog with --catalog, and the probe's name"
@@ -78,8 +83,14 @@ def load(name: str, examples: Path | None, *, debuginfo: bool = False) -> Probe:
         "question": f"What does {printable(path.name)} print?",
         "topic": "other",
         "origin": str(path.resolve()),
+        "reading": reading.read(path),
     }
     return _probe(name, path, data, {}, debuginfo)
+
+
+def path_of(name: str) -> Path:
+    """Return the file that the name of a script is."""
+    return Path(name).expanduser()
 
 
 def topic_and_name(name: str) -> tuple[str, str]:
@@ -157,7 +168,8 @@ def _example(name: str, examples: Path | None, debuginfo: bool) -> Probe:
 
 
 def _probe(title: str, path: Path, data: dict[str, Any], meta: Mapping[str, str], debuginfo: bool) -> Probe:
-    script = read(policy.text_of(path))
+    text = policy.text_of(path)
+    script = read(text)
     _check_live(title, script)
     data |= {
         "title": printable(title),
@@ -167,11 +179,18 @@ def _probe(title: str, path: Path, data: dict[str, Any], meta: Mapping[str, str]
         "limits": _LIMITS,
     }
     data["parameters"] = _parameters(script, check_arguments(path.name, meta), meta)
+    data["flags"] = first_line.options_of(text).flags
+    if need := target.need_of(script):
+        data["target"] = need
+        data["parameters"] = {
+            target.NAME: target.parameter(need),
+            **dict(list(data["parameters"].items())[:29]),
+        }
     if any(True for body in script.bodies for _unused in calls(body, "exit")):
         data["exits"] = True
     if debuginfo:
         data["requires"] = {"debuginfo": True}
-    data = {key: value for key, value in data.items() if value != {}}
+    data = {key: value for key, value in data.items() if value not in ({}, [])}
     return manifest.build(_slug(title), data, yaml_lines.Source(printable(title)), None, path)
 
 

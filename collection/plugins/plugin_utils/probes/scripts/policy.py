@@ -19,6 +19,7 @@ from typing import Literal, NamedTuple
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import first_line
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts.language import (
     ASSIGNS,
     Script,
@@ -85,7 +86,7 @@ class Fault(NamedTuple):
 
 
 def enforce(path: Path, level: Level, probe: Probe | None = None) -> None:
-    """FleetdiagError, naming file and line, for a script that may not run. probe: see `faults`."""
+    """Raise FleetdiagError, naming file and line, for a script that may not run. probe: see `faults`."""
     found = faults(text_of(path), level, probe)
     if found:
         more = f" (and {len(found) - 1} more: fleetdiag probes check {path.parent})" if found[1:] else ""
@@ -93,7 +94,7 @@ def enforce(path: Path, level: Level, probe: Probe | None = None) -> None:
 
 
 def text_of(path: Path) -> str:
-    """The script's text. FleetdiagError if it cannot be read, is no text, or is too long."""
+    """Return the script's text. FleetdiagError if it cannot be read, is no text, or is too long."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
@@ -113,7 +114,7 @@ def text_of(path: Path) -> str:
 
 
 def faults(text: str, level: Level, probe: Probe | None = None, arguments: Sequence[str] = ()) -> list[Fault]:
-    """All that is wrong with a script, by line.
+    """Return all that is wrong with a script, by line.
 
     probe: its manifest, for what it says of tables and parameters; without one that is not checked.
     arguments: those that `stap` gets with it, to check what they make of it.
@@ -127,28 +128,28 @@ def faults(text: str, level: Level, probe: Probe | None = None, arguments: Seque
     if deep is not None:
         what = f"more than {MAX_DEPTH} brackets are open, or closed, at once"
         return sorted({*found, Fault(deep, what, "take it apart into functions")})
-    found += [*_dangerous(script), *_writes(script)]
+    found += [*_open(script), *_dangerous(script), *_writes(script)]
     if level != "tapset":
         found += _c_code(script)
     if level == "script":
-        found += _guru_line(text)
+        found += [Fault(1, what, advice) for what, advice in first_line.options_of(text).faults]
     else:
         for rule in (_ending, _wildcards, _handlers, _texts):
             found += rule(script)
     if level == "probe":
         for rule in (_own_names, _definitions, _macros, _speaking, _arrays):
             found += rule(script)
-        found += _prints(script, rows=probe is not None and probe.output == "rows")
+        found += _prints(script, rows=probe is not None and probe.form.records)
         if probe is not None:
             found += _arguments(script, probe)
             found += _settings(script, probe)
-        if probe is not None and probe.output == "rows":
+        if probe is not None and probe.form.records:
             found += _rows(script, probe)
     return sorted(set(found))
 
 
 def unfinished(text: str) -> list[Fault]:
-    """The comments that say TODO."""
+    """Return the comments that say TODO."""
     return [
         Fault(
             line + comment.count("\n", 0, place.start()),
@@ -169,6 +170,16 @@ def _broken(script: Script) -> Iterator[Fault]:
         yield Fault(line, f"the {what} that begins here does not end", "close it")
 
 
+def _open(script: Script) -> Iterator[Fault]:
+    words = script.words
+    if script.unclosed or any(word.choice for word in words):
+        return  # the sides of a conditional may open the same brace twice
+    for word, end in zip(words, partners(words), strict=True):
+        if end == len(words):
+            yield Fault(word.line, f"the {word.text} on this line does not close", "close it")
+            return
+
+
 def _system(script: Script) -> Iterator[Fault]:
     for word, followed in _uses(script, {"system"}):
         if followed:
@@ -176,8 +187,8 @@ def _system(script: Script) -> Iterator[Fault]:
 
 
 def _uses(script: Script, names: Container[str]) -> Iterator[tuple[Word, str]]:
-    """(word, what follows) of each of these names: a `bracket`; `something` that may turn out to be one, because it is
-    a macro, a conditional, an argument or whatever a macro puts behind what it is given; else nothing."""
+    """Return (word, what follows) of each of these names: a `bracket`; `something` that may turn out to be one, as it
+    is a macro, a conditional, an argument or whatever a macro puts behind what it is given; else nothing."""
     words = script.words
     in_macro = [False]
     for place, word in enumerate(words):
@@ -205,7 +216,8 @@ def _dangerous(script: Script) -> Iterator[Fault]:
         why = _ON_THE_HOST.get(word.text)
         if why is None and _SETTERS.fullmatch(word.text):
             why = "writes into memory"
-        if why is not None and called:
+        own = word.text in script.functions  # takes the place of the one in SystemTap's library
+        if why is not None and called and not own:
             yield Fault(word.line, f"{word.text}() {why}", "a probe only watches: take it out")
 
 
@@ -216,7 +228,7 @@ def _c_code(script: Script) -> Iterator[Fault]:
 
 
 def _writes(script: Script) -> Iterator[Fault]:
-    """Assignments to what belongs to the kernel: `$variable`, or anything reached with an arrow."""
+    """Return assignments to what belongs to the kernel: `$variable`, or anything reached with an arrow."""
     for body, answers in _bodies(script):
         for line, target in _changed(body):
             kernel = target[0].text.startswith("$") or any(part.text == "->" for part in _outside(target))
@@ -226,7 +238,7 @@ def _writes(script: Script) -> Iterator[Fault]:
 
 
 def _bodies(script: Script) -> Iterator[tuple[Sequence[Word], bool]]:
-    """(body, whether it may answer through $value: it is asked for the contents of a file in /proc)."""
+    """Return (body, whether it may answer through $value: it is asked for the contents of a file in /proc)."""
     for handler in script.handlers:
         names = handler.names
         yield handler.body, all(_ANSWERS.match(name) for name in names)
@@ -235,7 +247,7 @@ def _bodies(script: Script) -> Iterator[tuple[Sequence[Word], bool]]:
 
 
 def _changed(words: Sequence[Word]) -> Iterator[tuple[int, Sequence[Word]]]:
-    """(line, what is changed) of every assignment: `$file->f_pos`, `@cast(p, "x")->y`, `name[1]`."""
+    """Return (line, what is changed) of every assignment: `$file->f_pos`, `@cast(p, "x")->y`, `name[1]`."""
     ends: list[int] | None = None
     for place, word in enumerate(words):
         if word.kind == "sign" and word.text in ASSIGNS:
@@ -261,7 +273,7 @@ def _target_before(words: Sequence[Word], ends: Sequence[int], end: int) -> Sequ
 
 
 def _outside(target: Sequence[Word]) -> Iterator[Word]:
-    """The words that stand in no bracket: the index of a script's own array may be reached with an arrow."""
+    """Return the words that stand in no bracket: the index of a script's own array may be reached with an arrow."""
     depth = 0
     for word in target:
         depth -= word.text in (")", "]")
@@ -275,12 +287,6 @@ def _target_after(words: Sequence[Word], place: int) -> Sequence[Word]:
     while at < len(words) and (words[at].kind == "name" or words[at].text == "->"):
         at += 1
     return words[place + 1 : at]
-
-
-def _guru_line(text: str) -> Iterator[Fault]:
-    first = text.split("\n", 1)[0]
-    if first.startswith("#!") and re.search(r"\s(-\w*g\w*|--guru)\b", first):
-        yield Fault(1, "asks for guru mode (-g)", "it is never given: use a script that does without")
 
 
 # --- probes of a catalog
@@ -311,7 +317,7 @@ def _wildcards(script: Script) -> Iterator[Fault]:
 
 
 def _patterns(point: Sequence[Word]) -> Iterator[tuple[str, str]]:
-    """(what, pattern) where a point of the kernel, of all modules or of a program takes whatever there is."""
+    """Return (what, pattern) where a point of the kernel, of all modules or of a program takes whatever there is."""
     anywhere = point[0].text in ("kernel", "process") or (
         point[0].text == "module" and len(point) > 2 and _is_everything(point[2].text)
     )
@@ -344,7 +350,7 @@ def _own_names(script: Script) -> Iterator[Fault]:
 
 
 def _definitions(script: Script) -> Iterator[Fault]:
-    """The functions that make a text safe are SystemTap's, not a probe's own of the same name."""
+    """Return where a probe defines a function that makes a text safe, which is SystemTap's."""
     for before, word, name in zip([None, *script.words], script.words, script.words[1:], strict=False):
         if word.text != "function" or word.kind != "name" or (before is not None and before.text == "."):
             continue
@@ -356,7 +362,7 @@ def _definitions(script: Script) -> Iterator[Fault]:
 
 
 def _macros(script: Script) -> Iterator[Fault]:
-    """What is read as it stands must be what runs: a macro may not close what stands around it."""
+    """Return macros that close what stands around them: what is read as it stands must be what runs."""
     for name, body in script.macros.items():
         line, body = script.lines[name], (Word("", "sign", 0), *body)
         if any(
@@ -401,7 +407,7 @@ def _is_indexed(words: Sequence[Word], place: int) -> bool:
 
 
 def _handlers(script: Script) -> Iterator[Fault]:
-    """Samples count only inside the window: every handler asks, or stands on one that has asked."""
+    """Return handlers that neither ask whether the window is open nor stand on one that has asked."""
     asking = _asking(script)
     aliases = {handler.alias for handler in script.handlers if handler.alias and _asks(handler.body, asking)}
     for handler in script.handlers:
@@ -422,7 +428,7 @@ def _handlers(script: Script) -> Iterator[Fault]:
 
 
 def _asking(script: Script) -> set[str]:
-    """The functions and macros that ask, themselves or through another."""
+    """Return the functions and macros that ask, themselves or through another."""
     users: dict[str, set[str]] = {}
     for name, body in (*script.functions.items(), *script.macros.items()):
         for word in body:
@@ -440,7 +446,7 @@ def _asks(body: Iterable[Word], asking: set[str]) -> bool:
 
 
 def _prints(script: Script, *, rows: bool) -> Iterator[Fault]:
-    """A histogram (`print(@hist_log(x))`) is numbers, so a text may hold it."""
+    """Return prints of unsafe texts. A histogram (`print(@hist_log(x))`) is numbers, so a text may hold it."""
     for word, arguments in calls(script.words, *_PRINTS):
         pictured = len(arguments) == 1 and arguments[0] and arguments[0][0].text.startswith("@hist_")
         if not (pictured and word.text in ("print", "println") and not rows):
@@ -490,12 +496,12 @@ def _texts_of(word: Word, arguments: Sequence[Sequence[Word]]) -> Iterator[Fault
 
 
 def _literal(words: Iterable[Word]) -> str:
-    """A text as the script spells it, without its quotes; texts beside each other are one."""
+    """Return a text as the script spells it, without its quotes; texts beside each other are one."""
     return "".join(word.text[1:-1] for word in words)
 
 
 def _is_safe(argument: Sequence[Word]) -> bool:
-    """A constant, an escaped text, a name the kernel has given; or a choice among these, or some of them joined."""
+    """Return True for a constant, an escaped text, a name the kernel has given, or a choice or join of these."""
     if argument and argument[0].text == "(" and partners(argument)[0] == len(argument) - 1:
         return _is_safe(argument[1:-1])
     chosen = split(argument, "?")
@@ -538,7 +544,7 @@ def _rows(script: Script, probe: Probe) -> Iterator[Fault]:
 
 
 def _row(line: int, fields: Sequence[str], names: Sequence[str], probe: Probe) -> Iterator[Fault]:
-    """A row is one printf(): the marks of fd_row(), then a field for each column of its table."""
+    """Return faults of a row, one printf(): the marks of fd_row(), then a field for each column of its table."""
     tables = [probe.tables[name] for name in names if name in probe.tables]
     if not tables:
         what = (
@@ -557,7 +563,7 @@ def _row(line: int, fields: Sequence[str], names: Sequence[str], probe: Probe) -
 
 
 def _arguments(script: Script, probe: Probe) -> Iterator[Fault]:
-    """`$1` puts an argument into the script as it is, so text has to come as `@1`."""
+    """Return arguments that come as `$1`, which puts a text into the script as it is: it has to come as `@1`."""
     compiled = [parameter for parameter in probe.parameters.values() if parameter.when == "compile"]
     for word in script.words:
         found = re.fullmatch(r"([$@])([0-9]+)", word.text) if word.kind == "name" else None
@@ -573,7 +579,7 @@ def _arguments(script: Script, probe: Probe) -> Iterator[Fault]:
 
 
 def _settings(script: Script, probe: Probe) -> Iterator[Fault]:
-    """A parameter that is set at load is a global of the script."""
+    """Return parameters set at load that are no global of the script."""
     declared = {variable.name: variable for variable in script.globals}
     for name, parameter in probe.parameters.items():
         variable = declared.get(name)

@@ -69,13 +69,17 @@ def _calls_by_host(probe: ProbeReport, most: DisplayLimits) -> Grid:
         foot = [cells.time(time / 1e6), f"{calls:,}", cells.NOTHING, f"{unfinished:,}"]
         grid.foot.append((Cell(f"other: {plural(len(hidden), 'row')}"), [Cell(text) for text in foot]))
     grid.notes.extend(marks(probe, (calls.host for calls in probe.calls)))
-    if not found:
-        grid.notes.append("no calls were seen in the window" if probe.sampled else NOT_SAMPLED)
+    grid.empty = no_calls(probe)
     return grid
 
 
+def no_calls(probe: ProbeReport) -> str:
+    """Return what it means that there are none."""
+    return "no calls were seen in the window" if probe.sampled else NOT_SAMPLED
+
+
 def _tree_grid(tree: calltrees.FleetTree, most: DisplayLimits) -> Grid:
-    """Of a tree that is too long the slowest functions, each with its callers."""
+    """Return the calls of a process; of a tree that is too long the slowest functions, each with its callers."""
     times = {item.node.path: item.node.total_us for item in tree.nodes}
     kept = calltrees.keep_slowest(times, most.nodes)
     heads = [

@@ -18,6 +18,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model i
 
 NAMES = 8
 """Host names listed in one remark; of more the number is given."""
+NOT_SAMPLED = "no host sampled it, so nothing is known"
 FAILED = {"failed": "nothing sampled: ", "not armed": "not armed: ", "missing": ""}
 
 
@@ -36,8 +37,11 @@ class DisplayLimits:
 
 @dataclass
 class Grid:
-    """A table to show. rows: one cell per head. foot: a label in the place of the first `lead` cells, then one
-    cell per head after those. notes: remarks under it."""
+    """A table to show. All texts are safe to show; each form of output cuts them to the room it has.
+
+    rows: one cell per head. foot: a label in the place of the first `lead` cells, then one cell per head after those.
+    notes: remarks under it. empty: what it means that there are no rows.
+    """
 
     caption: str
     heads: list[Head]
@@ -45,6 +49,12 @@ class Grid:
     lead: int = 1
     foot: list[tuple[Cell, list[Cell]]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    empty: str = ""
+
+    @property
+    def remarks(self) -> list[str]:
+        """Return the notes, and where there are no rows what that means."""
+        return [*self.notes, *([self.empty] if self.empty and not self.rows else [])]
 
 
 @dataclass
@@ -72,13 +82,13 @@ class Section:
 
 
 def named(hosts: Sequence[str]) -> str:
-    """`web1, web2 and 12 more`."""
+    """Return some names, and of more how many there are: `web1, web2 and 12 more`."""
     shown = ", ".join(printable(host) for host in hosts[:NAMES])
     return shown if len(hosts) <= NAMES else f"{shown} and {len(hosts) - NAMES:,} more"
 
 
 def marks(probe: ProbeReport, hosts: Iterable[str]) -> list[str]:
-    """The remarks under a table whose rows carry marks."""
+    """Return the remarks under a table whose rows carry marks."""
     touched: dict[str, list[str]] = {}
     for host in sorted(set(hosts)):
         if probe.mark(host):
@@ -97,4 +107,10 @@ def cut_grid(grid: Grid, total: int, noun: str) -> Grid:
     return grid
 
 
-NOT_SAMPLED = "no host sampled it, so nothing is known"
+def nothing(probe: ProbeReport, noun: str = "rows", why: str = "nothing of the kind was seen") -> str:
+    """Return what it means that a probe has none; why: what that says where no host has losses."""
+    if not probe.sampled:
+        return NOT_SAMPLED
+    if any(probe.mark(host) for host in probe.sampled):
+        return f"no {noun}; but some hosts have losses, see coverage"
+    return f"no {noun}: {why} in the window"

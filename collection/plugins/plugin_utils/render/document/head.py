@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
@@ -28,7 +28,7 @@ BUILD_LINES = 30
 
 
 def no_findings(report: Report) -> str:
-    """What it means that there are none."""
+    """Return what it means that there are no findings."""
     hosts = report.counts.get("probed", 0) + report.counts.get("degraded", 0)
     if not hosts:
         return "no host was sampled, so nothing is known of any"
@@ -41,7 +41,7 @@ def no_findings(report: Report) -> str:
 
 
 def proof(report: Report, finding: Finding) -> Iterator[str]:
-    """The figures behind a finding, then the rows, one line each."""
+    """Yield the figures behind a finding, then the rows, one line each."""
     figures = _figures(report, finding)
     if figures:
         yield figures
@@ -94,7 +94,7 @@ def _table_of(report: Report, finding: Finding) -> Table | None:
 
 
 def row_in_words(table: Table | None, key: keys.Key, values: keys.Cells) -> str:
-    """`process httpd, path /x, seconds 8.47 s`."""
+    """Return a row as words: `process httpd, path /x, seconds 8.47 s`."""
     if table is None or len(key) != len(table.keys) or len(values) != len(table.measures):
         return ", ".join(printable(str(value)) for value in (*key, *values) if value is not None)
     pairs = [*zip(table.keys, key, strict=True), *zip(table.measures, values, strict=True)]
@@ -105,8 +105,8 @@ def row_in_words(table: Table | None, key: keys.Key, values: keys.Cells) -> str:
     )
 
 
-def coverage_grid(report: Report) -> Grid:
-    """Every host once. Reason and remedy are in the last two columns."""
+def coverage_grid(rows: Iterable[HostCoverage]) -> Grid:
+    """Return each of these hosts once. Reason and remedy are in the last two columns."""
     heads = [
         HOST,
         Head("status", least=11),
@@ -117,20 +117,20 @@ def coverage_grid(report: Report) -> Grid:
         Head("losses and reasons"),
         Head("what to do"),
     ]
-    rows = [
+    shown = [
         [
             cells.text(row.host),
             Cell(row.status),
             cells.text(row.kernel or cells.NOTHING),
-            clock(row),
+            _clock(row),
             cells.seconds(row.late_s),
             cells.seconds(row.early_s),
             cells.text(row.reason),
             cells.text(row.remedy),
         ]
-        for row in report.coverage
+        for row in rows
     ]
-    return Grid("Coverage", heads, rows)
+    return Grid("Coverage", heads, shown)
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class Alike:
 
 
 def coverage_groups(report: Report) -> list[Alike]:
-    """The hosts by what is to be said of them: those that were not probed first, the flawless last."""
+    """Return the hosts by what is to be said of them: those that were not probed first, the flawless last."""
     groups: dict[tuple[str, str, str], list[str]] = {}
     for row in report.coverage:
         groups.setdefault((row.status, row.reason, row.remedy), []).append(row.host)
@@ -156,8 +156,8 @@ def coverage_groups(report: Report) -> list[Alike]:
     ]
 
 
-def clock(row: HostCoverage) -> Cell:
-    """`+0.003 ± 0.004 s`."""
+def _clock(row: HostCoverage) -> Cell:
+    """Return a host's clock against the controller's: `+0.003 ± 0.004 s`."""
     if row.clock_offset_s is None:
         return Cell(cells.NOTHING)
     error = "" if row.clock_error_s is None else f" ± {row.clock_error_s:.3f}"
@@ -165,7 +165,7 @@ def clock(row: HostCoverage) -> Cell:
 
 
 def conditions(report: Report) -> list[tuple[str, str]]:
-    """Under what conditions the sweep ran, as name and value."""
+    """Return under what conditions the sweep ran, as (name, value)."""
     facts: list[tuple[str, str]] = []
     for run in report.runs:
         facts.append(("Sweep", printable(run.id)))
@@ -188,7 +188,7 @@ def conditions(report: Report) -> list[tuple[str, str]]:
 
 
 def builds_grid(report: Report) -> Grid | None:
-    """The modules that were compiled or taken from the cache."""
+    """Return the modules that were compiled or taken from the cache."""
     if not report.builds:
         return None
     heads = [

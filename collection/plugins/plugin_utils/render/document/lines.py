@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document.grids import (
-    NOT_SAMPLED,
     DisplayLimits,
     Lines,
     marks,
     named,
+    nothing,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import (
     HostText,
@@ -23,7 +23,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model i
 
 
 def lines_of(probe: ProbeReport, most: DisplayLimits) -> list[Lines]:
-    """What was printed as text: merged by time; of hosts that tell no times the first lines, host by host."""
+    """Return what was printed as text: merged by time; of hosts that tell no times the first lines, host by host."""
     timed = [text for text in probe.texts if text.timed]
     untimed = [text for text in probe.texts if not text.timed and text.total]
     shown = [_by_time(probe, timed, most)] if timed else []
@@ -36,15 +36,18 @@ def lines_of(probe: ProbeReport, most: DisplayLimits) -> list[Lines]:
     hidden = len(untimed) - len(untimed[: 1 if timed else 3])
     if hidden:
         shown.append(Lines(f"{plural(hidden, 'more host')}: {_LINES_FORMAT}", []))
-    if probe.output == "text" and not shown:
-        shown.append(
-            Lines("no lines: nothing was printed in the window" if probe.sampled else NOT_SAMPLED, [])
-        )
+    if probe.form.lines and not shown:
+        shown.append(Lines(no_lines(probe), []))
     return shown
 
 
+def no_lines(probe: ProbeReport) -> str:
+    """Return what it means that there are none."""
+    return nothing(probe, "lines", "nothing was printed")
+
+
 def _by_time(probe: ProbeReport, timed: Sequence[HostText], most: DisplayLimits) -> Lines:
-    """The first lines of all hosts, with seconds since the window's start and the host in front."""
+    """Return the first lines of all hosts, with seconds since the window's start and the host in front."""
     found = list(itertools.islice(first_lines(timed), most.lines))
     width = max((len(_marked(probe, host)) for _unused, host, _unused2 in found), default=0)
     kept = [
@@ -62,7 +65,7 @@ _LINES_FORMAT = "all lines are in --format lines"
 
 
 def first_lines(texts: Iterable[HostText]) -> Iterator[tuple[int | None, str, str]]:
-    """Time, host and line of what hosts printed, merged by time; lines of a host stay in their order.
+    """Yield time, host and line of what hosts printed, merged by time; lines of a host stay in their order.
 
     No more than each host's first lines are there: behind the end of one that printed more nothing is known.
     """

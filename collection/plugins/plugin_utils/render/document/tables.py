@@ -24,12 +24,12 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import 
     values as cells,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document.grids import (
-    NOT_SAMPLED,
     DisplayLimits,
     Grid,
     cut_grid,
     host_cell,
     marks,
+    nothing,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.values import HOST, Cell, Head
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import (
@@ -46,7 +46,7 @@ def table_grids(probe: ProbeReport, merged: results.MergedTable, most: DisplayLi
         short, left_out = shorten.grouped(merged, most.rows)
         shown = short.top(most.rows)
         rest = shorten.rest_by_host(short, shown)
-        yield _rows_grid(probe, short, shown, rest, left_out)
+        yield _worst_rows(probe, short, shown, rest, left_out)
         if any(total.hosts > 1 for total in short.keys):
             yield _keys_grid(short, most)
     if len(merged.hosts) > 1:
@@ -56,16 +56,9 @@ def table_grids(probe: ProbeReport, merged: results.MergedTable, most: DisplayLi
         yield course
 
 
-def _rows_grid(
-    probe: ProbeReport,
-    merged: results.MergedTable,
-    shown: Sequence[results.MergedRow],
-    rest: Mapping[str, results.Total],
-    left_out: Sequence[Column],
-) -> Grid:
-    """The worst rows of the fleet; rest: by host, what the others come to."""
-    table = merged.table
-    grid = Grid(
+def rows_grid(probe: ProbeReport, table: Table, rows: Iterable[results.MergedRow]) -> Grid:
+    """Return rows of hosts as they are."""
+    return Grid(
         f"{title_of(table)}, by host",
         [HOST, *map(cells.head_of, table.keys), *measure_heads(table)],
         [
@@ -74,38 +67,48 @@ def _rows_grid(
                 *key_cells(table, row.key),
                 *measure_cells(table, row.values, row.rates),
             ]
-            for row in shown
+            for row in rows
         ],
         lead=1 + len(table.keys),
+        empty=nothing(probe),
     )
+
+
+def total_foot(probe: ProbeReport, merged: results.MergedTable) -> list[tuple[Cell, list[Cell]]]:
+    """Return the line of totals that stands under such rows, if there is one."""
+    if merged.total is None:
+        return []
+    lossy = any(probe.mark(host.host) for host in merged.hosts)
+    label = Cell(f"total: {plural(len(merged.hosts), 'host')}", mark="losses" if lossy else "")
+    return [(label, measure_cells(merged.table, merged.total.values, merged.total.rates))]
+
+
+def _worst_rows(
+    probe: ProbeReport,
+    merged: results.MergedTable,
+    shown: Sequence[results.MergedRow],
+    rest: Mapping[str, results.Total],
+    left_out: Sequence[Column],
+) -> Grid:
+    """Return the worst rows of the fleet; rest: by host, what the others come to."""
+    table = merged.table
+    grid = rows_grid(probe, table, shown)
     if rest:
         other = shorten.together(table, rest.values())
         left = f"other: {counted(other, 'row')} of {plural(len(rest), 'host')}"
         grid.foot.append((Cell(left), measure_cells(table, other.values, other.rates)))
-    if merged.total is not None:
-        lossy = any(probe.mark(host.host) for host in merged.hosts)
-        label = Cell(f"total: {plural(len(merged.hosts), 'host')}", mark="losses" if lossy else "")
-        grid.foot.append((label, measure_cells(table, merged.total.values, merged.total.rates)))
+    grid.foot.extend(total_foot(probe, merged))
     if left_out:
         names = ", ".join(printable(column.words) for column in left_out)
         grid.notes.append(f"rows alike but for {names} are one row here; report.json has them apart")
     grid.notes.extend(marks(probe, (host.host for host in merged.hosts)))
-    if not shown:
-        grid.notes.append(nothing_in(probe, merged))
     return grid
-
-
-def nothing_in(probe: ProbeReport, merged: results.MergedTable) -> str:
-    if not probe.sampled:
-        return NOT_SAMPLED
-    whole = not any(probe.mark(host.host) for host in merged.hosts)
-    return "no rows: nothing of the kind was seen in the window" if whole else "no rows"
 
 
 def _hosts_grid(
     probe: ProbeReport, merged: results.MergedTable, rest: Mapping[str, results.Total], most: DisplayLimits
 ) -> Grid:
-    """Totals; where rows of a host are not shown, also how many those are and what they come to."""
+    """Return totals; where rows of a host are not shown, also how many those are and what they come to."""
     table, shown = merged.table, merged.hosts[: most.hosts]
     place = merged.sort_measure
     column = table.measures[place] if place is not None and rest else None
@@ -172,7 +175,7 @@ def _keys_grid(merged: results.MergedTable, most: DisplayLimits) -> Grid:
 
 
 def _course_grid(probe: ProbeReport, merged: results.MergedTable, most: DisplayLimits) -> Grid | None:
-    """How the measure that the table is sorted by went, interval by interval."""
+    """Return how the measure that the table is sorted by went, interval by interval; None where that says nothing."""
     place, numbers = merged.sort_measure, sparkline.first_to_last(merged)
     if place is None or len(numbers) < 2:
         return None
@@ -248,8 +251,7 @@ def _spread_grids(
         name = printable(bucket.words)
         grid.notes.append(f"{name} from {low} to {high}; heights are logarithms, · is none")
     grid.notes.extend(marks(probe, (host.host for host in merged.hosts)))
-    if not by_host:
-        grid.notes.append(nothing_in(probe, merged))
+    grid.empty = nothing(probe)
     yield grid
     if len({spread.host for spread in by_host}) > 1:
         fleet = Grid("The same over all hosts", heads, [row(spread) for spread in by_key[: most.keys]])
@@ -265,8 +267,11 @@ def counted(total: results.Total, noun: str) -> str:
 
 
 def measure_heads(table: Table) -> list[Head]:
-    """What the table is sorted by is always shown, what is compared or checked goes after what is not, and before all a
-    total whose mean is shown."""
+    """Return the heads of the measures, with what goes first where there is no room.
+
+    What the table is sorted by is always shown; what is compared or checked goes after what is not, and before all a
+    total whose mean is shown.
+    """
     heads: list[Head] = []
     checked = {check.measure for check in table.checks}
     means = {column.ratio[0] for column in table.derived if column.ratio}

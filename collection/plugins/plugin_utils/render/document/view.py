@@ -29,7 +29,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model i
 
 
 def section(probe: ProbeReport, most: DisplayLimits) -> Section:
-    """All about one probe."""
+    """Return all that a document says of one probe."""
     grids: list[Grid] = []
     for table in probe.tables:
         grids.extend(table_grids(probe, table, most))
@@ -70,7 +70,7 @@ def facts(probe: ProbeReport) -> list[tuple[str, str]]:
 
 
 def warnings(probe: ProbeReport) -> list[str]:
-    """What went wrong for this probe, each remark once with the hosts it concerns."""
+    """Return what went wrong for this probe, each remark once with the hosts it concerns."""
     said: dict[str, list[str]] = {}
     samples: dict[str, str] = {}
     for host, session in sorted(probe.sessions.items()):
@@ -90,13 +90,13 @@ def warnings(probe: ProbeReport) -> list[str]:
 
 
 def _why(rejected: str) -> tuple[str, str]:
-    """Why a line was not taken, and the line."""
+    """Return why a line was not taken, and the line."""
     why, _unused, sample = rejected.partition(": ")
     return f"lines not taken: {why}", f", for instance {sample}" if sample else ""
 
 
 def failures(probe: ProbeReport) -> list[Lines]:
-    """SystemTap's own messages for the kernels this probe could not be built for."""
+    """Return SystemTap's own messages for the kernels this probe could not be built for."""
     failures = []
     for item in probe.not_built:
         where = named(item.hosts) if item.hosts else "no host of this sweep"

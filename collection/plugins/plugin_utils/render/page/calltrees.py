@@ -29,11 +29,14 @@ Proof = Collection[tuple[str, Path]]
 
 def trees(probe: ProbeReport, hosts: Mapping[str, int], room: int, proof: Proof) -> list[dict[str, Any]]:
     """room: bytes that the figures of single hosts may take."""
-    shown = probe.fleet_calls[:MAX_PROCESSES]
+    fleet, calls = (
+        (probe.fleet_calls, probe.calls) if probe.fleet_calls else (probe.fleet_stacks, probe.stacks)
+    )
+    shown = fleet[:MAX_PROCESSES]
     if not shown:
         return []
-    each = room // (len(shown) * max(1, len(probe.calls)) * _NODE_BYTES)
-    return [_tree(tree, probe.calls, hosts, max(MIN_NODES, min(MAX_NODES, each)), proof) for tree in shown]
+    each = room // (len(shown) * max(1, len(calls)) * _NODE_BYTES)
+    return [_tree(tree, calls, hosts, max(MIN_NODES, min(MAX_NODES, each)), proof) for tree in shown]
 
 
 def _tree(
@@ -52,6 +55,7 @@ def _tree(
         functions.setdefault(item.node.path[-1], len(functions))
     return {
         "process": packed.text(tree.process),
+        "counted": tree.counted,
         "functions": [packed.text(name) for name in functions],
         "function": [functions[item.node.path[-1]] for item in nodes],
         "parent": [places.get(item.node.path[:-1], -1) for item in nodes],

@@ -41,11 +41,11 @@ _LINE = 200
 
 
 def document(report: Report) -> dict[str, Any]:
-    """The data block."""
+    """Return the data block."""
     numbers = {row.host: number for number, row in enumerate(report.coverage)}
     listed = max(1, sum(len(probe.tables) for probe in report.probes))
     charted = max(1, sum(_charted(merged) for probe in report.probes for merged in probe.tables))
-    traces = sum(bool(probe.calls) for probe in report.probes)
+    traces = sum(bool(probe.calls or probe.stacks) for probe in report.probes)
     calls_room = CALLS_ROOM // max(1, traces)
     return {
         "hosts": _hosts(report),
@@ -101,7 +101,7 @@ def _hosts(report: Report) -> dict[str, Any]:
 
 
 def _sessions(probe: ProbeReport, hosts: Iterable[str]) -> dict[str, Any]:
-    """In the order of the hosts; None where the probe was not asked for."""
+    """Return sessions in the order of the hosts; None where the probe was not asked for."""
     found = [probe.sessions.get(host) for host in hosts]
     return {
         "status": packed.words(session.status if session else "" for session in found),
@@ -114,7 +114,7 @@ def _sessions(probe: ProbeReport, hosts: Iterable[str]) -> dict[str, Any]:
 
 
 def _lines(report: Report, probe: ProbeReport, numbers: Mapping[str, int]) -> list[dict[str, Any]]:
-    """First lines of each host as printed. total: lines in all, None where they were not counted. times: of each
+    """Return first lines of each host as printed. total: lines in all, None where they were not counted. times: of each
     line, milliseconds since the window's start, where they are known."""
     printed = [
         *(HostText(host, lines, 0) for host, lines in sorted(probe.heads.items())),
@@ -131,7 +131,7 @@ def _lines(report: Report, probe: ProbeReport, numbers: Mapping[str, int]) -> li
             "host": numbers[item.host],
             "lines": [_line(line) for line in item.lines[:kept]],
         }
-        if probe.output == "text":
+        if probe.form.lines:
             entry["total"] = item.total
             if item.timed:
                 entry["times"] = item.times[:kept]
@@ -166,7 +166,7 @@ def _call_proof(report: Report, probe: ProbeReport) -> set[tuple[str, calltrees.
 
 
 def _place(report: Report, numbers: Mapping[str, int], finding: Finding) -> dict[str, Any]:
-    """Where a finding's rows are: numbers of host, probe and table, and the keys."""
+    """Return where a finding's rows are: numbers of host, probe and table, and the keys."""
     probe = next((at for at, item in enumerate(report.probes) if item.name == finding.probe), None)
     listed = report.probes[probe].tables if probe is not None else []
     names = [merged.table.name for merged in listed]
@@ -183,7 +183,7 @@ def _place(report: Report, numbers: Mapping[str, int], finding: Finding) -> dict
 
 
 def _map(report: Report, numbers: Mapping[str, int]) -> dict[str, Any]:
-    """What was compared, a line per comparison; of too many those that tell the most."""
+    """Return what was compared, a line per comparison; of too many those that tell the most."""
     most = max(8, MAP_ROOM // max(1, len(numbers) * 12))
     ranked = sorted(enumerate(report.comparisons), key=lambda item: (*_dullness(item[1]), item[0]))
     kept = sorted(number for number, _unused in ranked[:most])
@@ -195,7 +195,7 @@ def _map(report: Report, numbers: Mapping[str, int]) -> dict[str, Any]:
 
 
 def _dullness(item: Comparison) -> tuple[int, int, float]:
-    """Found ones first, then whole hosts before single keys, then the largest deviation."""
+    """Return a sort key: found ones first, then whole hosts before single keys, then the largest deviation."""
     worst = max(map(abs, item.scores.values()), default=0.0)
     return (0 if item.found else 1, len(item.key), -worst)
 

@@ -28,6 +28,9 @@ const COMPARED = [
   { name: "total time", weight: () => 1, of: (tree, at, own) => against(own.total, tree.middle[at]) },
 ];
 
+/** The same of stacks that were counted. */
+const COUNTED = [{ name: "times on a stack", weight: () => 1, of: (tree, at, own) => against(own.total, tree.middle[at]) }];
+
 /** The tree in the figures of one host, or (null) of all. */
 const figuresOf = (tree, host) => {
   if (host === null) return tree.function.map((_, at) => ({ count: tree.count[at], total: tree.total[at], self: tree.self[at], unfinished: tree.unfinished[at] }));
@@ -40,11 +43,15 @@ const figuresOf = (tree, host) => {
 };
 
 const micro = (value) => (value === null ? NOTHING : time(value / 1e6));
+const times = (value) => (value === null ? NOTHING : amount(value));
 
 class Flame {
   constructor(probe, place) {
     this.probe = probe;
     this.tree = probe.calls[0];
+    this.counted = this.tree.counted;
+    this.compared = this.counted ? COUNTED : COMPARED;
+    this.show = this.counted ? times : micro;
     this.mode = 0;
     this.root = -1;
     this.search = "";
@@ -57,7 +64,7 @@ class Flame {
     const tools = [
       probe.calls.length > 1 ? select("Process", probe.calls.map((tree) => tree.process), (at) => { this.tree = probe.calls[at]; this.root = -1; this.draw(); }) : null,
       select("Host", ["all hosts", ...probe.calls[0] ? this.hosts().map((host) => hosts[host].name) : []], (at) => choose(at ? this.hosts()[at - 1] : null)),
-      choices("Compare", COMPARED.map((item) => item.name), (at) => { this.mode = at; this.draw(); }),
+      choices("Compare", this.compared.map((item) => item.name), (at) => { this.mode = at; this.draw(); }),
       find, this.back,
     ].filter(Boolean);
     this.picker = tools.find((tool) => tool.textContent.startsWith("Host")).querySelector("select");
@@ -73,7 +80,7 @@ class Flame {
 
   legend() {
     const swatch = (kind, text) => el("span", { class: "key" }, el("span", { class: `swatch frame ${kind}`, "aria-hidden": "true" }), text);
-    this.keys = el("p", { class: "legend" }, swatch("slow3", "▲ slower than the other hosts' median"), swatch("alike", "alike"), swatch("fast3", "▼ faster"));
+    this.keys = el("p", { class: "legend" }, swatch("slow3", this.counted ? "▲ more often than the other hosts' median" : "▲ slower than the other hosts' median"), swatch("alike", "alike"), swatch("fast3", this.counted ? "▼ less often" : "▼ faster"));
     return this.keys;
   }
 
@@ -90,15 +97,15 @@ class Flame {
 
   /** What is compared of a node: this host's figure and the others' median. */
   pair(own, at) {
-    return COMPARED[this.mode].of(this.tree, at, own[at]);
+    return this.compared[this.mode].of(this.tree, at, own[at]);
   }
 
   /** Colour and sign of a node on the chosen host, and the sentence that says it in words. */
   compare(at, own, whole) {
-    const [here, there] = COMPARED[this.mode].of(this.tree, at, own);
+    const [here, there] = this.compared[this.mode].of(this.tree, at, own);
     if (here === null || there === null) return { kind: "alike", sign: "", words: "" };
-    const words = `; the others' median ${micro(there)}${there ? ` (× ${amount(here / there)})` : ""}`;
-    const matters = Math.abs(here - there) * COMPARED[this.mode].weight(own) >= MATTERS * whole;
+    const words = `; the others' median ${this.show(there)}${there ? ` (× ${amount(here / there)})` : ""}`;
+    const matters = Math.abs(here - there) * this.compared[this.mode].weight(own) >= MATTERS * whole;
     const ratio = there ? here / there : here ? 99 : 1;
     if (!matters || (ratio < ALIKE && ratio > 1 / ALIKE)) return { kind: "alike", sign: "", words };
     const strength = Math.min(3, 1 + Math.floor(Math.abs(Math.log2(ratio)) / 1.2));
@@ -143,10 +150,10 @@ class Flame {
     const tops = frames.filter((frame) => frame.depth === 0);
     const calls = tops.reduce((sum, { at }) => sum + own[at].count, 0);
     const where = host === null ? "on all hosts" : `on ${hosts[host].name}`;
-    this.detail.textContent = frames.length ? `${[tree.process, ...this.path(this.root)].join(" > ")}: ${plural(calls, "call")}, ${micro(whole)} ${where}`
-      : host === null ? "No calls were seen in the window." : `${hosts[host].name}: no calls of ${tree.process} were seen in the window.`;
+    this.detail.textContent = frames.length ? `${[tree.process, ...this.path(this.root)].join(" > ")}: ${this.counted ? plural(calls, "stack") : `${plural(calls, "call")}, ${micro(whole)}`} ${where}`
+      : host === null ? "No calls were seen in the window." : `${hosts[host].name}: no ${this.counted ? "stacks" : "calls"} of ${tree.process} were seen in the window.`;
     this.hint.textContent = [host === null && this.hosts().length > 1 ? "Choose a host to compare it with the others." : "", "Click a function, or press Enter on it, to look into it.",
-      tree.more ? `${plural(tree.more, "call path")} that took less time ${tree.more === 1 ? "is" : "are"} left out.` : ""].filter(Boolean).join(" ");
+      tree.more ? `${plural(tree.more, "call path")} that ${this.counted ? "were seen less often" : "took less time"} ${tree.more === 1 ? "is" : "are"} left out.` : ""].filter(Boolean).join(" ");
     this.tabulate(own, whole);
   }
 
@@ -154,7 +161,9 @@ class Flame {
     const { tree } = this;
     const name = tree.functions[tree.function[at]];
     const { kind, sign, words } = focus.host === null ? { kind: `plain${tree.function[at] % 4}`, sign: "", words: "" } : this.compare(at, own[at], whole);
-    const text = `${name}: ${micro(own[at].total)} in ${plural(own[at].count, "call")}, ${micro(own[at].self)} of its own${words}`;
+    const text = this.counted
+      ? `${name}: on ${plural(own[at].count, "stack")}, ${times(own[at].self)} as the innermost${words}`
+      : `${name}: ${micro(own[at].total)} in ${plural(own[at].count, "call")}, ${micro(own[at].self)} of its own${words}`;
     const hit = this.search && name.toLowerCase().includes(this.search);
     const node = el("div", { class: `frame ${kind}${hit ? " hit" : ""}`, role: "treeitem", "aria-level": depth + 1, "aria-label": text, title: text, tabindex: place ? "-1" : "0" }, `${sign}${name}`);
     node.style.left = `${left * 100}%`;
@@ -202,19 +211,24 @@ class Flame {
     const number = (title, value, show, note) => ({ title, note, numeric: true, value, show });
     const columns = [
       { title: "function", path: true, value: (at) => tree.functions[tree.function[at]], show: (at) => this.path(at).join(" > ") },
-      number("calls", (at) => own[at].count, (at) => amount(own[at].count)),
-      number("total", (at) => own[at].total, (at) => micro(own[at].total)),
-      number("self", (at) => own[at].self, (at) => micro(own[at].self), "Time of its own, without what it called"),
-      number("per call", (at) => perCall(own[at], own[at].total), (at) => micro(perCall(own[at], own[at].total))),
+      ...this.counted ? [
+        number("on stack", (at) => own[at].count, (at) => amount(own[at].count), "How often it was on a stack that was counted"),
+        number("innermost", (at) => own[at].self, (at) => amount(own[at].self), "How often it was the innermost function"),
+      ] : [
+        number("calls", (at) => own[at].count, (at) => amount(own[at].count)),
+        number("total", (at) => own[at].total, (at) => micro(own[at].total)),
+        number("self", (at) => own[at].self, (at) => micro(own[at].self), "Time of its own, without what it called"),
+        number("per call", (at) => perCall(own[at], own[at].total), (at) => micro(perCall(own[at], own[at].total))),
+      ],
     ];
     if (host === null) columns.push(number("hosts", (at) => tree.on[at], (at) => amount(tree.on[at])));
     else columns.push(
-      number(COMPARED[this.mode].name, (at) => this.pair(own, at)[0], (at) => micro(this.pair(own, at)[0])),
-      number("others' median", (at) => this.pair(own, at)[1], (at) => micro(this.pair(own, at)[1])),
-      { title: "compared", value: (at) => this.compare(at, own[at], whole).kind, show: (at) => ({ "▲ ": "▲ slower", "▼ ": "▼ faster" })[this.compare(at, own[at], whole).sign] || "alike" },
+      number(this.compared[this.mode].name, (at) => this.pair(own, at)[0], (at) => this.show(this.pair(own, at)[0])),
+      number("others' median", (at) => this.pair(own, at)[1], (at) => this.show(this.pair(own, at)[1])),
+      { title: "compared", value: (at) => this.compare(at, own[at], whole).kind, show: (at) => ({ "▲ ": this.counted ? "▲ more" : "▲ slower", "▼ ": this.counted ? "▼ less" : "▼ faster" })[this.compare(at, own[at], whole).sign] || "alike" },
     );
     rows.sort((a, b) => own[b].self - own[a].self || a - b);
-    this.grid = new Grid({ caption: `Calls of ${tree.process}, ${host === null ? "all hosts" : hosts[host].name}`, columns, bars: 3, first: 10 });
+    this.grid = new Grid({ caption: `${this.counted ? "Stacks" : "Calls"} of ${tree.process}, ${host === null ? "all hosts" : hosts[host].name}`, columns, bars: this.counted ? 2 : 3, first: 10 });
     this.grid.fill(rows, { remarks: marksOf(this.probe, host === null ? this.hosts() : [host]) });
     this.table.replaceChildren(this.grid.node);
   }

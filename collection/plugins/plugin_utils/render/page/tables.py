@@ -36,8 +36,10 @@ Proof = Collection[tuple[str, keys.Key]]
 def table(
     merged: results.MergedTable, hosts: Numbers, rows_room: int, views_room: int, proof: Proof
 ) -> dict[str, Any]:
-    """Rooms: bytes that its rows and its charts may take. shut: the charts are what the manifest asks for, not
-    the rows."""
+    """Return a table as the page's script takes it. Rooms: bytes that its rows and its charts may take.
+
+    `shut` in it says that the manifest asks for the charts and not for the rows.
+    """
     rows = _chosen(merged, rows_room, proof)
     measures = merged.table.measures
     return {
@@ -49,7 +51,7 @@ def table(
         "sort": merged.sort_measure,
         "down": merged.table.descending or not merged.table.sort,
         "rows": [
-            [hosts[row.host], *_keys(merged.table, row.key), *_cells(measures, row.values, row.rates)]
+            [hosts[row.host], *packed_keys(merged.table, row.key), *_cells(measures, row.values, row.rates)]
             for row in rows
         ],
         "allRows": sum(len(host.rows) for host in merged.hosts),
@@ -63,7 +65,7 @@ def table(
             for host in merged.hosts
         ],
         "fleet": [
-            [total.hosts, *_keys(merged.table, total.key), *_cells(measures, total.values, total.rates)]
+            [total.hosts, *packed_keys(merged.table, total.key), *_cells(measures, total.values, total.rates)]
             for total in merged.keys[:TOP_ROWS]
         ],
         "allKeys": len(merged.keys),
@@ -74,13 +76,13 @@ def table(
 
 
 def title(table: Table) -> str:
-    """`slow_files` -> `Slow files`."""
+    """Return the name of a table as a title: `Slow files` for `slow_files`."""
     words = packed.text(table.name.replace("_", " "))
     return words[:1].upper() + words[1:]
 
 
 def column(item: Column) -> dict[str, Any]:
-    """A column's head, and how its values read."""
+    """Return a column's head, and how its values read."""
     data: dict[str, Any] = {
         "title": figures.title(item),
         "name": item.name,
@@ -94,7 +96,8 @@ def column(item: Column) -> dict[str, Any]:
     return data
 
 
-def _keys(table: Table, key: keys.Key) -> list[packed.Json]:
+def packed_keys(table: Table, key: keys.Key) -> list[packed.Json]:
+    """Return the values of a row's key as the page's data has them."""
     return [packed.key(value, item.type == "path") for item, value in zip(table.keys, key, strict=True)]
 
 
@@ -111,7 +114,7 @@ def _cells(measures: Iterable[Column], values: keys.Cells, rates: keys.Rates) ->
 
 
 def _chosen(merged: results.MergedTable, room: int, proof: Proof) -> list[results.MergedRow]:
-    """What findings point at, the worst of the fleet, then the worst of every host in turn while there is
+    """Return what findings point at, the worst of the fleet, then the worst of every host in turn while there is
     room."""
     chosen: dict[int, results.MergedRow] = {}
     if proof:
@@ -132,7 +135,7 @@ def _chosen(merged: results.MergedTable, room: int, proof: Proof) -> list[result
 
 
 def _size(row: results.MergedRow) -> int:
-    """About what a row takes in the page."""
+    """Return about what a row takes in the page."""
     return 8 + sum(_length(value) for value in row.key) + 9 * len(row.values)
 
 
@@ -146,7 +149,7 @@ def _length(value: Value) -> int:
 def _views(
     merged: results.MergedTable, hosts: Numbers, room: int, found: Collection[str]
 ) -> Iterable[dict[str, Any]]:
-    """The charts that the manifest names; without any, the course of the sorted column."""
+    """Yield the charts that the manifest names; without any, the course of the sorted column."""
     places = {item.name: place for place, item in enumerate(merged.table.measures)}
     charts = [view for view in merged.table.views if view.kind in ("series", "histogram", "heatmap")]
     each = room // max(1, len(charts))
@@ -174,7 +177,7 @@ _SHARED = ("column", "bucket", "groups", "fleet", "hosts", "allHosts")
 def _series(
     merged: results.MergedTable, hosts: Numbers, place: int, room: int, found: Collection[str]
 ) -> Iterable[dict[str, Any]]:
-    """One measure per interval: a line per host while there is room, and of many hosts a band of all."""
+    """Yield one measure per interval: a line per host while there is room, and of many hosts a band of all."""
     item = merged.table.measures[place]
     if item.type in ("string", "path", "bool", "timestamp"):
         return

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One value -> what a person reads. figures.py does the same for what stands in the page; a test compares them.
+// One value -> what a person reads. quantities.py does the same for what stands in the page; a test compares them.
 
 const NOTHING = "-";
-const SIZES = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-const TIMES = [[1, "s"], [1e-3, "ms"], [1e-6, "µs"], [1e-9, "ns"]];
-const PER_SECOND = { s: 1, ms: 1e3, us: 1e6, ns: 1e9 };
+// SIZES, TIMES and PER_SECOND are quantities.for_page().
 
 /** Whole numbers in full, others to three significant digits. */
 const amount = (value) => {

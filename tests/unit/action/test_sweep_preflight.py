@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host says of itself is kept as its preflight.json, with a verdict."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from fakehost import FakeHost, act
+from fakesweep import KERNEL, said
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
+
+
+def host_that_says(answer: str | tuple[int, str, str]) -> FakeHost:
+    return FakeHost().says("date +%s", f"{time.time() + 3}\n").says("preflight", answer)
+
+
+def test_a_host_that_can_be_probed(run: Path) -> None:
+    done = act("sweep_preflight", host_that_says(said()), run_dir=str(run))
+    assert (done["verdict"], done["kernel"], done["runtime_missing"]) == ("ok", KERNEL, False)
+    assert done["clock_offset_s"] == pytest.approx(3, abs=2)
+    kept = read.read_host(run, "web1", "preflight")
+    assert kept is not None
+    assert (kept["verdict"], kept["host"], kept["free_mb"]) == ("ok", "web1", 5000)
+
+
+def test_a_host_that_cannot_says_why_and_is_no_failure(run: Path) -> None:
+    done = act("sweep_preflight", host_that_says(said(staprun="")), run_dir=str(run))
+    assert not done.get("failed")
+    assert (done["verdict"], done["reason"]) == ("refused", "staprun is not installed")
+    assert done["runtime_missing"]
+    assert (read.read_host(run, "web1", "preflight") or {})["remedy"] == done["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (said(kernel="../../evil"), "web1: it says kernel='../../evil'"),
+        ("uid=0\n", "web1: its answer to preflight lacks kernel"),
+        ("error=cannot write guard.sh: free space\n", "cannot write guard.sh: free space"),
+        ((127, "", "sh: not found\n"), "preflight failed on the host: sh: not found"),
+    ],
+)
+def test_a_bad_answer_fails_this_host_alone(
+    run: Path, answer: str | tuple[int, str, str], sentence: str
+) -> None:
+    done = act("sweep_preflight", host_that_says(answer), run_dir=str(run))
+    assert done["failed"]
+    assert done["msg"].startswith(sentence)
+    assert "\n" not in done["msg"]
+    assert read.read_host(run, "web1", "preflight") is None
+    assert (
+        act(
+            "sweep_preflight",
+            FakeHost("web2").says("date", f"{time.time()}").says("", said()),
+            run_dir=str(run),
+        )["verdict"]
+        == "ok"
+    )
+
+
+def test_a_clock_that_cannot_be_read_is_a_sentence(run: Path) -> None:
+    host = FakeHost().says("date +%s", "soon\n").says("preflight", said())
+    assert "the host's clock could not be read" in act("sweep_preflight", host, run_dir=str(run))["msg"]
