@@ -118,6 +118,10 @@ def test_collected_output_is_whole_and_its_unit_is_known() -> None:
         ("kernel taint 512 12928", ["its kernel is tainted by an oops since it was probed"]),
         ("kernel booted", ["it was booted again while it was probed"]),
         ("kernel said [ 9.1] BUG: \x1b[2J", ["its kernel said: [ 9.1] BUG: \\x1b[2J"]),
+        (
+            "kernel full /var/lib/x",
+            ["/var/lib/x has no room left: what its sessions printed may be lost; free space there"],
+        ),
         ("kernel taint x", []),
     ],
 )
