@@ -146,6 +146,7 @@ def test_sweep_json_is_as_it_was_key_by_key() -> None:
         "overload_percent": 0,
         "redact": True,
         "retry_crashed": False,
+        "check_mode": False,
         "baseline": 20,
         "name": "nightly",
         "slot": "",

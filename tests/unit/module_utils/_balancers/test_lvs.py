@@ -95,6 +95,7 @@ def test_the_module_tells_what_was_counted() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "ansible_collections.fleetdiag.systemtap.plugins.modules.lvs_info"],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": {"backends": ["tcp 10.0.0.1:80"]}}),
+        env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
         capture_output=True,
         text=True,
         check=False,
