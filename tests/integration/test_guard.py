@@ -271,29 +271,46 @@ def test_the_window_is_sampled_and_both_ends_are_marked(lab: Lab, guard: Guard, 
     assert [int(record[1]) for record in records] == list(range(1, len(records) + 1))
 
 
-def test_a_session_that_is_loaded_with_its_window_need_not_be_told(
-    lab: Lab, guard: Guard, module: bytes
-) -> None:
+def armed_with_window(lab: Lab, guard: Guard, module: bytes, ahead_s: int) -> int:
+    """Load the module with a window of 3 s that begins so long from now; return its start by the host's clock, in ms."""
     sha256 = sha256_of(module)
-    plan = SessionPlan(PROBE, sha256, 1, [("fd_nonce", "00ff00ff00ff00ff"), ("fd_ttl_ms", "120000")])
-    start = int(float(lab.ssh(HOST, "date +%s.%N").stdout) * 1000) + 60_000
+    plan = SessionPlan(PROBE, sha256, 1, [("fd_nonce", "00ff00ff00ff00ff"), ("fd_ttl_ms", "900000")])
+    start = int(float(lab.ssh(HOST, "date +%s.%N").stdout) * 1000) + ahead_s * 1000
     reply = guard.arm(
         SWEEP,
-        ttl_s=120,
+        ttl_s=900,
         timeout_s=60,
         smoke="",
         plans=[plan],
         window_ms=(start, start + 3000),
         modules={sha256: module},
     )
-    assert reply.sessions[PROBE][0] == "started"
-    wait_until(lambda: loaded(lab, f"fd_{SWEEP}_{PROBE}"), "it is loaded", 60)
+    assert reply.sessions[PROBE][0] == "armed"
+    return start
+
+
+def sampled(lab: Lab, guard: Guard) -> list[list[str]]:
+    """Return what a session printed, once its window is over."""
     wait_until(lambda: not loaded(lab, f"fd_{SWEEP}_{PROBE}"), "it ends with its window", 150)
     (session,) = guard.collect(SWEEP, {PROBE: 1 << 20}).sessions
     records = [line.split("\t") for line in gzip.decompress(session.out_gz).decode().splitlines()]
     assert [record[2] for record in records[:2]] == ["@armed", "@start"]
-    assert start - 100 <= int(records[1][4]) < start + 3000
     assert (records[-1][2], records[-1][-1]) == ("@end", "window")
+    return records
+
+
+def test_a_session_that_is_loaded_with_its_window_need_not_be_told(
+    lab: Lab, guard: Guard, module: bytes
+) -> None:
+    start = armed_with_window(lab, guard, module, 60)
+    assert start - 100 <= int(sampled(lab, guard)[1][4]) < start + 3000
+
+
+def test_a_window_that_was_told_can_be_brought_forward(lab: Lab, guard: Guard, module: bytes) -> None:
+    start = armed_with_window(lab, guard, module, 600)
+    sooner = int(float(lab.ssh(HOST, "date +%s.%N").stdout) * 1000) + 10_000
+    assert guard.go(SWEEP, sooner, sooner + 3000) == {PROBE: True}
+    assert sooner - 100 <= int(sampled(lab, guard)[1][4]) < start
 
 
 def test_a_host_that_is_not_as_it_was_remembered_starts_nothing(guard: Guard, module: bytes) -> None:
