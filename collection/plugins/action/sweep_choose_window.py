@@ -34,6 +34,7 @@ class ActionModule(FleetdiagAction):
         "forks": {"type": "int", "default": 5},
         "start": {"type": "float", "default": 0.0},
         "armed": {"type": "bool", "default": False},
+        "arm_timeout": {"type": "int", "default": 0},
         "began": {"type": "float", "default": 0.0},
         "batch": {"type": "int", "default": 0},
     }
@@ -44,14 +45,16 @@ class ActionModule(FleetdiagAction):
         now, batch, window_s = time.time(), args["batch"], run.request.window_s
         known = run.window()
         hosts, before = known.part(batch, run.hosts) if known else (run.hosts, None)
-        given = args["start"] and batch < 2
+        given, began = args["start"] and batch < 2, args["began"] or now
+        timeout = args["arm_timeout"] or arming.arm_timeout_s(sources.probes(run.request))
         if args["armed"]:
-            window = None if given else self._told(run, hosts, before, args["forks"], now)
+            live_until = began + arming.ttl_s(timeout, window_s) - arming.FLUSH_S
+            window = None if given else self._told(run, hosts, before, args["forks"], now, live_until)
         elif given:
             window = given_window(args["start"], window_s, now)
         else:
-            window = self._foreseen(run, hosts, args["forks"], now)
-        began = args["began"] or now
+            armings = self._armings(run, hosts)
+            window = foreseen_window(now, window_s, armings=armings, forks=args["forks"], arm_timeout=timeout)
         if window is None:
             return {"began": began}
         window = replace(window, began=began, among=len(hosts))
@@ -60,7 +63,13 @@ class ActionModule(FleetdiagAction):
         return {"start": window.start, "end": window.end, "began": began}
 
     def _told(
-        self, run: read.Run, hosts: Sequence[str], before: WindowRecord | None, forks: int, now: float
+        self,
+        run: read.Run,
+        hosts: Sequence[str],
+        before: WindowRecord | None,
+        forks: int,
+        now: float,
+        live_until: float,
     ) -> WindowRecord | None:
         armed = [host for host in read.armed_hosts(run.path) if host in hosts]
 
@@ -68,9 +77,17 @@ class ActionModule(FleetdiagAction):
             return contact_s(run.of_host(host, ArmRecord) or ArmRecord())
 
         contacts = [*self.of_each(run.path, armed, contact_of).values()]
-        return told_window(now, run.request.window_s, contacts=contacts, forks=forks, foreseen=before)
+        return told_window(
+            now,
+            run.request.window_s,
+            contacts=contacts,
+            forks=forks,
+            live_until=live_until,
+            foreseen=before,
+        )
 
-    def _foreseen(self, run: read.Run, hosts: Sequence[str], forks: int, now: float) -> WindowRecord | None:
+    def _armings(self, run: read.Run, hosts: Sequence[str]) -> list[Arming | None]:
+        """Return how the arming of each host went that will be armed; None where that is not known."""
         memory, builds = HostMemory(), run.builds()
 
         def arming_of(host: str) -> list[Arming | None] | None:
@@ -82,6 +99,4 @@ class ActionModule(FleetdiagAction):
             key = host_cache.modules_key(build.checksums.values())
             return [host_cache.armings(memory.get(host)).get(key)]
 
-        armings = [one for (one,) in self.of_each(run.path, hosts, arming_of).values()]
-        timeout = arming.arm_timeout_s(sources.probes(run.request))
-        return foreseen_window(now, run.request.window_s, armings=armings, forks=forks, arm_timeout=timeout)
+        return [one for (one,) in self.of_each(run.path, hosts, arming_of).values()]

@@ -22,6 +22,10 @@ options:
     description: The hosts are armed, so that the window can come as soon as all have heard of it.
     type: bool
     default: false
+  arm_timeout:
+    description: How long a host may take to arm, in seconds; 0 for what the probes ask for.
+    type: int
+    default: 0
   began:
     description: When the hosts were asked to arm, as this module returned it before; seconds since 1970.
     type: float

@@ -169,22 +169,35 @@ def test_arming_may_take_what_all_probes_need_together_and_a_session_outlives_it
 def test_the_window_starts_when_the_last_host_can_have_heard_of_it(
     hosts: int, forks: int, contact: float, lead: float
 ) -> None:
-    window = told_window(1000.0, 30, contacts=[contact] * hosts, forks=forks, foreseen=None)
+    window = told_window(1000.0, 30, contacts=[contact] * hosts, forks=forks, live_until=9e9, foreseen=None)
     assert window is not None
     assert window.start == pytest.approx(1000.0 + TOLD_LEAD_S + lead)
     assert window.end - window.start == 30
 
 
 def test_a_host_that_answers_slowly_does_not_delay_the_start_for_all() -> None:
-    window = told_window(0.0, 30, contacts=[0.2, 0.2, 9.0], forks=5, foreseen=None)
+    window = told_window(0.0, 30, contacts=[0.2, 0.2, 9.0], forks=5, live_until=9e9, foreseen=None)
     assert window is not None
     assert window.start == pytest.approx(TOLD_LEAD_S + 0.2)
+
+
+def test_no_window_lies_beyond_what_the_first_sessions_live() -> None:
+    """All hosts answer slowly on a machine that is too busy: some may be told late, none has ended by itself."""
+
+    def start(live_until: float) -> float | None:
+        contacts = [300.0] * 3
+        window = told_window(0.0, 30, contacts=contacts, forks=5, live_until=live_until, foreseen=None)
+        return window and window.start
+
+    assert start(1000.0) == pytest.approx(TOLD_LEAD_S + 300)
+    assert start(100.0) == pytest.approx(70.0)
+    assert start(10.0) == pytest.approx(TOLD_LEAD_S)  # they end anyway, the others may not have
 
 
 def test_a_window_is_brought_forward_where_telling_it_costs_less_than_waiting() -> None:
     def told(foreseen: float) -> WindowRecord | None:
         before = WindowRecord(foreseen, foreseen + 30)
-        return told_window(1000.0, 30, contacts=[0.5] * 10, forks=5, foreseen=before)
+        return told_window(1000.0, 30, contacts=[0.5] * 10, forks=5, live_until=9e9, foreseen=before)
 
     soonest = 1000.0 + TOLD_LEAD_S + 2 * 0.5
     assert told(soonest + WORTH_S - 0.1) is None
@@ -194,7 +207,7 @@ def test_a_window_is_brought_forward_where_telling_it_costs_less_than_waiting() 
 
 def test_no_armed_host_means_no_window() -> None:
     with pytest.raises(FleetdiagError, match="no host is armed"):
-        told_window(1000.0, 30, contacts=[], forks=5, foreseen=None)
+        told_window(1000.0, 30, contacts=[], forks=5, live_until=9e9, foreseen=None)
 
 
 def test_the_window_is_told_in_the_hosts_own_time() -> None:

@@ -62,11 +62,18 @@ def given_window(start: float, window_s: float, now: float) -> WindowRecord:
 
 
 def told_window(
-    now: float, window_s: float, *, contacts: Sequence[float], forks: int, foreseen: WindowRecord | None
+    now: float,
+    window_s: float,
+    *,
+    contacts: Sequence[float],
+    forks: int,
+    live_until: float,
+    foreseen: WindowRecord | None,
 ) -> WindowRecord | None:
     """Return the window for hosts that are all armed: as soon as each can have heard of it.
 
     contacts: seconds that the way to each armed host and back took, at least one; they are told `forks` at a time.
+    live_until: when the sessions that were armed first end by themselves; the window is over by then if it can be.
     foreseen: the window that they were armed with. None where that comes as soon, or has begun.
     """
     if not contacts:
@@ -74,7 +81,8 @@ def told_window(
             "no host is armed, so there is nothing to watch; the report says why for each host"
         )
     turns = math.ceil(len(contacts) / max(forks, 1))
-    start = now + TOLD_LEAD_S + turns * _of_most(in_proportion(contacts))
+    told = now + TOLD_LEAD_S + turns * _of_most(in_proportion(contacts))
+    start = max(now + TOLD_LEAD_S, min(told, live_until - window_s))
     if foreseen and foreseen.start is not None and foreseen.start < start + WORTH_S:
         return None
     return WindowRecord(start, start + window_s)
