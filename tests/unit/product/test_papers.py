@@ -138,8 +138,8 @@ def test_the_source_distribution_makes_the_same_wheel(tmp_path: Path) -> None:
     hatch = [sys.executable, "-m", "hatchling", "build", "-d", str(tmp_path)]
     subprocess.run([*hatch, "-t", "sdist"], cwd=ROOT, check=True, capture_output=True)
     (packed,) = tmp_path.glob("*.tar.gz")
-    with tarfile.open(packed) as archive:
-        archive.extractall(tmp_path / "from", filter="data")
+    (tmp_path / "from").mkdir()
+    subprocess.run(["tar", "-xzf", packed, "-C", tmp_path / "from"], check=True)
     (source,) = (tmp_path / "from").iterdir()
     subprocess.run([*hatch, "-t", "wheel"], cwd=source, check=True, capture_output=True)
     assert len(list(tmp_path.glob("*.whl"))) == 1
