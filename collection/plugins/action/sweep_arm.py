@@ -121,7 +121,7 @@ class ActionModule(FleetdiagAction):
         return PreflightRecord.from_json(told)
 
     def _arm_as(self, run: read.Run, facts: PreflightRecord, args: dict[str, Any]) -> ArmRecord | ArmReply:
-        """Arm it by these facts; the host's stale reply if they turn out not to be true any more."""
+        """Arm the host by these facts; return its stale reply if they turn out not to be true any more."""
         targets = of_host(run.request, self.task_vars.get(VARIABLE), self.on_host)
         sweep = targets.sweep
         built = read.build_of(run.path, facts.kernel) or KernelBuild()

@@ -113,7 +113,7 @@ class ActionModule(FleetdiagAction):
         }
 
     def _turn(self, sweep: SweepRecord, build: Build, args: dict[str, Any]) -> Turn:
-        """What this builder makes of the modules that are wanted and that no builder before it has made."""
+        """Return this builder's turn: what it makes of the modules wanted that no builder before it has made."""
         stap = args["stap"]
         turn = Turn(args["builder"], stap)
         self._btf = False  # whether the headers on the builder carry the kernel's types
@@ -154,7 +154,7 @@ class ActionModule(FleetdiagAction):
         return turn
 
     def _modules(self, args: dict[str, Any], build: Build, sources: list[Source]) -> dict[str, ModuleBuild]:
-        """{probe: its entry in builds/<kernel>.json}; compiles only what the store lacks."""
+        """Return {probe: its entry in builds/<kernel>.json}; compile only what the store lacks."""
         modules = ModuleStore(limit_mb=args["store_mb"])
         entries = _held(modules, sources)
         absent = [source for source in sources if source.name not in entries]
@@ -240,7 +240,7 @@ class ActionModule(FleetdiagAction):
 
 
 def _held(modules: ModuleStore, sources: list[Source]) -> dict[str, ModuleBuild]:
-    """Entries of those that the controller's store has."""
+    """Return the entries of those that the controller's store has."""
     paths = {source.name: modules.get(source.key) for source in sources}
     origins = {source.name: module_cache.origin(modules.meta(source.key) or {}) for source in sources}
     return {
@@ -280,5 +280,5 @@ def _wants_more(module: ModuleBuild, probe: Probe) -> bool:
 
 
 def printable_lines(text: str) -> str:
-    """A compiler's message, its lines kept, every other control character made visible."""
+    """Return a compiler's message, its lines kept, every other control character made visible."""
     return "\n".join(printable(line) for line in text.splitlines())

@@ -50,7 +50,7 @@ class ActionModule(FleetdiagAction):
         }
 
     def _servers(self, hosts: list[str]) -> dict[str, str]:
-        """The hosts by the names that they have in the load balancers."""
+        """Return {host: the name that it has in the load balancers}."""
         everything = self.task_vars.get("hostvars", {})
         return {host: str(everything[host].get("drain_server") or host) for host in hosts}
 

@@ -164,7 +164,7 @@ class ActionModule(FleetdiagAction):
         return groups
 
     def _depths(self) -> dict[str, int]:
-        """How deep each group lies. Variables do not tell; where the inventory cannot be reached, none is deeper."""
+        """Return {group: its depth}. Variables do not tell; where the inventory cannot be reached, none is deeper."""
         inventory = getattr(self.task_vars.get("hostvars"), "_inventory", None)
         return {name: group.depth for name, group in getattr(inventory, "groups", {}).items()}
 

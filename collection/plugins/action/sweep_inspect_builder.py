@@ -58,5 +58,5 @@ class ActionModule(FleetdiagAction):
 
 
 def _file_pattern(module: str) -> str:
-    """Shell pattern for a module's file: - and _ are the same in its name."""
+    """Return a shell pattern for a module's file: - and _ are the same in its name."""
     return re.sub("[-_]", "[-_]", module)

@@ -110,7 +110,7 @@ class FleetdiagAction(ActionBase):
 
     @property
     def host(self) -> str:
-        """Inventory name of the host this task is for (also when it is delegated)."""
+        """Return the inventory name of the host this task is for (also when it is delegated)."""
         return str(self.task_vars["inventory_hostname"])
 
     def on_host(self, command: str, data: bytes | None = None, *, root: bool = True) -> tuple[int, str, str]:
@@ -129,11 +129,11 @@ class FleetdiagAction(ActionBase):
         return int(answer["rc"]), str(answer["stdout"]), str(err)
 
     def read_clock(self) -> str:
-        """What the task's host says the time is, as measure_clock wants it."""
+        """Return the time that the task's host says it is, as measure_clock wants it."""
         return self.on_host("date +%s.%N", root=False)[1]
 
     def guard(self) -> Guard:
-        """guard.sh on the task's host."""
+        """Return guard.sh on the task's host."""
         return Guard(self.on_host)
 
 

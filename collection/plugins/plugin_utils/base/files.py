@@ -8,12 +8,12 @@ from pathlib import Path
 
 
 def cache_dir() -> Path:
-    """`$XDG_CACHE_HOME/fleetdiag`, by default `~/.cache/fleetdiag`."""
+    """Return `$XDG_CACHE_HOME/fleetdiag`, by default `~/.cache/fleetdiag`."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(base) if base.startswith("/") else Path.home() / ".cache") / "fleetdiag"
 
 
 def state_dir() -> Path:
-    """`$XDG_STATE_HOME/fleetdiag`, by default `~/.local/state/fleetdiag`."""
+    """Return `$XDG_STATE_HOME/fleetdiag`, by default `~/.local/state/fleetdiag`."""
     base = os.environ.get("XDG_STATE_HOME", "")
     return (Path(base) if base.startswith("/") else Path.home() / ".local" / "state") / "fleetdiag"

@@ -28,7 +28,7 @@ MAX_MARKS = 4
 
 
 def decode(printed: bytes) -> str:
-    """The text that `text_str()` was given. Never raises; the result can always be encoded as UTF-8.
+    """Return the text that `text_str()` was given. Never raises; the result can always be encoded as UTF-8.
 
     Unknown escapes (`\\q`) and escapes of no character (`\\ud800`) are kept as they stand; bytes that are not
     UTF-8 come out as `\\xff`.
@@ -37,12 +37,12 @@ def decode(printed: bytes) -> str:
 
 
 def plain(raw: bytes) -> str:
-    """Text that did not go through `text_str()`: bytes that are not UTF-8 come out as `\\xff`."""
+    """Return text that did not go through `text_str()`: bytes that are not UTF-8 come out as `\\xff`."""
     return raw.decode("utf-8", "backslashreplace")
 
 
 def unescape(printed: bytes) -> bytes:
-    """The bytes that `text_str()` was given."""
+    """Return the bytes that `text_str()` was given."""
     return _ESCAPE.sub(_unescape, printed) if b"\\" in printed else printed
 
 
@@ -59,7 +59,7 @@ def _unescape(match: re.Match[bytes]) -> bytes:
 
 
 def encode(text: str | bytes) -> bytes:
-    """What `text_str()` prints for `text` (without its length limit): ASCII, no tab, no newline."""
+    """Return `text` as `text_str()` prints it (without its length limit): ASCII, no tab, no newline."""
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     # Bytes that are not UTF-8 become lone surrogates, and are told from characters by that.
     return b"".join(_escape(character) for character in raw.decode("utf-8", "surrogateescape"))
@@ -79,7 +79,7 @@ def _escape(character: str) -> bytes:
 
 
 def printable(text: str) -> str:
-    """`text` with all that a terminal or browser might act on or hide as `\\x1b`, `\\u202e`, `\\U000e0041`.
+    """Return `text` with all that a terminal or browser might act on or hide as `\\x1b`, `\\u202e`, `\\U000e0041`.
 
     That is C0 (also newline and tab), DEL, C1, bidirectional and zero-width characters, variation selectors,
     line separators, surrogates, unassigned code points, and marks beyond so many on one letter. Everything

@@ -173,7 +173,7 @@ MAX_NUMBER = 2**53
 
 
 def text(data: Mapping[str, Any], key: str) -> str:
-    """A text, or empty."""
+    """Return the text under `key` without blanks around it, or "" if it is no text."""
     value = data.get(key)
     return value.strip() if isinstance(value, str) else ""
 
@@ -185,7 +185,7 @@ def exact(data: Mapping[str, Any], key: str) -> str:
 
 
 def number(data: Mapping[str, Any], key: str) -> float | None:
-    """A number that can be reckoned with, or None: finite, and small enough that a float holds it exactly."""
+    """Return a number to reckon with, or None: finite, and small enough that a float holds it exactly."""
     value = data.get(key)
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return None
@@ -193,7 +193,7 @@ def number(data: Mapping[str, Any], key: str) -> float | None:
 
 
 def mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """An object, or an empty one."""
+    """Return the object under `key`, or an empty one."""
     value = data.get(key)
     return value if isinstance(value, Mapping) else {}
 

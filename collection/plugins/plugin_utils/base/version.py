@@ -11,7 +11,7 @@ COLLECTION = Path(__file__).resolve().parents[3]
 
 
 def version(collection: Path = COLLECTION) -> str:
-    """Semantic version, or "unknown" in a collection that carries neither file."""
+    """Return the semantic version, or "unknown" in a collection that carries neither file."""
     try:
         return str(json.loads((collection / "MANIFEST.json").read_text())["collection_info"]["version"])
     except (OSError, ValueError, KeyError):

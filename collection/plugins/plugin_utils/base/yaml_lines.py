@@ -63,7 +63,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[Place, int]]:
-    """The manifest's data and the line of every key. Raises FleetdiagError naming file and line."""
+    """Return the manifest's data and the line of every key. Raises FleetdiagError naming file and line."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
@@ -90,7 +90,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[Place, int]]:
 
 
 def _plain(loader: yaml.SafeLoader, node: yaml.Node, place: Place, lines: dict[Place, int]) -> Any:
-    """A node as plain data; duplicate keys and unknown tags are errors."""
+    """Return a node as plain data; duplicate keys and unknown tags are errors."""
     if isinstance(node, yaml.MappingNode) and node.tag == "tag:yaml.org,2002:map":
         data: dict[str, Any] = {}
         for key_node, value_node in node.value:

@@ -66,7 +66,7 @@ def builds(
 
 
 def _turns(position: int, kernels: int, builders: Sequence[str]) -> list[list[str]]:
-    """For each builder of a kernel's own: all builders in the order in which they are asked, that one first."""
+    """Return for each builder of a kernel's own all builders in the order in which they are asked, that one first."""
     if not builders:
         return []
     own = list(builders[position::kernels]) or [builders[position % len(builders)]]

@@ -28,7 +28,7 @@ MAX_MEMORY_KB = 256 * 1024
 
 
 def flags(probe: Probe, overload_percent: int = 0) -> list[str]:
-    """The options of `stap` that hold a module within its manifest's limits. Never `-g` or a switch-off.
+    """Return the options of `stap` that hold a module within its manifest's limits. Never `-g` or a switch-off.
 
     A script that was not written for fleetdiag may say other limits on its first line.
     overload_percent: share of a processor the whole sweep allows instead of what each manifest says; 0 leaves that.
@@ -61,7 +61,7 @@ def key(
     build_id: str,
     signer: str = "",
 ) -> str:
-    """SHA-256 (64 hex digits) over everything a module is made from; load parameters are not part of it.
+    """Return the SHA-256 (64 hex digits) over everything a module is made from; load parameters are not part of it.
 
     script, tapset, control: full texts. compile_args, flags: in the order given to `stap`. build_id: the
     kernel's. signer: fingerprint of the certificate the module is signed with, empty if it is not.

@@ -53,7 +53,7 @@ _OF_THE_SCRIPT = ("parse error:", "semantic error:", "no live probe point")
 
 
 def of_script(said: str) -> bool:
-    """True if another builder would say the same: the fault lies in the script or the kernel."""
+    """Return whether another builder would say the same: the fault lies in the script or the kernel."""
     return any(words in said for words in _OF_THE_SCRIPT)
 
 
@@ -93,7 +93,7 @@ def _where(said: str) -> str:
 
 
 def explain(said: str, *, debuginfo: bool, unmodified: bool) -> str:
-    """One sentence if the script needs debug symbols that were not asked for, else empty.
+    """Return one sentence if the script needs debug symbols that were not asked for, else "".
 
     said: SystemTap's message. debuginfo: it was built with them. unmodified: it is an example or a bare script.
     """

@@ -44,7 +44,7 @@ class Turn:
 
     @property
     def left(self) -> list[str]:
-        """What another builder may make: all, if this one made nothing, else what failed by no fault of the script."""
+        """Return the modules left to another builder: all if this one made none, else those that no script made fail."""
         if self.trouble:
             return [name for name in self.wanted if name not in self.entries]
         failed = [name for name in self.wanted if self.entries[name].failed]
@@ -54,7 +54,7 @@ class Turn:
 
     @property
     def why(self) -> str:
-        """One clause: why something is left."""
+        """Return one clause that says why something is left."""
         return self.trouble or (builds.headline(self._said(self.left[0])) if self.left else "")
 
     def _said(self, name: str) -> str:
@@ -65,7 +65,7 @@ class Turn:
 def recorded(
     before: KernelBuild | None, turn: Turn, builders: Sequence[str], *, kernel: str, whole: bool
 ) -> tuple[KernelBuild, str]:
-    """The kernel's record after a turn, and the builder that is to take over; empty when nothing is left or nobody.
+    """Return the kernel's record after a turn, and the builder to take over; "" when nothing is left or nobody.
 
     builders: in the order in which they are asked. whole: this share of the work is all the kernel needs.
     """

@@ -80,7 +80,7 @@ class ModuleStore:
             ) from exc
 
     def get(self, key: str) -> Path | None:
-        """The module built for `key`, content checked now; None if there is none or it was damaged."""
+        """Return the module built for `key`, content checked now; None if there is none or it was damaged."""
         entry = self.meta(key)
         if entry is None or origin(entry).get("maker", MAKER) != MAKER:
             return None
@@ -99,14 +99,14 @@ class ModuleStore:
         return None
 
     def read(self, sha256: str) -> bytes:
-        """The module of this content; it was `get` or `put` before. FleetdiagError if it is damaged or gone."""
+        """Return the module of this content, after `get` or `put`. Raises FleetdiagError if it is damaged or gone."""
         data = _read(self._module(sha256)) if _SHA256.fullmatch(sha256) else None
         if data is None or hashlib.sha256(data).hexdigest() != sha256:
             raise FleetdiagError(f"{self._module(sha256)}: is damaged or gone; sweep again to build it anew")
         return data
 
     def meta(self, key: str) -> dict[str, Any] | None:
-        """What was put with the module of `key` (and its `sha256`), unchecked; None if there is no entry."""
+        """Return the data put with the module of `key` (and its `sha256`), unchecked; None if there is no entry."""
         return self._load("index", key)
 
     def put(self, key: str, data: bytes, meta: Mapping[str, Any]) -> str:
@@ -164,7 +164,7 @@ class ModuleStore:
         self.evict(self.limit_bytes)
 
     def _forget_absent(self) -> None:
-        """Index entries whose module is gone."""
+        """Remove the entries of the index whose module is gone."""
         for entry in (self.directory / "index").glob("*.json"):
             try:
                 sha256 = json.loads(_read(entry) or b"{}").get("sha256", "")
@@ -175,7 +175,7 @@ class ModuleStore:
                     entry.unlink()
 
     def get_verdict(self, key: str) -> dict[str, str] | None:
-        """The smoke-test verdict remembered for `key`: `{"verdict", "reason", "remedy"}`, or None."""
+        """Return the smoke-test verdict remembered for `key`: `{"verdict", "reason", "remedy"}`, or None."""
         entry = self._load("verdicts", key)
         if entry is None or not all(isinstance(entry.get(name), str) for name in _VERDICT_KEYS):
             return None
@@ -234,11 +234,11 @@ def _locked(path: Path, waiting: Callable[[], None]) -> Iterator[Callable[[], No
 
 
 def _said() -> None:
-    """One wait is like another: it is said once."""
+    """Do nothing: one wait is like another, and it is said once."""
 
 
 def _read(path: Path) -> bytes | None:
-    """The bytes of a regular file, or None; links are not followed."""
+    """Return the bytes of a regular file, or None; links are not followed."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

@@ -42,23 +42,23 @@ class Signer:
 
     @property
     def allowed(self) -> str:
-        """The line of an allowed_signers file that accepts manifests of this key and nothing else."""
+        """Return the line of an allowed_signers file that accepts manifests of this key and nothing else."""
         return f'{PRINCIPAL} namespaces="{NAMESPACE}" {self.public}'
 
     def sign(self, text: str) -> Signed:
-        """The manifest with its signature."""
+        """Return the manifest with its signature."""
         command = ["ssh-keygen", "-q", "-Y", "sign", "-f", str(self.key), "-n", NAMESPACE]
         return Signed(text, _ssh_keygen(command, text, f"{self.key}: cannot sign with it"))
 
 
 def manifest(sweep: str, modules: Mapping[str, str]) -> str:
-    """The text to sign. modules: {probe: sha256}, the smoke module among them."""
+    """Return the text to sign. modules: {probe: sha256}, the smoke module among them."""
     lines = [f"{sha256} {probe}" for probe, sha256 in sorted(modules.items())]
     return "\n".join([HEADER, f"sweep {sweep}", *lines]) + "\n"
 
 
 def own(directory: Path | None = None) -> Signer:
-    """This user's key, made on first use: `$XDG_STATE_HOME/fleetdiag/keys/modules`, 0600 in a directory of 0700."""
+    """Return this user's key, made on first use: `$XDG_STATE_HOME/fleetdiag/keys/modules`, 0600 in a folder of 0700."""
     folder = directory or state_dir() / "keys"
     key = folder / "modules"
     try:
@@ -95,7 +95,7 @@ def _make(folder: Path, key: Path) -> None:
 
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """The first hosts of the first sweep ask at the same time."""
+    """Hold the lock of the folder: the first hosts of the first sweep ask at the same time."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -43,12 +43,12 @@ class Source:
 
 
 def probes(sweep: SweepRecord) -> list[Probe]:
-    """The probes of a sweep as it recorded them when it began: no catalog is read again for each host."""
+    """Return the probes of a sweep as it recorded them when it began: no catalog is read again for each host."""
     return [catalog.probe_of_own_sweep(entry.name, entry.manifest) for entry in sweep.probes]
 
 
 def _with_scripts(sweep: SweepRecord) -> list[tuple[Probe, str, str]]:
-    """(probe, file, text) of each: from the catalogs the sweep named, or recorded by the sweep itself."""
+    """Return (probe, file, text) of each: from the catalogs the sweep named, or recorded by the sweep itself."""
     catalogs = [catalog.shipped(), *map(Path, sweep.catalogs)]
     found = []
     for entry in sweep.probes:
@@ -64,12 +64,12 @@ def _with_scripts(sweep: SweepRecord) -> list[tuple[Probe, str, str]]:
 
 
 def tapset() -> dict[str, str]:
-    """{file name: text} of the tapset every script is compiled with."""
+    """Return {file name: text} of the tapset every script is compiled with."""
     return {path.name: path.read_text() for path in sorted((FILES / "tapset").iterdir())}
 
 
 def sources(sweep: SweepRecord, *, stap: str, kernel: str, build_id: str, signer: str = "") -> list[Source]:
-    """Everything to compile for one kernel, the smoke module first. signer: whose signature the modules carry."""
+    """Return all to compile for one kernel, the smoke module first. signer: whose signature the modules carry."""
     library = "\0".join(f"{name}\0{text}" for name, text in tapset().items())
     control = (FILES / "control.stp").read_text()
     known = {entry.name: entry.parameters for entry in sweep.probes}
@@ -116,7 +116,7 @@ def built_before(
 
 
 def module_files(sweep: SweepRecord) -> list[str]:
-    """Kernel modules whose files a builder must have, with compile parameters filled in."""
+    """Return the kernel modules whose files a builder must have, with compile parameters filled in."""
     known = {entry.name: entry.parameters for entry in sweep.probes}
     return sorted(
         {name for probe in probes(sweep) for name in parameters.module_files(probe, known[probe.name])}
@@ -124,7 +124,7 @@ def module_files(sweep: SweepRecord) -> list[str]:
 
 
 def manifest(run: Path, sweep: SweepRecord, kernel: str, modules: Mapping[str, str]) -> signing.Signed:
-    """The signed manifest of a kernel's modules, {probe: sha256}; the first host that asks has it signed."""
+    """Return the signed manifest of a kernel's modules, {probe: sha256}; the first host that asks has it signed."""
     text = signing.manifest(sweep.id, modules)
     kept = read.manifest(run, kernel)
     if kept is not None and kept.text == text and kept.signature:

@@ -24,17 +24,17 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
 
 
 def shipped() -> Path:
-    """The directory of the probes that come with the collection."""
+    """Return the directory of the probes that come with the collection."""
     return Path(__file__).resolve().parents[3] / "roles" / "sweep" / "files" / "probes"
 
 
 def names(catalogs: Iterable[Path]) -> list[str]:
-    """Names of all probes in the catalogs, sorted. FleetdiagError if a catalog is no directory."""
+    """Return the names of all probes in the catalogs, sorted. Raises FleetdiagError if a catalog is no directory."""
     return sorted({folder.name for folder in folders(catalogs)})
 
 
 def folders(catalogs: Iterable[Path]) -> list[Path]:
-    """All probe folders in the catalogs, in their order, each once. FleetdiagError if a catalog is no directory."""
+    """Return all probe folders in the catalogs, in order, each once. Raises FleetdiagError if a catalog is no folder."""
     found: dict[Path, Path] = {}
     for directory in catalogs:
         for folder in _entries(directory):
@@ -50,7 +50,7 @@ def find(
     examples: Path | None = None,
     debuginfo: bool = False,
 ) -> list[Probe]:
-    """The probes of these names, in this order, each once, ready to be run.
+    """Return the probes of these names, in this order, each once, ready to be run.
 
     A name may be that of an example or a script, too (see `scripts`, also for the other arguments).
 
@@ -68,12 +68,12 @@ def find(
 
 
 def lookup(name: str, catalogs: Sequence[Path]) -> Probe:
-    """The probe of this name, to be looked at: its script may be one that must not run."""
+    """Return the probe of this name, to be looked at: its script may be one that must not run."""
     return load_probe(folder_of(name, catalogs))
 
 
 def load_probe(folder: Path) -> Probe:
-    """The probe in `folder`, whose name is the probe's. Raises FleetdiagError for any fault in its manifest."""
+    """Return the probe in `folder`, named like it. Raises FleetdiagError for any fault in its manifest."""
     probe = load_manifest(folder)
     if probe.script is None or not probe.script.is_file():
         raise FleetdiagError(
@@ -83,7 +83,7 @@ def load_probe(folder: Path) -> Probe:
 
 
 def load_manifest(folder: Path) -> Probe:
-    """The same, whether its script is there or not."""
+    """Return the probe in `folder` like load_probe, whether its script is there or not."""
     name = checked_folder(folder)
     path = folder / MANIFEST
     data, lines = yaml_lines.read(path)
@@ -91,7 +91,7 @@ def load_manifest(folder: Path) -> Probe:
 
 
 def checked_folder(folder: Path) -> str:
-    """The name of the probe in `folder`. Raises FleetdiagError if it cannot be one."""
+    """Return the name of the probe in `folder`. Raises FleetdiagError if it cannot be one."""
     check_name(folder.name, f"{folder}: the folder's name")
     if not folder.is_dir():
         raise FleetdiagError(f"{folder}: there is no such probe folder; name one that holds {MANIFEST}")
@@ -101,25 +101,25 @@ def checked_folder(folder: Path) -> str:
 
 
 def _allowed(probe: Probe) -> Probe:
-    """The probe if its script may run; the shipped ones are held to the policy by a test."""
+    """Return the probe if its script may run; the shipped ones are held to the policy by a test."""
     if probe.folder is not None and probe.script is not None and probe.folder.parent != shipped():
         policy.enforce(probe.script, "probe", probe)
     return probe
 
 
 def probe_from_manifest(name: str, recorded: Mapping[str, Any]) -> Probe:
-    """The probe as recorded in a run directory, without its files. Raises FleetdiagError if it is faulty."""
+    """Return the probe as recorded in a run directory, without its files. Raises FleetdiagError if it is faulty."""
     check_name(name, "the probe's name")
     return manifest.build(name, dict(recorded), yaml_lines.Source(f"probe {name}"), None, None)
 
 
 def probe_of_own_sweep(name: str, recorded: Mapping[str, Any]) -> Probe:
-    """The same for the sweep that is running and recorded it itself: checking costs more than all else about a host."""
+    """Return an unchecked probe that the running sweep recorded: a check costs more than all else about a host."""
     return manifest.of_checked(name, dict(recorded), None, None)
 
 
 def check_name(name: str, what: str) -> None:
-    """FleetdiagError, which begins with `what`, unless a probe can have this name."""
+    """Raise FleetdiagError, which begins with `what`, unless a probe can have this name."""
     if not _NAME.fullmatch(name):
         raise FleetdiagError(
             f"{printable(what)}: {printable(name)[:60]!r} is not a probe name;"
@@ -140,7 +140,7 @@ def _entries(directory: Path) -> list[Path]:
 
 
 def folder_of(name: str, catalogs: Sequence[Path]) -> Path:
-    """The folder of this name. FleetdiagError if it is in no catalog (with the near ones) or in two."""
+    """Return the folder of this name. Raises FleetdiagError if it is in no catalog (with the near ones) or in two."""
     found: dict[Path, Path] = {}
     for directory in catalogs:
         for folder in _entries(directory):

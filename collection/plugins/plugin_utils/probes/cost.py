@@ -33,7 +33,7 @@ HIGH_PERCENT = 10
 
 
 def cost_of(overhead: Mapping[str, Any]) -> Cost | None:
-    """The class that these figures mean; None if a share is missing."""
+    """Return the class that these figures mean; None if a share is missing."""
     handlers, session = number(overhead, "handlers_percent"), number(overhead, "session_cpu_percent")
     if handlers is None or session is None:
         return None
@@ -43,7 +43,7 @@ def cost_of(overhead: Mapping[str, Any]) -> Cost | None:
 
 
 def sentence(overhead: Mapping[str, Any]) -> str:
-    """`97.2 % of the work was done (96 to 98), 5,140 hits a second of 2,210 cycles (emulated x86_64)`; or empty."""
+    """Return `97.2 % of the work was done (96 to 98), 5,140 hits a second of 2,210 cycles (emulated x86_64)`; or ""."""
     parts = []
     done, used = number(overhead, "throughput_percent"), number(overhead, "session_cpu_percent")
     hits, cycles = number(overhead, "hits_per_second"), number(overhead, "cycles_per_hit")
@@ -60,7 +60,7 @@ def sentence(overhead: Mapping[str, Any]) -> str:
 
 
 def written_into(manifest: str, overhead: Mapping[str, Any]) -> str:
-    """The text of a manifest with these figures and the cost they mean; every other line stays as it is."""
+    """Return the text of a manifest with these figures and the cost they mean; every other line stays as it is."""
     lines = _without_block(manifest.splitlines(), "overhead")
     cost = cost_of(overhead)
     place = next(number for number, line in enumerate(lines) if re.match(r"cost:", line))
@@ -81,7 +81,7 @@ def _without_block(lines: list[str], key: str) -> list[str]:
 
 
 def _yaml(value: object) -> str:
-    """A JSON value is one of YAML's; a text of plain words needs no quotes."""
+    """Return a value as YAML: JSON is valid in it, and a text of plain words needs no quotes."""
     if isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9 ,.;/()%_+-]*", value):
         return value
     return json.dumps(value, ensure_ascii=False)

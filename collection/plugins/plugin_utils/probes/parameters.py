@@ -39,7 +39,7 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 def declared(probe: Probe) -> dict[str, Parameter]:
-    """All parameters of the probe, the implicit `interval_s` last."""
+    """Return all parameters of the probe by name, the implicit `interval_s` last."""
     parameters = dict(probe.parameters)
     if probe.has_intervals:
         parameters.setdefault(INTERVAL.name, INTERVAL)
@@ -47,7 +47,7 @@ def declared(probe: Probe) -> dict[str, Parameter]:
 
 
 def check(probe: Probe, given: Mapping[str, object]) -> dict[str, ParameterValue]:
-    """Every parameter of the probe with its value: given ones checked, the others at their default.
+    """Return every parameter of the probe with its value: given ones checked, the others at their default.
 
     Raises FleetdiagError, naming probe and parameter, for an unknown one, a wrong type, a value out of range and
     arguments that have to be given.
@@ -75,7 +75,7 @@ def check(probe: Probe, given: Mapping[str, object]) -> dict[str, ParameterValue
 
 
 def of_probe(probe: Probe, given: Mapping[str, object]) -> Mapping[str, object]:
-    """What is given for this probe, by the name the user knows it by or its own."""
+    """Return the values given for this probe, by the name the user knows it by or its own."""
     values = given.get(probe.title, given.get(probe.name, {}))
     return values if isinstance(values, Mapping) else {}
 
@@ -98,7 +98,7 @@ def check_names(probes: Iterable[Probe], given: Mapping[str, object]) -> None:
 
 
 def split(probe: Probe, values: Mapping[str, ParameterValue]) -> tuple[dict[str, int | str], list[str]]:
-    """(script globals set at load, compiler arguments in manifest order). `values` comes from `check`."""
+    """Return (script globals set at load, compiler arguments in manifest order). `values` comes from `check`."""
     load: dict[str, int | str] = {}
     arguments: list[str] = []
     for name, parameter in declared(probe).items():
@@ -114,7 +114,7 @@ def split(probe: Probe, values: Mapping[str, ParameterValue]) -> tuple[dict[str,
 
 
 def module_files(probe: Probe, values: Mapping[str, ParameterValue]) -> list[str]:
-    """Names of the kernel modules whose files a builder must have, `{parameter}` replaced by its value."""
+    """Return the names of the kernel modules whose files a builder must have, `{parameter}` replaced by its value."""
     filled = []
     for name in probe.module_files:
         parameter = name.strip("{}")
@@ -123,7 +123,7 @@ def module_files(probe: Probe, values: Mapping[str, ParameterValue]) -> list[str
 
 
 def parse_assignments(texts: Iterable[str]) -> dict[str, dict[str, str]]:
-    """`["slow_open.threshold_ms=500"]` -> `{"slow_open": {"threshold_ms": "500"}}`, in the order given."""
+    """Return `{"slow_open": {"threshold_ms": "500"}}` of `["slow_open.threshold_ms=500"]`, in the order given."""
     given: dict[str, dict[str, str]] = {}
     for text in texts:
         left, equals, value = text.partition("=")
@@ -144,7 +144,7 @@ def parse_assignments(texts: Iterable[str]) -> dict[str, dict[str, str]]:
 
 
 def parse_window(window: object) -> int:
-    """Seconds of `30`, `"30"`, `"30s"`, `"2m"` or `"1h"`; FleetdiagError unless 1 second to 24 hours."""
+    """Return the seconds of `30`, `"30"`, `"30s"`, `"2m"`, `"1h"`. Raises FleetdiagError unless 1 second to 24 hours."""
     if isinstance(window, int) and not isinstance(window, bool):
         seconds = window
     else:
@@ -161,7 +161,7 @@ def parse_window(window: object) -> int:
 
 
 def coerce(parameter: Parameter, value: object, where: str) -> ParameterValue:
-    """`value` as the parameter's type, within its range or pattern. `where` begins the error's message."""
+    """Return `value` as the parameter's type, within its range or pattern. `where` begins the error's message."""
     if parameter.type == "int":
         return _int(parameter, value, where)
     if parameter.type == "bool":
@@ -222,7 +222,7 @@ def _string(parameter: Parameter, value: object, where: str) -> str:
 
 
 def _words(parameter: Parameter, value: object, where: str) -> str:
-    """The arguments of a script: handed to the compiler one by one, without a shell."""
+    """Return the arguments of a script as one text: they reach the compiler one by one, without a shell."""
     if isinstance(value, (list, tuple)):
         value = shlex.join(str(word) for word in value)
     elif isinstance(value, int) and not isinstance(value, bool):

@@ -21,7 +21,7 @@ _ADVICE = "name one that holds probe folders"
 
 
 def catalogs(given: Iterable[str | Path] = ()) -> list[Path]:
-    """The directories of one's own probes: those given, then the environment's, then the configuration's.
+    """Return the directories of one's own probes: those given, then the environment's, then the configuration's.
 
     Each once, absolute. Raises FleetdiagError for one that is no directory, saying who named it.
     """

@@ -16,7 +16,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 
 @contextlib.contextmanager
 def open_folder(run_path: Path, names: list[str], make: bool = False) -> Iterator[int]:
-    """A descriptor of a directory below the run directory, reached without following any link."""
+    """Yield a descriptor of a directory below the run directory, reached without following any link."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     path = Path(run_path)
     with refuses_links(path):
@@ -57,7 +57,7 @@ CHUNK = 64 * 1024
 def read_only(
     run_path: Path, folders: list[str], name: str, notes: list[str] | None
 ) -> Iterator[io.FileIO | None]:
-    """A regular file below the run directory, or None; a link or a device is refused with a note."""
+    """Yield a regular file below the run directory, or None; a link or a device is refused with a note."""
     label = "/".join([*folders, name])
     fd = -1
     try:

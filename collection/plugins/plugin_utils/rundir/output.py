@@ -33,7 +33,7 @@ class Output(io.RawIOBase):
 
     @property
     def sha256(self) -> str:
-        """Hex digest of the bytes given so far."""
+        """Return the SHA-256 of the bytes given so far, in hex digits."""
         return self._hash.hexdigest()
 
     def readable(self) -> bool:

@@ -65,7 +65,7 @@ class Run:
     notes: list[str] = field(default_factory=list)
 
     def read_host(self, host: str, phase: str) -> dict[str, Any] | None:
-        """`hosts/<dir>/<phase>.json`, or None; what is there and unreadable is noted."""
+        """Return `hosts/<dir>/<phase>.json`, or None; what is there and unreadable is noted."""
         return read_host(self.path, host, phase, self.notes)
 
     @property
@@ -78,7 +78,7 @@ class Run:
         return of_host(self.path, host, kind, self.notes)
 
     def read_json(self, name: str) -> dict[str, Any] | None:
-        """A file of the run directory itself, for instance `window.json`."""
+        """Return a JSON object of the run directory itself, for instance `window.json`, or None."""
         return read_json(self.path, name, self.notes)
 
     def window(self) -> WindowFile | None:
@@ -90,23 +90,23 @@ class Run:
         return balancers(self.path, self.notes)
 
     def read_events(self) -> list[EventRecord]:
-        """All events in the order they were written; unreadable lines are counted in one note."""
+        """Return all events in the order they were written; unreadable lines are counted in one note."""
         return read_events(self.path, self.notes)
 
     def builds(self) -> dict[str, KernelBuild]:
-        """`builds/<kernel>.json` by kernel release."""
+        """Return `builds/<kernel>.json` by kernel release."""
         found = read_builds(self.path, self.notes)
         return {kernel: KernelBuild.from_json(data) for kernel, data in found.items()}
 
     def read_err(self, host: str, probe: str, limit: int = 1024 * 1024) -> str | None:
-        """What staprun said on standard error (at most `limit` bytes), or None."""
+        """Return the standard error of staprun (at most `limit` bytes), or None."""
         folders = ["hosts", host_dir(host)]
         with read_only(self.path, folders, host_file_name(probe, "err"), self.notes) as handle:
             return None if handle is None else handle.read(limit).decode("utf-8", "backslashreplace")
 
     @contextlib.contextmanager
     def open_output(self, host: str, probe: str, limit: int) -> Iterator[Output | None]:
-        """The uncompressed output of a session as a bounded stream, or None when there is none."""
+        """Yield the uncompressed output of a session as a bounded stream, or None when there is none."""
         folders = ["hosts", host_dir(host)]
         # pylint: disable-next=contextmanager-generator-missing-cleanup # its caller closes it
         with read_only(self.path, folders, host_file_name(probe, "out.gz"), self.notes) as handle:
@@ -141,7 +141,7 @@ def request(path: Path, notes: list[str] | None = None) -> SweepRecord | None:
 
 
 def read_json(run_path: Path, name: str, notes: list[str] | None = None) -> dict[str, Any] | None:
-    """A JSON object of the run directory itself, or None; a note for one that is there and unreadable.
+    """Return a JSON object of the run directory itself, or None; a note for one that is there and unreadable.
 
     The name obeys the rule of what is written: a host's words are part of some.
     """
@@ -154,7 +154,7 @@ def read_json(run_path: Path, name: str, notes: list[str] | None = None) -> dict
 
 
 def read_host(run_path: Path, host: str, phase: str, notes: list[str] | None = None) -> dict[str, Any] | None:
-    """What a phase left about a host, or None. A file that names another host is not taken."""
+    """Return the record of a phase about a host, or None. A file that names another host is noted, not taken."""
     check_phase(phase)
     directory = host_dir(host)
     data = _read_object(run_path, ["hosts", directory], f"{phase}.json", notes)
@@ -171,13 +171,13 @@ def of_host(run_path: Path, host: str, kind: type[Record], notes: list[str] | No
 
 
 def armed_hosts(run_path: Path) -> list[str]:
-    """The hosts on which sessions were started, in the order of the sweep."""
+    """Return the hosts on which sessions were started, in the order of the sweep."""
     hosts = open_run(run_path).hosts
     return [host for host in hosts if (of_host(run_path, host, ArmRecord) or ArmRecord()).verdict == "ok"]
 
 
 def armed_sessions(record: Mapping[str, Any]) -> list[str]:
-    """The probes of an arm.json whose sessions were started. Errors: it does not hold sessions."""
+    """Return the probes of an arm.json whose sessions were started. Raises FleetdiagError if it is damaged."""
     sessions = record.get("sessions") or {}
     if not isinstance(sessions, dict) or not all(isinstance(session, dict) for session in sessions.values()):
         raise FleetdiagError(
@@ -188,13 +188,13 @@ def armed_sessions(record: Mapping[str, Any]) -> list[str]:
 
 
 def is_awaited(run_path: Path, host: str) -> bool:
-    """Whether sessions were started on a host and their output is not here yet."""
+    """Return whether sessions were started on a host and their output is not here yet."""
     armed = armed_sessions(read_host(run_path, host, "arm") or {})
     return bool(armed) and read_host(run_path, host, "collect") is None
 
 
 def read_builds(run_path: Path, notes: list[str] | None = None) -> dict[str, dict[str, Any]]:
-    """All `builds/*.json` by the kernel release they name."""
+    """Return all `builds/*.json` by the kernel release they name."""
     builds: dict[str, dict[str, Any]] = {}
     try:
         with open_folder(run_path, ["builds"]) as fd:
@@ -236,7 +236,7 @@ def build_of(run_path: Path, kernel: str) -> KernelBuild | None:
 
 
 def read_events(run_path: Path, notes: list[str] | None = None) -> list[EventRecord]:
-    """The lines of `events.jsonl`; a half-written line is left out and noted."""
+    """Return the events of `events.jsonl`; unreadable lines are left out and counted in one note."""
     events: list[EventRecord] = []
     bad = 0
     with read_only(run_path, [], "events.jsonl", notes) as handle:
@@ -259,7 +259,7 @@ def read_events(run_path: Path, notes: list[str] | None = None) -> list[EventRec
 
 
 def _lines(handle: io.FileIO) -> Iterator[bytes]:
-    """The lines of the first MAX_EVENTS_BYTES; of one that is too long only its beginning."""
+    """Yield the lines of the first MAX_EVENTS_BYTES; of one that is too long only its beginning."""
     reader, left = io.BufferedReader(handle), MAX_EVENTS_BYTES
     while left > 0 and (line := reader.readline(min(left, _MAX_EVENT + 2))):
         left -= len(line)
@@ -294,12 +294,12 @@ def _parse(data: bytes) -> dict[str, Any] | None:
 
 
 def _read_float(word: str) -> float | None:
-    """The number, or None like NaN if it is too large for one: JSON's `1e400` is infinite."""
+    """Return the number, or None like NaN if it is too large for one: JSON's `1e400` is infinite."""
     value = float(word)
     return value if math.isfinite(value) else None
 
 
 def _read_int(word: str) -> int | None:
-    """The number, or None if it does not fit 64 bits; one of thousands of digits is not even converted."""
+    """Return the number, or None if it does not fit 64 bits; one of thousands of digits is not even converted."""
     value = int(word) if len(word) <= _MAX_DIGITS else None
     return value if value is not None and -(2**63) <= value < 2**63 else None

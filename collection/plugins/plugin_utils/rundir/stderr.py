@@ -26,7 +26,7 @@ _EMPTY_TALK = re.compile(r"exited with status: \d+|Number of errors: 0, skipped 
 
 
 def read_losses(err_text: str) -> Losses:
-    """The figures in the text of one session's stderr. Never raises.
+    """Return the figures in the text of one session's stderr. Never raises.
 
     errors: the module's own count, or the ERROR lines if there are more. warnings: the first MAX_WARNINGS
     different WARNING and ERROR lines, cut and safe to show.

@@ -95,7 +95,7 @@ def locked(run_path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def filled(run_path: Path, name: str) -> Iterator[Path]:
-    """A path of a new, empty file to fill; without an exception it becomes `name`, whole, in the end."""
+    """Yield a path of a new, empty file to fill; without an exception it becomes `name`, whole, in the end."""
     folder, file_name = run_file(name)
     # pylint: disable-next=contextmanager-generator-missing-cleanup # its caller closes it
     with (
@@ -192,7 +192,7 @@ def _replace(folder: int, path: Path, name: str, data: bytes) -> None:
 
 @contextlib.contextmanager
 def _temporary(folder: int, path: Path, name: str) -> Iterator[tuple[int, str]]:
-    """A new file in the open directory, as descriptor and name; it becomes `name` if nothing goes wrong."""
+    """Yield a new file in the open directory, as descriptor and name; it becomes `name` if nothing goes wrong."""
     temporary = f".{name}.{secrets.token_hex(8)}.tmp"
     with refuses_links(path):
         with contextlib.suppress(FileNotFoundError):
@@ -217,7 +217,7 @@ def _write_all(fd: int, data: bytes) -> None:
 
 
 def finite(value: Any) -> Any:
-    """The same data without what JSON has no word for."""
+    """Return the same data without what JSON has no word for: NaN and infinities become None."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):

@@ -25,17 +25,17 @@ MIN_STAMP_MS = 100
 
 
 def arm_timeout_s(probes: Iterable[Probe]) -> int:
-    """How long a host may take to arm all its sessions: they register one after the other on a one-CPU machine."""
+    """Return the seconds a host may take to arm its sessions: they register one after the other on a one-CPU machine."""
     return sum(probe.limits.arm_seconds for probe in probes) + ARM_MARGIN_S
 
 
 def ttl_s(arm_timeout: int, window_s: float) -> int:
-    """How long a session may live, whatever happens to the controller: the slowest host may arm last."""
+    """Return the seconds a session may live, whatever happens to the controller: the slowest host may arm last."""
     return 2 * arm_timeout + math.ceil(window_s) + TTL_MARGIN_S
 
 
 def collect_timeout_s(probes: Iterable[Probe]) -> int:
-    """How long a host may take to hand over its output: as much as its limits allow, whatever the window."""
+    """Return the seconds a host may take to hand over its output: as its limits allow, whatever the window."""
     return COLLECT_S + COLLECT_S_PER_MB * sum(probe.limits.output_mb for probe in probes)
 
 
@@ -45,7 +45,7 @@ def collect_bytes(probes: Iterable[Probe]) -> int:
 
 
 def told_ttl_s(now: float, end: float) -> int:
-    """How long a session that knows its window may live: it ends with the window, however late it was armed."""
+    """Return the seconds a session that knows its window may live: it ends with the window, however late it is armed."""
     return math.ceil(max(0.0, end - now)) + TOLD_TTL_MARGIN_S
 
 
@@ -57,7 +57,7 @@ def sessions(
     ttl: int,
     window_s: float,
 ) -> list[SessionPlan]:
-    """What a host is to arm: every probe that has a module for its kernel.
+    """Return the sessions a host is to arm: one for every probe that has a module for its kernel.
 
     recorded: {probe: what sweep.json says of it}; modules: {probe: sha256}.
     """

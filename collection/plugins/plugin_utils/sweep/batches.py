@@ -48,7 +48,7 @@ class Watched:
 
 
 def amount(given: object, option: str) -> tuple[int, bool]:
-    """(number, whether it is per cent) of `3` or `10%`; (0, False) for nothing. Errors name the option."""
+    """Return (number, whether it is per cent) of `3` or `10%`; (0, False) for nothing. Errors name the option."""
     said = str(given).strip()
     found = _AMOUNT.fullmatch(said or "0")
     if not found or (found[2] and int(found[1]) > 100):
@@ -57,7 +57,7 @@ def amount(given: object, option: str) -> tuple[int, bool]:
 
 
 def plan(hosts: Sequence[str], peers: Mapping[str, str], *, canary: object, batch: object) -> list[Batch]:
-    """The batches in their order; none if neither canaries nor batches are wanted, which is one window for all.
+    """Return the batches in order; none if neither canaries nor batches are wanted, which is one window for all.
 
     hosts: those that can be probed, in the inventory's order. peers: {host: set of hosts it should be like}; canaries
     are the first of each set. A per cent of anything is at least one host.
@@ -91,7 +91,7 @@ def _of(total: int, count: int, percent: bool) -> int:
 def verdict(
     batch: Batch | BatchRecord, watched: Iterable[Watched], *, max_failed_percent: int, max_cpu_percent: int
 ) -> str:
-    """Why no further batch may be probed; empty to go on.
+    """Return the reason why no further batch may be probed; "" to go on.
 
     One canary with any trouble is enough; of another batch, trouble on more than this share of its hosts.
     """
@@ -111,7 +111,7 @@ def verdict(
 
 
 def trouble(host: Watched, *, max_cpu_percent: int, canary: bool) -> str:
-    """What went wrong on one host, or empty. Losses that only touch figures are no trouble."""
+    """Return a clause that says what went wrong on one host, or "". Losses that only touch figures are no trouble."""
     if host.kept_out:
         return host.kept_out if canary else ""
     arm = host.arm or ArmRecord()

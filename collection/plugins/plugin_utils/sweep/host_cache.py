@@ -39,12 +39,12 @@ MAX_HOSTS = 100_000
 
 
 def default_dir() -> Path:
-    """Beside the run directories: `~/.local/state/fleetdiag/hosts`."""
+    """Return the directory beside the run directories: `~/.local/state/fleetdiag/hosts`."""
     return names.default_runs_dir().parent / "hosts"
 
 
 def modules_key(checksums: Iterable[str]) -> str:
-    """One name for a set of modules: the same probes, built from the same scripts for the same kernel."""
+    """Return one name for a set of modules: the same probes, built from the same scripts for the same kernel."""
     return hashlib.sha256(" ".join(sorted(checksums)).encode()).hexdigest()[:16]
 
 
@@ -55,7 +55,7 @@ class HostMemory:
         self.directory = default_dir() if directory is None else directory
 
     def get(self, host: str) -> dict[str, Any] | None:
-        """What is known of the host, or None. A file that cannot be used is written anew after the next sweep."""
+        """Return what is known of the host, or None. A file that cannot be used is written anew after the next sweep."""
         data = self.read(host)
         if not isinstance(data.get("facts"), dict) or preflight.unusable(data["facts"]):
             return None
@@ -84,7 +84,7 @@ class HostMemory:
                 new.unlink(missing_ok=True)
 
     def forget(self, host: str) -> None:
-        """Its facts are not true any more."""
+        """Forget the host: its facts are not true any more."""
         with contextlib.suppress(OSError):
             self._path(host).unlink()
 
@@ -93,7 +93,7 @@ class HostMemory:
 
 
 def clock_now(memory: Mapping[str, Any], now: float) -> Clock:
-    """The host's clock as it was read last, with the error that it may have got since then."""
+    """Return the host's clock as it was read last, with the error that it may have got since then."""
     clock, at = Clock.stored(memory["facts"].get("clock")), memory.get("clock_at")
     age = untrusted.seconds(max(0.0, now - at)) if isinstance(at, (int, float)) else None
     if clock is None or age is None:

@@ -67,7 +67,7 @@ class Clock:
 
     @property
     def correction_s(self) -> float:
-        """What to add to a controller time. One that its own error could explain is none."""
+        """Return the seconds to add to a controller time; 0 if the clock's own error could explain them."""
         return self.offset_s if abs(self.offset_s) > self.error_s else 0.0
 
 
@@ -318,7 +318,7 @@ def _abort_with(paths: str) -> str:
 
 
 def _program(signer: signing.Signer) -> bytes:
-    """guard.sh, and behind its last line whose manifests count and the rules of redact.sed: one file, one piece."""
+    """Return guard.sh; behind its last line whose manifests count and the rules of redact.sed: one file, one piece."""
     signers = f"#signers\n{signer.allowed}\n#redact.sed\n".encode()
     return (FILES / "guard.sh").read_bytes() + signers + (FILES / "redact.sed").read_bytes()
 
@@ -341,7 +341,7 @@ def _clock(lines: Iterable[str], sent: float, received: float) -> Clock | None:
 
 
 def better_clock(known: Clock | None, new: Clock | None) -> Clock | None:
-    """What both say about a clock. If they exclude each other it was set meanwhile, and the new one is right."""
+    """Return the clock that both allow. If they exclude each other it was set meanwhile, and the new one is right."""
     if known is None or new is None:
         return new or known
     low = max(known.offset_s - known.error_s, new.offset_s - new.error_s)
@@ -374,7 +374,7 @@ def measure_clock(read_clock: Callable[[], str], *, now: Callable[[], float] = t
 
 
 def read_collected(lines: Iterable[str], limits: dict[str, int]) -> Collected:
-    """The answer of `guard.sh collect` as data; a transfer that is cut, altered or not asked for is an error."""
+    """Return the answer of `guard.sh collect`; a transfer that is cut, altered or not asked for is an error."""
     collected = Collected()
     heads: dict[str, list[str]] = {}
     payload: dict[tuple[str, str], bytes] = {}
@@ -413,7 +413,7 @@ _TAINTS = {4: "a machine check", 5: "a bad page", 7: "an oops", 9: "a warning", 
 
 
 def _kernel_trouble(what: str, value: str) -> Iterator[str]:
-    """What became of the host's kernel since the sweep was armed there, in sentences; nothing is the rule."""
+    """Yield sentences that say what became of the host's kernel since the sweep was armed there; none is the rule."""
     if what == "booted":
         yield "it was booted again while it was probed"
     elif what == "said":
@@ -473,7 +473,7 @@ def _session(name: str, head: list[str], payload: dict[tuple[str, str], bytes], 
 
 
 def _digest(name: str, out_gz: bytes, limit: int) -> str:
-    """SHA-256 of the uncompressed output, read in pieces; more than `limit` bytes are refused."""
+    """Return the SHA-256 of the uncompressed output, read in pieces; more than `limit` bytes are refused."""
     digest, size = hashlib.sha256(), 0
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(out_gz)) as stream:

@@ -86,7 +86,7 @@ RULES = (
 def ask(
     guard: Guard, read_clock: Callable[[], str], host: str, *, min_free_mb: int, signed: bool
 ) -> dict[str, Any]:
-    """preflight.json of a host, from itself: one round trip for its facts and short ones to compare clocks."""
+    """Return preflight.json of a host, from itself: one round trip for its facts and short ones to compare clocks."""
     began = time.monotonic()
     facts = guard.install_and_preflight()
     answer_s = time.monotonic() - began
@@ -97,7 +97,7 @@ def ask(
 def told(
     facts: Facts, clock: Clock, host: str, *, answer_s: float, min_free_mb: int, signed: bool
 ) -> dict[str, Any]:
-    """preflight.json of a host that has said its facts; answer_s: seconds it took for that.
+    """Return preflight.json of a host that has said its facts; answer_s: seconds it took for that.
 
     Raises FleetdiagError for a host that does not say what a sweep relies on, or says it in words that have no place in
     a path or a shell.
@@ -110,7 +110,7 @@ def told(
 
 
 def refusal(facts: Facts, *, min_free_mb: int, signed: bool = False) -> Refusal | None:
-    """The first reason not to probe this host, or None. signed: modules are signed for kernels that ask for it."""
+    """Return the first reason not to probe this host, or None. signed: modules are signed where kernels ask for it."""
     asked = {**facts, "signed": "yes" if signed else ""}
     for rule in RULES:
         if rule.applies(asked):
@@ -135,7 +135,7 @@ def refusal(facts: Facts, *, min_free_mb: int, signed: bool = False) -> Refusal 
 
 
 def number(facts: Facts, name: str) -> int:
-    """A whole number of the facts; 0 when the host did not say."""
+    """Return a whole number of the facts; 0 when the host did not say."""
     found = facts.get(name)
     return found if isinstance(found, int) else untrusted.whole(found) or 0
 

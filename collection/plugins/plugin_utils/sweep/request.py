@@ -19,7 +19,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records
 
 
 def new_id(now: datetime) -> str:
-    """A sweep id, safe in file, unit and kernel module names: `20261123_071502_1f3a` (UTC)."""
+    """Return a sweep id, safe in file, unit and kernel module names: `20261123_071502_1f3a` (UTC)."""
     return f"{now.astimezone(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(2)}"
 
 
@@ -34,7 +34,7 @@ def new_sweep(
     peers: Mapping[str, str],
     conditions: Mapping[str, Any],
 ) -> SweepRecord:
-    """sweep.json: what was asked, with the text of each script that is in no catalog.
+    """Return sweep.json: what was asked, with the text of each script that is in no catalog.
 
     values: checked parameters per probe; peers: see `peer_sets`.
     """
@@ -73,7 +73,7 @@ def peer_sets(
     depths: Mapping[str, int],
     named: Mapping[str, str],
 ) -> dict[str, str]:
-    """{host: name of the set of hosts it should be like}, "" for those that are in no group.
+    """Return {host: name of the set of hosts it should be like}, "" for those that are in no group.
 
     named: what the inventory says itself (variable sweep_peers). Else it is the deepest of the host's groups,
     of those the one with most hosts of the inventory: `web` below `site`, and `web` rather than `room_b`. So the

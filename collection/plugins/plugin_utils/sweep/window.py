@@ -125,5 +125,5 @@ def _of_most(seconds: Sequence[float]) -> float:
 
 
 def on_host_clock(epoch: float, offset_s: float) -> int:
-    """A controller time as epoch milliseconds of a host's clock."""
+    """Return a controller time as epoch milliseconds of a host's clock."""
     return round((epoch + offset_s) * 1000)

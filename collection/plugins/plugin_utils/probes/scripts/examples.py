@@ -53,13 +53,13 @@ class Found:
 
 
 def command(names: Iterable[str]) -> str:
-    """The shell command that answers with the scripts of these probes; other names than examples' are left out."""
+    """Return the shell command that answers with the scripts of these examples; other names are left out."""
     files = " ".join(shlex.quote(file) for file in _files(names)) or "''"
     return _LOOK.replace("__FILES__", files).strip()  # Ansible puts `&& sleep 0` behind it
 
 
 def read_answer(text: str, names: Sequence[str]) -> Found:
-    """What the host said to `command(names)`. FleetdiagError if it cannot be read."""
+    """Return the host's answer to `command(names)`. Raises FleetdiagError if it cannot be read."""
     found = Found()
     wanted = set(_files(names))
     for line in text.splitlines():
@@ -96,7 +96,7 @@ def keep(found: Found, host: str, cache: Path | None = None) -> Path:
 
 
 def _files(names: Iterable[str]) -> list[str]:
-    """The files of each example: its script, what it says of itself, and the program of some that are no script."""
+    """Return the files of each example: its script, its `.meta`, and the program of some that are no script."""
     files: list[str] = []
     for name in names:
         if plain.is_example(name):

@@ -57,7 +57,7 @@ class Handler:
 
     @property
     def names(self) -> list[str]:
-        """Each point as written, without blanks."""
+        """Return each point as written, without blanks."""
         return ["".join(word.text for word in point) for point in self.points]
 
 
@@ -90,14 +90,14 @@ class Script:
 
     @property
     def bodies(self) -> Iterator[tuple[Word, ...]]:
-        """Everything that runs."""
+        """Yield the body of everything that runs: handlers, functions and macros."""
         yield from (handler.body for handler in self.handlers)
         yield from self.functions.values()
         yield from self.macros.values()
 
 
 def read(text: str) -> Script:
-    """What stands in `text`. Never raises, and takes time in proportion to it."""
+    """Return the script parsed from `text`. Never raises, and takes time in proportion to it."""
     script = Script()
     _split(text, script)
     top = _without_choices(script)
@@ -151,7 +151,7 @@ def _argument(which: str, arguments: Sequence[str]) -> str | None:
 
 
 def calls(words: Sequence[Word], *names: str) -> Iterator[tuple[Word, list[tuple[Word, ...]]]]:
-    """(the name, its arguments) of every call of one of the `names`."""
+    """Yield (the name, its arguments) of every call of one of the `names`."""
     ends: list[int] | None = None
     for place, word in enumerate(words[:-1]):
         if word.text in names and word.kind == "name" and words[place + 1].text == "(":
@@ -160,7 +160,7 @@ def calls(words: Sequence[Word], *names: str) -> Iterator[tuple[Word, list[tuple
 
 
 def partners(words: Sequence[Word]) -> list[int]:
-    """For every bracket where its partner is: after the last word or before the first if it has none."""
+    """Return for every bracket the place of its partner: after the last word or before the first if it has none."""
     found = [-1] * len(words)
     opened: list[int] = []
     for place, word in enumerate(words):
@@ -187,7 +187,7 @@ def too_deep(words: Sequence[Word], limit: int) -> int | None:
 
 
 def split(words: Sequence[Word], sign: str) -> list[tuple[Word, ...]]:
-    """The pieces between the `sign`s that stand in no bracket; none of no words."""
+    """Return the pieces between the `sign`s that stand in no bracket; none of no words."""
     pieces: list[tuple[Word, ...]] = []
     depth = start = 0
     for at, word in enumerate(words):
@@ -219,7 +219,7 @@ def _split(text: str, script: Script) -> None:
 
 
 def _without_choices(script: Script) -> list[Word]:
-    """The words with macros put aside, and of each conditional both sides but not its condition."""
+    """Return the words with macros put aside, and of each conditional both sides but not its condition."""
     top: list[Word] = []
     words = script.words
     place = 0
@@ -256,7 +256,7 @@ def _macro(words: Sequence[Word], place: int, script: Script) -> int:
 
 
 def _probe(words: Sequence[Word], ends: Sequence[int], place: int, script: Script) -> int:
-    """A `{` among points belongs to them after a dot, a comma or another (`syscall.{open,close}`)."""
+    """Add a handler; a `{` among points belongs to them after a dot, a comma or another (`syscall.{open,close}`)."""
     start = at = place + 1
     while at < len(words):
         if words[at].text == "{":
@@ -276,7 +276,7 @@ def _probe(words: Sequence[Word], ends: Sequence[int], place: int, script: Scrip
 
 
 def _end(words: Sequence[Word], ends: Sequence[int], at: int) -> int:
-    """Where the body ends that begins here, and everything if none does."""
+    """Return the place where the body ends that begins here, or the number of words if none begins."""
     return ends[at] if at < len(words) else len(words)
 
 
@@ -319,7 +319,7 @@ def _globals(words: Sequence[Word], ends: Sequence[int], place: int, script: Scr
 
 
 def _literal(words: Sequence[Word]) -> int | str | None:
-    """The number or text that these words are; None for anything else (a macro, an argument)."""
+    """Return the number or text that these words are; None for anything else (a macro, an argument)."""
     if words and all(word.kind == "string" for word in words):
         return "".join(word.text[1:-1] for word in words)
     signs, number = words[:-1], words[-1] if words else None

@@ -54,7 +54,7 @@ _LIMITS = {"output_mb": 32, "overload_percent": 30, "string_length": 512}
 
 
 def is_script(name: str) -> bool:
-    """True if this names an example or a file, not a probe of a catalog."""
+    """Return whether this names an example or a file, not a probe of a catalog."""
     return is_example(name) or "/" in name or name.endswith(".stp")
 
 
@@ -63,7 +63,7 @@ def is_example(name: str) -> bool:
 
 
 def load(name: str, examples: Path | None, *, debuginfo: bool = False) -> Probe:
-    """The probe of an example or a file. examples: the folder with the topics of SystemTap's examples.
+    """Return the probe of an example or a file. examples: the folder with the topics of SystemTap's examples.
 
     debuginfo: it is to be built with the kernel's debug symbols. FleetdiagError if there is no such script, or it
     may not run (see policy).
@@ -94,7 +94,7 @@ def path_of(name: str) -> Path:
 
 
 def topic_and_name(name: str) -> tuple[str, str]:
-    """`example:network/nettop` -> `("network", "nettop")`. FleetdiagError if it is not of that form."""
+    """Return `("network", "nettop")` of `example:network/nettop`. Raises FleetdiagError if it is not of that form."""
     found = _EXAMPLE.fullmatch(name)
     if found is None:
         raise FleetdiagError(
@@ -105,13 +105,13 @@ def topic_and_name(name: str) -> tuple[str, str]:
 
 
 def is_in(name: str, examples: Path | None) -> bool:
-    """True if the script of an example is in this folder. FleetdiagError if the name is none."""
+    """Return whether the script of an example is in this folder. Raises FleetdiagError if the name is none."""
     topic, short = topic_and_name(name)
     return examples is not None and (examples / topic / f"{short}.stp").is_file()
 
 
 def distinct(probes: Iterable[Probe]) -> list[Probe]:
-    """The same probes, with another name for a script whose name some probe before it has."""
+    """Return the same probes, with another name for a script whose name some probe before it has."""
     taken: set[str] = set()
     named = []
     for probe in probes:
@@ -124,7 +124,7 @@ def distinct(probes: Iterable[Probe]) -> list[Probe]:
 
 
 def in_cache(cache: Path) -> Path | None:
-    """The folder of the examples of the newest SystemTap that this controller has met, if any."""
+    """Return the folder of the examples of the newest SystemTap that this controller has met, if any."""
 
     def version(folder: Path) -> list[int]:
         return [int(part) for part in re.findall(r"\d+", folder.name)]
@@ -134,7 +134,7 @@ def in_cache(cache: Path) -> Path | None:
 
 
 def read_meta(text: str) -> dict[str, str]:
-    """The fields of a `.meta` file: of one that comes twice the first. Lines without a key are left out."""
+    """Return the fields of a `.meta` file: of one that comes twice the first. Lines without a key are left out."""
     fields: dict[str, str] = {}
     for line in text[:_MAX_META].splitlines():
         found = _META.match(line)
@@ -218,7 +218,7 @@ def _check_live(title: str, script: Script) -> None:
 
 
 def _slug(title: str) -> str:
-    """A name safe in file, unit and module names: `ex_network_nettop`, `stp_my`."""
+    """Return a name safe in file, unit and module names: `ex_network_nettop`, `stp_my`."""
     example = title.replace(EXAMPLE, "ex_")
     words = example if is_example(title) else f"stp_{Path(title).name.removesuffix('.stp')}"
     return _shortened(re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_"))
@@ -250,7 +250,7 @@ def _origin(examples: Path) -> str:
 
 
 def _sentence(text: str, otherwise: str) -> str:
-    """A text of a `.meta` file as one line that a manifest may hold."""
+    """Return a text of a `.meta` file as one line that a manifest may hold, or `otherwise` if it is empty."""
     line = " ".join(text.split())
     if len(line) > 380:
         line = line[:380].rsplit(" ", 1)[0] + " ..."
@@ -270,7 +270,7 @@ def _no_script(title: str, path: Path, examples: Path, meta: Mapping[str, str]) 
 
 
 def index(examples: Path) -> list[str]:
-    """`network/nettop`, ... of all examples that the builder has, also of those that were never brought here."""
+    """Return `network/nettop`, ... of all examples that the builder has, also of those that were never brought here."""
     try:
         return (examples / "index.txt").read_text(encoding="utf-8", errors="replace").split()
     except OSError:
@@ -278,7 +278,7 @@ def index(examples: Path) -> list[str]:
 
 
 def _check_program(title: str, meta: Mapping[str, str]) -> None:
-    """What its own check command says it cannot do without."""
+    """Raise FleetdiagError if the example's own check command needs BPF, guru mode or a command that stap starts."""
     words = _words(meta.get("test_check", ""))
     options = "".join(word[1:] for word in words[1:] if re.fullmatch(r"-[A-Za-z0-9]+", word))
     if any(word.startswith(("--bpf", "--runtime=bpf")) for word in words):
@@ -301,7 +301,7 @@ def _check_program(title: str, meta: Mapping[str, str]) -> None:
 
 
 def check_arguments(file: str, meta: Mapping[str, str]) -> list[str]:
-    """The arguments with which SystemTap's own check compiles it; options of stap among them are left out."""
+    """Return the arguments with which SystemTap's own check compiles it; options of stap among them are left out."""
     words = _words(meta.get("test_check", ""))
     place = next((at for at, word in enumerate(words) if Path(word).name == file), len(words))
     arguments: list[str] = []
@@ -349,7 +349,7 @@ def _described(checked: Sequence[str], meta: Mapping[str, str]) -> str:
 
 
 def _global(variable: Global) -> dict[str, Any] | None:
-    """A global of one number or text that the script sets: it can be set to something else at load."""
+    """Return a parameter for a global of one number or text that the script sets, to be set at load; else None."""
     if variable.sized or variable.value is None or not _PARAMETER.fullmatch(variable.name):
         return None
     if variable.name.startswith("fd_") or variable.name == "args":
