@@ -66,7 +66,7 @@ class Signal:
 
     @property
     def strength(self) -> float:
-        """How much it stands out: spreads, or of a threshold the logarithm of the factor, or of how many events."""
+        """Return how much it stands out: in spreads; for a threshold the log of the factor, for events of the count."""
         if self.score is not None:
             return abs(self.score)
         if self.kind == "events":
@@ -76,12 +76,12 @@ class Signal:
 
     @property
     def certain(self) -> bool:
-        """True for a fact, and for a difference that is no chance."""
+        """Return whether it is a fact, or a difference that is no chance."""
         return self.chance is None or self.chance <= limits.CHANCE
 
     @property
     def symptom(self) -> int:
-        """What kind of trouble it is, the worst first: 0 for errors, events and waiting, 1 for more of something
+        """Return what kind of trouble it is, the worst first: 0 for errors, events and waiting, 1 for more of something
         else that is bad, 2 for what is merely more, or less."""
         if self.counts_events or self.kind in ("check", "calls"):
             return 0
@@ -91,12 +91,12 @@ class Signal:
 
     @property
     def cause(self) -> tuple[str, str, str]:
-        """What stands out on the same host in the same table (or process) is of one cause."""
+        """Return the host, probe and table: what stands out in the same table (or process) of a host is of one cause."""
         return self.host, self.evidence.name, self.table
 
     @property
     def order(self) -> tuple[float, str, str, str, str]:
-        """Among those that are equally bad: strongest first; names decide the rest, so that the order never varies."""
+        """Return a sort key of equally bad ones: strongest first; names decide the rest, so the order never varies."""
         return (
             -self.strength,
             self.host,
@@ -107,7 +107,7 @@ class Signal:
 
 
 def severity(column: Column, up: bool, factor: float, hosts: int) -> Severity:
-    """How bad it is that a host lies on this side of the others. factor: by how much, 1 or more."""
+    """Return how bad it is that a host lies on this side of the others. factor: by how much, 1 or more."""
     bad = {"worse": up, "better": not up}.get(column.more_is)
     if not bad:
         return "info"
@@ -115,7 +115,7 @@ def severity(column: Column, up: bool, factor: float, hosts: int) -> Severity:
 
 
 def corrected(unlikely: float, family: Family, tests: int, most: float = limits.CHANCE) -> float | None:
-    """The probability that anything of the kind turns up in a report of alike hosts, among so many comparisons.
+    """Return the probability that anything of the kind turns up in a report of alike hosts, in so many comparisons.
 
     None if that is more likely than `most`, too likely to be spoken of.
     """

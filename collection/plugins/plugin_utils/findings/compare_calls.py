@@ -48,7 +48,7 @@ _Node = tuple[str, tuple[str, ...]]
 
 
 def compare_calls(result: Compared, evidence: Sequence[Evidence], peer_of: Mapping[str, str]) -> None:
-    """All functions of all call trees, on all sets of hosts; what stands out is added to the result."""
+    """Compare all functions of all call trees, on all sets of hosts; what stands out is added to the result."""
     series: list[Series] = []
     for probe in evidence:
         if not probe.calls:
@@ -82,7 +82,7 @@ def _of_set(place: Place) -> Iterable[Series]:
 
 
 def _proof(process: str, calls: Mapping[str, CallNode], host: str) -> list[EvidenceRow]:
-    """The function on that host: calls, and seconds in all of them with and without the functions they call."""
+    """Return the function's row on that host: calls, and seconds in all of them with and without what they call."""
     node = calls[host]
     return [(host, (process, *node.path), (node.count, node.total_us / 1e6, node.self_us / 1e6))]
 
@@ -99,7 +99,7 @@ def _nodes(place: Place) -> dict[_Node, dict[str, CallNode]]:
 
 
 def _calls(node: CallNode) -> int:
-    """Calls whose time is known."""
+    """Return the number of calls whose time is known."""
     return node.count - node.unfinished
 
 

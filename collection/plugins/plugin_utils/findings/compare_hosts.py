@@ -52,7 +52,7 @@ class Compared:
 
 
 def compare(evidence: Sequence[Evidence], peer_of: Mapping[str, str]) -> Compared:
-    """All measures of all tables that may be compared, on all sets of hosts."""
+    """Compare all measures of all tables that may be compared, on all sets of hosts."""
     result = Compared()
     series: dict[Family, list[Series]] = {"host": [], "key": [], "events": []}
     for place, merged in _places(evidence, peer_of):
@@ -106,7 +106,7 @@ def _of_hosts(place: Place, merged: MergedTable) -> Iterable[Series]:
 
 
 def _of_events(place: Place, merged: MergedTable, events: Events) -> Series:
-    """Every host's number of events, also where there is no other host to compare it with."""
+    """Return the series of every host's number of events, also where there is no other host to compare it with."""
     found = figures.of_table(merged, place.column, place.hosts, least=0)
     judge = Judge(place.column, place.column.compare or Compare(), found, place.evidence.sampled_s)
     opinions = judge.opinions() or {host: Opinion(figure.value, 0.0) for host, figure in found.items()}
@@ -121,7 +121,7 @@ def _worst_events(merged: MergedTable, events: Events, host: str) -> list[Eviden
 
 
 def _of_keys(place: Place, merged: MergedTable) -> Iterable[Series]:
-    """Each key that most hosts have, against itself; and of each host the largest of the keys that they have not.
+    """Yield each key that most hosts have, against itself; and the largest that each host has of the other keys.
 
     What only one host has cannot be compared with itself, but it can with what the others have for themselves:
     a process that writes gigabytes among hosts whose own processes write kilobytes.

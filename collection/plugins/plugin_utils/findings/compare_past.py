@@ -130,7 +130,7 @@ def columns_of(evidence: Sequence[Evidence]) -> dict[MeasureId, Column]:
 
 
 def _short(value: float | None) -> float | None:
-    """Six digits are enough to compare by."""
+    """Round to six significant digits, which are enough to compare by."""
     return None if value is None else float(f"{value:.6g}")
 
 

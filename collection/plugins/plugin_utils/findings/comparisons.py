@@ -128,7 +128,7 @@ class Series:
         )
 
     def comparison(self, found: Sequence[str]) -> Comparison:
-        """The line of the map. found: the hosts that a finding will speak of."""
+        """Return the line of the map. found: the hosts that a finding will speak of."""
         place, column = self.place, self.place.column
         values = {host: self.judge.found[host].value for host in sorted(self.judge.found)}
         return Comparison(
@@ -150,7 +150,7 @@ class Series:
 
 
 def judged(place: Place, found: Mapping[str, Figure], single: bool = False) -> Series | None:
-    """The series of these figures, by host; None where there are too few to compare."""
+    """Return the series of these figures, by host; None where there are too few to compare."""
     if len(found) < 2 or place.column.compare is None:
         return None
     judge = Judge(place.column, place.column.compare, found, place.evidence.sampled_s, single)
@@ -158,7 +158,7 @@ def judged(place: Place, found: Mapping[str, Figure], single: bool = False) -> S
 
 
 def top_rows(merged: MergedTable, column: Column, host: str, key: Key = ()) -> list[EvidenceRow]:
-    """The rows of a host that have most of a measure, or the one with this key."""
+    """Return the rows of a host that have most of a measure, or the one with this key."""
     position = figures.place_of(merged.table, column.name)
     rows = next((item.rows for item in merged.hosts if item.host == host), [])
     if key:
@@ -168,7 +168,7 @@ def top_rows(merged: MergedTable, column: Column, host: str, key: Key = ()) -> l
 
 
 def spread(values: Sequence[float]) -> float:
-    """Median absolute deviation, as wide as the standard deviation of normally distributed figures."""
+    """Return the median absolute deviation, as wide as the standard deviation of normally distributed figures."""
     middle = median(values)
     return 1.4826 * median([abs(value - middle) for value in values])
 

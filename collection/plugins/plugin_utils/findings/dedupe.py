@@ -41,18 +41,18 @@ def gather(signals: Sequence[Signal]) -> list[Told]:
 
 
 def _severity(group: Sequence[Signal]) -> Severity:
-    """The worst that any signal of a cause says."""
+    """Return the worst severity of any signal of a cause."""
     return min((signal.severity for signal in group), key=RANK.__getitem__)
 
 
 def _order(group: Sequence[Signal]) -> tuple[Any, ...]:
-    """Worst first: by severity, then by what kind of trouble it is, then by how much it stands out."""
+    """Return a sort key, worst first: by severity, then by kind of trouble, then by how much it stands out."""
     return (RANK[_severity(group)], min(signal.symptom for signal in group), *group[0].order)
 
 
 def _telling(signal: Signal) -> tuple[bool, int, int, int, float, str, str]:
-    """Which signal of a cause is its sentence: what the probe was to find, else the most severe, and of those
-    the one that says most."""
+    """Return a sort key: a cause's first signal is its sentence. That is what the probe was to find, else the most
+    severe, and of those the one that says most."""
     counts = 0 if signal.column.merge == "records" else 1
     return (
         not signal.counts_events,
@@ -66,7 +66,7 @@ def _telling(signal: Signal) -> tuple[bool, int, int, int, float, str, str]:
 
 
 def _thing(group: Sequence[Signal]) -> tuple[object, ...]:
-    """What many hosts may show alike."""
+    """Return what must be equal for hosts to show the same thing."""
     signal = group[0]
     measure = (signal.evidence.name, signal.table, signal.column.name)
     return (
@@ -108,7 +108,7 @@ def _finding(group: Sequence[Signal], more_hosts: Sequence[Signal]) -> Finding:
 
 
 def _rows(group: Sequence[Signal]) -> list[EvidenceRow]:
-    """The rows of the sentence itself, then those of what it says besides, each once."""
+    """Return the rows of the sentence itself, then those of what it says besides, each once, limits.ROWS at the most."""
     seen: list[EvidenceRow] = []
     for signal in group:
         for row in signal.rows:
@@ -118,6 +118,6 @@ def _rows(group: Sequence[Signal]) -> list[EvidenceRow]:
 
 
 def _in_short(signal: Signal) -> str:
-    """The finding for the verdict, without a semicolon, which separates the verdict's parts."""
+    """Return the finding for the verdict, without a semicolon, which separates the verdict's parts."""
     host, short = printable(signal.host), sentences.in_short(signal).replace("; ", ", ")
     return f"{host}: {short}" if signal.kind in ("check", "events") else f"{host} is different: {short}"

@@ -50,12 +50,12 @@ class Figure:
 
 
 def is_figure(column: Column) -> bool:
-    """True if what becomes of the measure is a number."""
+    """Return whether the merged value of the measure is a number."""
     return column.type in _NUMBERS or column.merge in ("count", "records")
 
 
 def is_count(column: Column) -> bool:
-    """True for numbers of events: they scatter by chance alone."""
+    """Return whether the measure is a number of events: these scatter by chance alone."""
     return column.merge in ("count", "records") or (column.merge == "sum" and column.type == "int")
 
 
@@ -64,17 +64,17 @@ def adds(column: Column) -> bool:
 
 
 def is_settled(column: Column, figure: Figure) -> bool:
-    """True for a percentile that enough records lie beyond, so that no single one decides it."""
+    """Return whether it is a percentile that enough records lie beyond, so that no single one decides it."""
     return _BEYOND.get(column.merge, 0.0) * figure.records >= _FEW_BEYOND
 
 
 def place_of(table: Table, measure: str) -> int:
-    """Position of a measure in the values of a merged row."""
+    """Return the position of a measure in the values of a merged row."""
     return [column.name for column in table.measures].index(measure)
 
 
 def of_host(table: Table, column: Column, host: HostTable) -> Figure | None:
-    """The host's figure, or None if it has none: the longest of no times is not zero."""
+    """Return the host's figure, or None if it has none: the longest of no times is not zero."""
     if column.merge in ("records", "count"):
         place = place_of(table, column.name)
         counts = [number(row.values[place]) or 0.0 for row in host.rows]
@@ -86,7 +86,7 @@ def of_host(table: Table, column: Column, host: HostTable) -> Figure | None:
 
 
 def of_row(table: Table, column: Column, row: MergedRow) -> Figure | None:
-    """The figure of one key on one host."""
+    """Return the figure of one key on one host; None if it has none."""
     return _figure(table, column, row)
 
 
@@ -143,7 +143,7 @@ def _ratio(table: Table, column: Column, group: Total | MergedRow, value: float)
 
 
 def _mean_of(value: float, total: float, largest: float | None, parts: Parts | None, samples: int) -> Figure:
-    """The mean of so many values, of which the largest is known. Each of them scatters by as much as it is large."""
+    """Return the mean of so many values, of which the largest is known. Each scatters by as much as it is large."""
     if not largest or largest > total or samples < 2:
         return Figure(value, None, None, samples)
     rest = (total - largest) / (samples - 1)
@@ -152,21 +152,21 @@ def _mean_of(value: float, total: float, largest: float | None, parts: Parts | N
 
 
 def _parts(table: Table, column: Column, group: Total | MergedRow) -> Parts | None:
-    """What is known of the records of a measure that the script prints."""
+    """Return what the records of a printed measure are like; None if that is not known."""
     place = place_of(table, column.name)
     parts = group.parts[place] if place < len(group.parts) else None
     return parts if parts is not None and number(parts.squares) is not None else None
 
 
 def _scatter(parts: Parts, rest: float) -> float:
-    """How far, relatively, a sum of as many records of such sizes lies from its mean by chance."""
+    """Return how far, relatively, a sum of as many records of such sizes lies from its mean by chance."""
     return math.sqrt(max(0.0, parts.squares - parts.largest**2)) / rest if rest > 0 else 0.0
 
 
 def of_table(
     merged: MergedTable, column: Column, hosts: Iterable[str], least: int | None = None
 ) -> dict[str, Figure]:
-    """The figure of each of these hosts that has one with enough records behind it.
+    """Return the figure of each of these hosts that has one with enough records behind it.
 
     least: how many are enough; as the manifest says if it is None.
     """
@@ -191,7 +191,7 @@ def worst_events(merged: MergedTable, events: Events, host: str) -> list[MergedR
 
 
 def number(value: Value | None) -> float | None:
-    """A number that can be reckoned with, or None for everything else."""
+    """Return a number that can be reckoned with, or None for everything else."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return None
     return float(value) if abs(value) < _HUGE else None

@@ -51,7 +51,7 @@ def find(
     joined: Sequence[Joined] = (),
     load: Mapping[str, overload.Load] = MappingProxyType({}),
 ) -> Found:
-    """All findings of a report. peer_of: {host: name of the set of hosts it should be like}. load: as far as known."""
+    """Return all findings of a report. peer_of: {host: name of its set of like hosts}. load: as far as known."""
     compared = compare_hosts.compare(evidence, peer_of)
     compare_calls.compare_calls(compared, evidence, peer_of)
     signals = [*compared.signals, *thresholds.check(evidence)]
@@ -81,7 +81,7 @@ def _headline(told: Sequence[incidents.Told]) -> str:
 def _nothing(
     compared: compare_hosts.Compared, evidence: Sequence[Evidence], peer_of: Mapping[str, str]
 ) -> str:
-    """What it means that nothing was found."""
+    """Return what it means that nothing was found; empty if no measure may be compared."""
     if not compared.possible:
         return ""
     for probe in evidence:

@@ -54,7 +54,7 @@ def join(told: Sequence[Told], slow: Sequence[SlowAnswer], evidence: Sequence[Ev
 
 
 def _of_one_file(told: Sequence[Told], known: _Known) -> list[Told]:
-    """What several probes saw of the same file on the same host is one finding, the first of them."""
+    """Join what several probes saw of the same file on the same host: it is one finding, the first of them."""
     stories: dict[tuple[str, ...], list[Told]] = {}
     for number, item in enumerate(told):
         path = known.path(item.finding)
@@ -64,7 +64,7 @@ def _of_one_file(told: Sequence[Told], known: _Known) -> list[Told]:
 
 
 def _with(cause: Told, symptoms: Sequence[Told]) -> Told:
-    """The cause as severe as the worst of its symptoms."""
+    """Return the cause with its symptoms under it, as severe as the worst of them and itself."""
     under = tuple(one for item in symptoms for one in item.finding.told)
     severity = min((one.severity for one in (cause.finding, *under)), key=RANK.__getitem__)
     return Told(replace(cause.finding, severity=severity, symptoms=under), cause.short)
@@ -92,7 +92,7 @@ class _Known:
         )
 
     def path(self, finding: Finding) -> str:
-        """The file that a finding about waiting names first; empty if there is none."""
+        """Return the file that a finding about waiting names first; empty if there is none."""
         paths = self._paths(finding)
         return paths[0] if paths and self._is_waiting(finding) else ""
 

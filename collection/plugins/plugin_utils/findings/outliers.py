@@ -65,7 +65,7 @@ class Judge:
 
     @cached_property
     def times(self) -> dict[str, float]:
-        """Seconds of each host; the usual ones where they are not known. All 1 where they need no attention."""
+        """Return the seconds of each host, the median where they are not known; all 1 where they need no attention."""
         known = [s for host in self.found if (s := self.seconds.get(host)) is not None and s > 0]
         if not figures.adds(self.column) or not known or max(known) <= _SAME_TIME * min(known):
             return dict.fromkeys(self.found, 1.0)
@@ -78,12 +78,12 @@ class Judge:
 
     @cached_property
     def values(self) -> dict[str, float]:
-        """The figures, in the usual time."""
+        """Return each host's figure, scaled to the usual time."""
         return self._series(lambda figure: figure.value)
 
     @cached_property
     def offset(self) -> float:
-        """What is added to all figures: differences of half the least difference shall count little."""
+        """Return what is added to all figures: differences of half the least difference shall count little."""
         values = self.values.values()
         least = 1.0 if figures.is_count(self.column) else 0.0
         return max(
@@ -95,7 +95,7 @@ class Judge:
         )
 
     def opinions(self) -> dict[str, Opinion]:
-        """Of every host; nothing where there are fewer than two."""
+        """Return the opinion of every host; nothing where there are fewer than two."""
         if len(self.found) < 2:
             return {}
         if len(self.found) == 2:
@@ -117,7 +117,7 @@ class Judge:
         return opinions
 
     def worth(self, host: str) -> bool:
-        """True if the host's figure differs enough from the middle to be worth a word, likely or not."""
+        """Return whether the host's figure differs enough from the middle to be worth a finding, likely or not."""
         return self._worth(self.values[host], median(self.values.values())) != 0
 
     def _of_part(self, host: str, part: _Part, usual: robust.Scale, worth: int) -> Opinion:
@@ -155,7 +155,7 @@ class Judge:
         return [self._rest()]
 
     def _rest(self) -> _Part:
-        """The figures without what one record made of them, where that can be told."""
+        """Return the figures without what one record made of them, where that can be told."""
         values = self._series(lambda figure: figure.value if figure.rest is None else figure.rest)
         return _Part(values, robust.AGGREGATE, scatter=median(item.scatter for item in self.found.values()))
 
@@ -164,7 +164,7 @@ class Judge:
         return {host: what(figure) * usual / times[host] for host, figure in self.found.items()}
 
     def _worth(self, value: float, middle: float) -> int:
-        """1 or -1 if the difference is large enough to be worth a word, else 0."""
+        """Return 1 (above) or -1 (below) if the difference from the middle is large enough for a finding, else 0."""
         if abs(value - middle) < self.compare.min_difference or value == middle:
             return 0
         more, less = max(value, middle), max(0.0, min(value, middle))
@@ -173,7 +173,7 @@ class Judge:
         return 1 if value > middle else -1
 
     def _by_count(self, host: str) -> float:
-        """What chance alone makes of numbers of events; 0 for everything else."""
+        """Return the probability that chance alone makes the host's number of events; 0 for all other measures."""
         if not figures.is_count(self.column):
             return 0.0
         count, time = self.found[host].value, self.times[host]
@@ -189,7 +189,7 @@ class Judge:
 
     @cached_property
     def _clump(self) -> float:
-        """How many events come at a time, as far as the hosts' own records tell."""
+        """Return how many events come at a time, as far as the hosts' own records tell."""
         having = [figure for figure in self.found.values() if figure.value > 0]
         known = [(figure.clump, figure.value) for figure in having if figure.clump is not None]
         if not known or len(known) < len(having):
@@ -200,7 +200,7 @@ class Judge:
 
     @cached_property
     def _cap(self) -> float:
-        """The most that a host says about the common rate, for each second."""
+        """Return the most events a second that a host contributes to the common rate."""
         return robust.cap([self.values[host] for host in self.found]) / self.usual_time
 
     @cached_property

@@ -9,7 +9,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records
 
 
 def recorded(sweep: SweepRecord, hosts: Iterable[str]) -> dict[str, str]:
-    """{host: name of its set} as sweep.json says it.
+    """Return {host: name of its set} as sweep.json says it.
 
     Sweeps from before sets were recorded have `groups` at best (a host may be in several: the largest counts),
     and where there is nothing, all hosts are one set without a name.
@@ -34,7 +34,7 @@ def recorded(sweep: SweepRecord, hosts: Iterable[str]) -> dict[str, str]:
 
 
 def sets(peers: Mapping[str, str]) -> dict[str, list[str]]:
-    """{name: its hosts}, both sorted."""
+    """Return {name: its hosts}, both sorted."""
     found: dict[str, list[str]] = {}
     for host in sorted(peers):
         found.setdefault(peers[host], []).append(host)

@@ -20,7 +20,7 @@ _PLACE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 
 def figure(column: Column, value: float) -> str:
-    """`8.47 s`, `12 MiB`, `14`."""
+    """Return a figure as text: `8.47 s`, `12 MiB`, `14`."""
     if column.merge in ("count", "records"):
         return quantities.amount(value)
     return quantities.figure(column.type, value, printable(column.shown_unit))
@@ -46,7 +46,7 @@ def what(phrase: str, parameters: Mapping[str, Value]) -> str:
 
 
 def key(table: Table, values: Key) -> str:
-    """`/var/www/x.html (httpd)`: a path first, other texts in brackets; numbers only where there is nothing else."""
+    """Return `/var/www/x.html (httpd)`: a path first, other texts in brackets; numbers only if there is nothing else."""
     pairs = list(zip(table.keys, values, strict=True))
     paths = [_cut(printable(str(value))) for column, value in pairs if column.type == "path" and value != ""]
     texts = [
@@ -64,25 +64,25 @@ def _number(column: Column, value: Value) -> str:
 
 
 def _cut(text: str) -> str:
-    """Of a text that is too long the end says more: it is most often a path."""
+    """Cut a text that is too long to its end, which says more: it is most often a path."""
     return text if len(text) <= _LONGEST else "…" + text[1 - _LONGEST :]
 
 
 def hosts(names: Sequence[str]) -> str:
-    """`web1, web2 and 3 more`."""
+    """Return the names as `web1, web2 and 3 more`."""
     shown = ", ".join(printable(name) for name in names[:NAMES])
     return shown if len(names) <= NAMES else f"{shown} and {len(names) - NAMES:,} more"
 
 
 def others(count: int, peer_set: str, other_host: str) -> str:
-    """Whom a host was compared with: `the other 5 hosts`."""
+    """Return whom a host was compared with: `the other 5 hosts`."""
     if other_host:
         return printable(other_host)
     return f"the other {plural(count, 'host')}" + (f" of {printable(peer_set)}" if peer_set else "")
 
 
 def span(column: Column, values: Sequence[float], middle: float, up: bool) -> str:
-    """What the others have: `0`, or `12 MiB, at most 40 MiB`."""
+    """Return what the others have: `0`, or `12 MiB, at most 40 MiB`."""
     usual = figure(column, middle)
     extreme = figure(column, max(values) if up else min(values))
     return usual if usual == extreme else f"{usual}, {'at most' if up else 'at least'} {extreme}"
@@ -94,6 +94,6 @@ def strip(history: str) -> str:
 
 
 def moment(sweep: str) -> str:
-    """When a sweep was, by its id: `2026-11-23 08:00 UTC`."""
+    """Return when a sweep was, by its id: `2026-11-23 08:00 UTC`; the id itself if it has another form."""
     found = re.fullmatch(r"(\d{4})(\d\d)(\d\d)_(\d\d)(\d\d)\d\d_[0-9a-f]{4}", sweep)
     return "{}-{}-{} {}:{} UTC".format(*found.groups()) if found else printable(sweep)

@@ -79,17 +79,17 @@ class Scale:
         )
 
     def deviation(self, value: float) -> float:
-        """How far a figure lies from the middle; its sign says to which side."""
+        """Return how far a figure lies from the middle, on the logarithmic scale; its sign says to which side."""
         return math.log(value + self.offset) - self.middle
 
     def score(self, value: float) -> float:
-        """The same in spreads."""
+        """Return the deviation of a figure in spreads of its side."""
         away = self.deviation(value)
         return away / (self.above if away > 0 else self.below)
 
 
 def scale(values: Sequence[float], offset: float, rule: Rule, scatter: float = 0.0) -> Scale:
-    """What is usual among hosts with these figures (two at least, none below zero).
+    """Return what is usual among hosts with these figures (two at least, none below zero).
 
     offset: added to each, so that differences of this size count little beside it and zero has a logarithm.
     scatter: how far apart, relatively, they lie by chance, as far as each of them tells by itself.
@@ -103,7 +103,7 @@ def scale(values: Sequence[float], offset: float, rule: Rule, scatter: float = 0
 
 
 def _sides(logs: Sequence[float], middle: float) -> tuple[float, float]:
-    """How far alike hosts lie apart above and below the middle."""
+    """Return how far alike hosts lie apart above and below the middle, by these figures alone."""
     spread = _MAD * median([abs(log - middle) for log in logs])
     hosts = len(logs)
     if hosts < 4:
@@ -115,13 +115,13 @@ def _sides(logs: Sequence[float], middle: float) -> tuple[float, float]:
 
 
 def of_one(other: float, offset: float, rule: Rule, scatter: float = 0.0) -> Scale:
-    """Of two hosts each has only the other to be like: how far alike hosts lie apart is all in thought."""
+    """Return what is usual for one of two hosts: the other's figure, with a spread that is assumed and not measured."""
     spread = _thought(rule, scatter) * math.sqrt(2)
     return Scale(math.log(other + offset), spread, spread, offset)
 
 
 def chance(usual: Scale, value: float, rule: Rule) -> float:
-    """Probability that a host which is like the others lies so far out, to either side."""
+    """Return the probability that a host which is like the others lies so far out, to either side."""
     away = usual.deviation(value)
     if away > 0:
         return student(_excess(away, rule) / usual.above, rule.up)
@@ -133,7 +133,7 @@ def _excess(away: float, rule: Rule) -> float:
 
 
 def _thought(rule: Rule, scatter: float) -> float:
-    """How far alike hosts lie apart as long as none has been seen."""
+    """Return how far apart alike hosts are assumed to lie as long as none has been seen."""
     return math.hypot(rule.spread, scatter)
 
 
@@ -158,12 +158,12 @@ class Rate:
     time: float
 
     def without(self, count: float, time: float) -> Rate:
-        """The same without one host."""
+        """Return the rate without one host."""
         return Rate(max(0.0, self.count - count), max(0.0, self.time - time))
 
 
 def cap(counts: Sequence[float]) -> float:
-    """More than this is not usual; a host beyond it says no more about the rate than one that has just this."""
+    """Return the largest usual count; a host beyond it says no more about the rate than one that has just this."""
     middle = median(counts)
     return middle + 3 * math.sqrt(middle + 1)
 
@@ -189,12 +189,12 @@ def count_chance(count: float, time: float, others: Rate, clump: float = CLUMP) 
 
 
 def student(deviation: float, degrees: float) -> float:
-    """Probability that a value of Student's distribution lies further from zero than this, to either side."""
+    """Return the probability that a value of Student's distribution lies further from zero than this, on either side."""
     return incomplete_beta(degrees / 2, 0.5, degrees / (degrees + deviation * deviation))
 
 
 def incomplete_beta(a: float, b: float, x: float) -> float:
-    """The regularised incomplete beta function."""
+    """Return the value of the regularised incomplete beta function I_x(a, b)."""
     if x <= 0:
         return 0.0
     if x >= 1:
@@ -209,7 +209,7 @@ def incomplete_beta(a: float, b: float, x: float) -> float:
 
 
 def _fraction(a: float, b: float, x: float) -> float:
-    """The continued fraction of the incomplete beta function, from its first term on."""
+    """Return the continued fraction of the incomplete beta function, from its first term on."""
     tiny = 1e-300
     upper, lower = 1.0, 1 - (a + b) * x / (a + 1)
     lower = 1 / (lower if abs(lower) > tiny else tiny)

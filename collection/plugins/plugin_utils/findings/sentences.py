@@ -36,12 +36,12 @@ def write(signal: Signal, also: Sequence[Signal] = (), more_hosts: Sequence[Sign
 
 
 def by_chance(chance: float) -> str:
-    """How sure a difference is that is only worth a look."""
+    """Return the sentence that says how sure a difference is that is only worth a look."""
     return f"By chance in {max(1, round(100 * chance))} of 100 reports of hosts that are alike"
 
 
 def in_short(signal: Signal) -> str:
-    """The first part: what the host has, and what the others have."""
+    """Return the first part of the sentence: what the host has, and what the others have."""
     if signal.kind == "check":
         return f"{_amount(signal)}, {_limit(signal)}"
     amount = _events(signal) if signal.counts_events else _amount(signal)
@@ -49,7 +49,7 @@ def in_short(signal: Signal) -> str:
 
 
 def _named(signals: Sequence[Signal]) -> str:
-    """The hosts, of events each with its number, those with most first."""
+    """Return the names of the hosts; for events each with its number, those with most first."""
     if not signals[0].counts_events:
         return phrases.hosts([signal.host for signal in signals])
     ordered = sorted(signals, key=lambda signal: -signal.value)
@@ -58,7 +58,7 @@ def _named(signals: Sequence[Signal]) -> str:
 
 
 def _events(signal: Signal) -> str:
-    """`6 files open longer than 1 s, the longest 3.2 s: /srv/informe anual.csv (python3)`."""
+    """Return `6 files open longer than 1 s, the longest 3.2 s: /srv/informe anual.csv (python3)`."""
     if signal.merged is None:
         raise AssertionError
     table = signal.merged.table
@@ -86,7 +86,7 @@ def _events(signal: Signal) -> str:
 
 
 def _few(signal: Signal) -> str:
-    """How many samples a figure has that is no total, where these are few: `(10 attempts to connect only)`."""
+    """Return how many samples a figure has that is no total, if these are few: ` (10 attempts to connect only)`."""
     column = signal.column
     if signal.kind != "compare" or not 0 < signal.records < limits.FEW_SAMPLES or signal.merged is None:
         return ""
@@ -99,7 +99,7 @@ def _few(signal: Signal) -> str:
 
 
 def _in_time(signal: Signal) -> str:
-    """How long the host was watched, where that differs."""
+    """Return how long the host was watched (` in 12 s`); empty where all were watched equally long."""
     return "" if signal.seconds is None else f" in {quantities.time(signal.seconds)}"
 
 
@@ -168,7 +168,7 @@ def _details(signal: Signal) -> Iterable[str]:
 
 
 def _worst_row(signal: Signal) -> str:
-    """The row that says most about a figure of a whole host."""
+    """Return a sentence with the row that says most about a figure of a whole host; empty if there is none."""
     if signal.merged is None:
         raise AssertionError
     table, column = signal.merged.table, signal.column
@@ -193,7 +193,7 @@ def _worst_row(signal: Signal) -> str:
 
 
 def _telling(signal: Signal) -> Column | None:
-    """Of a number of records, the measure that says which record is the worst."""
+    """Return the measure that says which record is the worst, for a figure that is a number of records."""
     if signal.merged is None:
         raise AssertionError
     table = signal.merged.table
@@ -213,7 +213,7 @@ def _callers(signal: Signal) -> str:
 
 
 def _also(signal: Signal, also: Sequence[Signal]) -> Iterable[str]:
-    """What else stands out: other measures, and other rows of the same measure."""
+    """Yield sentences on what else stands out: other measures, and other rows of the same measure."""
     same = [item for item in also if item.column.name == signal.column.name and item.kind == signal.kind]
     if signal.kind == "calls" and same:
         names = dict.fromkeys(printable(str(item.key[-1])) for item in same)

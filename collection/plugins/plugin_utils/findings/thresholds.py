@@ -21,7 +21,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 
 
 def check(evidence: Sequence[Evidence]) -> list[Signal]:
-    """One signal for each host and measure that breaks a threshold: its most severe one."""
+    """Return one signal for each host and measure that breaks a threshold: its most severe one."""
     signals: list[Signal] = []
     for probe in evidence:
         for merged in probe.tables:
@@ -59,7 +59,7 @@ def _breaks(rule: Check, value: float) -> bool:
 def _bad_rows(
     merged: MergedTable, column: Column, rule: Check, host: HostTable
 ) -> list[tuple[float, Key, EvidenceRow]]:
-    """The rows that break it, the furthest first."""
+    """Return the host's rows that break the threshold, the furthest first."""
     place = figures.place_of(merged.table, column.name)
     found = [
         (value, row.key, (row.host, row.key, row.values))

@@ -35,7 +35,7 @@ class Settings:
 
     @property
     def at_once(self) -> bool:
-        """True where a finding of the hosts against each other is told without a second sweep."""
+        """Return whether a finding of the hosts against each other is told without a second sweep."""
         if self.confirm == "auto":
             return self.per_week <= RARE
         return self.confirm == "once"

@@ -40,19 +40,19 @@ class States:
         raise NotImplementedError
 
     def add(self, groups: Iterable[int], values: Sequence[Any], whens: Whens) -> None:
-        """Each value into its group."""
+        """Add each value to its group."""
         raise NotImplementedError
 
     def add_all(self, group: int, values: Sequence[Any], whens: Whens) -> None:
-        """All values into one group."""
+        """Add all values to one group."""
         self.add([group] * len(values), values, whens)
 
     def join(self, groups: Iterable[int], states: Sequence[Any]) -> None:
-        """Each state, as `states` gives them, into its group."""
+        """Join each state, as `states` gives them, to that of its group."""
         self.add(groups, states, states)
 
     def states(self, groups: Sequence[int], rows: Sequence[int]) -> list[Any]:
-        """What groups have come to, that have so many rows."""
+        """Return the states of these groups as plain data. rows: how many each has."""
         raise NotImplementedError
 
 
@@ -273,7 +273,7 @@ _FOLDS: dict[str, Fold] = {
 
 
 def fold_of(column: model.Column, weighed: bool = False) -> Fold:
-    """How the values of a measure become one. weighed: sums and means are to keep what their records are like."""
+    """Return how the values of a measure become one. weighed: sums and means keep what their records are like."""
     how = column.merge or ("last" if column.type in ("string", "path", "bool", "timestamp") else "sum")
     exact = column.type in _EXACT
     if how == "sum":

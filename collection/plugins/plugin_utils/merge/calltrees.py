@@ -44,7 +44,7 @@ class FleetTree:
 def merge_calltrees(
     hosts: Iterable[tuple[str, Sequence[CallTree]]], max_nodes: int = MAX_CALL_NODES
 ) -> list[FleetTree]:
-    """The trees of all hosts folded by process name and path; the slowest `max_nodes` per process are
+    """Fold the trees of all hosts by process name and path; the slowest `max_nodes` per process are
     kept."""
     sums: dict[str, dict[tuple[str, ...], list[int]]] = {}
     seen: dict[str, list[int]] = {}
@@ -85,7 +85,7 @@ def _fleet_tree(
 
 
 def cut_tree(tree: CallTree, max_nodes: int) -> tuple[CallTree, int]:
-    """The slowest `max_nodes` nodes of the tree, each with its callers, and how many were left out."""
+    """Return the tree of the slowest `max_nodes` nodes, each with its callers, and how many were left out."""
     if len(tree.nodes) <= max_nodes:
         return tree, 0
     kept = keep_slowest({node.path: node.total_us for node in tree.nodes}, max_nodes)
@@ -94,7 +94,7 @@ def cut_tree(tree: CallTree, max_nodes: int) -> tuple[CallTree, int]:
 
 
 def keep_slowest(times: Mapping[tuple[str, ...], int], most: int) -> set[tuple[str, ...]]:
-    """Paths of the slowest functions, each with all of its callers, `most` at the most."""
+    """Return the paths of the slowest functions, each with all of its callers, `most` at the most."""
     if len(times) <= most:
         return set(times)
     kept: set[tuple[str, ...]] = set()
@@ -106,7 +106,7 @@ def keep_slowest(times: Mapping[tuple[str, ...], int], most: int) -> set[tuple[s
 
 
 def _depth_first(nodes: Mapping[tuple[str, ...], list[int]]) -> list[tuple[tuple[str, ...], list[int]]]:
-    """Parents before children, slowest sibling first; without recursion, traces may be deep."""
+    """Return parents before children, slowest sibling first; without recursion, traces may be deep."""
     children: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
     for path in nodes:
         children.setdefault(path[:-1], []).append(path)

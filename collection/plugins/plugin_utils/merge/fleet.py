@@ -78,7 +78,7 @@ class FleetMerger:
         )
 
     def take(self, table: HostTable, folded: Folded) -> None:
-        """The same of a host whose table was made elsewhere."""
+        """Fold in a host whose table was made elsewhere."""
         self._merged.hosts.append(table)
         groups = self._keys.numbers(folded.keys)
         new = len(self._groups.rows) - len(self._hosts)
@@ -92,7 +92,7 @@ class FleetMerger:
                 mine[group] = plus(mine[group], rate)
 
     def finish(self) -> MergedTable:
-        """The table of the fleet."""
+        """Return the table of the fleet."""
         merged, rank, groups = self._merged, row_order(self._table), self._groups
         numbers = list(self._keys.values())
         triples = zip(self._keys, numbers, groups.values(numbers), strict=True)

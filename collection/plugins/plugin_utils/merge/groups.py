@@ -39,12 +39,12 @@ class Measures:
         self.rated = [place for place, column in enumerate(measures) if column.rate]
 
     def ended(self, place: int, states: Sequence[Any]) -> Sequence[Value | None]:
-        """The values that the states of one printed measure are."""
+        """Return the values that the states of one printed measure come to."""
         end, column = self.folds[place].end, self.columns[place]
         return states if end is None else [whole(column, end(state)) for state in states]
 
     def derive(self, printed: Cells, records: int) -> Cells:
-        """The printed measures, and behind them those that follow from them."""
+        """Return the values of the printed measures, and behind them those of the derived ones."""
         if not self._derived:
             return printed
         return (*printed, *(self._derive(column, printed, records) for column in self._derived))
@@ -58,11 +58,11 @@ class Measures:
         return whole(column, top / bottom * (100 if column.unit == "%" else 1))
 
     def rates(self, values: Cells, sampled_s: float | None) -> Rates:
-        """Per sampled second, for the measures that want it."""
+        """Return the values per sampled second of the rated measures; None for the others."""
         return self.in_rows([rate(values[place], sampled_s) for place in self.rated])
 
     def in_rows(self, rated: Sequence[float | None]) -> Rates:
-        """A rate or None for every measure, from those of the rated ones."""
+        """Return a rate or None for every measure, from those of the rated ones."""
         if not rated:
             return self.nothing  # type: ignore[return-value] # there is nothing but None in it
         rates: list[float | None] = [None] * len(self.nothing)
@@ -80,7 +80,7 @@ def rate(value: Value | None, sampled_s: float | None) -> float | None:
 
 
 def plus(first: float | None, second: float | None) -> float | None:
-    """The sum of two rates; unknown when one of them is."""
+    """Return the sum of two rates; None if one of them is not known."""
     return None if first is None or second is None else first + second
 
 
@@ -106,7 +106,7 @@ class Groups:
         self.rows: list[int] = []
 
     def new(self, count: int = 1) -> range:
-        """The numbers of so many groups more."""
+        """Add so many empty groups and return their numbers."""
         for states in self._states:
             states.grow(count)
         first = len(self.rows)
@@ -114,7 +114,7 @@ class Groups:
         return range(first, first + count)
 
     def add(self, groups: Sequence[int], columns: Sequence[Sequence[Any]], whens: Whens) -> None:
-        """Each row into its group. columns: the values of each measure."""
+        """Add each row to its group. columns: the values of each measure."""
         for states, values in zip(self._states, columns, strict=True):
             states.add(groups, values, whens)
         rows = self.rows
@@ -122,20 +122,20 @@ class Groups:
             rows[group] += 1
 
     def add_all(self, group: int, columns: Sequence[Sequence[Any]], whens: Whens, rows: int) -> None:
-        """All rows into one group."""
+        """Add all rows to one group."""
         for states, values in zip(self._states, columns, strict=True):
             states.add_all(group, values, whens)
         self.rows[group] += rows
 
     def join(self, groups: Sequence[int], states: Sequence[Sequence[Any]], rows: Sequence[int]) -> None:
-        """Each of other groups, as `states` gives them, into its group."""
+        """Join each of other groups, as `states` gives them, to one of these. rows: how many each of the others has."""
         for mine, others in zip(self._states, states, strict=True):
             mine.join(groups, others)
         for group, count in zip(groups, rows, strict=True):
             self.rows[group] += count
 
     def states(self, groups: Sequence[int]) -> list[list[Any]]:
-        """Of each printed measure the states of these groups."""
+        """Return for each printed measure the states of these groups."""
         rows = self.rows_of(groups)
         return [states.states(groups, rows) for states in self._states]
 
@@ -143,14 +143,14 @@ class Groups:
         return list(map(self.rows.__getitem__, groups))
 
     def values(self, groups: Sequence[int]) -> list[Cells]:
-        """Of each of these groups one value per measure of the table: printed, then derived."""
+        """Return for each of these groups one value per measure of the table: printed, then derived."""
         rows, derive = self.rows_of(groups), self._measures.derive
         ended = [self._measures.ended(place, states) for place, states in enumerate(self.states(groups))]
         printed: Iterable[Cells] = zip(*ended, strict=True) if ended else [()] * len(rows)
         return [derive(cells, count) for cells, count in zip(printed, rows, strict=True)]
 
     def parts(self, groups: Sequence[int]) -> list[tuple[Parts | None, ...]]:
-        """Of each of these groups, what the records of each printed measure are like; empty if that is not kept."""
+        """Return for each group what the records of each printed measure are like; empty tuples if that is not kept."""
         if not self._measures.weighed:
             return [()] * len(groups)
         columns = [
@@ -161,12 +161,12 @@ class Groups:
 
     @property
     def width(self) -> int:
-        """How many measures the table has."""
+        """Return how many measures the table has."""
         return len(self._measures.nothing)
 
     @property
     def rated(self) -> Sequence[int]:
-        """Positions of the measures that are shown per second too."""
+        """Return the positions of the measures that are shown per second too."""
         return self._measures.rated
 
     def rates(self, values: Cells, sampled_s: float | None) -> Rates:
@@ -176,7 +176,7 @@ class Groups:
         return self._measures.in_rows(rated)
 
     def together(self, groups: Sequence[int]) -> Groups:
-        """These groups as the only one, number 0, of new ones."""
+        """Return new groups of which the only one, number 0, is these together."""
         whole = Groups(self._measures)
         whole.join([*whole.new()] * len(groups), self.states(groups), self.rows_of(groups))
         return whole
@@ -198,7 +198,7 @@ class Keys(dict[Key | None, int]):
         self._room = room
 
     def numbers(self, keys: Sequence[Key | None]) -> Sequence[int]:
-        """Of each row its group."""
+        """Return the number of each row's group; a new key gets a group of its own while there is room."""
         found = list(map(self.get, keys))
         if None not in found:
             return found  # type: ignore[return-value] # as just said

@@ -47,7 +47,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 
 
 def numbering(table: Table, interval_s: float | None = None) -> Callable[[Row], int | None]:
-    """What says in which interval of the window, from 1, a row belongs; None if the table has none."""
+    """Return the function that tells a row's interval of the window, from 1, or None if the table has no intervals."""
     of_time = Intervals(interval_s)
 
     def number(row: Row) -> int | None:
@@ -59,7 +59,7 @@ def numbering(table: Table, interval_s: float | None = None) -> Callable[[Row], 
 
 
 def _possible(number: int) -> int | None:
-    """The number of an interval; None if no window has so many: a course has a place for each before it."""
+    """Return the number of an interval; None if no window has so many: a course has a place for each before it."""
     return number if number <= MAX_INTERVALS else None
 
 
@@ -123,7 +123,7 @@ class HostMerger:
     def _add_intervals(
         self, batch: Batch, keys: Sequence[Key], values: Sequence[Sequence[Value]], whens: Whens
     ) -> None:
-        """Rows of one interval follow each other, mostly."""
+        """Fold rows into their intervals, a run of one interval at a time: they follow each other, mostly."""
         start = 0
         for number, run in itertools.groupby(self._interval_numbers(batch)):
             end = start + len(list(run))
@@ -146,7 +146,7 @@ class HostMerger:
         ]
 
     def folded(self, sampled_s: float | None) -> Folded:
-        """All keys, as the fleet's table takes them. sampled_s: as in `finish`."""
+        """Return all keys, as the fleet's table takes them. sampled_s: as in `finish`."""
         numbers = list(self._keys.values())
         values = self._by_key.values(numbers)
         rates = [[rate(cells[place], sampled_s) for cells in values] for place in self._by_key.rated]
@@ -159,7 +159,7 @@ class HostMerger:
         max_rows: int = MAX_ROWS_PER_HOST,
         max_series: int = MAX_SERIES_PER_HOST,
     ) -> HostTable:
-        """The host's table, rows sorted and cut to `max_rows`, of which `max_series` have their intervals.
+        """Return the host's table, rows sorted and cut to `max_rows`, of which `max_series` have their intervals.
 
         sampled_s: seconds really sampled, if known.
         """
@@ -207,7 +207,7 @@ class HostMerger:
 
 
 def is_compared(table: Table, scope: str = "") -> bool:
-    """True if a measure is compared between hosts: at all, or with this scope."""
+    """Return whether a measure is compared between hosts: at all, or with this scope."""
     compared = [column.compare for column in table.measures if column.compare is not None]
     return any(not scope or compare.scope == scope for compare in compared)
 
@@ -221,7 +221,7 @@ def _whens(batch: Batch) -> list[tuple[int, int]]:
 
 
 def total_of(groups: Groups, sampled_s: float | None, keys: int, more: bool) -> Total:
-    """What the only group has come to; there may be none."""
+    """Return the total of the only group; an empty one if there is no group."""
     if not groups.rows:
         empty = (None,) * groups.width
         return Total(empty, empty, 0, 0)

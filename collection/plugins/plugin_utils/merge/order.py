@@ -14,7 +14,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 
 
 def row_order(table: Table) -> Callable[[str, Key, Cells], tuple[Any, ...]]:
-    """A total order of rows: by the sort column, then by host and key. Rows without the value come last."""
+    """Return the key function of a total order: sort column, then host and key. Rows without the value come last."""
     keys = [column.name for column in table.keys]
     by_key = keys.index(table.sort) if table.sort in keys else None
     measure = sort_measure(table)
@@ -36,12 +36,12 @@ def row_order(table: Table) -> Callable[[str, Key, Cells], tuple[Any, ...]]:
 
 
 def comparable(value: Value) -> tuple[Any, ...]:
-    """Numbers before texts, each among themselves."""
+    """Return a sort key that puts numbers before texts, each in their own order."""
     return (0, value, "") if isinstance(value, (int, float)) else (1, 0, value)
 
 
 def sort_measure(table: Table) -> int | None:
-    """Position, among the measures, of the sort column; the first measure if it is a key or not named."""
+    """Return the sort column's position among the measures; 0 if it is a key or not named, None without measures."""
     names = [column.name for column in table.measures]
     if table.sort in names:
         return names.index(table.sort)

@@ -17,12 +17,12 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 
 
 def foldable(table: Table) -> bool:
-    """True if the merged values of several keys make one value for each measure."""
+    """Return whether the merged values of several keys make one value for each measure."""
     return all(column.merge not in ("last", "p50", "p95", "p99") for column in table.printed)
 
 
 def fold(table: Table, parts: Iterable[tuple[Cells, Rates, int]]) -> Total:
-    """One line for several keys, of each its values, rates and records. What cannot be told any more is None."""
+    """Return the total of several keys. parts: of each values, rates and records. What can no longer be told is None."""
     items = [part for part in parts if part[2]]
     measures = Measures(table)
     joined = [
@@ -38,7 +38,7 @@ def fold(table: Table, parts: Iterable[tuple[Cells, Rates, int]]) -> Total:
 
 
 def _fold_again(column: Column, values: Sequence[tuple[Value | None, int]]) -> Value | None:
-    """The merged values of one measure, with the records behind each."""
+    """Fold the merged values of one measure, each with the records behind it; None if that cannot be told any more."""
     known = [(value, records) for value, records in values if isinstance(value, (int, float))]
     if not values or len(known) < len(values):
         return None

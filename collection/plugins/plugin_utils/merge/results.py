@@ -93,16 +93,16 @@ class MergedTable:
     max_series: int = MAX_SERIES_PER_HOST
 
     def rows(self) -> list[MergedRow]:
-        """The rows of all hosts in one order."""
+        """Return the rows of all hosts in one order."""
         return self.ordered(row for host in self.hosts for row in host.rows)
 
     def ordered(self, rows: Iterable[MergedRow]) -> list[MergedRow]:
-        """These rows in the table's order, the worst first."""
+        """Return these rows in the table's order, the worst first."""
         rank = row_order(self.table)
         return sorted(rows, key=lambda row: rank(row.host, row.key, row.values))
 
     def top(self, most: int) -> list[MergedRow]:
-        """The worst rows of the fleet; of each host's rows, which are in order, no more are looked at."""
+        """Return the worst `most` rows of the fleet; of each host's rows, which are in order, no more are looked at."""
         rank = row_order(self.table)
         merged = heapq.merge(
             *(host.rows for host in self.hosts), key=lambda row: rank(row.host, row.key, row.values)
@@ -111,5 +111,5 @@ class MergedTable:
 
     @property
     def sort_measure(self) -> int | None:
-        """Position, among the measures, of the sort column; see the function of that name."""
+        """Return the sort column's position among the measures; see the function of that name."""
         return sort_measure(self.table)

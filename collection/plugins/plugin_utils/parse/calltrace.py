@@ -104,7 +104,7 @@ class CalltraceForm:
             del self._threads[event.tid]
 
     def before(self, line: bytes) -> None:
-        """A call before the window: its return is an orphan."""
+        """Ignore a line before the window: the return of a call made there is an orphan."""
 
     def finish(self, result: SessionResult) -> None:
         for frames in self._threads.values():
@@ -124,7 +124,7 @@ class CalltraceForm:
             )
 
     def _frames(self, tid: int) -> list[_Frame]:
-        """The open calls of a thread, outermost first."""
+        """Return the open calls of a thread, outermost first."""
         frames = self._threads.get(tid)
         if frames is None:
             if len(self._threads) >= MAX_THREADS:
@@ -187,7 +187,7 @@ class CalltraceForm:
         return child
 
     def _trees(self) -> Iterator[CallTree]:
-        """Slowest process first, slowest child first; by name where times are equal."""
+        """Yield the call trees, slowest process first, slowest child first; by name where times are equal."""
 
         def spent(item: tuple[str, _Process]) -> tuple[int, str]:
             return -sum(node.total_us for node in item[1].root.children.values()), item[0]
@@ -210,13 +210,13 @@ def _parse(line: bytes) -> _Line:
 
 @lru_cache(maxsize=4096)
 def _comm(printed: bytes) -> str | None:
-    """The process name, or None if it is longer than the kernel allows."""
+    """Return the process name, or None if it is longer than the kernel allows."""
     comm = unescape(printed)
     return plain(comm) if len(comm) <= _COMM_BYTES else None
 
 
 def _matching(frames: list[_Frame], event: _Line) -> int | None:
-    """Position of the open call this return ends: the innermost of its name, or of its depth."""
+    """Return the position of the open call that this return ends (the innermost of its name or depth), or None."""
     # Built without debug information, some kernels give a return probe's address instead of its name.
     nameless = _ADDRESS.fullmatch(event.function) is not None
     for place in range(len(frames) - 1, -1, -1):
@@ -235,7 +235,7 @@ def _abandon(frames: list[_Frame], keep: int) -> None:
 
 
 def _flatten(root: _Node) -> Iterator[CallNode]:
-    """Parents before children, without recursion: a trace can be deeper than Python's stack allows."""
+    """Yield parents before children, without recursion: a trace can be deeper than Python's stack allows."""
     pending = _children((), root)
     while pending:
         path, node = pending.pop()
@@ -244,7 +244,7 @@ def _flatten(root: _Node) -> Iterator[CallNode]:
 
 
 def _children(path: tuple[str, ...], node: _Node) -> list[tuple[tuple[str, ...], _Node]]:
-    """The children, last to be shown first, as a stack wants them."""
+    """Return the children with their paths in reverse order of display, ready to be pushed on a stack."""
     children = node.children.values()
     ordered = sorted(children, key=lambda child: (-child.total_us, -child.count, child.function))
     return [((*path, child.function), child) for child in reversed(ordered)]

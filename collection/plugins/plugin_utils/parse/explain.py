@@ -28,7 +28,7 @@ class Line:
 
 
 def explain(probe: Probe, nonce: str, stream: IO[bytes]) -> tuple[list[Line], SessionResult]:
-    """The first MAX_LINES lines of the output, and what is known of the whole. Raises as parse_session does."""
+    """Return the first MAX_LINES lines of the output, and the result of the whole. Raises as parse_session does."""
     tap = _Tap(stream)
     session = parse_session(probe, nonce, cast("IO[bytes]", tap))
     tap.result = session.result

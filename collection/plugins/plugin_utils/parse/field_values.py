@@ -25,7 +25,7 @@ Cell = Callable[[bytes], Value]
 
 
 def cell(column: Column, text: Callable[[bytes], str] = decode) -> Cell:
-    """The function that reads fields of `column`. `text` undoes the script's escaping of strings.
+    """Return the function that reads fields of `column`. `text` undoes the script's escaping of strings.
 
     It returns bytes as int (1 KB = 1024), durations as float seconds, timestamps and ints as printed; it
     raises LineError for anything else: no number, not finite, beyond 64 bits, negative bytes or durations.

@@ -57,12 +57,12 @@ class Printed(NamedTuple):
 
     @property
     def value(self) -> Decimal:
-        """Seconds, bytes, per cent, or the plain number."""
+        """Return the number in seconds, bytes or per cent, or the plain number."""
         return self.number * self.factor
 
     @property
     def whole(self) -> bool:
-        """True if the value has no fraction, nor was printed with one."""
+        """Return whether the value has no fraction and was not printed with one."""
         return self.value == self.value.to_integral_value() and (
             self.number.as_tuple().exponent == 0 or self.kind == "scale"
         )

@@ -35,7 +35,7 @@ def without_colours(line: bytes) -> bytes:
 
 
 def cleaned(line: bytes) -> bytes:
-    """The line with one space or more between its fields: no colours, no tabs, no signs that stand alone."""
+    """Return the line with one space or more between its fields: no colours, no tabs, no signs that stand alone."""
     line = without_colours(line)
     if b"\t" in line:
         line = line.expandtabs(_TAB)
@@ -46,22 +46,22 @@ def cleaned(line: bytes) -> bytes:
 
 
 def restored(word: bytes) -> bytes:
-    """A word of a cleaned line as it was printed."""
+    """Return a word of a cleaned line as it was printed."""
     return word.replace(_JOINED, b" ")
 
 
 def words(line: bytes) -> list[Word]:
-    """The words of a cleaned line."""
+    """Return the words of a cleaned line."""
     return [Word(found[0], found.start(), found.end()) for found in _WORD.finditer(line)]
 
 
 def is_rule(line: bytes) -> bool:
-    """True for an empty line and one that is only drawn."""
+    """Return whether the line is empty or only drawn."""
     return _RULE.fullmatch(line) is not None
 
 
 def folded(text: str) -> str:
-    """Letters, digits and % in lower case, anything between them one space: `KB Read` = `kb_read`."""
+    """Return letters, digits and % in lower case, anything between them one space: `KB Read` = `kb_read`."""
     return " ".join(re.findall(r"[0-9a-z%]+", text.lower()))
 
 

@@ -43,7 +43,7 @@ def reject(result: SessionResult, why: str, line: bytes) -> None:
 
 
 def read_lines(stream: IO[bytes], result: SessionResult, max_bytes: int) -> Iterator[bytes]:
-    """Each complete line without its newline. Holds at most MAX_LINE bytes, reads at most about `max_bytes`.
+    """Yield each complete line without its newline. Holds at most MAX_LINE bytes, reads at most about `max_bytes`.
 
     A longer line is rejected unread. Output that ends inside a line, inside its compression, or beyond
     `max_bytes` sets `result.truncated`; the cut line is rejected.
@@ -80,7 +80,7 @@ def read_lines(stream: IO[bytes], result: SessionResult, max_bytes: int) -> Iter
 
 
 def whole_number(field: bytes, what: str) -> int:
-    """A decimal integer that fits 64 bits, with sign; LineError otherwise."""
+    """Return a decimal integer that fits 64 bits, with sign; LineError otherwise."""
     if not _NUMBER.fullmatch(field):
         raise LineError(f"{what} is not a whole number")
     number = int(field)
@@ -101,7 +101,7 @@ class Protocol:
         self._highest = 0
 
     def read(self, line: bytes) -> Record:
-        """The record in a line that starts with the prefix; LineError if it is malformed."""
+        """Return the record in a line that starts with the prefix; LineError if it is malformed."""
         fields = line[len(self.prefix) :].split(b"\t")
         seq = whole_number(fields[0], "sequence number")
         if seq < 1:

@@ -46,7 +46,7 @@ class BlockReader:
         self._control = re.compile(rb"^" + self._nonce + rb"\t[0-9]+\t@[^\n]*\n", re.MULTILINE)
 
     def read(self, block: bytes) -> tuple[list[Batch], list[bytes]] | None:
-        """The batches of each table, and the lines of control records; None if it is no such block."""
+        """Return the batches of each table, and the lines of control records; None if it must be read line by line."""
         if _MANY_DIGITS in block.translate(_AS_ZERO):
             return None
         lines = block.count(b"\n")
@@ -79,11 +79,11 @@ class _TableReader:
         self._lines = re.compile(prefix + rb"\t[^\n]*\n", re.MULTILINE)
 
     def lines(self, block: bytes) -> list[bytes]:
-        """Those of this table."""
+        """Return the lines of the block that are records of this table."""
         return self._lines.findall(block)
 
     def read(self, block: bytes, lines: int) -> Batch | None:
-        """The columns of a block in which there is nothing but records of this table; None if there is more."""
+        """Return the batch of a block in which there are only valid records of this table; None if there is more."""
         width = len(self._cells) + 4
         fields = block.replace(b"\n", b"\n\t").split(b"\t")
         if len(fields) != lines * width + 1:
@@ -110,7 +110,7 @@ class _TableReader:
 
 
 def _column(column: Column) -> _Read:
-    """The function that reads the fields of a column, as parse.cells reads one; None if one of them is no such."""
+    """Return the reader of all fields of a column, like `field_values.cell` for one; it gives None if any is invalid."""
     if column.type in ("string", "path"):
         return _Texts().read
     if column.type in ("int", "timestamp"):
@@ -140,7 +140,7 @@ class _Texts(dict[bytes, str]):
 
 
 def _numbers(fields: Fields) -> list[int] | None:
-    """Whole numbers that have no sign."""
+    """Return whole numbers that have no sign; None if one of the fields is no such number."""
     if not b"".join(fields).isdigit():
         return None
     try:

@@ -35,7 +35,7 @@ class RowsForm:
         raise LineError("not a record of this session")
 
     def before(self, line: bytes) -> None:
-        """What is not a record is one neither before nor in the window."""
+        """Ignore a line before the window: what is not a record there is none in the window either."""
 
     def finish(self, result: SessionResult) -> None:
-        """Nothing is kept back."""
+        """Do nothing: no row is kept back."""

@@ -75,7 +75,7 @@ class Session:
         yield from self._end()
 
     def batches(self) -> Iterator[Batch]:
-        """The same rows, many at a time, those of each table in their order: read in a fraction of the time."""
+        """Yield the same rows, many at a time, those of each table in their order: read in a fraction of the time."""
         waiting = _Waiting()
         ended = False
         while not ended:
@@ -96,7 +96,7 @@ class Session:
         yield from waiting.all()
 
     def _block(self) -> bytes:
-        """The whole lines that have been unpacked already, and may be read at once; empty if there are none."""
+        """Return the whole lines that have been unpacked already, and may be read at once; empty if there are none."""
         if self._blocks is None or not isinstance(self._stream, io.BufferedReader):
             return b""
         try:
@@ -133,7 +133,7 @@ class Session:
         self._form.finish(self.result)
 
     def _parts(self, line: bytes) -> Iterator[bytes]:
-        """A script's last text may lack its newline, so that a control record follows it on the same line."""
+        """Yield a control record apart from a text in front of it: a script's last text may lack its newline."""
         position = line.find(self._protocol.prefix)
         if position > 0 and not isinstance(self._form, RowsForm):
             yield line[:position]
@@ -231,7 +231,7 @@ def parse_session(
     *,
     lines_as_rows: bool = False,
 ) -> Session:
-    """The session of `probe` whose output is `stream` (uncompressed, opened and closed by the caller).
+    """Return the session of `probe` whose output is `stream` (uncompressed, opened and closed by the caller).
 
     max_bytes: stop there and say so; by default the probe's own output limit and a little more, so that a
     hostile host's gzip bomb ends as a truncated session. lines_as_rows: of output form `text`, give each line as

@@ -69,7 +69,7 @@ class TableForm:
         return self.row(line, t_ms)
 
     def row(self, line: bytes, t_ms: int | None) -> Row:
-        """The row that a line under a header is. LineError if it is none."""
+        """Return the row that a line under a header is. LineError if it is none."""
         if not self._edges:
             raise LineError("before the first header")
         values = self._values(line)
@@ -78,24 +78,24 @@ class TableForm:
         return Row(self._name, t_ms, self._rows, values, self._interval)
 
     def before(self, line: bytes) -> None:
-        """A header before the window is that of the first rows in it: a script may print it once, at its start."""
+        """Keep a header before the window as that of the first rows in it: a script may print it once, at its start."""
         line = _ANSI.sub(b"", line)
         if self.is_header(line):
             self.begin(line)
             self.restart()
 
     def restart(self) -> None:
-        """What came until now was before the window; the last header stays."""
+        """Count rows and intervals anew: what came until now was before the window; the last header stays."""
         self._interval, self._rows = -1, 0
 
     def finish(self, result: SessionResult) -> None:
-        """Nothing is kept back."""
+        """Do nothing: no row is kept back."""
 
     def is_header(self, line: bytes) -> bool:
         return folded_line(line) == self._header
 
     def begin(self, header: bytes) -> None:
-        """Rows follow; their fields stand under the words of this line."""
+        """Begin an interval of rows whose fields stand under the words of this header."""
         self._interval += 1
         self._tabs = header.count(b"\t") == len(self._headers) - 1
         self._edges = []
@@ -119,7 +119,7 @@ class TableForm:
         return self._flexible(line, found, extra)
 
     def _flexible(self, line: bytes, found: list[Word], extra: int) -> tuple[Value, ...]:
-        """The reading in which one text column takes the extra words; edges decide among several.
+        """Return the values where one text column takes the extra words; edges decide among several readings.
 
         A text that is empty shows only by where all the others stand.
         """
@@ -144,7 +144,7 @@ class TableForm:
         return chosen[0]
 
     def _aligned(self, row: list[Word]) -> int:
-        """How many fields begin or end exactly where their header does."""
+        """Return how many fields begin or end exactly where their header does."""
         pairs = zip(row, self._edges, strict=False)
         return sum(word.start == edge.start or word.end == edge.end for word, edge in pairs)
 

@@ -38,7 +38,7 @@ class TextForm:
         return Row("", t_ms, self._total, (text,)) if self._as_rows else None
 
     def before(self, line: bytes) -> None:
-        """Left out."""
+        """Leave out a line before the window."""
 
     def finish(self, result: SessionResult) -> None:
         result.text_lines = tuple(self._lines)

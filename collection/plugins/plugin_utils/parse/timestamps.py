@@ -30,7 +30,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def begins_with_time(line: str) -> bool:
-    """True if a line says when it was printed. A bare number of seconds may be anything, so that is none here."""
+    """Return whether a line begins with its time. A bare number of seconds may be anything, so that is none here."""
     return any(pattern.match(line) for pattern in (_ISO, _CTIME, _OF_DAY))
 
 
@@ -50,7 +50,7 @@ class LineClock:
         self._last: int | None = None
 
     def time(self, line: str, told_ms: int | None) -> int | None:
-        """Milliseconds since the window's start; the line was printed then or later, before the next one."""
+        """Return milliseconds since the window's start; the line was printed then or later, before the next one."""
         if told_ms is None or self._window_ms is None:
             return None
         self._first = told_ms if self._first is None else self._first
@@ -67,11 +67,11 @@ class LineClock:
 
     @property
     def known(self) -> bool:
-        """True if more is known than that the lines were printed in the window."""
+        """Return whether more is known than that the lines were printed in the window."""
         return self.told or self.own
 
     def _own(self, line: str, near_ms: int) -> int | None:
-        """What the line says, since the window's start."""
+        """Return the time that the line says of itself, in ms since the window's start; None if it says none."""
         window_ms = self._window_ms or 0
         for pattern, read in _READERS:
             match = pattern.match(line)
@@ -88,7 +88,7 @@ class LineClock:
 
 
 def _of_day(hour: str, minute: str, second: str, fraction: str | None) -> int | None:
-    """Milliseconds since midnight."""
+    """Return milliseconds since midnight; None if there is no such time of day."""
     if int(hour) > 23 or int(minute) > 59 or int(second) > 60:
         return None
     return ((int(hour) * 60 + int(minute)) * 60 + int(second)) * 1000 + int(
@@ -97,7 +97,7 @@ def _of_day(hour: str, minute: str, second: str, fraction: str | None) -> int | 
 
 
 def _epoch(match: re.Match[str]) -> int | None:
-    """Seconds, milliseconds, microseconds or nanoseconds, told by the number of digits."""
+    """Return ms since the epoch from seconds, milli-, micro- or nanoseconds, told apart by the number of digits."""
     whole, fraction = match.groups()
     if len(whole) > 10:
         return int(whole[:13])
@@ -116,7 +116,7 @@ def _ctime(match: re.Match[str]) -> int | None:
 
 
 def _epoch_of(year: int, month: int, day: int, of_day: int | None, zone: str | None) -> int | None:
-    """SystemTap's ctime() is in UTC, like everything that names no zone here."""
+    """Return ms since the epoch. SystemTap's ctime() is in UTC, like everything that names no zone here."""
     if of_day is None:
         return None
     offset = timedelta()

@@ -177,7 +177,7 @@ def _slowest(
 
 
 def _spent(table: Table) -> int | None:
-    """The measure that adds up time. The slowest single call may be one that only came at a bad moment."""
+    """Return the position of the measure that adds up time: the slowest call may only have come at a bad moment."""
     return next(
         (
             place

@@ -31,7 +31,7 @@ class Hosts:
         }
 
     def named(self, text: str, said_by: str) -> str | None:
-        """The host that `text` means on the host that said it; None if nobody knows."""
+        """Return the host that `text` means on the host that said it; None if nobody knows."""
         address = normal(text)
         if address:
             return said_by if _is_loopback(address) else self._by_address.get(address)
@@ -42,7 +42,7 @@ class Hosts:
         return self._by_short.get(text.partition(".")[0])
 
     def together(self, one: str, other: str) -> bool:
-        """True if they were sampled at the same time, for the most part."""
+        """Return whether they were sampled at the same time, for the most part; True where that is not known."""
         if one not in self._windows or other not in self._windows:
             return True
         (start, end), (begin, stop) = self._windows[one], self._windows[other]
@@ -50,7 +50,7 @@ class Hosts:
 
 
 def normal(address: str) -> str:
-    """An address in its one spelling, an IPv4 address within IPv6 as itself; empty for what is none."""
+    """Return an address in its one spelling, an IPv4 address within IPv6 as itself; empty for what is none."""
     try:
         parsed = ipaddress.ip_address(address.strip("[]").partition("%")[0])
     except ValueError:

@@ -60,12 +60,12 @@ class Both:
 
     @property
     def cause(self) -> int:
-        """The part that takes most."""
+        """Return the position of the part that takes most."""
         return max(range(len(self.parts)), key=lambda place: self.parts[place])
 
 
 def join(evidence: Sequence[Evidence], addresses: Addresses, windows: Windows | None = None) -> list[Joined]:
-    """All pairs of tables of which both were sampled. Pairs without a common row are left out.
+    """Join all pairs of tables of which both were sampled. Pairs without a common row or a note are left out.
 
     Hosts that were sampled one after the other saw different requests: these are not joined.
     """
@@ -89,7 +89,7 @@ def join(evidence: Sequence[Evidence], addresses: Addresses, windows: Windows | 
 
 
 def fits(here: Table, there: Table, side: OtherSide) -> bool:
-    """False for a manifest that names columns which the other probe does not have."""
+    """Return False if the manifest names columns that one of the two tables does not have."""
     wanted_here = {side.host[0], side.key[0], side.count[0], *(part.here for part in side.parts if part.here)}
     wanted_there = {
         side.host[1],
@@ -152,7 +152,7 @@ def _join(probe: Evidence, here: MergedTable, there: MergedTable, side: OtherSid
 def _sums(
     merged: MergedTable, host: str, key: str, count: str, times: Sequence[str]
 ) -> dict[tuple[str, str, Value], _Sum]:
-    """(host, the name it has for the other, key): requests and seconds."""
+    """Return {(host, the name it has for the other, key): requests and seconds}."""
     table = merged.table
     keys, measures = [c.name for c in table.keys], [c.name for c in table.measures]
     sums: dict[tuple[str, str, Value], _Sum] = {}
@@ -169,7 +169,7 @@ def _sums(
 def _servers(
     asked: Iterable[tuple[str, str, Value]], served: Iterable[tuple[str, str, Value]], hosts: Hosts
 ) -> dict[tuple[str, str], str]:
-    """(client, its name for a server): the server. A name that nobody knows means the one server that is left."""
+    """Return {(client, its name for a server): the server}. A name nobody knows means the one server that is left."""
     named = {(client, name) for client, name, _unused in asked}
     known = {(client, name): hosts.named(name, client) for client, name in named}
     found = {place: meant for place, meant in known.items() if meant is not None}
@@ -186,8 +186,8 @@ def _servers(
 
 
 def _both(place: tuple[str, str, Value], here: _Sum, there: _Sum) -> Both:
-    """Means, each within the one before; what is left of each is its own part. Times of the other side count as if it
-    had seen the same requests."""
+    """Split the client's time into parts: each time lies within the one before, and what is left of each is its own.
+    Times of the other side count as if it had seen the same requests."""
     client, server, key = place
     layers = [*here.times, *(time / there.count * here.count for time in there.times)]
     within = [*layers[1:], 0.0]
@@ -202,7 +202,7 @@ def _both(place: tuple[str, str, Value], here: _Sum, there: _Sum) -> Both:
 
 
 def _declared(table: Table, side: OtherSide) -> Table:
-    """Totals of all parts, and behind them what a request took on average, which is what people read."""
+    """Return the joined table: totals of all parts, and behind them the means per request, which is what people read."""
 
     def total(name: str, label: str) -> Column:
         return Column(

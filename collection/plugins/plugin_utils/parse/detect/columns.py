@@ -170,7 +170,7 @@ def apart(names: Sequence[str]) -> list[str]:
 
 
 def _label(title: str) -> str:
-    """The words above a column without the unit, which stands with every value."""
+    """Return a column's title without its unit, which stands with every value; "" if it has no unit or nothing else."""
     for pattern in (_TIME, _AMOUNT):
         found = pattern.search(title)
         kept = f"{title[: found.start()]} {title[found.end() :]}" if found and "/" not in title else ""

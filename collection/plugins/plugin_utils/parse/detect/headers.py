@@ -306,7 +306,7 @@ def _all_timed(seen: Sequence[PrintedColumn]) -> bool:
 
 
 def _told_apart(columns: Sequence[PrintedColumn], above: bytes) -> tuple[list[PrintedColumn], str]:
-    """Columns of the same words told apart by those above them: `KB tot` under `read` and under `write`.
+    """Tell columns of the same words apart by those above them: `KB tot` under `read` and under `write`.
 
     The second value finds that upper line, which is no text then.
     """

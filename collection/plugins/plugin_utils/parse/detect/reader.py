@@ -82,7 +82,7 @@ class LayoutsForm:
         }
 
     def before(self, line: bytes) -> None:
-        """A header before the window is that of the first rows in it."""
+        """Remember a header before the window: it is that of the first rows in it."""
         seen, raw = cleaned(line), without_colours(line)
         for candidate in self._shapes:
             if candidate.starts(raw if candidate.raw else seen):
@@ -120,7 +120,7 @@ class LayoutsForm:
             result.notes.append(f"{lines} of the tables that were found in this output and kept as text")
 
     def _take(self, taker: Shape, *, began: bool) -> None:
-        """A line is the taker's: the tables of the others end, and the line above may be its title."""
+        """Give the line to the taker: the tables of the others end, and the line above may be its title."""
         self._let_go(keep=not (taker.takes_title and (began or not taker.has_header)))
         self._current = taker
         for other in self._shapes:

@@ -99,7 +99,7 @@ class Budget:
 
 
 def _splits(header: bytes, rows: Sequence[Sequence[Word]]) -> Iterator[list[tuple[int, int]]]:
-    """Ways to see columns: every word, words with a gap between them, as many as the rows have fields."""
+    """Yield ways to see columns: every word, words with a gap between them, as many as the rows have fields."""
     single = [(word.start, word.end) for word in words(header)]
     spread = [single[0]]
     for start, end in single[1:]:
@@ -123,7 +123,7 @@ def _splits(header: bytes, rows: Sequence[Sequence[Word]]) -> Iterator[list[tupl
 
 
 def _joined(header: Sequence[tuple[int, int]], rows: Sequence[Sequence[Word]]) -> list[tuple[int, int]]:
-    """The words of a header joined to as many columns as the rows have fields: each goes to what it stands over."""
+    """Join the words of a header to as many columns as the rows have fields: each goes to what it stands over."""
     count = len(rows[0])
     below = [
         (min(row[place].start for row in rows), max(row[place].end for row in rows)) for place in range(count)
@@ -144,7 +144,7 @@ def _joined(header: Sequence[tuple[int, int]], rows: Sequence[Sequence[Word]]) -
 
 
 def gap_between(one: tuple[int, int], other: tuple[int, int]) -> int:
-    """How far two stretches of a line are from touching; the more they share, the less."""
+    """Return how many bytes two stretches of a line are apart; minus the number they share where they overlap."""
     return max(one[0], other[0]) - min(one[1], other[1])
 
 
@@ -186,7 +186,7 @@ def _reading(
 
 
 def _with_empty(row: Sequence[Word], spans: Sequence[tuple[int, int]]) -> list[Word] | None:
-    """The row with an empty field in the only place that leaves every word below its heading."""
+    """Return the row with an empty field in the only place that leaves every word below its heading, else None."""
     found = []
     for place, (start, end) in enumerate(spans):
         whole = [*row[:place], Word(b"", start, end), *row[place:]]
@@ -197,7 +197,7 @@ def _with_empty(row: Sequence[Word], spans: Sequence[tuple[int, int]]) -> list[W
 
 
 def _aligned(column: PrintedColumn, found: Sequence[Word]) -> float:
-    """Share of the fields that begin or end where the words above them do, but for what is trimmed."""
+    """Return the share (0 to 1) of fields that begin or end where the words above them do, but for what is trimmed."""
     if not found:
         return 0.0
     left = sum(1 for word in found if word.start == column.start)

@@ -128,7 +128,7 @@ def pairs(line: bytes) -> list[tuple[bytes, bytes]] | None:
 
 
 def _of_json(column: Column, value: Any) -> Value | None:
-    """A member as the column's type; None if it is none."""
+    """Return a JSON member as a value of the column's type; None if it is none."""
     if column.type == "string":
         return value if isinstance(value, str) else None
     if column.type == "bool" or isinstance(value, bool):

@@ -40,13 +40,13 @@ def settled(probe: Probe, script: str, samples: Iterable[Iterable[Line]]) -> Pro
 
 
 def with_layouts(probe: Probe, output: Output, layouts: Sequence[Layout]) -> Probe:
-    """The probe as if its manifest had said this."""
+    """Return the probe as if its manifest had declared this output form and these layouts."""
     tables = {layout.table.name: layout.table for layout in layouts}
     return replace(probe, output=output, layouts=tuple(layouts), tables=tables)
 
 
 def samples(run: read.Run, probe: str, nonce: str) -> Iterator[Iterator[Line]]:
-    """What the hosts of one run directory printed, the first MAX_SAMPLE bytes of each that printed anything."""
+    """Yield the lines of each host of a run directory that printed any, from its first MAX_SAMPLE bytes of output."""
     run = replace(run, notes=[])  # what cannot be read is noted when it is read for the report
     for host in sorted(run.hosts):
         with run.open_output(host, probe, MAX_SAMPLE) as stream:

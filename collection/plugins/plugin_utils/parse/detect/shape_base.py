@@ -37,25 +37,25 @@ class Shape:
         """Such lines that another table took."""
 
     def starts(self, line: bytes) -> bool:
-        """True if this line begins a print of the table without being a row of it."""
+        """Return whether this line begins a print of the table without being a row of it."""
         del line
         return False
 
     def rows(self, line: bytes, t_ms: int | None) -> list[Row] | None:
-        """The rows that a line holds; None if it is none of this table."""
+        """Return the rows that a line holds; None if it is none of this table."""
         raise NotImplementedError
 
     def other(self, line: bytes) -> None:
-        """A line that no table took."""
+        """Take notice of a line that no table took."""
 
     def leave(self) -> None:
-        """A line that another table took."""
+        """Take notice of a line that another table took."""
 
     def later(self) -> None:
-        """Time has passed since the last line: text before that is no title of what comes now."""
+        """Take notice that time has passed since the last line: text before that is no title of what comes now."""
 
     def restart(self) -> None:
-        """What came until now was before the window."""
+        """Count rows from 1 again: what came until now was before the window."""
         self._number = 0
 
     def _row(self, values: tuple[Value, ...], t_ms: int | None, interval: int | None = None) -> Row:

@@ -25,7 +25,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 
 
 def shape(layout: Layout) -> Shape:
-    """What reads a table that stands like this."""
+    """Return the reader of a table with this layout."""
     kinds: dict[str, type[Shape]] = {
         "header": HeaderShape,
         "list": ListShape,

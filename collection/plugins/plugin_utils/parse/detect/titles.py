@@ -48,7 +48,7 @@ def name_in(line: bytes) -> str:
 
 
 def title_of(line: bytes) -> str:
-    """The same as words in lower case, to compare titles by; NO_TITLE for what may be a row, and for messages."""
+    """Return `name_in` as words in lower case, to compare titles by; NO_TITLE for what may be a row or is a message."""
     found = words(line)
     if (len(found) > 1 and printed_number(found[-1].text)) or _MESSAGE.match(plain(line)):
         return NO_TITLE
@@ -56,7 +56,7 @@ def title_of(line: bytes) -> str:
 
 
 def histogram_name(line: bytes) -> str:
-    """The same without the unit, which is that of the values."""
+    """Return `name_in` without the unit in brackets, which is that of the values."""
     return _UNIT.sub("", name_in(line)).strip(" :-")
 
 
