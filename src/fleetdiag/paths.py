@@ -14,7 +14,7 @@ _COLLECTION = Path("ansible_collections/fleetdiag/systemtap")
 
 
 def collections_dir() -> Path:
-    """The directory that holds `ansible_collections/fleetdiag/systemtap`, for ANSIBLE_COLLECTIONS_PATH.
+    """Return the directory that holds `ansible_collections/fleetdiag/systemtap`, for ANSIBLE_COLLECTIONS_PATH.
 
     Installed: where the package itself lies. In a source tree: the development link beside src/.
     """
@@ -35,7 +35,7 @@ def use_own_collection() -> None:
 
 
 def state_dir() -> Path:
-    """The user's own directory for what outlives a command: `$XDG_STATE_HOME/fleetdiag`."""
+    """Return the user's own directory for what outlives a command: `$XDG_STATE_HOME/fleetdiag`."""
     base = os.environ.get("XDG_STATE_HOME", "")
     # The XDG specification: a relative path is to be ignored.
     return (Path(base) if base.startswith("/") else Path.home() / ".local" / "state") / "fleetdiag"

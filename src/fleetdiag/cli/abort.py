@@ -40,7 +40,7 @@ class Ended:
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """`fleetdiag abort`."""
+    """Add `fleetdiag abort`."""
     parser = commands.add_parser(
         "abort",
         help="end every session and give back every weight, at once",
@@ -129,7 +129,7 @@ def _take_weights(host: Ended, said: Mapping[str, Any]) -> None:
 
 
 def lines(ended: Mapping[str, Ended]) -> Iterator[str]:
-    """One line for each host, those with trouble last, and one for all of them."""
+    """Yield one line for each host, those with trouble last, and one for all of them."""
     width = max(map(len, ended), default=0)
     for host in sorted(ended, key=lambda name: (bool(ended[name].trouble or not ended[name].heard), name)):
         yield f"{printable(host):{width}}  {_words(ended[host])}"

@@ -45,7 +45,7 @@ class Warmed:
 
     @property
     def complete(self) -> bool:
-        """Whether nothing failed."""
+        """Return whether some kernel is known and nothing failed."""
         return (
             bool(self.kernels) and not self.trouble and not any(one.errors for one in self.modules.values())
         )
@@ -61,7 +61,7 @@ class Modules:
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """`fleetdiag builder`."""
+    """Add `fleetdiag builder`."""
     builder = commands.add_parser("builder", help="prepare the hosts that compile")
     actions = builder.add_subparsers(title="actions", metavar="ACTION", required=True)
     parser = actions.add_parser(
@@ -137,7 +137,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _probes(args: argparse.Namespace) -> dict[str, Any]:
-    """Variables of the playbook: what is to be compiled ahead."""
+    """Return variables of the playbook: what is to be compiled ahead."""
     own = user_catalogs.catalogs(args.catalogs)
     catalogs = [catalog.shipped(), *own]
     names: Sequence[str] = catalog.names(catalogs) if args.all_probes else list(dict.fromkeys(args.probes))
@@ -184,7 +184,7 @@ def _take_build(warmed: Warmed, result: Mapping[str, Any]) -> None:
 
 
 def lines(warmed: Warmed) -> Iterator[str]:
-    """One line for each builder, and one for each kernel with what was compiled ahead."""
+    """Yield one line for each builder, and one for each kernel with what was compiled ahead."""
     for builder in sorted({*warmed.kernels, *warmed.trouble}):
         known = ", ".join(
             f"{kernel} ({seconds:.0f} s)"
@@ -201,6 +201,6 @@ def lines(warmed: Warmed) -> Iterator[str]:
 
 
 def _seconds(delta: object) -> float:
-    """Of `0:01:05.123456`, as the command module says it."""
+    """Return the seconds of `0:01:05.123456`, as the command module says it; 0 for anything else."""
     found = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", str(delta))
     return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]) if found else 0.0

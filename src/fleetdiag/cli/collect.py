@@ -30,7 +30,7 @@ _STOPPING = "stopping; what is not here yet stays on the hosts"
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """`fleetdiag collect`."""
+    """Add `fleetdiag collect`."""
     parser = commands.add_parser(
         "collect",
         help="bring back what an interrupted sweep has left on its hosts",
@@ -79,7 +79,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def still_there(run_dir: Path, now: float) -> list[str]:
-    """The hosts on which sessions were started and from which nothing came. FleetdiagError while they still sample."""
+    """Return hosts with started sessions from which nothing came. Raise FleetdiagError while they still sample."""
     absent = [host for host in read.open_run(run_dir).hosts if read.is_awaited(run_dir, host)]
     window = read.window(run_dir) or WindowFile()
     if absent and window.damaged:
@@ -102,7 +102,7 @@ def _bring(
     become: bool,
     stop: playbook.Stop,
 ) -> dict[str, str]:
-    """{host: why its output could not be brought}; nothing is said of those from which it came."""
+    """Bring the output of hosts here; return {host: why it could not be brought} without those from which it came."""
     troubles: dict[str, str] = {}
     variables = {"sweep_run_dir": str(run_dir), **({} if become else {"ansible_become": False})}
     with stop.listening():

@@ -14,7 +14,7 @@ from fleetdiag.run.report import EXIT_OK
 def add_parser(
     commands: argparse._SubParsersAction[argparse.ArgumentParser], whole: argparse.ArgumentParser
 ) -> None:
-    """`fleetdiag completion SHELL`, for all commands of the parser `whole`."""
+    """Add `fleetdiag completion SHELL`, for all commands of the parser `whole`."""
     parser = commands.add_parser(
         "completion",
         help="print what a shell needs to complete this command",

@@ -31,7 +31,7 @@ def add_option(parser: argparse.ArgumentParser) -> None:
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """`fleetdiag config check|schema`."""
+    """Add `fleetdiag config check|schema`."""
     parser = commands.add_parser("config", help="check the configuration file, or print its JSON Schema")
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     check = verbs.add_parser(
@@ -69,7 +69,7 @@ def taken(arguments: Sequence[str]) -> list[str]:
 
 
 def add_identity(parser: argparse.ArgumentParser) -> None:
-    """Options that only a named sweep and the timer give; nobody types them."""
+    """Add the options that only a named sweep and the timer give; nobody types them."""
     parser.add_argument("--slot", default="", help=argparse.SUPPRESS)
     parser.add_argument("--memory", default="{}", type=json.loads, help=argparse.SUPPRESS)
 

@@ -51,7 +51,7 @@ class _Run:
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """`fleetdiag diff A B`."""
+    """Add `fleetdiag diff A B`."""
     parser = commands.add_parser(
         "diff",
         help="compare two runs",

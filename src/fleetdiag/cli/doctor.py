@@ -29,7 +29,7 @@ _EXIT_CODES = """exit codes:
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], request: RequestOf) -> None:
-    """`fleetdiag doctor [NAME]`. request: what the command asks for with these options of sweep."""
+    """Add `fleetdiag doctor [NAME]`. request: what the command asks for with these options of sweep."""
     parser = commands.add_parser(
         "doctor",
         help="look at everything that sweeps rely on, and say what to do",

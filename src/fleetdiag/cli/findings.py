@@ -40,7 +40,7 @@ class Open:
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """`fleetdiag findings [ack|accept]`."""
+    """Add `fleetdiag findings [ack|accept]`."""
     parser = commands.add_parser(
         "findings",
         help="show what is open now, acknowledge it or accept it",

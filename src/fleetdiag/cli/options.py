@@ -60,7 +60,7 @@ class _HandOn(argparse.Action):
 
 
 def add_catalog(parser: argparse.ArgumentParser, dest: str = "catalogs") -> None:
-    """`--catalog DIR`, as often as one likes."""
+    """Add `--catalog DIR`, which may be given several times."""
     parser.add_argument(
         "--catalog",
         action="append",
@@ -73,7 +73,7 @@ def add_catalog(parser: argparse.ArgumentParser, dest: str = "catalogs") -> None
 
 
 def add_inventory(parser: argparse.ArgumentParser) -> None:
-    """`-i INV`."""
+    """Add `-i INV`."""
     parser.add_argument(
         "-i",
         "--inventory",
@@ -85,7 +85,7 @@ def add_inventory(parser: argparse.ArgumentParser) -> None:
 
 
 def add_forks(parser: argparse.ArgumentParser) -> None:
-    """`--forks N`."""
+    """Add `--forks N`."""
     parser.add_argument(
         "-f",
         "--forks",
@@ -97,7 +97,7 @@ def add_forks(parser: argparse.ArgumentParser) -> None:
 
 
 def add_ansible(parser: argparse.ArgumentParser) -> None:
-    """How Ansible is to reach the hosts, and how much it says."""
+    """Add the options that say how Ansible is to reach the hosts, and how much it says."""
     add = parser.add_argument
     add(
         "-b",
@@ -130,14 +130,14 @@ RUN_HELP = (
 
 
 def add_run(parser: argparse.ArgumentParser, about: str, nargs: str | None = None, name: str = "run") -> None:
-    """`RUN` and `--runs-dir DIR`. nargs: as argparse has it; one run without."""
+    """Add `RUN` and `--runs-dir DIR`. nargs: as argparse has it; one run without."""
     more = {} if nargs is None else {"nargs": nargs}
     parser.add_argument(name, metavar="RUN", help=f"{about}: {RUN_HELP}", **more)  # type: ignore[arg-type]
     add_runs_dir(parser)
 
 
 def add_runs_dir(parser: argparse.ArgumentParser) -> None:
-    """`--runs-dir DIR`."""
+    """Add `--runs-dir DIR`."""
     parser.add_argument(
         "--runs-dir",
         default="",
@@ -147,7 +147,7 @@ def add_runs_dir(parser: argparse.ArgumentParser) -> None:
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """`--json`."""
+    """Add `--json`."""
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
@@ -168,14 +168,14 @@ def run_dir(word: str, args: argparse.Namespace) -> Path:
 
 
 def add_list_hosts(parser: argparse.ArgumentParser) -> None:
-    """`--list-hosts`, for `listed`."""
+    """Add `--list-hosts`, for `listed`."""
     parser.add_argument(
         "--list-hosts", action="store_true", help="name the hosts that this would be done on, and do nothing"
     )
 
 
 def add_look(parser: argparse.ArgumentParser) -> None:
-    """`--quiet`, `--json`, `--no-color`: how progress is shown on standard error."""
+    """Add `--quiet`, `--json`, `--no-color`: how progress is shown on standard error."""
     one = parser.add_mutually_exclusive_group()
     one.add_argument("-q", "--quiet", action="store_true", help="show no progress, only the report")
     one.add_argument(

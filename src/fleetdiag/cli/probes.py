@@ -171,7 +171,7 @@ def _dev(args: argparse.Namespace) -> int:
 
 
 def _probe(name: str, catalogs: list[Path]) -> Probe:
-    """By its folder if a path is given (it has a slash, or is a dot); else a script, an example, or a name."""
+    """Return the probe of a folder if a path is given (has a slash, or is a dot); else of a script, example or name."""
     path = _path(name)
     if path.is_dir() and ("/" in name or name in (".", "..")):
         return catalog.load_probe(path)

@@ -32,7 +32,7 @@ _ALLOWED = frozenset(
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """`fleetdiag query SQL`."""
+    """Add `fleetdiag query SQL`."""
     parser = commands.add_parser(
         "query",
         help="ask the index of runs in SQL",

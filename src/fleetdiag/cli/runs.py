@@ -28,7 +28,7 @@ _COLUMNS = ("RUN", "SWEEP", "WHEN", "HOSTS", "FINDINGS", "NEWS", "KEPT")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """`fleetdiag runs [list|show|keep|delete|prune|reindex]`."""
+    """Add `fleetdiag runs [list|show|keep|delete|prune|reindex]`."""
     parser = commands.add_parser(
         "runs",
         help="list runs, keep or delete them",

@@ -32,7 +32,7 @@ _EXIT_CODES = """exit codes of run: those of sweep, and
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], main: Main) -> None:
-    """`fleetdiag schedule install|list|run|remove|cron`. main: runs another command line of this command."""
+    """Add `fleetdiag schedule install|list|run|remove|cron`. main: runs another command line of this command."""
     parser = commands.add_parser("schedule", help="run named sweeps of the configuration by the clock")
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for verb, func, about in (

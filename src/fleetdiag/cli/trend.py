@@ -44,7 +44,7 @@ class Trend:
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """`fleetdiag trend PROBE.TABLE.MEASURE`."""
+    """Add `fleetdiag trend PROBE.TABLE.MEASURE`."""
     parser = commands.add_parser(
         "trend",
         help="show one measure over the runs of a sweep",

@@ -19,7 +19,7 @@ TCG = "tcg,thread=multi,tb-size=256"
 
 
 def choose(cache: Path, image: BuiltImage) -> str:
-    """The value of QEMU's `-accel`: kvm after a trial boot printed something, else emulation.
+    """Return the value of QEMU's `-accel`: kvm after a trial boot printed something, else emulation.
 
     The verdict is kept until the machine boots again.
     """

@@ -99,7 +99,7 @@ def prepare(with_old: bool = False) -> None:
 
 
 def running() -> Lab:
-    """The lab as it runs now (perhaps empty), nothing started."""
+    """Return the lab as it runs now (perhaps empty); start nothing."""
     state = State(paths.state_dir())
     ready = {name: process for name, process in state.running().items() if process.ready}
     return Lab(state.folder / "inventory.yml", ready, Keys(paths.cache_dir() / "keys"))

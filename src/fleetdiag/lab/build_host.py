@@ -30,7 +30,7 @@ rm root.tar
 
 
 def name(kernels: dict[str, str]) -> str:
-    """The name of the builder's cache entry for `kernels` {release: suite its headers come from}."""
+    """Return the name of the builder's cache entry for `kernels` {release: suite its headers come from}."""
     return cache.key(
         "builder",
         {
@@ -44,7 +44,7 @@ def name(kernels: dict[str, str]) -> str:
 
 
 def ensure(built: Iterable[BuiltImage]) -> Path:
-    """The builder's tree for the kernels of the images `built`, made when missing."""
+    """Return the builder's tree for the kernels of the images `built`, made when missing."""
     by_release = {image.release: image for image in built}
     kernels = {release: image.suite for release, image in by_release.items()}
     made_from = [by_release[release] for release in sorted(by_release)]

@@ -20,13 +20,13 @@ KEY = re.compile(r"[a-z-]+-[0-9a-f]{16}")
 
 
 def key(kind: str, recipe: dict[str, object]) -> str:
-    """`kind`-xxxxxxxxxxxxxxxx: the same for the same recipe (JSON data), whatever the order of its keys."""
+    """Return `kind`-xxxxxxxxxxxxxxxx: the same for the same recipe (JSON data), whatever the order of its keys."""
     text = json.dumps(recipe, sort_keys=True, separators=(",", ":"))
     return f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def entry(folder: Path, name: str, make: Callable[[Path], None]) -> Path:
-    """The entry `name` of the cache `folder`; when missing, `make(path)` fills a new directory for it.
+    """Return the entry `name` of the cache `folder`; when missing, `make(path)` fills a new directory for it.
 
     The directory gets its name only when it is complete, so an interrupted build is simply done again.
     """

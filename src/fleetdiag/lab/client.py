@@ -21,7 +21,7 @@ _CHUNK = 32_768
 
 
 def fetch_page(url: str) -> None:
-    """One ordinary request."""
+    """Make one ordinary request."""
     with _open(url, receive_buffer=None) as connection:
         while connection.recv(65536):
             pass
@@ -76,7 +76,7 @@ def _watch_terminal(command: list[str]) -> None:
 
 
 def main() -> None:
-    """Runs until it is killed."""
+    """Run until it is killed."""
     targets = json.loads(sys.argv[1])
     for url in targets["slow"]:
         threading.Thread(target=_forever_slow, args=(url,), daemon=True).start()

@@ -31,7 +31,7 @@ def logged(what: str, command: list[str], log: Path, stdout: Path | None = None)
 
 
 def tail(path: Path, lines: int = 15) -> str:
-    """The last lines of a text file, indented; says so when there is none."""
+    """Return the last lines of a text file, indented; if it is missing or empty, a line that says so."""
     if not path.is_file():
         return f"    (no {path})"
     text = path.read_bytes()[-16384:].decode(errors="replace")

@@ -57,17 +57,17 @@ class BuiltImage:
 
     @property
     def modules(self) -> Path:
-        """A tar of usr/lib/modules/RELEASE."""
+        """Return the path of a tar of usr/lib/modules/RELEASE."""
         return self.folder / "modules.tar"
 
     @property
     def release(self) -> str:
-        """The kernel release, as `uname -r` prints it."""
+        """Return the kernel release, as `uname -r` prints it."""
         return (self.folder / "release").read_text().strip()
 
 
 def name(image: machines_data.Image, keys: Keys) -> str:
-    """The name of the image's cache entry: changes with everything that decides its content."""
+    """Return the name of the image's cache entry: changes with everything that decides its content."""
     return cache.key(
         f"image-{image.suite}",
         {
@@ -82,14 +82,14 @@ def name(image: machines_data.Image, keys: Keys) -> str:
 
 
 def ensure(image: machines_data.Image, keys: Keys) -> BuiltImage:
-    """The image from the cache, built when missing (needs the mirror; about a minute)."""
+    """Return the image from the cache, built when missing (needs the mirror; about a minute)."""
     return BuiltImage(
         cache.entry(paths.cache_dir(), name(image, keys), lambda folder: _make(image, keys, folder))
     )
 
 
 def cached(image: machines_data.Image, keys: Keys) -> BuiltImage | None:
-    """The image when it is in the cache."""
+    """Return the image when it is in the cache, else None."""
     folder = paths.cache_dir() / name(image, keys)
     return BuiltImage(folder) if folder.is_dir() else None
 
@@ -118,7 +118,7 @@ def _make(image: machines_data.Image, keys: Keys, folder: Path) -> None:
 
 
 def mmdebstrap(suites: list[str], packages: list[str], hooks: list[str]) -> list[str]:
-    """The command that writes a root file system of the first suite, as a tar, to its standard output."""
+    """Return the command that writes a root file system of the first suite, as a tar, to its standard output."""
     uri = mirror.find()
     options = [
         f"--mode={rights.mmdebstrap_mode()}",

@@ -18,7 +18,7 @@ _GHOST_PORT = 9
 
 
 def render(ports: dict[str, int], keys: Keys, with_ghost: bool = False) -> str:
-    """YAML for the machines `ports` {name: ssh port on 127.0.0.1}; the ghost is a web host nobody reaches."""
+    """Return YAML for the machines `ports` {name: ssh port on 127.0.0.1}; the ghost is a web host nobody reaches."""
     machines = machines_data.MACHINES.values()
     groups: dict[str, dict[str, dict[str, object]]] = {
         **{machine.group: {} for machine in machines},

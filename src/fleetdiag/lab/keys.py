@@ -32,7 +32,7 @@ class Keys:
 
 
 def ensure(cache: Path) -> Keys:
-    """The keys in the cache, made once; they are baked into the images."""
+    """Return the keys in the cache, made once; they are baked into the images."""
     keys = Keys(cache / "keys")
     keys.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for path in (keys.client, keys.host):
@@ -51,7 +51,7 @@ def ensure(cache: Path) -> Keys:
 
 
 def options(keys: Keys) -> list[str]:
-    """ssh options that use the lab's keys and nothing of the user's own configuration."""
+    """Return ssh options that use the lab's keys and nothing of the user's own configuration."""
     values = {
         "HostKeyAlias": HOST_ALIAS,
         "UserKnownHostsFile": str(keys.known_hosts),

@@ -135,7 +135,7 @@ def _spawn(
 
 
 def set_nice(pid: int, nice: int = qemu.NICE) -> None:
-    """Where the kernel shares its time among sessions, not processes, `nice` alone says nothing to the others.
+    """Set `nice` for the whole session: where the kernel shares its time among sessions, a process's own says nothing.
 
     nice: negative to go before them instead, which takes root.
     """

@@ -15,7 +15,7 @@ VARIABLE = "FLEETDIAG_MIRROR"
 
 
 def find(apt_dir: Path = Path("/etc/apt")) -> str:
-    """The URI of Debian's main archive: $FLEETDIAG_MIRROR, else the first in this machine's apt sources."""
+    """Return the URI of Debian's main archive: $FLEETDIAG_MIRROR, else the first in this machine's apt sources."""
     given = os.environ.get(VARIABLE, "").strip()
     if given:
         return given
@@ -35,7 +35,7 @@ def find(apt_dir: Path = Path("/etc/apt")) -> str:
 
 
 def is_main_archive(uri: str, suites: list[str], components: list[str]) -> bool:
-    """Whether an apt entry is Debian's own archive: not security, not a vendor's, not Ubuntu."""
+    """Return whether an apt entry is Debian's own archive: not security, not a vendor's, not Ubuntu."""
     path = uri.rstrip("/")
     if not path.endswith("/debian") or "main" not in components:
         return False
@@ -43,7 +43,7 @@ def is_main_archive(uri: str, suites: list[str], components: list[str]) -> bool:
 
 
 def lines(text: Iterable[str]) -> Iterator[tuple[str, list[str], list[str]]]:
-    """(URI, [suite], components) of each `deb` line of the one-line format."""
+    """Yield (URI, [suite], components) of each `deb` line of the one-line format."""
     for line in text:
         match = re.match(r"\s*deb\s+(?:\[[^]]*\]\s+)?(\S+)\s+(\S+)\s*([^#]*)", line)
         if match:
@@ -51,7 +51,7 @@ def lines(text: Iterable[str]) -> Iterator[tuple[str, list[str], list[str]]]:
 
 
 def stanzas(text: str) -> Iterator[tuple[str, list[str], list[str]]]:
-    """(URI, suites, components) of each enabled `deb` stanza of the deb822 format, once for each URI."""
+    """Yield (URI, suites, components) of each enabled `deb` stanza of the deb822 format, once for each URI."""
     for block in re.split(r"\n\s*\n", text):
         fields: dict[str, str] = {}
         name = ""

@@ -28,11 +28,11 @@ class Lab:
         return ssh.run(self.keys, self.port(name), "root", script, timeout_s)
 
     def ssh_command(self, name: str, words: list[str]) -> list[str]:
-        """The ssh command line to one machine, as root."""
+        """Return the ssh command line to one machine, as root."""
         return ssh.command(self.keys, self.port(name), "root", words)
 
     def port(self, name: str, service: str = "ssh") -> int:
-        """The port of 127.0.0.1 behind which `service` ("ssh", "http") of a machine answers."""
+        """Return the port of 127.0.0.1 behind which `service` ("ssh", "http") of a machine answers."""
         try:
             return self.machines[name].ports[service]
         except KeyError:

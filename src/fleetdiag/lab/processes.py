@@ -44,7 +44,7 @@ def boot_id() -> str:
 
 
 def start_ticks(pid: int) -> int | None:
-    """The start time of a live process (field 22 of its stat); None when it is gone or a zombie."""
+    """Return the start time of a live process (field 22 of its stat); None when it is gone or a zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -94,7 +94,7 @@ class State:
         self._children: list[subprocess.Popen[bytes]] = []
 
     def processes(self) -> dict[str, Process]:
-        """Everything recorded, alive or not, by name."""
+        """Return everything recorded, alive or not, by name."""
         try:
             data = json.loads(self.file.read_text())
         except FileNotFoundError:

@@ -48,7 +48,7 @@ def services(machine: Machine) -> dict[str, int]:
 
 
 def _private_network(machine: Machine, lab: Path) -> list[str]:
-    """A second card whose wire is a multicast group on the loopback: it needs no rights, and each lab has its own."""
+    """Return options for a second card on a multicast group of the loopback: needs no rights, each lab has its own."""
     if not machine.address:
         return []
     group = hashlib.sha256(str(lab.absolute()).encode()).digest()

@@ -16,7 +16,7 @@ def prefix() -> list[str]:
 
 
 def namespace_flags() -> list[str]:
-    """The flags of `unshare` that give a command the same rights beside other new namespaces."""
+    """Return the flags of `unshare` that give a command the same rights beside other new namespaces."""
     return [] if is_root() else ["--user", "--map-root-user", "--map-auto"]
 
 

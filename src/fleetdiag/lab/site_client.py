@@ -43,7 +43,7 @@ class Tally:
 
 
 def ask(url: str, tally: Tally, counts_as: str) -> None:
-    """One request, counted; all but a whole answer with status 200 has failed."""
+    """Make one request and count it; all but a whole answer with status 200 has failed."""
     try:
         parts = urlsplit(url)
         connection = HTTPConnection(parts.netloc, timeout=_TIMEOUT_S)
@@ -68,7 +68,7 @@ def _for_ever(url: str, pause_s: float, tally: Tally, counts_as: str) -> None:
 
 
 def main() -> None:
-    """Runs until it is killed."""
+    """Run until it is killed."""
     job = json.loads(sys.argv[1])
     tally = Tally(Path(job["tally"]))
     threads = [

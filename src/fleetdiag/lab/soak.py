@@ -385,6 +385,6 @@ def _end_group(command: subprocess.Popen[str]) -> None:
 
 
 def _report(runs: Path) -> object:
-    """The report of the newest run directory below `runs`; None if there is none."""
+    """Return the report of the newest run directory below `runs`; None if there is none."""
     reports = sorted(runs.glob("*/report.json"))
     return json.loads(reports[-1].read_text()) if reports else None

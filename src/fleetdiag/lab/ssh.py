@@ -14,7 +14,7 @@ from fleetdiag.lab.keys import Keys
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
+    """Return a port of 127.0.0.1 that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -47,7 +47,7 @@ def _greets(connection: socket.socket, deadline: float, still_wanted: Callable[[
 
 
 def command(keys: Keys, port: int, user: str, words: list[str]) -> list[str]:
-    """The ssh command line that runs `words` (none: a shell) on the machine behind `port`."""
+    """Return the ssh command line that runs `words` (none: a shell) on the machine behind `port`."""
     base = ["ssh", "-F", "/dev/null", "-i", str(keys.client), *lab_keys.options(keys), "-o", "LogLevel=ERROR"]
     return [*base, "-p", str(port), f"{user}@127.0.0.1", *(["--", *words] if words else [])]
 

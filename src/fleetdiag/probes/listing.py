@@ -28,7 +28,7 @@ _MERGES = {"p50": "median", "p95": "95th percentile", "p99": "99th percentile"}
 
 
 def load_all(catalogs: Sequence[Path]) -> tuple[list[Probe], list[str]]:
-    """(every probe that can be read, by name; what is wrong with the others)."""
+    """Return (every probe that can be read, by name; what is wrong with the others)."""
     probes, faults = [], []
     for name in catalog.names(catalogs):
         try:
@@ -39,14 +39,14 @@ def load_all(catalogs: Sequence[Path]) -> tuple[list[Probe], list[str]]:
 
 
 def origin(probe: Probe) -> str:
-    """Whose probe it is: `shipped`, or the catalog it lies in."""
+    """Return whose probe it is: `shipped`, or the catalog it lies in."""
     if probe.folder is None or probe.folder.parent == catalog.shipped():
         return SHIPPED
     return printable(str(probe.folder.parent))
 
 
 def summary(probe: Probe) -> dict[str, Any]:
-    """What a list says of a probe, for programs."""
+    """Return what a list says of a probe, for programs."""
     return {
         "name": probe.name,
         "title": probe.title,
@@ -62,7 +62,7 @@ def summary(probe: Probe) -> dict[str, Any]:
 
 
 def listed(probes: Iterable[Probe]) -> list[str]:
-    """Lines of the list: by topic, each with cost and question; whose it is, unless it is shipped."""
+    """Return lines of the list: by topic, each with cost and question; whose it is, unless it is shipped."""
     probes = list(probes)
     width = max((len(printable(probe.title)) for probe in probes), default=0)
     lines: list[str] = []
@@ -79,7 +79,7 @@ def listed(probes: Iterable[Probe]) -> list[str]:
 
 
 def shown(probe: Probe) -> list[str]:
-    """Lines that say everything a user of the probe wants to know."""
+    """Return lines that say everything a user of the probe wants to know."""
     lines = [f"{printable(probe.title)} ({probe.topic}, cost {probe.cost})", ""]
     lines += _wrapped("", printable(probe.question))
     lines += _wrapped("", printable(probe.description))
@@ -95,7 +95,7 @@ def shown(probe: Probe) -> list[str]:
 
 
 def example(probe: Probe) -> str:
-    """A command line that runs the probe."""
+    """Return a command line that runs the probe."""
     words = ["fleetdiag sweep -i INVENTORY -l HOSTS --probe", probe.title, "--window 30s"]
     if origin(probe) != SHIPPED and probe.folder is not None:
         words.append(f"--catalog {probe.folder.parent}")
@@ -197,7 +197,7 @@ def _threshold(check: Check, table: Table) -> str:
 
 
 def _aligned(rows: Iterable[tuple[str, ...]]) -> list[str]:
-    """Rows with their columns below each other; the last one is wrapped."""
+    """Return rows with their columns below each other; the last one is wrapped."""
     rows = list(rows)
     widths = (
         [min(36, max(len(row[place]) for row in rows)) for place in range(len(rows[0]) - 1)] if rows else []
@@ -210,7 +210,7 @@ def _aligned(rows: Iterable[tuple[str, ...]]) -> list[str]:
 
 
 def _wrapped(head: str, text: str, indent: str | None = None) -> list[str]:
-    """`head` and `text` in the width of the terminal; one line where there is none, for grep and the like."""
+    """Return `head` and `text` in the width of the terminal; one line where there is none, for grep and the like."""
     if not sys.stdout.isatty():
         return [f"{head}{text}".rstrip()]
     below = " " * len(head) if indent is None else indent

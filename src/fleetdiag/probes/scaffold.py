@@ -49,7 +49,7 @@ def new(name: str, where: Path | None) -> Path:
 
 
 def is_untouched(sample: Path) -> bool:
-    """True for the sample that a new folder has: nobody has recorded it."""
+    """Return whether this is the sample that a new folder has: nobody has recorded it."""
     try:
         return sample.read_text(encoding="utf-8") == template(SAMPLE, "")
     except (OSError, ValueError):
@@ -57,7 +57,7 @@ def is_untouched(sample: Path) -> bool:
 
 
 def template(file: str, name: str) -> str:
-    """The text of a file of a new probe. Our licence line stays here: the probe is somebody's own."""
+    """Return the text of a file of a new probe. Our licence line stays here: the probe is somebody's own."""
     text = (resources.files(__package__) / "template" / file).read_text(encoding="utf-8")
     lines = text.splitlines(keepends=True)
     return "".join(line for line in lines if "SPDX-License-Identifier" not in line).replace("NAME", name)

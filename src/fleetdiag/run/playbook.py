@@ -84,16 +84,16 @@ class Stop:
 
     @property
     def requested(self) -> bool:
-        """True once a signal has come."""
+        """Return whether a signal has come."""
         return self._since is not None
 
     @property
     def insisted(self) -> bool:
-        """True once a second signal has come."""
+        """Return whether a second signal has come."""
         return self._again
 
     def kill_now(self) -> bool:
-        """ansible-runner asks this all the time; True kills the playbook at once."""
+        """Return whether to kill the playbook at once; ansible-runner asks this all the time."""
         if self._since is None:
             return False
         # A playbook that has not yet said its process id has done nothing yet.
@@ -178,7 +178,7 @@ def run(
 
 
 def show(event: Event, reach: Reach) -> None:
-    """What Ansible printed, where the operator wants to see it."""
+    """Print to standard error what Ansible printed, where the operator wants to see it."""
     if reach.verbosity and event.get("stdout"):
         print(*map(printable, event["stdout"].splitlines()), sep="\n", file=sys.stderr)
 
@@ -195,13 +195,13 @@ def reason(output: str, login: Login | None = None) -> str:
 
 
 def check_forks(forks: int) -> None:
-    """FleetdiagError where `--forks` is out of range."""
+    """Raise FleetdiagError where `--forks` is out of range."""
     if not 1 <= forks <= 500:
         raise FleetdiagError(f"--forks {forks}: is out of range; choose 1 to 500")
 
 
 def arguments(reach: Reach) -> list[str]:
-    """Arguments that ansible-runner has no words for; our own variables come after them."""
+    """Return arguments that ansible-runner has no words for; our own variables come after them."""
     return [
         *reach.login.words,
         *(word for text in reach.extra_vars for word in ("--extra-vars", _extra(text))),
@@ -209,7 +209,7 @@ def arguments(reach: Reach) -> list[str]:
 
 
 def _extra(text: str) -> str:
-    """A file is named so that it is found from everywhere."""
+    """Return a value of `--extra-vars` in which a file is named so that it is found from everywhere."""
     return f"@{absolute(text[1:])}" if text.startswith("@") else text
 
 
@@ -221,7 +221,7 @@ def _signal_process(pid: int, number: int) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Environment of Ansible's commands: this command's collection first, the rest as the operator has it."""
+    """Return the environment of Ansible's commands: this command's collection first, the rest as the operator has it."""
     enabled = os.environ.get("ANSIBLE_CALLBACKS_ENABLED", "").replace(" ", "").split(",")
     collections = [str(paths.collections_dir()), *_configured_collections()]
     # ansible-playbook lies beside this Python, also when the environment was never activated.
@@ -250,7 +250,7 @@ def _timeout() -> dict[str, str]:
 
 
 def kept_connections(pause_s: int) -> dict[str, str]:
-    """So that a command after the pause needs no second login; the operator's own words win.
+    """Return the environment in which a command after the pause needs no second login; the operator's own words win.
 
     Without compression: what is sent is compressed already.
     """
@@ -265,21 +265,21 @@ def kept_connections(pause_s: int) -> dict[str, str]:
 
 
 def configuration() -> dict[str, str]:
-    """Environment in which Ansible reads the configuration that it would read where the operator stands."""
+    """Return the environment in which Ansible reads the configuration that it would read where the operator stands."""
     from ansible import constants
 
     return {"ANSIBLE_CONFIG": str(constants.CONFIG_FILE)} if constants.CONFIG_FILE else {}
 
 
 def checks_host_keys() -> bool:
-    """Whether the operator's Ansible does; ansible-runner switches it off unless it is told."""
+    """Return whether the operator's Ansible checks host keys; ansible-runner switches it off unless it is told."""
     from ansible import constants
 
     return bool(constants.config.get_config_value("HOST_KEY_CHECKING"))
 
 
 def _configured_collections() -> list[str]:
-    """Where the operator's Ansible looks for collections; inventory plugins may come from there."""
+    """Return where the operator's Ansible looks for collections; inventory plugins may come from there."""
     from ansible import constants
 
     return [str(path) for path in constants.COLLECTIONS_PATHS]
@@ -287,7 +287,7 @@ def _configured_collections() -> list[str]:
 
 @contextmanager
 def _control_dir() -> Iterator[dict[str, str]]:
-    """Where ssh keeps the sockets of its connections: Ansible's own place unless that is too long."""
+    """Yield the environment that says where ssh keeps its sockets: Ansible's own place unless that is too long."""
     own = str(Path.home() / ".ansible" / "cp")
     if len(own) <= _MAX_CONTROL_DIR or "ANSIBLE_SSH_CONTROL_PATH_DIR" in os.environ:
         yield {}
@@ -298,7 +298,7 @@ def _control_dir() -> Iterator[dict[str, str]]:
 
 @contextmanager
 def _held(folder: Path) -> Iterator[int]:
-    """A descriptor of a directory; a lock on it ends with its holder, however that ends."""
+    """Yield a descriptor of a directory; a lock on it ends with its holder, however that ends."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         yield fd
@@ -317,7 +317,7 @@ def _remove_leftovers(base: Path) -> None:
 
 @contextmanager
 def private_dir() -> Iterator[Path]:
-    """A directory only this user can enter, gone afterwards: the answers of hosts pass through it."""
+    """Yield a directory only this user can enter, gone afterwards: the answers of hosts pass through it."""
     base = paths.state_dir()
     try:
         base.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -335,5 +335,5 @@ def private_dir() -> Iterator[Path]:
 
 
 def absolute(name: str) -> Path:
-    """`~` of a user that does not exist stays as it is, and is then complained of as what it is."""
+    """Return an absolute path; `~` of a user that does not exist stays as it is, and is then complained of as that."""
     return Path(os.path.expanduser(name)).absolute()

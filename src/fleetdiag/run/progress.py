@@ -76,7 +76,7 @@ class Progress:
         return []
 
     def mark(self, host: str, phase: str) -> str:
-        """How far `host` is in `phase`: done, active, stopped, or empty (not there yet, or not any more)."""
+        """Return how far `host` is in `phase`: done, active, stopped, or empty (not there yet, or not any more)."""
         trouble = self.troubles.get(host)
         here, now = PHASES.index(phase), PHASES.index(self.phase) if self.phase else -1
         if trouble is not None and here >= PHASES.index(trouble.phase):
@@ -84,11 +84,11 @@ class Progress:
         return "done" if here < now else "active" if here == now else ""
 
     def count(self, phase: str, mark: str) -> int:
-        """The number of hosts with this mark in this phase."""
+        """Return the number of hosts with this mark in this phase."""
         return sum(self.mark(host, phase) == mark for host in self.hosts)
 
     def seconds_left(self) -> float:
-        """Until the end of the window, on this machine's clock; never negative."""
+        """Return the seconds until the end of the window, on this machine's clock; never negative."""
         if self._window_end is None and self.run_dir is not None:
             self._window_end = _window_end(self.run_dir)
         end = self._window_end or self._phase_began + self.window_s
@@ -135,7 +135,7 @@ class Progress:
         return [News(phase, host, message)]
 
     def _recover(self, host: str, *, verdict: bool) -> None:
-        """A host that answers again has only failed at something that the sweep can do without."""
+        """Forget the trouble of a host that answers again: it failed only at what the sweep can do without."""
         trouble = self.troubles.get(host)
         if trouble is not None and (verdict or not trouble.verdict):
             del self.troubles[host]
@@ -151,14 +151,14 @@ def said_of(kind: str, result: Mapping[str, Any]) -> str:
 
 
 def first_line(text: object) -> str:
-    """The first line that says something, safe to show and of bounded length."""
+    """Return the first line that says something, safe to show and of bounded length."""
     lines = [line.strip() for line in str(text).splitlines() if line.strip()]
     line = printable(lines[0]) if lines else ""
     return line if len(line) <= _MAX_MESSAGE else line[:_MAX_MESSAGE] + "…"
 
 
 def _window_end(run_dir: Path) -> float | None:
-    """The end that the sweep itself has chosen, once it has."""
+    """Return the end of the window that the sweep itself has chosen; None until it has."""
     window = read.window(run_dir)
     return window.end if window else None
 
@@ -248,7 +248,7 @@ _SIGNS = {"done": ("✓", "green"), "active": ("…", "cyan"), "stopped": ("✗"
 
 
 def _screen(progress: Progress, console: Console) -> RenderableType:
-    """The table of hosts where it fits the terminal, else the one of counts; below it what runs now."""
+    """Return the table of hosts where it fits the terminal, else the one of counts; below it what runs now."""
     fits = len(progress.hosts) <= max(5, console.height - 8)
     table = _by_host(progress) if fits else _by_count(progress)
     now = f"{progress.phase or 'starting'}: {progress.task}"

@@ -78,12 +78,12 @@ class Shard:
 
     @property
     def own(self) -> Path:
-        """The private data directory of a worker that runs here."""
+        """Return the private data directory of a worker that runs here."""
         return self.folder / "worker"
 
 
 def check(sharding: Sharding) -> None:
-    """FleetdiagError for what cannot be."""
+    """Raise FleetdiagError for what cannot be."""
     if not 1 <= sharding.shards <= MAX_SHARDS:
         raise FleetdiagError(f"--shards {sharding.shards}: is out of range; choose 1 to {MAX_SHARDS}")
     if sharding.workers and sharding.shards < len(sharding.workers):
@@ -99,7 +99,7 @@ def check(sharding: Sharding) -> None:
 
 
 def dealt(hosts: Sequence[str], shards: int) -> list[list[str]]:
-    """The hosts of each shard, one to each in turn, so that all have of every group; none is empty."""
+    """Return the hosts of each shard, one to each in turn, so that all have of every group; none is empty."""
     return [list(hosts[number :: min(shards, len(hosts))]) for number in range(min(shards, len(hosts)))]
 
 
@@ -138,7 +138,7 @@ def run(
 
 
 def learned_lead_s(runs_dir: Path) -> int:
-    """Half as much again as the slowest of the last few sweeps there took until all hosts were armed."""
+    """Return half as much again as the slowest of the last few sweeps there took until all hosts were armed."""
     try:
         names = sorted(item.name for item in runs_dir.iterdir() if is_id(item.name))[-LOOKED_AT:]
     except OSError:
@@ -167,7 +167,7 @@ def _words(command: str) -> list[str]:
 
 
 def _prepare(shard: Shard, reach: playbook.Reach, exported: str, variables: Mapping[str, Any]) -> None:
-    """The private data directory that is transmitted."""
+    """Fill the private data directory that is transmitted."""
     own = {**variables, "fleetdiag_hosts": shard.hosts, "sweep_runs_dir": f"{_ARTIFACTS}/runs"}
     catalogs = []
     for number, catalog in enumerate(variables["sweep_catalogs"]):
@@ -272,7 +272,7 @@ def _start(shard: Shard, name: str, reach: playbook.Reach, stop: playbook.Stop) 
 
 
 def _local(shard: Shard) -> dict[str, str]:
-    """A worker that runs here finds Ansible and its configuration as the operator does."""
+    """Return the variables by which a worker that runs here finds Ansible and its configuration as the operator does."""
     return {} if shard.worker else {"PATH": playbook.environment()["PATH"], **playbook.configuration()}
 
 
@@ -345,7 +345,7 @@ def _wait(shards: Sequence[Shard], ended: queue.SimpleQueue[Shard], stop: playbo
 
 
 def _gathered(shards: Sequence[Shard], runs_dir: Path, stop: playbook.Stop) -> list[Path]:
-    """The run directories in their place; a lost shard has one in which its hosts are lost."""
+    """Return the run directories in their place; a lost shard has one in which its hosts are lost."""
     came = [shard for shard in shards if shard.run_dir is not None]
     if not came:
         if stop.requested:
@@ -377,7 +377,7 @@ def _lost(host: str, shard: Shard, stop: playbook.Stop) -> EventRecord:
 
 
 def _empty(runs_dir: Path, pattern: SweepRecord, shard: Shard) -> Path:
-    """A run directory of the same sweep with the hosts of a shard of which there is none."""
+    """Make a run directory of the same sweep with the hosts of a shard of which there is none; return its path."""
     sweep = replace(pattern, hosts=tuple(shard.hosts), peers={})
     while (runs_dir / sweep.id).exists():
         sweep = replace(sweep, id=_another(pattern.id))
@@ -385,7 +385,7 @@ def _empty(runs_dir: Path, pattern: SweepRecord, shard: Shard) -> Path:
 
 
 def _free(runs_dir: Path, name: str) -> Path:
-    """Two shards may have chosen the same name in the same second."""
+    """Return a path that is free: two shards may have chosen the same name in the same second."""
     path = runs_dir / name
     while path.exists():
         path = runs_dir / _another(name)
@@ -393,7 +393,7 @@ def _free(runs_dir: Path, name: str) -> Path:
 
 
 def _another(name: str) -> str:
-    """The name of a run directory of the same second."""
+    """Return the name of a run directory of the same second."""
     return name[:-4] + secrets.token_hex(2)
 
 

@@ -22,7 +22,7 @@ Event = dict[str, Any]
 
 
 def render(report: Report) -> Iterator[tuple[str, str]]:
-    """Name and text of each file: one for each probe that has seen calls."""
+    """Yield name and text of each file: one for each probe that has seen calls."""
     for probe in report.probes:
         if probe.fleet_calls:
             text = json.dumps(document(probe), separators=(",", ":"), allow_nan=False)
@@ -30,7 +30,7 @@ def render(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def document(probe: ProbeReport) -> dict[str, Any]:
-    """One file as plain data."""
+    """Return one file as plain data."""
     fleet = [(tree.process, [item.node for item in tree.nodes]) for tree in probe.fleet_calls]
     hosts = [
         (calls.host, [(tree.process, list(tree.nodes)) for tree in calls.trees])
@@ -59,7 +59,7 @@ def _name(kind: str, process: int, thread: int, name: str) -> Event:
 
 
 def _slices(process: int, thread: int, nodes: Sequence[CallNode]) -> Iterator[Event]:
-    """Parents before children, each child within its parent."""
+    """Yield a slice for each node: parents before children, each child within its parent."""
     widths = _widths(nodes)
     free: dict[Path, int] = {}  # where the next child of a function begins
     for node in nodes:
@@ -81,8 +81,8 @@ def _slices(process: int, thread: int, nodes: Sequence[CallNode]) -> Iterator[Ev
 
 
 def _widths(nodes: Iterable[CallNode]) -> dict[Path, int]:
-    """A function is as wide as its time, but never narrower than what it called: calls that did not return in the
-    window have no time, those that they made have."""
+    """Return how wide each function is drawn: as its time (us), but never narrower than what it called. Calls that did
+    not return in the window have no time, those that they made have."""
     listed = list(nodes)
     widths = {node.path: node.total_us for node in listed}
     inside: dict[Path, int] = {}

@@ -28,7 +28,7 @@ _FORMULA = re.compile(rf'(\A(?= *{_BEGIN})|;(?=[ "]*{_BEGIN}))')
 
 
 def render(report: Report) -> Iterator[tuple[str, str]]:
-    """Name and text of each file."""
+    """Yield name and text of each file."""
     yield "csv/findings.csv", _text(_findings(report))
     yield "csv/coverage.csv", _text(_coverage(report))
     for probe in report.probes:
@@ -47,7 +47,7 @@ def _text(lines: Iterable[Line]) -> str:
 
 
 def cell(value: Value | None) -> Value:
-    """A value as a cell holds it."""
+    """Return a value as a cell holds it."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -106,7 +106,7 @@ def _coverage(report: Report) -> Iterator[Line]:
 
 
 def _rows(probe: ProbeReport, merged: results.MergedTable) -> Iterator[Line]:
-    """The rows of all hosts, the worst first, then what the hosts have beyond them."""
+    """Yield the head and the rows of all hosts, the worst first, then what the hosts have beyond them."""
     table = merged.table
     keys = [_head(column) for column in table.keys]
     yield ("host", "line", *keys, *_measure_heads(table.measures), "records", "losses")
@@ -121,7 +121,7 @@ def _rows(probe: ProbeReport, merged: results.MergedTable) -> Iterator[Line]:
 
 
 def _intervals(probe: ProbeReport, merged: results.MergedTable) -> Iterator[Line]:
-    """Totals of each host. from_s, to_s: since the window's start; empty where only the order is known."""
+    """Yield totals of each host. from_s, to_s: since the window's start; empty where only the order is known."""
     measures = merged.table.measures
     yield ("host", "interval", "from_s", "to_s", *(_head(column) for column in measures), "losses")
     step = merged.interval_s
@@ -132,7 +132,7 @@ def _intervals(probe: ProbeReport, merged: results.MergedTable) -> Iterator[Line
 
 
 def _head(column: Column) -> str:
-    """`total_time (s)`."""
+    """Return the head of a column with its unit: `total_time (s)`."""
     unit = column.shown_unit
     return column.name if unit in ("", "1") else f"{column.name} ({printable(unit)})"
 

@@ -37,12 +37,12 @@ MAX_KEYS = 5_000
 
 
 def render(report: Report) -> str:
-    """One JSON document, ASCII only, with a newline at its end."""
+    """Return the report as one JSON document, ASCII only, with a newline at its end."""
     return json.dumps(document(report), separators=(",", ":"), allow_nan=False) + "\n"
 
 
 def document(report: Report) -> dict[str, Any]:
-    """The same as plain data."""
+    """Return the same as plain data."""
     return {
         "schema": report.schema,
         "generated": report.generated,
@@ -67,7 +67,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 
 def _comparison(item: Comparison) -> dict[str, Any]:
-    """Hosts in the order of their names."""
+    """Return a comparison with its hosts in the order of their names."""
     return {
         **vars(item),
         "values": dict(sorted(item.values.items())),
@@ -76,7 +76,7 @@ def _comparison(item: Comparison) -> dict[str, Any]:
 
 
 def _run(run: dict[str, Any]) -> dict[str, Any]:
-    """Without its path, as a run directory may be moved; without batches and name where there are none."""
+    """Return a run without hashes and path (its directory may be moved), and without batches and name if empty."""
     optional = ("batches", "name")
     return {
         key: value
@@ -210,7 +210,7 @@ def _fleet_tree(tree: calltrees.FleetTree) -> dict[str, Any]:
 
 
 def _node(node: CallNode) -> dict[str, Any]:
-    """Times in microseconds."""
+    """Return a node of a call tree; times in microseconds."""
     return {
         "path": node.path,
         "count": node.count,

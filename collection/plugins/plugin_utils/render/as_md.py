@@ -41,7 +41,7 @@ _TICKS = re.compile(r"`+")
 
 
 def render(report: Report) -> str:
-    """The whole document, with a newline at its end."""
+    """Return the whole document, with a newline at its end."""
     lines = [f"## fleetdiag: {words(report.verdict)}", "", *_findings(report), "", *_coverage(report)]
     for told in report.traffic:
         lines += ["", *_traffic(told)]
@@ -154,7 +154,7 @@ def _row(texts: Sequence[str]) -> Iterator[str]:
 
 
 def _block(block: grids.Lines) -> Iterator[str]:
-    """Lines as they were printed, in a fence that none of them can end."""
+    """Yield lines as they were printed, in a fence that none of them can end."""
     yield ""
     yield words(block.title) + (":" if block.lines else "")
     if block.lines:
@@ -176,7 +176,7 @@ def _block(block: grids.Lines) -> Iterator[str]:
 
 
 def words(text: str) -> str:
-    """A text of any origin: plain words as they are, everything else in code spans."""
+    """Return a text of any origin: plain words as they are, everything else in code spans."""
     pieces: list[str] = []
     code: list[str] = []
     for word in [*printable(text).split(" "), ""]:
@@ -192,12 +192,12 @@ def words(text: str) -> str:
 
 
 def _escaped(word: str) -> str:
-    """The few signs of a plain word that Markdown may take for a list's."""
+    """Escape the few signs of a plain word that Markdown may take for a list's."""
     return re.sub(r"([+\-.)])", r"\\\1", word) if word[:1] in "+-0123456789" and word[-1:] in ".)-+" else word
 
 
 def _span(text: str) -> str:
-    """A code span, whatever is in it; what only ends a phrase stays outside."""
+    """Return a code span, whatever is in it; what only ends a phrase stays outside."""
     text = text.replace("|", "\\x7c")
     kept = text.rstrip(",;:") or text
     text, end = kept, text[len(kept) :]

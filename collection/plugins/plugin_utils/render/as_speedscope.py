@@ -21,7 +21,7 @@ SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 
 
 def render(report: Report) -> Iterator[tuple[str, str]]:
-    """Name and text of each file: one for each probe that has seen calls."""
+    """Yield name and text of each file: one for each probe that has seen calls."""
     for probe in report.probes:
         if probe.fleet_calls or probe.fleet_stacks:
             text = json.dumps(document(probe), separators=(",", ":"), allow_nan=False)
@@ -29,7 +29,7 @@ def render(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def document(probe: ProbeReport) -> dict[str, Any]:
-    """One file as plain data."""
+    """Return one file as plain data."""
     frames: dict[str, int] = {}
     profiles = [
         _profile(
@@ -55,7 +55,7 @@ def document(probe: ProbeReport) -> dict[str, Any]:
 def _profile(
     name: str, nodes: Iterable[CallNode], frames: dict[str, int], *, counted: bool
 ) -> dict[str, Any]:
-    """Each function with its callers is a stack whose weight is its own time, or how often it was counted."""
+    """Return a profile: each function with its callers is a stack whose weight is its own time, or its count."""
     stacks = [node for node in nodes if node.self_us > 0]
     weights = [node.self_us for node in stacks]
     return {

@@ -39,7 +39,7 @@ _CUT = "…"
 
 
 def render(report: Report) -> str:
-    """The whole text, with a newline at its end. No control character but newlines."""
+    """Return the whole text, with a newline at its end. It has no control character but newlines."""
     lines = [*_wrapped(f"fleetdiag: {printable(report.verdict)}"), "", *_findings(report)]
     lines += ["", *_coverage(report)]
     for told in report.traffic:
@@ -188,7 +188,7 @@ def _shown(grid: grids.Grid) -> Iterator[str]:
 
 
 def _left_out(grid: grids.Grid) -> Iterator[str]:
-    """The measures for which there was no room."""
+    """Yield lines that name the measures for which there was no room."""
     places, _unused = _fit(grid) or ([], [])
     names = [head.title for place, head in enumerate(grid.heads) if head.told and place not in places]
     if names:
@@ -196,7 +196,7 @@ def _left_out(grid: grids.Grid) -> Iterator[str]:
 
 
 def _grid(grid: grids.Grid) -> list[str] | None:
-    """Head, rows and foot as aligned lines; None if even cut to the least they do not fit."""
+    """Return head, rows and foot as aligned lines; None if even cut to the least they do not fit."""
     fitted = _fit(grid)
     if fitted is None:
         return None
@@ -217,7 +217,7 @@ def _grid(grid: grids.Grid) -> list[str] | None:
 def _foot(
     grid: grids.Grid, places: Sequence[int], widths: Sequence[int], label: Cell, row: Sequence[Cell]
 ) -> Iterator[str]:
-    """A label over the leading columns, or where it is too long above them, and figures under theirs."""
+    """Yield a label over the leading columns, or where it is too long above them, and figures under theirs."""
     lead = _leading(grid, places)
     room = sum(widths[:lead]) + _GAP * (lead - 1)
     heads = [Head(""), *(grid.heads[place] for place in places[lead:])]
@@ -234,7 +234,7 @@ def _leading(grid: grids.Grid, places: Sequence[int]) -> int:
 
 
 def _fit(grid: grids.Grid) -> tuple[list[int], list[int]] | None:
-    """Which columns are shown, and how wide.
+    """Return which columns are shown, and how wide; None if they do not fit.
 
     Long texts give way first, then rates and the like, then texts again, then measures; texts to the least last.
     """
@@ -264,7 +264,7 @@ def _wanted(grid: grids.Grid, place: int) -> int:
 
 
 def _halved(title: str) -> int:
-    """How wide a title is on two lines."""
+    """Return how wide a title is on two lines."""
     words = title.split(" ")
     splits = [(" ".join(words[:at]), " ".join(words[at:])) for at in range(1, len(words) + 1)]
     return min(max(width(first), width(second)) for first, second in splits)
@@ -273,7 +273,7 @@ def _halved(title: str) -> int:
 def _narrowed(
     grid: grids.Grid, places: Sequence[int], wanted: Sequence[int], comfortable: int
 ) -> list[int] | None:
-    """The widths when the longest texts have given way; None if that is not enough."""
+    """Return the widths when the longest texts have given way; None if that is not enough."""
     widths = {place: wanted[place] for place in places}
     room = WIDTH - _GAP * (len(places) - 1)
     least = {place: max(grid.heads[place].least, comfortable) for place in places}
@@ -287,7 +287,7 @@ def _narrowed(
 
 
 def _make_room_for_labels(grid: grids.Grid, places: Sequence[int], widths: dict[int, int], free: int) -> None:
-    """The labels of the foot stand over the leading columns: the last of these grows if they are too narrow."""
+    """Widen the last leading column if these are too narrow for the labels of the foot, which stand over them."""
     lead = places[: _leading(grid, places)]
     have = sum(widths[place] for place in lead) + _GAP * (len(lead) - 1)
     lacking = max((width(_text(label)) for label, _unused in grid.foot), default=0) - have
@@ -296,7 +296,7 @@ def _make_room_for_labels(grid: grids.Grid, places: Sequence[int], widths: dict[
 
 
 def _title(head: Head, size: int) -> list[str]:
-    """The title on as many lines as it needs."""
+    """Return the title on as many lines as it needs."""
     return textwrap.wrap(head.title, max(1, size), break_on_hyphens=False) or [""]
 
 
@@ -314,7 +314,7 @@ def _line(heads: Sequence[Head], texts: Sequence[str], widths: Sequence[int]) ->
 
 
 def _as_records(heads: Sequence[Head], rows: Sequence[Sequence[Cell]]) -> Iterator[str]:
-    """For a table with too many columns: each row as `name value, name value`."""
+    """Yield each row of a table with too many columns as `name value, name value`."""
     for row in rows:
         pairs = [
             f"{head.title} {_text(cell).strip()}".strip()
@@ -325,7 +325,7 @@ def _as_records(heads: Sequence[Head], rows: Sequence[Sequence[Cell]]) -> Iterat
 
 
 def _wrapped(text: str, first: str = "", after: str = "") -> list[str]:
-    """A sentence on as many lines as it needs; words that are too long are broken, nothing is left out."""
+    """Return a sentence on as many lines as it needs; words that are too long are broken, nothing is left out."""
     wrapper = textwrap.TextWrapper(
         WIDTH, initial_indent=first, subsequent_indent=after, break_on_hyphens=False, tabsize=1
     )
@@ -340,7 +340,7 @@ def _wrapped(text: str, first: str = "", after: str = "") -> list[str]:
 
 
 def width(text: str) -> int:
-    """Columns of a terminal."""
+    """Return how many columns of a terminal a text takes."""
     return len(text) if text.isascii() else sum(map(_width, text))
 
 
@@ -352,7 +352,7 @@ def _width(character: str) -> int:
 
 
 def cut(text: str, size: int, *, tail: bool = False) -> str:
-    """At most `size` columns; what was cut is marked. tail: keep the end."""
+    """Return at most `size` columns of a text; what was cut is marked. tail: keep the end."""
     if width(text) <= size:
         return text
     mark = ""

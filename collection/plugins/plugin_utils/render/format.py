@@ -34,7 +34,7 @@ class Format:
 
 
 def one_file(name: str, file: str, about: str, render: Render, *, by_default: bool = False) -> Format:
-    """A format that is one file of text."""
+    """Return a format that is one file of text."""
 
     def write(report: Report, folder: Path) -> list[str]:
         write_text(folder, file, render(report))
@@ -46,7 +46,7 @@ def one_file(name: str, file: str, about: str, render: Render, *, by_default: bo
 def several_files(
     name: str, about: str, render: Callable[[Report], Iterable[tuple[str, str]]], *, by_default: bool = False
 ) -> Format:
-    """A format of as many files as the report needs; `render` yields name and text of each."""
+    """Return a format of as many files as the report needs; `render` yields name and text of each."""
 
     def write(report: Report, folder: Path) -> list[str]:
         names = []

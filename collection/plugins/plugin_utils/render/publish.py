@@ -24,7 +24,7 @@ def write(run_path: Path, report: Report) -> dict[str, list[str]]:
 
 
 def keep_figures(report: Report) -> None:
-    """What later sweeps take from the runs of this report, each of its own hosts, into their directories."""
+    """Write what later sweeps take from the runs of this report, each of its own hosts, into their directories."""
     evidence = [probe.evidence for probe in report.probes]
     kernels = {row.host: row.kernel for row in report.coverage}
     for info in report.runs:

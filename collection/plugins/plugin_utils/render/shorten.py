@@ -17,7 +17,7 @@ NUMBERS = frozenset({"pid", "tid", "tgid", "ppid", "uid", "gid"})
 
 
 def grouped(merged: results.MergedTable, most: int) -> tuple[results.MergedTable, list[Column]]:
-    """A table of more than `most` rows without its numbers of processes, and the columns that were left out.
+    """Return a table of more than `most` rows without its numbers of processes, and the columns that were left out.
 
     It stays as it is where nothing else would tell its rows apart, or its measures do not fold again.
     """
@@ -66,7 +66,7 @@ def _folded(
 
 
 def rest_by_host(merged: results.MergedTable, shown: Iterable[results.MergedRow]) -> dict[str, results.Total]:
-    """What the rows that are not shown come to, by host. keys: how many rows that are."""
+    """Return what the rows that are not shown come to, by host. keys: how many rows that are."""
     seen = {id(row) for row in shown}
     rest: dict[str, results.Total] = {}
     for host in merged.hosts:
@@ -83,7 +83,7 @@ def rest_by_host(merged: results.MergedTable, shown: Iterable[results.MergedRow]
 
 
 def together(table: Table, totals: Iterable[results.Total]) -> results.Total:
-    """Several hosts' totals as one."""
+    """Return several hosts' totals as one."""
     found = list(totals)
     folded = refold.fold(table, [(total.values, total.rates, total.rows) for total in found])
     keys = sum(total.keys for total in found)
@@ -91,7 +91,7 @@ def together(table: Table, totals: Iterable[results.Total]) -> results.Total:
 
 
 def rest_of_keys(merged: results.MergedTable, shown: int) -> results.Total:
-    """What the keys after the first `shown` come to, those that were too many to count included."""
+    """Return what the keys after the first `shown` come to, those that were too many to count included."""
     hidden = merged.keys[shown:]
     parts = [(total.values, total.rates, total.rows) for total in hidden]
     beyond = merged.other_keys

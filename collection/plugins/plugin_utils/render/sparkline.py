@@ -23,14 +23,14 @@ MOST_SIGNS = 30
 
 
 def first_to_last(merged: results.MergedTable) -> range:
-    """The numbers of all intervals, from 1."""
+    """Return the numbers of all intervals, from 1."""
     return range(
         1, 1 + max((number for host in merged.hosts for number, _unused in host.intervals), default=0)
     )
 
 
 def adds_up(table: Table, place: int) -> bool:
-    """True if an interval without a record is one with nothing, and hosts may be added up."""
+    """Return whether an interval without a record is one with nothing, and hosts may be added up."""
     column = table.measures[place]
     return column.ratio is None and column.merge in ("sum", "count", "records", "")
 
@@ -38,26 +38,26 @@ def adds_up(table: Table, place: int) -> bool:
 def values(
     intervals: Iterable[tuple[int, keys.Cells]], numbers: range, place: int, missing: float | None
 ) -> list[float | None]:
-    """One measure in each interval."""
+    """Return one measure in each interval."""
     known = dict(intervals)
     found = [known[number][place] if number in known else missing for number in numbers]
     return [value if isinstance(value, (int, float)) else missing for value in found]
 
 
 def added(lines: Sequence[Sequence[float | None]]) -> list[float | None]:
-    """Interval by interval, the sum of all lines."""
+    """Return, interval by interval, the sum of all lines."""
     return [sum(value or 0 for value in column) for column in zip(*lines, strict=True)]
 
 
 def packed(line: Sequence[float | None], most: int = MOST_SIGNS) -> tuple[list[float | None], int]:
-    """As many values as have room, each the highest of as many as the second number says."""
+    """Return as many values as have room, each the highest of as many as the second number says."""
     each = max(1, math.ceil(len(line) / most))
     parts = [line[start : start + each] for start in range(0, len(line), each)]
     return [max((value for value in part if value is not None), default=None) for part in parts], each
 
 
 def line(figures: Iterable[float | None], top: float) -> str:
-    """Figures from 0 to `top` as signs."""
+    """Return figures from 0 to `top` as signs."""
     return "".join(_sign(figure, top) for figure in figures)
 
 
@@ -85,7 +85,7 @@ class Spread:
         return sum(self.counts.values())
 
     def reached(self, share: float) -> float:
-        """The lower bound of the bucket in which this share of all is reached."""
+        """Return the lower bound of the bucket in which this share of all is reached."""
         wanted, seen = share * self.total, 0.0
         for bound in sorted(self.counts):
             seen += self.counts[bound]
@@ -99,7 +99,7 @@ class Spread:
 
 
 def histogram(table: Table) -> View | None:
-    """The view that says that this table is one."""
+    """Return the view that makes this table a histogram or heat map; None if there is none."""
     return next((view for view in table.views if view.kind in ("histogram", "heatmap")), None)
 
 
@@ -108,7 +108,7 @@ def bucket_place(table: Table, view: View) -> int:
 
 
 def spreads(merged: results.MergedTable, view: View) -> tuple[list[Spread], list[Spread]]:
-    """By host and key, and by key over all hosts; those that reach furthest first."""
+    """Return spreads by host and key, and by key over all hosts; those that reach furthest first."""
     place = [column.name for column in merged.table.measures].index(view.measure)
     at = bucket_place(merged.table, view)
     rows = [(row.host, row.key, row.values[place]) for host in merged.hosts for row in host.rows]
@@ -128,7 +128,7 @@ def _spreads(rows: Iterable[tuple[str, keys.Key, object]], at: int) -> list[Spre
 
 
 def bars(spread: Spread, bounds: Sequence[float]) -> str:
-    """The counts of these buckets, the height on a logarithmic scale: the few slow ones are the point."""
+    """Return the counts of these buckets as signs of logarithmic height: the few slow ones are the point."""
     top = math.log1p(max(spread.counts.values()))
     shown = bounds if len(bounds) <= MOST_SIGNS else bounds[-MOST_SIGNS:]
     return line((math.log1p(spread.counts.get(bound, 0)) for bound in shown), top)

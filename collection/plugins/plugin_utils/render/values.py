@@ -51,7 +51,7 @@ HOST = Head("host", least=20)
 
 
 def head_of(column: Column) -> Head:
-    """The head of a probe's own column, with the unit where cells do not carry it."""
+    """Return the head of a probe's own column, with the unit where cells do not carry it."""
     name = printable(column.words)
     own = column.type in ("bytes", "duration", "timestamp", *_TEXTS)
     unit = "" if own else column.shown_unit
@@ -61,14 +61,14 @@ def head_of(column: Column) -> Head:
 
 
 def value_cell(column: Column, value: Value | None) -> Cell:
-    """A value of a probe's own column. A key that is a number is a name, not an amount."""
+    """Return a value of a probe's own column. A key that is a number is a name, not an amount."""
     if column.is_key and column.type in ("int", "float") and value is not None:
         return Cell(str(value))
     return Cell(shown(column.type, value, column.unit if column.type == "timestamp" else ""))
 
 
 def shown(kind: ColumnType, value: Value | None, unit: str = "") -> str:
-    """A value of this type. unit: said after the number where the type has none of its own."""
+    """Return a value of this type as text. unit: said after the number where the type has none of its own."""
     if value is None:
         return NOTHING
     if isinstance(value, bool):
@@ -87,24 +87,24 @@ def shown(kind: ColumnType, value: Value | None, unit: str = "") -> str:
 
 
 def rate_cell(column: Column, rate: float | None) -> Cell:
-    """A value per second really sampled."""
+    """Return a value per second really sampled."""
     if rate is None:
         return Cell(NOTHING)
     return Cell(f"{size(rate) if column.type == 'bytes' else amount(rate)}/s")
 
 
 def seconds(value: float | None, digits: int = 1) -> Cell:
-    """Seconds, or a dash where they are not known."""
+    """Return seconds, or a dash where they are not known."""
     return Cell(NOTHING if value is None else f"{value:,.{digits}f} s")
 
 
 def text(value: str, mark: str = "") -> Cell:
-    """A text of any origin."""
+    """Return a text of any origin as a cell."""
     return Cell(printable(value), mark=printable(mark))
 
 
 def moment(epoch_s: float | None) -> str:
-    """`2026-11-23 08:00:00 UTC`, or a dash."""
+    """Return a time as `2026-11-23 08:00:00 UTC`, or a dash."""
     if epoch_s is None:
         return NOTHING
     try:

@@ -65,7 +65,7 @@ class SessionOutput:
 
     @property
     def ended_itself(self) -> bool:
-        """True if the script did, as far as can be known: it was not the window, and its last record is there."""
+        """Return whether the script ended by itself, as far as is known: not by the window, and its last record came."""
         return self.exits and self.result.end_reason == "stop"
 
 
@@ -94,12 +94,12 @@ class SessionCoverage:
 
     @property
     def has_data(self) -> bool:
-        """True if the probe sampled on this host, with or without losses."""
+        """Return whether the probe sampled on this host, with or without losses."""
         return self.status in ("sampled", "degraded")
 
     @property
     def mark(self) -> str:
-        """What stands next to this session's figures; empty when nothing touches them."""
+        """Return the losses that stand next to this session's figures; empty when nothing touches them."""
         return "; ".join(loss.text for loss in self.losses)
 
 
@@ -147,7 +147,7 @@ class HostRecord:
 
 
 def cover(record: HostRecord) -> HostCoverage:
-    """The row of one host."""
+    """Return the coverage row of one host."""
     facts, armed = record.preflight or PreflightRecord(), record.arm or ArmRecord()
     clock = armed.clock or facts.clock or ClockRecord()
     row = HostCoverage(
@@ -171,7 +171,7 @@ def cover(record: HostRecord) -> HostCoverage:
 
 
 def tolerance_s(window_s: float, clock_error_s: float | None) -> float:
-    """How late a start or early an end goes unremarked: what clocks cannot tell, or 1 % of the window."""
+    """Return how many seconds late a start or early an end goes unremarked: the clocks' error or 1 % of the window."""
     return max(MIN_TOLERANCE_S, TOLERANCE_SHARE * window_s, clock_error_s or 0.0)
 
 
@@ -222,7 +222,7 @@ def _measure(record: HostRecord, row: HostCoverage, session: SessionCoverage, re
 
 
 def _expected_ms(record: HostRecord, row: HostCoverage) -> tuple[float | None, float | None]:
-    """The window on the host's clock: what the host was told, else the controller's with the measured offset."""
+    """Return the window in ms of the host's clock: as the host was told, else the controller's plus the offset."""
     told, window = record.go or GoRecord(), record.window or WindowRecord()
     if told.start_ms is not None and told.end_ms is not None:
         return told.start_ms, told.end_ms
@@ -313,7 +313,7 @@ def _host_losses(record: HostRecord) -> list[Loss]:
 
 
 def _why_nothing(record: HostRecord, row: HostCoverage) -> tuple[HostStatus, str, str]:
-    """Status, reason and remedy of a host from which nothing came back."""
+    """Return status, reason and remedy of a host from which nothing came back."""
     for one in (record.preflight, record.arm):
         if one is not None and one.verdict and one.verdict != "ok":
             status: HostStatus = "failed" if one.verdict == "failed" else "refused"
@@ -362,14 +362,14 @@ def _reached(record: HostRecord) -> str:
 
 
 def _still_there(record: HostRecord, otherwise: str) -> str:
-    """What was sampled is not lost with the connection: the session ended by itself and left its output."""
+    """Return the remedy: once started, a session ends by itself and leaves its output, else `otherwise` applies."""
     if record.go is None:
         return otherwise
     return "its session ends by itself and leaves the output on the host; bring it with: fleetdiag collect"
 
 
 def _how_well(row: HostCoverage) -> tuple[HostStatus, str, str]:
-    """Status, reason and remedy of a host from which something came back."""
+    """Return status, reason and remedy of a host from which something came back."""
     unload = [
         f"on the host: staprun -d {shlex.quote(loss.text.split()[1])}"
         for loss in row.losses

@@ -60,7 +60,7 @@ class Shard:
         self.probes[entry.name], self.entries[entry.name] = probe, entry
 
     def record(self, host: str) -> coverage.HostRecord:
-        """What the run directory holds about one host, without the sessions' output."""
+        """Return what the run directory holds about one host, without the sessions' output."""
         run = self.run
         return coverage.HostRecord(
             host=host,
@@ -80,7 +80,7 @@ class Shard:
         )
 
     def peers(self) -> dict[str, str]:
-        """The set of each host of this shard."""
+        """Return the set of each host of this shard."""
         return peers.recorded(self.run.request, self.run.hosts)
 
     @property
@@ -97,7 +97,7 @@ def run_id(run: read.Run) -> str:
 
 
 def natural(name: str) -> tuple[list[tuple[int, str]], str]:
-    """web2 before web10, however the hosts were distributed over sweeps."""
+    """Return a sort key that puts web2 before web10, however the hosts were distributed over sweeps."""
     parts = re.findall(r"[0-9]{1,18}|[^0-9]+", name)
     return [(int(part), "") if part.isdigit() and part.isascii() else (-1, part) for part in parts], name
 
@@ -115,7 +115,7 @@ def probes_of(shards: Sequence[Shard]) -> dict[str, Probe]:
 
 
 def settled(shards: Sequence[Shard], probes: Mapping[str, Probe]) -> dict[str, Probe]:
-    """The same, those whose output has an unknown form with the one that is found in what was printed."""
+    """Return `probes`, those of unknown output form with the one found in what was printed; `shards` get them too."""
     settled = dict(probes)
     for name, probe in probes.items():
         if probe.output == "auto":
@@ -132,7 +132,7 @@ def settled(shards: Sequence[Shard], probes: Mapping[str, Probe]) -> dict[str, P
 
 
 def check_parameters(shards: Sequence[Shard]) -> None:
-    """Figures of other settings are not of the same kind."""
+    """Raise FleetdiagError where a probe ran with other parameters: such figures are not of the same kind."""
     known: dict[str, Mapping[str, Any]] = {}
     for shard in shards:
         for name, entry in shard.entries.items():
@@ -209,7 +209,7 @@ def built_modules(shard: Shard, rows: Mapping[str, coverage.HostCoverage]) -> It
 
 
 def together(built: Iterable[Built]) -> list[Built]:
-    """What several run directories say alike is said once, by kernel and probe."""
+    """Return the builds by kernel and probe; what several run directories say alike is there once."""
     hosts: dict[Built, list[str]] = {}
     for item in built:
         hosts.setdefault(replace(item, hosts=()), []).extend(item.hosts)

@@ -74,7 +74,7 @@ class Traffic:
 
 
 def read(record: BalancersRecord | None) -> Traffic | None:
-    """What balancers.json says; None if no weight was to be lowered."""
+    """Return what balancers.json says about traffic; None if no weight was to be lowered."""
     if record is None:
         return None
     story = _Story(record)
@@ -110,11 +110,11 @@ class _Story:
                 yield item
 
     def _batches(self) -> list[int]:
-        """Those in which weights were lowered."""
+        """Return the batches in which weights were lowered."""
         return sorted({batch for batch, _unused, _unused2, _unused3 in self._lowered})
 
     def _lowered_weights(self) -> dict[tuple[int, str, str, str], tuple[float | None, float | None]]:
-        """{(batch, balancer, label, server): (before, set)}"""
+        """Return {(batch, balancer, label, server): (weight before, weight set)}."""
         found = {}
         for moment in self._at("lowered"):
             for balancer, said in moment.answers():
@@ -129,13 +129,13 @@ class _Story:
     # --- counts ---
 
     def _counts(self, moment: Moment, batch: int | None = None, *, last: bool = False) -> Counts | None:
-        """What was counted at the first such moment, or the last."""
+        """Return what was counted at the first such moment, or the last; None if nothing was."""
         found = [_counts(item) for item in self._at(moment, batch)]
         found = [counts for counts in found if counts]
         return found[-1 if last else 0] if found else None
 
     def _spans(self, server: str) -> tuple[list[_Span], list[_Span], list[_Span]]:
-        """Before, during and after, each as spans between two counts."""
+        """Return before, during and after, each as spans between two counts."""
         first, lowering = self._counts("sweep"), self._counts("before")
         own = self._batch_of(server)
         during = [
@@ -146,7 +146,7 @@ class _Story:
         return [(first, lowering)], during, [after]
 
     def served(self) -> Iterator[Served]:
-        """Every server of the backends in which a weight was lowered."""
+        """Yield every server of the backends in which a weight was lowered."""
         before = self._counts("before") or self._counts("start") or {}
         backends = {
             label.rpartition("/")[0].rpartition(": ")[2]
@@ -169,7 +169,7 @@ class _Story:
             )
 
     def _share(self, backend: str, server: str, spans: Sequence[_Span]) -> tuple[int | None, float | None]:
-        """Requests of a server and its share of the backend's; None where nothing is known."""
+        """Return the requests of a server and its share of the backend's; None where nothing is known."""
         mine = _sum(_difference(span, backend, "total", lambda name: name == server) for span in spans)
         total = _sum(_difference(span, backend, "total", bool) for span in spans)
         return mine, (mine / total if mine is not None and total else None)
@@ -197,7 +197,7 @@ class _Story:
             )
 
     def _changed(self, place: Place, server: str, batch: int | None) -> tuple[float | None, float | None]:
-        """The weights that were set: when it was lowered, and when it was given back."""
+        """Return the weights that were set: when it was lowered, and when it was given back."""
         if batch is None:
             return None, None
         label = f"{place[1]}: {place[2]}/{server}"
@@ -209,7 +209,7 @@ class _Story:
         return lowered, None
 
     def _failed(self, backend: str, server: str) -> int | None:
-        """Failed requests from the first lowering to the last count."""
+        """Return how many requests failed from the first lowering to the last count; None if that was not counted."""
         end = (
             self._counts("after", last=True)
             or self._counts("restored", last=True)
@@ -248,7 +248,7 @@ class _Story:
         return f"{plural(backend, 'request')} to other servers of {item.backend} failed"
 
     def alarms(self) -> Iterator[str]:
-        """Weights that are still lowered, or of which nobody knows that they were given back."""
+        """Yield a sentence for weights that are still lowered, or of which nobody knows that they were given back."""
         owing = self._owing()
         for (_unused, balancer), listed in owing.items():
             yield from (self._still_lowered(balancer, one) for one in listed)
@@ -269,7 +269,7 @@ class _Story:
                 )
 
     def _owing(self) -> dict[tuple[int, str], list[Owed]]:
-        """By batch and balancer what it said last that it still owes."""
+        """Return by batch and balancer what the balancer still owes according to its last answer."""
         found: dict[tuple[int, str], list[Owed]] = {}
         for moment in self._moments:
             if moment.moment not in ("lowered", "restored"):
@@ -295,7 +295,7 @@ class _Story:
         )
 
     def left_lowered(self) -> list[int]:
-        """The batches of which nobody has asked the weights back."""
+        """Return the batches whose weights nobody has asked back."""
         owing = {batch for batch, _unused in self._owing()}
         return [batch for batch in sorted({*self._batches(), *owing}) if not any(self._at("restored", batch))]
 
@@ -306,7 +306,7 @@ class _Story:
                     yield balancer, said
 
     def notes(self) -> Iterator[str]:
-        """What else a reader should know of the balancers' figures."""
+        """Yield what else a reader should know of the balancers' figures."""
         for host, why in sorted(self._full_weight.items()):
             yield f"{host} was probed at its full weight: {why}"
         for balancer, label in dict.fromkeys(self._with_agents()):
@@ -330,7 +330,7 @@ class _Story:
             yield "a balancer was reloaded meanwhile: it counts from zero since then, and has its configured weights"
 
     def _silent(self) -> Iterator[str]:
-        """Balancers that did not say what they count, with the moments."""
+        """Yield a sentence for each balancer that did not say what it counts, with the moments."""
         found: dict[tuple[str, str], list[str]] = {}
         for moment in self._moments:
             if moment.moment == "lowered":
@@ -344,7 +344,7 @@ class _Story:
             yield f"{balancer} did not say what it counts ({when}): {why.removeprefix(f'{balancer}: ')}"
 
     def _with_agents(self) -> Iterator[tuple[str, str]]:
-        """(balancer, server) of those that were lowered and are asked for their weight all the same."""
+        """Yield (balancer, server) of those that were lowered and are asked for their weight all the same."""
         for moment in self._at("lowered"):
             for balancer, said in moment.answers():
                 for label in said.agents or []:
@@ -375,7 +375,7 @@ def _counts(moment: MomentRecord) -> Counts:
 
 
 def _difference(span: _Span, backend: str, kind: str, wanted: Any) -> int | None:
-    """How many more were counted at the end; of a counter that began anew, what it says then."""
+    """Return how many more were counted at the end; of a counter that began anew, what it says then."""
     first, last = span
     if first is None or last is None:
         return None
@@ -426,5 +426,5 @@ def _clock(epoch_s: float) -> str:
 
 
 def left_lowered(record: BalancersRecord | None) -> list[int]:
-    """The batches whose weights were lowered and of which nobody has said that they were given back."""
+    """Return the batches whose weights were lowered and of which nobody has said that they were given back."""
     return _Story(record).left_lowered() if record else []

@@ -61,7 +61,7 @@ def story(lab: Lab, *options: str) -> list[str]:
 
 
 def sweep_command(lab: Lab) -> list[str]:
-    """The sweep of the story, as one would type it."""
+    """Return the sweep of the story, as one would type it."""
     probes = [part for probe in PROBES for part in ("--probe", probe)]
     parameters = [part for parameter in PARAMETERS for part in ("--param", parameter)]
     command = [sys.executable, "-m", "fleetdiag", "sweep", "-i", str(lab.inventory), "-l", "web,nfs"]
@@ -71,7 +71,7 @@ def sweep_command(lab: Lab) -> list[str]:
 
 
 def untold(new_runs: list[Path]) -> list[str]:
-    """What the report should say and does not."""
+    """Return a sentence for everything that the report should say and does not."""
     if not new_runs:
         return ["the sweep left no run directory"]
     report = new_runs[-1] / "report.txt"

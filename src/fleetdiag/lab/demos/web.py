@@ -59,7 +59,7 @@ def sweep(command: Sequence[str]) -> int:
 
 
 def sweep_command(inventory_file: Path) -> list[str]:
-    """The sweep of the demo, as one would type it."""
+    """Return the sweep of the demo, as one would type it."""
     probes = [part for probe in PROBES for part in ("--probe", probe)]
     parameters = [part for parameter in PARAMETERS for part in ("--param", parameter)]
     fleetdiag = [sys.executable, "-m", "fleetdiag"]
@@ -83,7 +83,7 @@ def runs() -> list[Path]:
 
 
 def _missing_from_report(new_runs: list[Path]) -> list[str]:
-    """What the report should name and does not."""
+    """Return a sentence for everything that the report should name and does not."""
     if not new_runs:
         return ["the sweep left no run directory"]
     report = new_runs[-1] / "report.txt"
@@ -96,7 +96,7 @@ def _missing_from_report(new_runs: list[Path]) -> list[str]:
 
 
 def left_behind(lab: Lab) -> list[str]:
-    """Modules of SystemTap that are still loaded somewhere."""
+    """Return a sentence for each module of SystemTap that is still loaded somewhere."""
     problems = []
     for name in sorted(set(lab.machines) - {machines_data.BUILDER, inventory.GHOST}):
         done = lab.ssh(name, "cut -d' ' -f1 /proc/modules")

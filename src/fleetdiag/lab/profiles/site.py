@@ -89,7 +89,7 @@ def stop_client() -> None:
 
 
 def wait_for_slow_answers(count: int, within_s: float) -> None:
-    """Until the client has had the slow file so many times. Raises FleetdiagError when it has not in time."""
+    """Wait until the client has had the slow file so many times. Raise FleetdiagError when it has not in time."""
     deadline = time.monotonic() + within_s
     while (said := client_says())["slow"] < count:
         if time.monotonic() > deadline:
@@ -100,7 +100,7 @@ def wait_for_slow_answers(count: int, within_s: float) -> None:
 
 
 def client_says() -> dict[str, Any]:
-    """What the client has seen until now: {"answered": n, "slow": n, "failed": n, "failures": [sentence, ...]}."""
+    """Return what the client has seen: {"answered": n, "slow": n, "failed": n, "failures": [sentence, ...]}."""
     try:
         return dict(json.loads(_tally(State(paths.state_dir())).read_text()))
     except FileNotFoundError:

@@ -28,7 +28,7 @@ Proof = Collection[tuple[str, Path]]
 
 
 def trees(probe: ProbeReport, hosts: Mapping[str, int], room: int, proof: Proof) -> list[dict[str, Any]]:
-    """room: bytes that the figures of single hosts may take."""
+    """Return the call trees that the page draws. room: bytes that the figures of single hosts may take."""
     fleet, calls = (
         (probe.fleet_calls, probe.calls) if probe.fleet_calls else (probe.fleet_stacks, probe.stacks)
     )
@@ -78,7 +78,7 @@ def _on_host(calls: HostCalls, process: str, places: Mapping[Path, int]) -> dict
 
 
 def _flat(found: Mapping[int, CallNode], most: int, nodes: Sequence[calltrees.FleetNode]) -> list[int]:
-    """Place, calls, total, self, unfinished calls of the slowest nodes and their callers."""
+    """Return place, calls, total, self, unfinished calls of the slowest nodes and their callers."""
     paths = {nodes[at].node.path: at for at in found}
     kept = calltrees.keep_slowest({path: found[at].total_us for path, at in paths.items()}, most)
     flat: list[int] = []
@@ -89,7 +89,7 @@ def _flat(found: Mapping[int, CallNode], most: int, nodes: Sequence[calltrees.Fl
 
 
 def _middle(values: Sequence[float]) -> list[float]:
-    """How many there are, and the three around the middle one; exact, for one of them is looked up there."""
+    """Return how many there are, and the three around the middle one; exact, for one of them is looked up there."""
     ordered = sorted(values)
     at, last = len(ordered) // 2, len(ordered) - 1
     return [len(ordered), *(ordered[min(last, max(0, at + step))] for step in (-1, 0, 1))] if ordered else [0]

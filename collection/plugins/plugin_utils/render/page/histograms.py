@@ -35,7 +35,7 @@ Flat = list[packed.Json]
 def view(
     merged: results.MergedTable, hosts: Mapping[str, int], asked: View, place: int, room: int
 ) -> Iterable[dict[str, Any]]:
-    """One histogram or heat map, unless nothing was counted. room: bytes that its hosts may take; where there
+    """Yield one histogram or heat map, unless nothing was counted. room: bytes that its hosts may take; where there
     are too many the groups go first, then the hosts at the end of the table."""
     table = merged.table
     (at,) = (number for number, item in enumerate(table.keys) if item.name == asked.bucket)
@@ -66,7 +66,7 @@ def view(
 
 
 def _timed(merged: results.MergedTable, hosts: Mapping[str, int], book: _Book) -> dict[str, Any]:
-    """Counts per interval of the fleet, and of single hosts where there are few."""
+    """Return counts per interval of the fleet, and of single hosts where there are few."""
     fleet: dict[int, list[tuple[keys.Key, keys.Cells]]] = {}
     single: list[list[packed.Json]] = []
     for host in merged.hosts:
@@ -95,7 +95,7 @@ class _Book:
         self._at, self._place = at, place
 
     def sums(self, rows: Iterable[tuple[keys.Key, keys.Cells]]) -> Flat:
-        """Place, count, place, count, ...; in no group of its own: the place after the last."""
+        """Return place, count, place, count, ...; of what is in no group of its own: the place after the last."""
         found: dict[int, float] = {}
         for key, values in rows:
             bound, count = _number(key[self._at]), values[self._place]
@@ -117,7 +117,7 @@ def _number(value: Value) -> float | None:
 
 
 def _groups(totals: Sequence[results.KeyTotal], at: int, place: int) -> list[keys.Key]:
-    """The largest combinations of the other keys."""
+    """Return the largest combinations of the other keys, at most MAX_GROUPS."""
     sums: dict[keys.Key, float] = {}
     for total in totals:
         count = total.values[place]
@@ -134,7 +134,7 @@ def _group_name(table: Table, at: int, group: keys.Key) -> str:
 
 
 def _bounds(found: set[float]) -> list[float]:
-    """The buckets in order, with the empty ones between them where they are powers of two or evenly spaced."""
+    """Return the buckets in order, with the empty ones between them where they are powers of two or evenly spaced."""
     ordered = sorted(found)[:MAX_BUCKETS]
     positive = [bound for bound in ordered if bound > 0]
     if len(positive) < 2:

@@ -19,7 +19,7 @@ Json = Any
 
 
 def text(value: str, tail: bool = False) -> str:
-    """A text that is safe to show. tail: of one that is too long the end says more (paths)."""
+    """Return a text that is safe to show, of bounded length. tail: of one that is too long the end says more (paths)."""
     shown = printable(value)
     if len(shown) <= MAX_TEXT:
         return shown
@@ -27,7 +27,7 @@ def text(value: str, tail: bool = False) -> str:
 
 
 def number(value: float | None, digits: int = 8) -> float | None:
-    """Whole numbers as they are, others to so many significant digits."""
+    """Return a whole number as it is, another one to so many significant digits; None if it is not finite."""
     if value is None or not math.isfinite(value):
         return None
     if isinstance(value, int) and abs(value) <= _EXACT:
@@ -37,14 +37,14 @@ def number(value: float | None, digits: int = 8) -> float | None:
 
 
 def measure(value: Value | None) -> Json:
-    """The value of a measure."""
+    """Return the value of a measure."""
     if value is None or isinstance(value, bool):
         return value
     return text(value) if isinstance(value, str) else number(value)
 
 
 def key(value: Value, tail: bool = False) -> Json:
-    """The value of a key; a number that a browser would round is a text."""
+    """Return the value of a key; a number that a browser would round is a text."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -53,7 +53,7 @@ def key(value: Value, tail: bool = False) -> Json:
 
 
 def words(texts: Iterable[str]) -> dict[str, list[Any]]:
-    """Texts that repeat, each once: `of` says which of `words` stands at a place."""
+    """Return texts that repeat, each once: `of` says which of `words` stands at a place."""
     places: dict[str, int] = {}
     of = [places.setdefault(item, len(places)) for item in texts]
     return {"words": list(places), "of": of}
