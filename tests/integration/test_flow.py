@@ -226,6 +226,23 @@ def test_the_second_of_two_sweeps_is_told_whose_the_first_is(hosts: Fleet, tmp_p
     assert rows[hosts.names[1]]["status"] in SWEPT
 
 
+def test_two_names_of_one_machine_are_probed_once(hosts: Fleet, tmp_path: Path) -> None:
+    name, alias = hosts.names[2], f"{hosts.names[2]}-mgmt"
+    more = {"all": {"children": {"web": {"hosts": {alias: {"ansible_host": hosts.address(3)}}}}}}
+    (tmp_path / "alias.json").write_text(json.dumps(more))
+    for runs in ("asked", "known"):
+        before = len(hosts.sessions.sessions)
+        done = sweep(hosts, tmp_path / runs, "-i", str(tmp_path / "alias.json"), "-l", f"{name},{alias}")
+        assert done.returncode == 3, done.stdout + done.stderr
+        rows = coverage(report_of(newest(tmp_path / runs)))
+        assert rows[name]["status"] in SWEPT
+        assert (rows[alias]["status"], rows[alias]["reason"]) == (
+            "refused",
+            f"is the same machine as {name}, which is probed",
+        )
+        assert len(hosts.sessions.sessions) - before == len(PROBES)
+
+
 def test_a_slow_host_delays_the_others_only_until_its_own_timeout(hosts: Fleet, tmp_path: Path) -> None:
     slow_s = 600
     hosts.slow_down(3, slow_s)

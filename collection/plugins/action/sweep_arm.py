@@ -93,6 +93,9 @@ class ActionModule(FleetdiagAction):
         """Return arm.json. A host that is not as it was remembered says how it is, and is then armed as it is."""
         facts = ready(run.path, self.host)
         if facts is None:
+            told = run.of_host(self.host, PreflightRecord)
+            if told is not None and told.verdict == "refused":
+                return _refused(told.reason, told.remedy)
             raise FleetdiagError("it has no preflight.json that lets it be probed")
         outcome = self._arm_as(run, facts, args)
         if isinstance(outcome, ArmReply):

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction, ready
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import assignment, sources
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import SMOKE
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import preflight
 
 
 class ActionModule(FleetdiagAction):
@@ -19,8 +20,13 @@ class ActionModule(FleetdiagAction):
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         run = Path(args["run_dir"])
         sweep = read.open_run(run).request
-        asked = self.of_each(run, sweep.hosts, lambda host: ready(run, host)).values()
-        preflights = [facts for facts in asked if not facts.remembered]  # the others have their modules
+        asked = self.of_each(run, sweep.hosts, lambda host: ready(run, host))
+        for again in preflight.same_machines(asked.values()):
+            write.host_record(run, again.host, again)
+            del asked[again.host]
+        preflights = [
+            facts for facts in asked.values() if not facts.remembered
+        ]  # the others have their modules
         probes = sources.probes(sweep)
         names = [SMOKE, *(probe.name for probe in probes)]
         builds = assignment.builds(preflights, sweep.builders or (), names)

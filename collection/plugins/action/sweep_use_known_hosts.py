@@ -33,6 +33,7 @@ class ActionModule(FleetdiagAction):
             return {"known": {}}
         memory = HostMemory()
         built: dict[str, bool] = {}
+        seen: set[str] = set()
 
         def recall(host: str) -> str | None:
             known = memory.get(host)
@@ -41,6 +42,9 @@ class ActionModule(FleetdiagAction):
             if preflight.refusal(known["facts"], min_free_mb=args["min_free_mb"], signed=args["signed"]):
                 return None
             facts = PreflightRecord.from_json(known["facts"])
+            if facts.boot_id in seen:
+                return None  # another name of the same machine; which is probed is decided when it has been asked
+            seen.add(facts.boot_id)
             if facts.kernel not in built:
                 built[facts.kernel] = _recall_modules(run, facts, known)
             if not built[facts.kernel]:

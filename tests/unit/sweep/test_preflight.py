@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import PreflightRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import preflight
 
 GOOD = {
@@ -73,3 +74,19 @@ def test_a_kernel_that_wants_signatures_is_probed_where_modules_are_signed(fact:
     assert (
         preflight.refusal({**facts, "lockdown": "confidentiality"}, min_free_mb=200, signed=True) is not None
     )
+
+
+def test_of_two_names_of_one_machine_the_second_is_refused() -> None:
+    def host(name: str, boot_id: str) -> PreflightRecord:
+        return PreflightRecord(host=name, verdict="ok", boot_id=boot_id)
+
+    hosts = [
+        host("web1", "b1"),
+        host("web2", "b2"),
+        host("web1-mgmt", "b1"),
+        host("web3", ""),
+        host("web4", ""),
+    ]
+    (again,) = preflight.same_machines(hosts)
+    assert (again.host, again.verdict) == ("web1-mgmt", "refused")
+    assert again.reason == "is the same machine as web1, which is probed"

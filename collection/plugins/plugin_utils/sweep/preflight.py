@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -147,6 +147,19 @@ def unusable(facts: Mapping[str, Any]) -> str:
     return (
         "" if Clock.recorded(PreflightRecord.from_json(facts).clock) else "it does not say how its clock goes"
     )
+
+
+def same_machines(hosts: Iterable[PreflightRecord]) -> list[PreflightRecord]:
+    """Return the refusals of hosts that are another name of one before them: two machines share no boot id."""
+    first: dict[str, str] = {}
+    refused = []
+    for facts in hosts:
+        name = first.setdefault(facts.boot_id, facts.host)
+        if facts.boot_id and name != facts.host:
+            reason = f"is the same machine as {name}, which is probed"
+            remedy = "name it once in the inventory, or leave one of the names out"
+            refused.append(replace(facts, verdict="refused", reason=reason, remedy=remedy))
+    return refused
 
 
 def record(host: str, facts: Facts, refused: Refusal | None) -> PreflightRecord:
