@@ -5,8 +5,9 @@
 
 Each is run twice. Cold: caches that did not exist before (SystemTap's on the builder, our store, what is known of the
 hosts), and no module on the hosts. Warm: the same again. Cold, what counts is the wall time of the whole command, window
-and report included; warm, the overhead: that less the window, which both wait for. `stap --remote` runs on the builder and reaches the machines over ssh; a stapsh that is root is put in
-its way, because Debian's is in no PATH, and taken away again.
+and report included; warm, the overhead: that less the window, which both wait for. `stap --remote` runs on the builder
+and reaches the machines over ssh; a stapsh that is root is put in its way, because Debian's is in no PATH, and taken
+away again.
 """
 
 from __future__ import annotations

@@ -48,6 +48,7 @@ class Table:
             (folder / "bin" / name).chmod(0o755)
         self.environment = {
             **os.environ,
+            "PYTHONPATH": ":".join(sys.path),
             "TABLE": str(self.path),
             "PATH": f"{folder}/bin:{os.environ['PATH']}",
         }
