@@ -135,6 +135,13 @@ def click(browser: webdriver.Chrome, selector: str) -> None:
     at(browser, selector).click()
 
 
+def opened_figures(browser: webdriver.Chrome, scope: str) -> list[list[str]]:
+    """Open the figures of a chart; return their rows, which are made once the page has been told that they are open."""
+    click(browser, f"{scope} summary")
+    WebDriverWait(browser, 30).until(lambda opened: table(opened, scope))
+    return table(browser, scope)
+
+
 def press(browser: webdriver.Chrome, scope: str, label: str) -> None:
     for button in browser.find_elements(By.CSS_SELECTOR, f"{scope} button"):
         if button.text == label:
@@ -480,8 +487,7 @@ def test_charts_are_drawn_and_have_their_figures(browser: webdriver.Chrome, flee
     assert "web003" not in legend
     choose(browser, "web003")
     assert "web003" in browser.find_element(By.CSS_SELECTOR, "#p2t1 .u-legend").text
-    click(browser, "#p2t1 .figures summary")
-    rows = table(browser, "#p2t1 .figures")
+    rows = opened_figures(browser, "#p2t1 .figures")
     assert len(rows) == 11
     assert rows[0][0] == "web003"
     assert len(rows[0]) == 7
@@ -490,8 +496,7 @@ def test_charts_are_drawn_and_have_their_figures(browser: webdriver.Chrome, flee
 
 def test_a_histogram_compares_a_host_with_all(browser: webdriver.Chrome, fleet: Path) -> None:
     open_page(browser, fleet)
-    click(browser, "#p4t1 .figures summary")
-    shares = [float(row[2].removesuffix(" %")) for row in table(browser, "#p4t1 .figures")]
+    shares = [float(row[2].removesuffix(" %")) for row in opened_figures(browser, "#p4t1 .figures")]
     assert sum(shares) == pytest.approx(100, abs=0.5)
     assert shares.index(max(shares)) == 4  # 256 µs
     choose(browser, ODD)
