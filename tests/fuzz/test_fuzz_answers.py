@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import assignment
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import PreflightRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
     hostctl,
     preflight,
@@ -109,12 +108,9 @@ def test_preflights(out: str, clock: str) -> None:
     def asked(one: hostctl.Guard) -> object:
         now = f"{time.time():.3f}"
         record = preflight.ask(one, lambda: clock + now, "web1", min_free_mb=1, signed=False)
-        assert preflight.unusable(record) == ""  # whatever its verdict
-        assert (
-            assignment.builds([PreflightRecord.from_json(record)], [], ["smoke"])
-            or record["verdict"] == "refused"
-        )
-        return record
+        assert preflight.unusable(record.to_json()) == ""  # whatever its verdict
+        assert assignment.builds([record], [], ["smoke"]) or record.verdict == "refused"
+        return record.to_json()
 
     ends_well(asked, out)
 

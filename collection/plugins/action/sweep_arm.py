@@ -119,9 +119,8 @@ class ActionModule(FleetdiagAction):
         """Return what the host answered instead of arming; one without guard.sh has to be asked."""
         asked: dict[str, Any] = {"min_free_mb": min_free_mb, "signed": signed}
         if not stale.facts or not stale.clock:
-            return PreflightRecord.from_json(preflight.ask(self.guard(), self.read_clock, self.host, **asked))
-        told = preflight.told(stale.facts, stale.clock, self.host, answer_s=stale.took_s, **asked)
-        return PreflightRecord.from_json(told)
+            return preflight.ask(self.guard(), self.read_clock, self.host, **asked)
+        return preflight.told(stale.facts, stale.clock, self.host, answer_s=stale.took_s, **asked)
 
     def _arm_as(self, run: read.Run, facts: PreflightRecord, args: dict[str, Any]) -> ArmRecord | ArmReply:
         """Arm the host by these facts; return its stale reply if they turn out not to be true any more."""

@@ -8,10 +8,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
-    ClockRecord,
-    PreflightRecord,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import ClockRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import preflight
 
 
@@ -23,11 +20,10 @@ class ActionModule(FleetdiagAction):
     }
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
-        record = preflight.ask(
+        told = preflight.ask(
             self.guard(), self.read_clock, self.host, min_free_mb=args["min_free_mb"], signed=args["signed"]
         )
-        write.write_host(Path(args["run_dir"]), self.host, "preflight", record)
-        told = PreflightRecord.from_json(record)
+        write.host_record(Path(args["run_dir"]), self.host, told)
         clock = told.clock or ClockRecord()
         return {
             "verdict": told.verdict,

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from fakesweep import MANIFEST
 
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo import symbols
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
@@ -38,16 +39,6 @@ mkdir -p "$TMPDIR/stapAbC"
 echo 'STAP_PROBE_INIT(0, &p, "'"$point"'", "a", "x.stp:1:1"),' >"$TMPDIR/stapAbC/${name}_src.c"
 echo module >"$name.ko"
 """
-MANIFEST: dict[str, Any] = {
-    "title": "x",
-    "description": "x",
-    "question": "x?",
-    "topic": "other",
-    "origin": "/x.stp",
-    "output": "auto",
-    "cost": "medium",
-    "unmodified": True,
-}
 NEEDS_ROOT = pytest.mark.skipif(
     os.geteuid() != 0 or not os.access(OWN_BTF, os.R_OK), reason="needs root and a kernel with BTF"
 )

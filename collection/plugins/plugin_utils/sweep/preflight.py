@@ -85,7 +85,7 @@ RULES = (
 
 def ask(
     guard: Guard, read_clock: Callable[[], str], host: str, *, min_free_mb: int, signed: bool
-) -> dict[str, Any]:
+) -> PreflightRecord:
     """Return preflight.json of a host, from itself: one round trip for its facts and short ones to compare clocks."""
     began = time.monotonic()
     facts = guard.install_and_preflight()
@@ -96,17 +96,16 @@ def ask(
 
 def told(
     facts: Facts, clock: Clock, host: str, *, answer_s: float, min_free_mb: int, signed: bool
-) -> dict[str, Any]:
+) -> PreflightRecord:
     """Return preflight.json of a host that has said its facts; answer_s: seconds it took for that.
 
     Raises FleetdiagError for a host that does not say what a sweep relies on, or says it in words that have no place in
     a path or a shell.
     """
     facts = untrusted.facts(facts, host)
-    told = record(host, facts, refusal(facts, min_free_mb=min_free_mb, signed=signed))
+    said = record(host, facts, refusal(facts, min_free_mb=min_free_mb, signed=signed))
     measured = ClockRecord(clock.offset_s, clock.error_s)
-    told = replace(told, clock=measured, answer_s=round(answer_s, 3), at=time.time(), signed=signed)
-    return told.to_json()
+    return replace(said, clock=measured, answer_s=round(answer_s, 3), at=time.time(), signed=signed)
 
 
 def refusal(facts: Facts, *, min_free_mb: int, signed: bool = False) -> Refusal | None:
