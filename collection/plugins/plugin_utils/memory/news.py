@@ -21,6 +21,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.compa
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import MeasureId
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.limits import MANY_HOSTS
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import (
     decisions,
     fingerprint,
@@ -30,7 +31,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import 
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory.past import Past
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory.settings import Settings
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Finding
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read as rundir
 

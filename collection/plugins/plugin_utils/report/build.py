@@ -26,6 +26,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings impor
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import RANK
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.client_server.join import join
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.overload import Load
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import decisions, past, settings
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import news as news_file
@@ -35,10 +36,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.limits i
     MAX_ROWS_PER_HOST,
     MAX_SERIES_PER_HOST,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Finding,
-    Probe,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import (
     coverage,
     kernel_types,
