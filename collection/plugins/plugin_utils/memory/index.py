@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import compare_past
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures_file
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import news, references, retention
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, read
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import SweepRecord
@@ -244,7 +244,7 @@ def _take(database: sqlite3.Connection, path: Path, stamp: str) -> None:
     """Take in one run, whatever of it can be read; a damaged one is a line in the list of runs."""
     sweep = _request(path)
     told = news.read(path) or {}
-    figures = compare_past.read(path.name, _read(path, history.FIGURES))
+    figures = figures_file.read(path.name, _read(path, history.FIGURES))
     hosts = list(dict.fromkeys([*sweep.hosts, *figures.peers]))
     covered = {host for found in figures.sampled.values() for host in found}
     records = news.records_of(told)

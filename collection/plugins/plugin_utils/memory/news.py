@@ -14,7 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import compare_past, past_sentences
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (
+    compare_past,
+    figures_file,
+    past_sentences,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.compare_past import (
     SeriesId,
     Suspicion,
@@ -44,7 +48,7 @@ MAX_RATIO = 50.0
 class Run:
     """This sweep. hosts: of its pattern. findings: of its report. columns: the measures that are compared."""
 
-    figures: compare_past.Sweep
+    figures: figures_file.Sweep
     hosts: Sequence[str]
     findings: Sequence[Finding]
     columns: Mapping[MeasureId, Column]

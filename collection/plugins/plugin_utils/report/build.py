@@ -18,7 +18,7 @@ from typing import Any
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import phrases
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (
-    compare_past,
+    figures_file,
     find,
     overload,
     past_sentences,
@@ -177,7 +177,7 @@ def _figures(
     rows: Mapping[str, coverage.HostCoverage],
 ) -> dict[str, Any]:
     """Return figures.json of all shards together."""
-    return compare_past.figures_of(
+    return figures_file.figures_of(
         evidence,
         name=shards[0].run.request.name,
         peers=peer_of,
@@ -194,13 +194,13 @@ def _news(
     kept = news_file.read(run.path)
     if kept is not None or not sweep.baseline:
         return kept or {}
-    now = compare_past.read(run_id(run), figures)
+    now = figures_file.read(run_id(run), figures)
     return news_file.make(
         news_file.Run(
             figures=now,
             hosts=run.hosts,
             findings=findings,
-            columns=compare_past.columns_of(evidence),
+            columns=figures_file.columns_of(evidence),
             settings=settings.tolerant(sweep.memory),
             most=sweep.baseline,
             slot=sweep.slot,
