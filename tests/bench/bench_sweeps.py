@@ -45,6 +45,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import 
     past,
     persistence,
     settings,
+    this_run,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column
 
@@ -187,7 +188,7 @@ def live(fleet: Fleet, sweeps: int, **more: Any) -> Score:
         now = fleet.next()
         begun = time.process_time()
         before = past.Past(known[-40:], told, known[-1].id if known else "", state)
-        state = news.make(news.Run(now, fleet.names, (), fleet.columns, wanted), before)
+        state = news.make(this_run.Run(now, fleet.names, (), fleet.columns, wanted), before)
         score.seconds += time.process_time() - begun
         known.append(now)
         told[now.id] = state

@@ -13,7 +13,7 @@ from typing import Any
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures_file
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import lifecycle, news
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import lifecycle, news_file
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, read
 from fleetdiag.cli import options
 from fleetdiag.run.report import EXIT_FOUND, EXIT_OK
@@ -81,8 +81,8 @@ def _read(path: Path) -> _Run:
     data = read.read_json(path, history.FIGURES)
     if data is None:
         raise FleetdiagError(f"{path}: has no figures to compare; make its report: fleetdiag report {path}")
-    told = news.read(path) or {}
-    records = {record.fingerprint: record for record in news.records_of(told) if record.told}
+    told = news_file.read(path) or {}
+    records = {record.fingerprint: record for record in news_file.records_of(told) if record.told}
     return _Run(path.name, run.hosts, figures_file.read(path.name, data), records)
 
 

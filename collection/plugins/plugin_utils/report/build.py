@@ -28,8 +28,15 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.clien
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.overload import Load
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import decisions, past, settings
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import news as news_file
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import (
+    decisions,
+    news_file,
+    past,
+    settings,
+    this_run,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory.news import make as news_of
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory.news import remembered
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import calltrees, fleet, stacks
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.limits import (
@@ -128,7 +135,7 @@ def build(
     if changed and findings[0] is changed[0]:
         headline = past_sentences.headline(changed[0], len(findings) - 1)
     busy = overload.sentence(found.overloaded, findings)
-    findings = news_file.remembered(findings, news)
+    findings = remembered(findings, news)
     balanced = [told for shard in shards if (told := traffic.read(shard.balancers)) is not None]
     lowered = "weights on load balancers may still be lowered" if any(t.alarms for t in balanced) else ""
     return Report(
@@ -195,8 +202,8 @@ def _news(
     if kept is not None or not sweep.baseline:
         return kept or {}
     now = figures_file.read(run_id(run), figures)
-    return news_file.make(
-        news_file.Run(
+    return news_of(
+        this_run.Run(
             figures=now,
             hosts=run.hosts,
             findings=findings,
