@@ -34,6 +34,7 @@ from results import Ratio
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (
     compare_past,
     figures,
+    figures_file,
     find,
     outliers,
     robust,
@@ -182,12 +183,12 @@ def _seconds() -> float:
     """How long it takes to find what there is on 1,000 hosts, also against 20 earlier sweeps."""
     evidence, _ = noise.report(1, FLEET)
     hashes = dict.fromkeys((probe.name for probe in evidence), "0")
-    left = compare_past.figures_of(evidence, hashes=hashes)
+    left = figures_file.figures_of(evidence, hashes=hashes)
     begun = time.process_time()
     find.find(evidence, {})
-    earlier = [compare_past.read(f"20261101_{number:06}_abcd", left) for number in range(20)]
-    now = compare_past.read("20261102_000000_abcd", left)
-    compare_past.judge(now, compare_past.columns_of(evidence), earlier, compare_past.Memory())
+    earlier = [figures_file.read(f"20261101_{number:06}_abcd", left) for number in range(20)]
+    now = figures_file.read("20261102_000000_abcd", left)
+    compare_past.judge(now, figures_file.columns_of(evidence), earlier, compare_past.Memory())
     return time.process_time() - begun
 
 

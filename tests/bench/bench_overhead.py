@@ -63,10 +63,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
     arming,
     request,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import (
-    Guard,
-    Session,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import Guard
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl_replies import Session
 from fleetdiag.lab import boot, machines, model, nfs
 
 TIMING = ["-t", "-DSTP_FORCE_STDOUT_TTY"]  # without a terminal SystemTap leaves the report out

@@ -37,6 +37,7 @@ from results import Ratio
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (
     compare_past,
     figures,
+    figures_file,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import MeasureId
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import (
@@ -44,6 +45,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import 
     past,
     persistence,
     settings,
+    this_run,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column
 
@@ -73,9 +75,9 @@ def noise_of_the_merger() -> dict[MeasureId, tuple[Column, float, list[float]]]:
     pools: dict[MeasureId, tuple[Column, float, list[float]]] = {}
     for seed in range(SAMPLES):
         evidence, _ = noise.report(seed)
-        columns = compare_past.columns_of(evidence)
+        columns = figures_file.columns_of(evidence)
         hashes = dict.fromkeys((probe.name for probe in evidence), "a")
-        swept = compare_past.read("20260101_000000_ab12", compare_past.figures_of(evidence, hashes=hashes))
+        swept = figures_file.read("20260101_000000_ab12", figures_file.figures_of(evidence, hashes=hashes))
         for id_, levels in swept.measures.items():
             rests = [level.rest for level in levels.values() if level.rest > 0]
             if 2 * len(rests) < len(levels):
@@ -124,7 +126,7 @@ class Fleet:
         self.columns = {id_: column for id_, (column, _, _) in self.known}
         self.load = 0.0
 
-    def next(self) -> compare_past.Sweep:
+    def next(self) -> figures_file.Sweep:
         """Return the figures of the next sweep."""
         at = FIRST + timedelta(weeks=1) * self.number / self.per_week
         hour = at.hour + at.minute / 60
@@ -141,7 +143,7 @@ class Fleet:
         }
         measures = {
             id_: {
-                host: compare_past.Level(value, value, 30.0, False)
+                host: figures_file.Level(value, value, 30.0, False)
                 for host in there
                 if (value := self._value(host, number, day + self.load)) is not None
             }
@@ -153,7 +155,7 @@ class Fleet:
         run_id = at.strftime("%Y%m%d_%H%M%S_ab12")
         self.number += 1
         peers = dict.fromkeys(there, "web")
-        return compare_past.Sweep(
+        return figures_file.Sweep(
             run_id, "bench", peers, kernel, {"web": self.hosts}, hashes, sampled, measures
         )
 
@@ -178,7 +180,7 @@ class Score:
 def live(fleet: Fleet, sweeps: int, **more: Any) -> Score:
     """Let a fleet be swept so many times."""
     score = Score()
-    known: list[compare_past.Sweep] = []
+    known: list[figures_file.Sweep] = []
     told: dict[str, Mapping[str, Any]] = {}
     state: Mapping[str, Any] = {}
     wanted = settings.Settings(per_week=fleet.per_week, **more)
@@ -186,7 +188,7 @@ def live(fleet: Fleet, sweeps: int, **more: Any) -> Score:
         now = fleet.next()
         begun = time.process_time()
         before = past.Past(known[-40:], told, known[-1].id if known else "", state)
-        state = news.make(news.Run(now, fleet.names, (), fleet.columns, wanted), before)
+        state = news.make(this_run.Run(now, fleet.names, (), fleet.columns, wanted), before)
         score.seconds += time.process_time() - begun
         known.append(now)
         told[now.id] = state

@@ -25,6 +25,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
     preflight,
     window,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.clock import Clock
 
 EXAMPLES = int(os.environ.get("FLEETDIAG_FUZZ_EXAMPLES", "150"))
 SWEEP = "20261123_071502_1f3a"
@@ -125,7 +126,7 @@ def test_armings(out: str) -> None:
         assert set(reply.sessions) <= {"nettop"}
         if reply.verdict == "ok" and not reply.stale:
             assert set(reply.sessions) == {"nettop"}
-        clock = reply.clock or hostctl.Clock(0.0, 0.0)
+        clock = reply.clock or Clock(0.0, 0.0)
         window.on_host_clock(time.time(), clock.correction_s)
         return asdict(reply)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from bypasses import COMMANDS, HARMLESS
 
-from ansible_collections.fleetdiag.systemtap.plugins.modules.stap_compile import forbidden
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.probe_points import forbidden
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import policy
 from fleetdiag.lab.model import Lab

@@ -26,7 +26,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Finding
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_html
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
 

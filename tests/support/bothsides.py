@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet as merge
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Row, Value
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Value
 
 CLIENT, SERVER = catalog.find(["nfs_client", "nfs_server"], [catalog.shipped()])
 ADDRESSES = {

@@ -11,8 +11,9 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.input
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet as merge
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.limits import MAX_ROWS_PER_HOST
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Row, Table, Value
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Table, Value
 
 WINDOW_S = 30.0
 Values = tuple[Value, ...]

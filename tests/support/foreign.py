@@ -9,16 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import settle
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row, SessionResult
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session import (
     parse_session,
     printed_lines,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Layout,
-    Probe,
-    Row,
-    SessionResult,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Layout, Probe
 
 NONCE = "0123456789abcdef"
 AUTO = Probe("ex_x", "It.", "What?", "auto", "low", unmodified=True)

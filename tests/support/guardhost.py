@@ -18,6 +18,10 @@ from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import signing
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import hostctl
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl_replies import (
+    ArmReply,
+    Collected,
+)
 
 HOME = "/var/lib/fleetdiag"
 PROGRAMS = ("unshare", "nsenter", "mount", "mkfs.ext4", "dash", "busybox")
@@ -206,7 +210,7 @@ class GuardHost:
 
     def arm(
         self, sweep: str, *probes: str, modules: dict[str, bytes] | None = None, smoke: bool = False
-    ) -> hostctl.ArmReply:
+    ) -> ArmReply:
         """Arm sessions of some probes, with modules of their own where the test has some."""
         sent = {probe: (modules or {}).get(probe, module(probe)) for probe in (*probes, *(["smoke"] * smoke))}
         sums = {probe: hashlib.sha256(data).hexdigest() for probe, data in sent.items()}
@@ -220,7 +224,7 @@ class GuardHost:
             modules={sums[probe]: data for probe, data in sent.items()},
         )
 
-    def collect(self, sweep: str, *probes: str) -> hostctl.Collected:
+    def collect(self, sweep: str, *probes: str) -> Collected:
         return self.guard.collect(sweep, dict.fromkeys(probes, 1 << 22))
 
     def end_session(self, sweep: str, probe: str) -> None:

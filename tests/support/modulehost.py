@@ -10,11 +10,8 @@ from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import signing
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import hostctl
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import (
-    ArmReply,
-    Guard,
-    SessionPlan,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import Guard, SessionPlan
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl_replies import ArmReply
 
 SWEEP = "20261123_071502_1f3a"
 PROBE = "tick"

@@ -12,8 +12,8 @@ from typing import Any
 import rundirs
 from rundirs import record
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Comparison, Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import MergedTable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Comparison, Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import Report
 
 PROBES = ["slow_open", "nettop", "disktop", "latency", "errors", "fs_calltrace"]

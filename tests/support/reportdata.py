@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import rundirs
 from rundirs import Builder, record
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Comparison, Finding
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Comparison, Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import model
 

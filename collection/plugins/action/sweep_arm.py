@@ -38,12 +38,9 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
     crashes,
     preflight,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.clock import Clock, better_clock
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.host_cache import HostMemory
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import (
-    ArmReply,
-    Clock,
-    better_clock,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl_replies import ArmReply
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.targets import of_host
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.window import on_host_clock
 

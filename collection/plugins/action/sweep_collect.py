@@ -32,14 +32,13 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.arming i
     collect_bytes,
     collect_timeout_s,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.clock import Clock, better_clock
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.host_cache import HostMemory
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import (
-    REDACTION_GROWTH,
-    Clock,
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import REDACTION_GROWTH
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl_replies import (
     Collected,
     Session,
     TransferError,
-    better_clock,
 )
 
 MIB = 1 << 20

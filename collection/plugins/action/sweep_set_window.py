@@ -12,7 +12,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import ArmRecord, GoRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowFile
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import Clock
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.clock import Clock
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.window import on_host_clock
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import compare_past
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import lifecycle, news
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures_file
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import lifecycle, news_file
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, read
 from fleetdiag.cli import options
 from fleetdiag.run.report import EXIT_FOUND, EXIT_OK
@@ -46,7 +46,7 @@ class Difference:
 class _Run:
     id: str
     hosts: list[str]
-    figures: compare_past.Sweep
+    figures: figures_file.Sweep
     records: Mapping[str, lifecycle.Record]
 
 
@@ -81,9 +81,9 @@ def _read(path: Path) -> _Run:
     data = read.read_json(path, history.FIGURES)
     if data is None:
         raise FleetdiagError(f"{path}: has no figures to compare; make its report: fleetdiag report {path}")
-    told = news.read(path) or {}
-    records = {record.fingerprint: record for record in news.records_of(told) if record.told}
-    return _Run(path.name, run.hosts, compare_past.read(path.name, data), records)
+    told = news_file.read(path) or {}
+    records = {record.fingerprint: record for record in news_file.records_of(told) if record.told}
+    return _Run(path.name, run.hosts, figures_file.read(path.name, data), records)
 
 
 def difference(before: _Run, after: _Run) -> Difference:
@@ -128,7 +128,7 @@ def _findings(before: _Run, after: _Run, covered: set[str]) -> Iterator[dict[str
             yield {"change": change, "fingerprint": name, "sentence": record.sentence}
 
 
-def _moved(before: compare_past.Sweep, after: compare_past.Sweep) -> Iterator[dict[str, Any]]:
+def _moved(before: figures_file.Sweep, after: figures_file.Sweep) -> Iterator[dict[str, Any]]:
     """Yield the measures that moved, of the hosts that both runs have, as ratios to the median of the peers."""
     for measure in before.measures.keys() & after.measures.keys():
         if before.hashes.get(measure[0]) != after.hashes.get(measure[0]):
@@ -146,7 +146,7 @@ def _moved(before: compare_past.Sweep, after: compare_past.Sweep) -> Iterator[di
                 }
 
 
-def _ratios(sweep: compare_past.Sweep, measure: tuple[str, str, str]) -> dict[str, float]:
+def _ratios(sweep: figures_file.Sweep, measure: tuple[str, str, str]) -> dict[str, float]:
     levels = sweep.measures[measure]
     by_set: dict[str, list[float]] = {}
     for host, level in levels.items():

@@ -18,7 +18,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text impo
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import (
     decisions,
     lifecycle,
-    news,
+    news_file,
     references,
     settings,
 )
@@ -74,7 +74,7 @@ def open_now(runs_dir: Path, now: datetime, name: str | None = None) -> list[Ope
     for run in reversed(references.ids(runs_dir)):
         if references.is_ahead(run, now):
             continue
-        told = news.read(runs_dir / run)
+        told = news_file.read(runs_dir / run)
         sweep = str((told or {}).get("name", ""))
         if told is None or sweep in seen or (name is not None and sweep != name):
             continue
@@ -82,7 +82,7 @@ def open_now(runs_dir: Path, now: datetime, name: str | None = None) -> list[Ope
         moment = lifecycle.Sweep(run, now, 0, made)
         found += [
             Open(sweep, run, record, lifecycle.acknowledgement(record, moment))
-            for record in news.records_of(told)
+            for record in news_file.records_of(told)
         ]
     return sorted(
         found, key=lambda item: (lifecycle.RANK[item.record.severity], item.record.since, item.record.who)

@@ -16,7 +16,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import (
     index,
-    news,
+    news_file,
     references,
     retention,
     slots,
@@ -186,7 +186,7 @@ def _show(args: argparse.Namespace) -> int:
     path = options.run_dir(args.run, args)
     place = path.parent
     refreshed(place)
-    told = news.read(path) or {}
+    told = news_file.read(path) or {}
     with index.reader(place) as database:
         cursor = database.execute("SELECT * FROM runs WHERE id = ?", (path.name,))
         row = cursor.fetchone()
@@ -195,9 +195,9 @@ def _show(args: argparse.Namespace) -> int:
                 f"{path}: is not the run directory of a sweep; name one that a sweep has left"
             )
         item = dict(zip([column[0] for column in cursor.description], row, strict=True))
-    item["path"], item["open"] = str(path), [one.sentence for one in news.records_of(told) if one.told]
+    item["path"], item["open"] = str(path), [one.sentence for one in news_file.records_of(told) if one.told]
     item["headline"], item["why_it_stays"] = (
-        news.headline(told),
+        news_file.headline(told),
         retention.why_not(path, retention.evidence(place)),
     )
     if args.json:

@@ -19,12 +19,9 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import plain, printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import settle
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.explain import Line, explain
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row, SessionResult
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog, parameters
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Probe,
-    Row,
-    SessionResult,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import values as cells
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build, coverage, model
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.read import open_run

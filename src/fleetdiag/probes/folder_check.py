@@ -13,8 +13,9 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import ya
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.explain import Line, explain
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import SessionResult
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog, manifest
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe, SessionResult
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import policy
 
 SAMPLE = "sample.out"

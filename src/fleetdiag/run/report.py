@@ -13,7 +13,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.finish.sweep_e
     Written,
     sweep_finished,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import news
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import news_file
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import registry as renderers
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as core_report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import model
@@ -63,7 +63,7 @@ def _end(run_dir: Path, report: model.Report, fail_on: str, steps: Sequence[Step
 def _show(run_dir: Path, report: model.Report, files: Written) -> None:
     """Print where the files are, and what is new since the sweep before."""
     print_places(run_dir, files)
-    headline = news.headline(report.news) if report.runs and report.runs[0].name else ""
+    headline = news_file.headline(report.news) if report.runs and report.runs[0].name else ""
     if headline:
         print(f"\nsince the sweep before: {printable(headline)}")
 

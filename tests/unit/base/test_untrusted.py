@@ -17,7 +17,19 @@ from ansible_collections.fleetdiag.systemtap.plugins.action import sweep_inspect
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import hostctl, preflight
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
+    hostctl,
+    preflight,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.clock import (
+    Clock,
+    answered_clock,
+    measure_clock,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl_replies import (
+    ArmReply,
+    read_collected,
+)
 
 SWEEP = "20261123_071502_1f3a"
 SAID = {
@@ -56,11 +68,11 @@ class Host:
 
 
 def told(said: dict[str, str]) -> dict[str, Any]:
-    clock = hostctl.Clock(0.0, 0.1)
+    clock = Clock(0.0, 0.1)
     return preflight.told(said, clock, "web2", answer_s=0.1, min_free_mb=1, signed=False).to_json()
 
 
-def armed(out: str, *probes: str) -> hostctl.ArmReply:
+def armed(out: str, *probes: str) -> ArmReply:
     plans = [hostctl.SessionPlan(probe, "a" * 64, 64, []) for probe in probes]
     return hostctl.Guard(Host(out), script=b"").arm(SWEEP, ttl_s=1, timeout_s=1, smoke="", plans=plans)
 
@@ -127,8 +139,8 @@ def test_what_is_no_short_decimal_number_is_none(word: str) -> None:
 def test_a_time_is_finite_and_within_a_year(word: str) -> None:
     assert untrusted.moment(word, 1e9) is None
     with pytest.raises(FleetdiagError, match="clock"):
-        hostctl.measure_clock(lambda: word, now=lambda: 1e9)
-    assert hostctl._clock([f"came={word}", f"left={word}"], 1e9, 1e9) is None
+        measure_clock(lambda: word, now=lambda: 1e9)
+    assert answered_clock([f"came={word}", f"left={word}"], 1e9, 1e9) is None
 
 
 def test_a_time_of_another_year_is_none_and_of_this_one_is_taken() -> None:
@@ -165,7 +177,7 @@ def test_names_of_loaded_modules_can_be_pasted() -> None:
     aborted = hostctl.Guard(host, script=b"").install_and_abort()
     assert aborted.sweeps == {SWEEP: 0}
     assert aborted.residue == ["fd_x_nettop", "a module whose name cannot be read (see lsmod)"]
-    collected = hostctl.read_collected(["residue a b", "kernel taint ² 1", "collect=complete"], {})
+    collected = read_collected(["residue a b", "kernel taint ² 1", "collect=complete"], {})
     assert (collected.residue, collected.kernel) == ([aborted.residue[1]], [])
 
 
@@ -177,7 +189,7 @@ def test_numbers_of_a_session_are_short_and_decimal(position: int, word: str) ->
     head[position] = word
     lines = [" ".join(head), f"out nettop {base64.b64encode(out).decode()}", "collect=complete"]
     with pytest.raises(FleetdiagError, match="cannot be read"):
-        hostctl.read_collected(lines, {"nettop": 100})
+        read_collected(lines, {"nettop": 100})
 
 
 def test_the_host_program_says_no_fact_that_is_not_taken() -> None:
@@ -196,8 +208,8 @@ def test_the_host_program_says_no_fact_that_is_not_taken() -> None:
     ],
 )
 def test_a_stored_clock_is_finite_or_none(clock: object) -> None:
-    assert hostctl.Clock.stored(clock) is None
-    assert hostctl.Clock.stored({"offset_s": -3, "error_s": 0.5}) == hostctl.Clock(-3.0, 0.5)
+    assert Clock.stored(clock) is None
+    assert Clock.stored({"offset_s": -3, "error_s": 0.5}) == Clock(-3.0, 0.5)
 
 
 @pytest.mark.parametrize("playbook", ["install.yml", "builder.yml"])

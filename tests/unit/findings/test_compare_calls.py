@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import find
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import CallNode, CallTree
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import CallNode, CallTree
 
 HOSTS = ["web1", "web2", "web3", "web4", "web5"]
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from fleets import evidence, measure, simple, sums
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import compare_past
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import compare_past, figures_file
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.compare_past import (
     Judgement,
     Memory,
     SeriesId,
-    Sweep,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.figures_file import Sweep
 
 HOSTS = [f"web{number}" for number in range(1, 9)]
 ID = ("probe", "files", "it")
@@ -30,8 +30,8 @@ def made(number: int, values: Mapping[str, float], kind: str = "float", hour: in
     rows = {host: [value / 20] * 20 for host, value in values.items()}
     found = [evidence(manifest(kind), sums(**rows), **more)]
     peers = dict.fromkeys(HOSTS, "web")
-    data = compare_past.figures_of(found, name="n", peers=peers, hashes={"probe": "a"})
-    return compare_past.read(f"202611{number:02}_{hour:02}0000_ab12", json.loads(json.dumps(data)))
+    data = figures_file.figures_of(found, name="n", peers=peers, hashes={"probe": "a"})
+    return figures_file.read(f"202611{number:02}_{hour:02}0000_ab12", json.loads(json.dumps(data)))
 
 
 def usual(number: int = 0, factor: float = 1.0) -> dict[str, float]:
@@ -41,7 +41,7 @@ def usual(number: int = 0, factor: float = 1.0) -> dict[str, float]:
 def judged(
     now: Sweep, past: list[Sweep], kind: str = "float", memory: Memory | None = None, **more: Any
 ) -> Judgement:
-    columns = compare_past.columns_of([evidence(manifest(kind, **more.pop("compare", {})), sums(web1=[1.0]))])
+    columns = figures_file.columns_of([evidence(manifest(kind, **more.pop("compare", {})), sums(web1=[1.0]))])
     return compare_past.judge(now, columns, past, memory or Memory(), **more)
 
 
@@ -152,17 +152,3 @@ def test_a_season_is_the_same_hour_of_other_days() -> None:
     assert suspects(judged(slow, past)) == []
     assert suspects(judged(slow, past, season="hour")) == [("set", "web", True)]
     assert judged(made(20, usual(), hour=8), past, season="hour").learning == 1
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        {},
-        {"hosts": 3, "probes": [3, {}, {"probe": "p", "hash": "a", "tables": 5}]},
-        {"hosts": ["a"], "probes": [{"probe": "p", "hash": "a", "tables": {"t": {"m": {"value": ["x"]}}}}]},
-        {"hosts": ["a"], "of": {"web": "x"}, "peers": ["web", "db"], "probes": None},
-        {"format": 1, "hosts": ["a"], "probes": [{"probe": "p", "tables": {"t": {"m": {"value": [1]}}}}]},
-    ],
-)
-def test_a_damaged_or_older_file_holds_nothing(data: dict[str, Any]) -> None:
-    assert not any(compare_past.read("x", data).measures.values())

@@ -10,10 +10,12 @@ import pytest
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import find
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet as merge
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Finding, Row, Value
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Value
 
 (CONNECT,) = catalog.find(["tcp_connect"], [catalog.shipped()])
 TABLE = CONNECT.tables["connections"]

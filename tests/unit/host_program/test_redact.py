@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import encode
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import SessionResult
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.protocol import MAX_LINE, read_lines
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session import parse_session
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.catalog import probe_from_manifest
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import SessionResult
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import FILES, Guard, Session
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import FILES, Guard
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl_replies import Session
 
 RULES = FILES / "redact.sed"
 NONCE = "0123456789abcdef"

@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 from nights import FIRST, HOSTS, KERNEL, Nights, run_id, told
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import decisions, news
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import decisions, news_file
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_json, publish, registry
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history
@@ -170,7 +170,7 @@ def test_a_kernel_change_is_no_reset(nine: Nights) -> None:
 def test_what_is_accepted_is_the_new_normal(nine: Nights) -> None:
     for _ in range(3):
         report = nine.sweep({"web3": 190})
-    (record,) = news.records_of(report.news)
+    (record,) = news_file.records_of(report.news)
     moment = nights_moment(nine.number - 1)
     decisions.accept(nine.runs, record.fingerprint, "me", moment)
     assert told(nine.sweep({"web3": 190})) == [("new_normal", "web3")]
@@ -267,8 +267,8 @@ def test_two_reports_at_once_write_the_news_once(nights: Nights) -> None:
 def test_the_headline() -> None:
     item = {"tell": True, "transition": "new", "severity": "warning", "sentence": "web3: 14 files"}
     gone = {**item, "transition": "gone", "severity": "info"}
-    assert news.headline({"transitions": [gone, item]}) == "1 gone, 1 new: web3: 14 files"
-    assert news.headline({"transitions": [{**item, "tell": False}]}) == ""
+    assert news_file.headline({"transitions": [gone, item]}) == "1 gone, 1 new: web3: 14 files"
+    assert news_file.headline({"transitions": [{**item, "tell": False}]}) == ""
 
 
 # --- in the report ---

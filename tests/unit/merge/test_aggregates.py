@@ -11,13 +11,8 @@ from hypothesis import strategies as st
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.aggregates import fold_of
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Column,
-    Compare,
-    Row,
-    Table,
-    batch_of,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row, batch_of
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Compare, Table
 
 HOWS = ("sum", "max", "min", "mean", "count", "last", "p50", "p95", "p99")
 

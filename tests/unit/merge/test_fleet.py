@@ -10,13 +10,8 @@ from hypothesis import strategies as st
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import calltrees, refold, results
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet as merge
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    CallNode,
-    CallTree,
-    Column,
-    Row,
-    Table,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import CallNode, CallTree, Row
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Table
 
 
 def column(name: str, kind: Any = "int", role: Any = "measure", fold: Any = "", **more: Any) -> Column:

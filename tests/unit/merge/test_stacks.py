@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rundirs import START, Builder, output
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import CallNode
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import CallNode
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_html, as_speedscope
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import data
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build

@@ -9,13 +9,10 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row, SessionResult
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session import parse_session
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.catalog import probe_from_manifest
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Probe,
-    Row,
-    SessionResult,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 
 Read = Callable[..., tuple[list[Row], SessionResult]]
 MakeProbe = Callable[..., Probe]

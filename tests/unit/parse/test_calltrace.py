@@ -15,7 +15,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.calltrac
     OTHER,
     CalltraceForm,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import (
     CallNode,
     CallTree,
     SessionResult,

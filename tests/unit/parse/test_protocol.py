@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import SessionResult
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.protocol import MAX_LINE, read_lines
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session import parse_session
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import SessionResult
 
 Fixture = Callable[..., Any]
 NONCE = "0123456789abcdef"

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Batch, Row
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.protocol import MAX_LINE
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.row_blocks import BlockReader
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session import parse_session
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.catalog import probe_from_manifest
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Batch, Row
 
 Fixture = Callable[..., Any]
 NONCE = "0123456789abcdef"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import decode, encode
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Row
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row
 
 Fixture = Callable[..., Any]
 NONCE = "0123456789abcdef"
@@ -60,12 +60,12 @@ def test_no_name_can_forge_a_row(files: list[tuple[bytes, bytes, int]]) -> None:
 
 
 def _form() -> tuple[object, object]:
+    from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import SessionResult
     from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.protocol import Protocol
     from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.rows import RowsForm
     from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.catalog import (
         probe_from_manifest,
     )
-    from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import SessionResult
 
     columns = {key: {"description": "It.", **value} for key, value in FILES["slow_files"].items()}
     manifest = {

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import SessionResult
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session import parse_session
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.text import TextForm
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import SessionResult
 
 Fixture = Callable[..., Any]
 

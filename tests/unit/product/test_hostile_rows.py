@@ -30,8 +30,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text impo
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet as merge
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.limits import MAX_ROWS_PER_HOST
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.catalog import probe_from_manifest
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Row
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import (
     as_csv,
     as_html,

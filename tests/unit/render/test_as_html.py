@@ -15,7 +15,7 @@ import pytest
 import rundirs
 from rundirs import Builder, record
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Finding
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_html
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document import tables
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document.grids import DisplayLimits

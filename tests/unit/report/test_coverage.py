@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Losses, SessionResult
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import SessionResult
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import coverage
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import (
     HostRecord,
@@ -23,6 +23,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records
     GoRecord,
     PreflightRecord,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.stderr import Losses
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowRecord
 
 START_MS = 1_790_000_000_000

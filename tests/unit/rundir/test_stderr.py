@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Losses
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.stderr import (
     MAX_WARNINGS,
+    Losses,
     read_losses,
 )
 

@@ -12,9 +12,9 @@ from modulehost import PROBE, SHA256, SWEEP, Host
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import PreflightRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import crashes, preflight
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import (
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import SessionPlan
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl_replies import (
     ArmReply,
-    SessionPlan,
     read_collected,
 )
 

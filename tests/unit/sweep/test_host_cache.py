@@ -9,6 +9,7 @@ import pytest
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import ArmRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowRecord
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.clock import Clock
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.host_cache import (
     DRIFT,
     KEEP_ARMINGS,
@@ -19,7 +20,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.host_cac
     modules_key,
     with_arming,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import Clock
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.window import Arming
 
 FACTS = {

@@ -26,11 +26,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.compa
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.figures import Figure
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    CallNode,
-    Column,
-    Compare,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import CallNode
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Compare
 
 SELF_TIME = Column(
     name="self_time",

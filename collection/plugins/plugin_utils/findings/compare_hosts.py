@@ -20,6 +20,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.compa
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.figures import Figure
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.limits import Family
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Comparison
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.outliers import Judge, Opinion
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Key
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import (
@@ -27,11 +28,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results 
     MergedRow,
     MergedTable,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Compare,
-    Comparison,
-    Events,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Compare, Events
 
 SHARED = 0.5
 """A key that at least this share of the hosts have is compared with itself on the others."""

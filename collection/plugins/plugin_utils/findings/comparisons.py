@@ -19,10 +19,11 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candi
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.figures import Figure
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.limits import Family
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Comparison
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.outliers import Judge, Opinion
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Key
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import MergedTable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Comparison
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column
 
 MAX_SCORE = 99.0
 

@@ -14,7 +14,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candi
     Signal,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.incidents import Told
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Finding, Severity
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Finding
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Severity
 
 _KINDS = {"compare": 0, "events": 0, "calls": 1, "check": 2}
 

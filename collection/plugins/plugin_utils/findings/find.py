@@ -28,7 +28,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.clien
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.client_server.join import Joined
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Comparison, Finding
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Comparison, Finding
 
 
 class Found(NamedTuple):

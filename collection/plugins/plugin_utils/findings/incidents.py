@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import RANK
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Finding, Table
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Finding
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Table
 
 _DISK_TOPICS = ("io", "filesystem", "nfs")
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import peers
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import MergedTable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import CallTree, Value
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import CallTree
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Value
 
 
 @dataclass(frozen=True)

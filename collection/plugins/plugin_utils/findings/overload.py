@@ -16,7 +16,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings impor
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import Signal
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.incidents import Told
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Finding
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Finding
 
 _MARK = "overloaded: "
 

@@ -10,7 +10,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text impo
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import phrases
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import severity
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.compare_past import Suspicion
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Finding
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Finding
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column
 
 
 def of_host(

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Finding
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Finding
 
 VERSION = 1
 """A later way to make them applies to new findings; open ones of another version are closed as superseded."""

@@ -19,8 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import compare_past
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import news, references, retention
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures_file
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import (
+    news_file,
+    references,
+    retention,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, read
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import SweepRecord
 
@@ -243,11 +247,11 @@ def _stamp(path: Path) -> str:
 def _take(database: sqlite3.Connection, path: Path, stamp: str) -> None:
     """Take in one run, whatever of it can be read; a damaged one is a line in the list of runs."""
     sweep = _request(path)
-    told = news.read(path) or {}
-    figures = compare_past.read(path.name, _read(path, history.FIGURES))
+    told = news_file.read(path) or {}
+    figures = figures_file.read(path.name, _read(path, history.FIGURES))
     hosts = list(dict.fromkeys([*sweep.hosts, *figures.peers]))
     covered = {host for found in figures.sampled.values() for host in found}
-    records = news.records_of(told)
+    records = news_file.records_of(told)
     severities = [record.severity for record in records if record.told]
     values = {
         "id": path.name,
@@ -305,8 +309,8 @@ def _take_findings(database: sqlite3.Connection, run: int | None, told: Mapping[
         for item in _list(told.get("transitions"))
         if isinstance(item, Mapping)
     }
-    records = [*news.records_of(told)]
-    records += [one for one in news.records_of(told, "closed") if changes.get(one.fingerprint)]
+    records = [*news_file.records_of(told)]
+    records += [one for one in news_file.records_of(told, "closed") if changes.get(one.fingerprint)]
     database.executemany(
         "INSERT INTO finding VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import compare_past
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures_file
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, read
 
@@ -22,7 +22,7 @@ class Past:
     """sweeps: comparable ones, the oldest first. news: of each its news.json, if it has one. previous: the run whose
     news those of this one go on from, and `state` that news.json; empty if there is none."""
 
-    sweeps: list[compare_past.Sweep] = field(default_factory=list)
+    sweeps: list[figures_file.Sweep] = field(default_factory=list)
     news: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     previous: str = ""
     state: Mapping[str, Any] = field(default_factory=dict)
@@ -35,7 +35,7 @@ def before(run_path: Path, run_id: str, name: str, hashes: Collection[str], most
     for found, news, data in _earlier(run_path.absolute().parent, run_id, name):
         if news is not None and not past.previous:
             past.previous, past.state = found, news
-        sweep = compare_past.read(found, data) if data is not None else None
+        sweep = figures_file.read(found, data) if data is not None else None
         if sweep is not None and wanted.intersection(sweep.hashes.values()):
             past.sweeps.append(sweep)
             past.news[found] = news or {}

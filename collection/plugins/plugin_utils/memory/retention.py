@@ -14,7 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import news, references, settings
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import (
+    news_file,
+    references,
+    settings,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 
 KEEP = "keep.json"
@@ -91,11 +95,11 @@ def evidence(runs_dir: Path) -> dict[str, str]:
     needed: dict[str, str] = {}
     seen: set[str] = set()
     for run_id in reversed(references.ids(runs_dir)):
-        told = news.read(runs_dir / run_id)
+        told = news_file.read(runs_dir / run_id)
         if told is None or told.get("name") in seen:
             continue
         seen.add(str(told.get("name")))
-        for record in news.records_of(told):
+        for record in news_file.records_of(told):
             if record.told:
                 needed.setdefault(record.since, f"the first run of finding {record.fingerprint}")
                 needed.setdefault(record.last_normal, f"the last run before finding {record.fingerprint}")

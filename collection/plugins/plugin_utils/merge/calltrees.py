@@ -7,10 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.limits import MAX_CALL_NODES
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    CallNode,
-    CallTree,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import CallNode, CallTree
 
 
 @dataclass(frozen=True)

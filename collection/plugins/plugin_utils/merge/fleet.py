@@ -39,9 +39,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results 
     MergedTable,
     Total,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Table,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Table
 
 # --- folding ---
 

@@ -14,11 +14,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.aggregat
     fold_of,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Cells, Key, Rates
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Column,
-    Table,
-    Value,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Table, Value
 
 
 class Measures:

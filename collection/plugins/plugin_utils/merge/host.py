@@ -37,13 +37,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results 
     MergedRow,
     Total,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Batch,
-    Row,
-    Table,
-    Value,
-    batch_of,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Batch, Row, batch_of
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Table, Value
 
 
 def numbering(table: Table, interval_s: float | None = None) -> Callable[[Row], int | None]:

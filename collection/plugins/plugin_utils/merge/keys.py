@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Value,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Value
 
 Key = tuple[Value, ...]
 Cells = tuple[Value | None, ...]

@@ -7,10 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Cells, Key
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Table,
-    Value,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Table, Value
 
 
 def row_order(table: Table) -> Callable[[str, Key, Cells], tuple[Any, ...]]:

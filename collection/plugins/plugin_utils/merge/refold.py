@@ -9,11 +9,7 @@ from dataclasses import replace
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.groups import Measures, whole
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Cells, Rates
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import Total
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Column,
-    Table,
-    Value,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Table, Value
 
 
 def foldable(table: Table) -> bool:

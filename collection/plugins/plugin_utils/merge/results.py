@@ -14,9 +14,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.aggregat
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Cells, Key, Rates
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.limits import MAX_SERIES_PER_HOST
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.order import row_order, sort_measure
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Table,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Table
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,8 @@ from collections.abc import Iterable
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import HostTable, MergedTable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.stacks import SEPARATOR
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    CallNode,
-    CallTree,
-    Layout,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import CallNode, CallTree
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Layout
 
 ALL = "all processes"
 """Of stacks that are printed without the process they were seen in."""

@@ -17,12 +17,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import plain, unescape
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.protocol import LineError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import (
     CallNode,
     CallTree,
     SessionResult,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.protocol import LineError
 
 OTHER = "(other)"  # no function has such a name
 MAX_NODES = 20_000

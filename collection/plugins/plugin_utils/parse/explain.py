@@ -6,12 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import IO, Any, cast
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row, SessionResult
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session import parse_session
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Probe,
-    Row,
-    SessionResult,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 
 MAX_LINES = 100_000
 _SHOWN = 4096

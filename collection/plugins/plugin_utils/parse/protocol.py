@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import IO, NamedTuple
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import plain, printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import SessionResult
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import SessionResult
 
 MAX_LINE = 64 * 1024
 SAMPLES = 5

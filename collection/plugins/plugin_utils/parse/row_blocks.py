@@ -16,8 +16,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.quantitie
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import decode
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.field_values import TRUTHS
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Batch
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Batch,
     Column,
     Probe,
     Table,

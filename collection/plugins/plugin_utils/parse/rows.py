@@ -4,12 +4,9 @@
 from __future__ import annotations
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.field_values import cell
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row, SessionResult
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.protocol import LineError, Record
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Probe,
-    Row,
-    SessionResult,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 
 
 class RowsForm:

@@ -22,6 +22,12 @@ from typing import IO
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.calltrace import CalltraceForm
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.reader import LayoutsForm
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import (
+    Batch,
+    Row,
+    SessionResult,
+    batch_of,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.protocol import (
     MAX_LINE,
     LineError,
@@ -33,13 +39,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.row_bloc
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.rows import RowsForm
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.table import TableForm
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.text import TextForm
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Batch,
-    Probe,
-    Row,
-    SessionResult,
-    batch_of,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 
 MAX_EARLY = 1024 * 1024
 BATCH = 1_000

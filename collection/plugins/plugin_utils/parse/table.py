@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.pattern import finds
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import plain
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.field_values import cell
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row, SessionResult
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_numbers import printed_cell
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_words import (
     Word,
@@ -24,13 +25,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_
     words,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.protocol import LineError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Column,
-    Row,
-    SessionResult,
-    Table,
-    Value,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Table, Value
 
 _ANSI = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 _MAX_EXTRA_WORDS = 64  # a process name of 15 bytes has at most 7 spaces, a path may have more

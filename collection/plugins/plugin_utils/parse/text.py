@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import plain
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Row, SessionResult
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row, SessionResult
 
 MAX_LINES = 10_000
 MAX_BYTES = 1024 * 1024

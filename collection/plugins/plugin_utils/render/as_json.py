@@ -13,14 +13,10 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Comparison, Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import calltrees, keys, results
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    CallNode,
-    CallTree,
-    Column,
-    Comparison,
-    Finding,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import CallNode, CallTree
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import one_file
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.coverage import (
     HostCoverage,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Row
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import raw_rows
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import Format
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import ProbeReport, Report

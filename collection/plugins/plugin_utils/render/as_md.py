@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Finding
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import balancers
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document import grids, view
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document.head import (

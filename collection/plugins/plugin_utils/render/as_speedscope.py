@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import CallNode
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import CallNode
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import several_files
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import ProbeReport, Report
 

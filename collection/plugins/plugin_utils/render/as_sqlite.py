@@ -19,12 +19,8 @@ from pathlib import Path
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import numbering
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Column,
-    Row,
-    Table,
-    Value,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Table, Value
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import raw_rows
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import Format
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import ProbeReport, Report

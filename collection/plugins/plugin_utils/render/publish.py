@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (
-    compare_past,
+    figures_file,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import registry
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import Report
@@ -29,7 +29,7 @@ def keep_figures(report: Report) -> None:
     kernels = {row.host: row.kernel for row in report.coverage}
     for info in report.runs:
         hosts = [host for host, home in report.homes.items() if home == info.id]
-        figures = compare_past.figures_of(
+        figures = figures_file.figures_of(
             evidence, hosts, peers=report.peers, kernels=kernels, hashes=info.hashes
         )
         history.keep(Path(info.path), figures, {})

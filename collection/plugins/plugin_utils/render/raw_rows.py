@@ -13,10 +13,11 @@ from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import settle
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session import parse_session
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.timestamps import LineClock
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe, Row
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import ProbeReport, Report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.sessions import OUTPUT_FACTOR
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.read import Run, open_run

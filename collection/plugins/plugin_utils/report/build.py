@@ -18,7 +18,7 @@ from typing import Any
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import phrases
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (
-    compare_past,
+    figures_file,
     find,
     overload,
     past_sentences,
@@ -26,19 +26,24 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings impor
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import RANK
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.client_server.join import join
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.overload import Load
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import decisions, past, settings
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import news as news_file
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import (
+    decisions,
+    news_file,
+    past,
+    settings,
+    this_run,
+)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory.news import make as news_of
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory.news import remembered
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import calltrees, fleet, stacks
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.limits import (
     MAX_ROWS_PER_HOST,
     MAX_SERIES_PER_HOST,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Finding,
-    Probe,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import (
     coverage,
     kernel_types,
@@ -130,7 +135,7 @@ def build(
     if changed and findings[0] is changed[0]:
         headline = past_sentences.headline(changed[0], len(findings) - 1)
     busy = overload.sentence(found.overloaded, findings)
-    findings = news_file.remembered(findings, news)
+    findings = remembered(findings, news)
     balanced = [told for shard in shards if (told := traffic.read(shard.balancers)) is not None]
     lowered = "weights on load balancers may still be lowered" if any(t.alarms for t in balanced) else ""
     return Report(
@@ -179,7 +184,7 @@ def _figures(
     rows: Mapping[str, coverage.HostCoverage],
 ) -> dict[str, Any]:
     """Return figures.json of all shards together."""
-    return compare_past.figures_of(
+    return figures_file.figures_of(
         evidence,
         name=shards[0].run.request.name,
         peers=peer_of,
@@ -196,13 +201,13 @@ def _news(
     kept = news_file.read(run.path)
     if kept is not None or not sweep.baseline:
         return kept or {}
-    now = compare_past.read(run_id(run), figures)
-    return news_file.make(
-        news_file.Run(
+    now = figures_file.read(run_id(run), figures)
+    return news_of(
+        this_run.Run(
             figures=now,
             hosts=run.hosts,
             findings=findings,
-            columns=compare_past.columns_of(evidence),
+            columns=figures_file.columns_of(evidence),
             settings=settings.tolerant(sweep.memory),
             most=sweep.baseline,
             slot=sweep.slot,

@@ -14,7 +14,7 @@ from typing import Literal
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import contact
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Losses, SessionResult
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import SessionResult
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.remedies import remedies
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
     KernelBuild,
@@ -31,6 +31,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records
     GoRecord,
     PreflightRecord,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.stderr import Losses
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowRecord
 
 HostStatus = Literal["probed", "degraded", "refused", "unreachable", "failed", "not probed"]

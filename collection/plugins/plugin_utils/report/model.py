@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Comparison, Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import calltrees, results
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import CallTree
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.forms import FORMS, Form
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    CallTree,
-    Comparison,
-    Finding,
     Layout,
     Output,
     Value,

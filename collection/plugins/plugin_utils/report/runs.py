@@ -14,9 +14,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings impor
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import settle
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Probe,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import coverage, kernel_types
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import Built, RunInfo
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read

@@ -9,20 +9,16 @@ from collections.abc import Mapping
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import decode, plain
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import SessionResult
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.protocol import MAX_LINE
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session import parse_session
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.timestamps import LineClock
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Losses,
-    Probe,
-    SessionResult,
-    Table,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe, Table
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import coverage
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import HostText
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.runs import Shard
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import ProbeRecord
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.stderr import read_losses
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.stderr import Losses, read_losses
 
 FIRST_LINES = 100
 """Lines of a call trace or a text kept per host; the whole stays in the run directory."""

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Losses
 
 MAX_WARNINGS = 20
 MAX_WARNING_LENGTH = 300
@@ -23,6 +23,29 @@ _PENDING = re.compile(r"too many pending \(")
 _WARNING = re.compile(r"(?:WARNING|ERROR): *(.*)")
 # staprun says this of every ending by an error, after the error itself.
 _EMPTY_TALK = re.compile(r"exited with status: \d+|Number of errors: 0, skipped probes: 0")
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What SystemTap itself said on stderr about lost data. Zero, False and empty mean nothing was said.
+
+    dead_probes: probe points that could not be registered; the session went on without them.
+    """
+
+    errors: int = 0
+    skipped: int = 0
+    transport_failures: int = 0
+    lost_messages: int = 0
+    lost_bytes: int = 0
+    overload: bool = False
+    dead_probes: int = 0
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def lossy(self) -> bool:
+        """Return True if figures of this session may be too low."""
+        counts = (self.errors, self.skipped, self.transport_failures, self.lost_messages, self.lost_bytes)
+        return self.overload or self.dead_probes > 0 or any(counts)
 
 
 def read_losses(err_text: str) -> Losses:

@@ -28,7 +28,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import ArmRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import preflight
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import Clock
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.clock import Clock
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.window import Arming
 
 KEEP_ARMINGS = 32

@@ -13,11 +13,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records
     ClockRecord,
     PreflightRecord,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import (
-    Clock,
-    Guard,
-    measure_clock,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.clock import Clock, measure_clock
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import Guard
 
 Facts = Mapping[str, str]
 

@@ -18,14 +18,12 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.clien
     join,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet as merge
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session import parse_session
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Finding,
-    Probe,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 
 
 def both(

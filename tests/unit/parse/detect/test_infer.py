@@ -24,6 +24,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect i
     shape_base,
     shapes,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row, SessionResult
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session import (
     parse_session,
     printed_lines,
@@ -32,8 +33,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
     Layout,
     LayoutKind,
     Probe,
-    Row,
-    SessionResult,
     Value,
 )
 

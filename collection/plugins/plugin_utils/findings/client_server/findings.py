@@ -21,11 +21,11 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.clien
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.incidents import SlowAnswer, Told
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Cells, Key
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import MergedRow, MergedTable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     Column,
-    Finding,
     OtherSide,
     Table,
     Value,

@@ -22,10 +22,10 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.input
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import fleet as merge
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.host import HostMerger
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import MergedTable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     Column,
     OtherSide,
-    Row,
     Table,
     Value,
 )

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import plain
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_numbers import printed_number
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_words import folded
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
     Column,
     ColumnType,
     Merge,
-    Row,
     Table,
 )
 

@@ -11,16 +11,12 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.t
     unit_in,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.field_values import cell
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_words import (
     is_rule,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.protocol import LineError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Column,
-    Layout,
-    Row,
-    Table,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Layout, Table
 
 _HISTOGRAM = re.compile(rb"\s*(?:(\S.{0,199}?)[ \t:]+)?value \|-+ count\s*")
 _BUCKET = re.compile(rb"\s*([<>]?)(-?[0-9]{1,19}) \|@*\s*([0-9]{1,19})\s*|\s*~\s*")

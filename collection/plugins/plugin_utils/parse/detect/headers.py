@@ -38,6 +38,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.t
     is_total_name,
     title_of,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_numbers import printed_number
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_words import (
     Word,
@@ -48,7 +49,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_
     words,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.timestamps import begins_with_time
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Layout, Row
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Layout
 
 MAX_CANDIDATES = 60
 """Lines of words that are tried as headers: CAPITALS first, and those that hosts print most often."""

@@ -19,12 +19,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.p
     prints_of,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.sample import Samples
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    ColumnType,
-    Layout,
-    Row,
-    View,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import ColumnType, Layout, View
 
 
 def drawn_histograms(samples: Samples, forgets: Forgets) -> list[Layout]:

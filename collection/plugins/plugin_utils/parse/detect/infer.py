@@ -47,12 +47,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.s
     counted_stacks,
     without_stacks,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Layout,
-    Output,
-    Reading,
-    Row,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Layout, Output, Reading
 
 NOTHING_SAID: Reading = {}
 _TRACE = re.compile(rb"\s*-?[0-9]{1,18} .{0,150}\([0-9]{1,10}\): *(->|<-)")

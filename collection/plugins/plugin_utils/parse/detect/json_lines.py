@@ -22,8 +22,9 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.p
     prints_of,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.sample import Samples
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_words import restored
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Layout, Row
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Layout
 
 _MAX_DEPTH = 4
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Literal
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Layout, Row, Value
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Layout, Value
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts.language import (
     Script,
     Word,

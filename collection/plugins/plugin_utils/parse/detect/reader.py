@@ -10,17 +10,14 @@ from collections.abc import Sequence
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.shape_base import Shape
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.shapes import shape
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row, SessionResult
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_words import (
     cleaned,
     is_rule,
     without_colours,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.text import TextForm
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Layout,
-    Row,
-    SessionResult,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Layout
 
 
 class LayoutsForm:

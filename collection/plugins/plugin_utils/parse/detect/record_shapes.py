@@ -12,17 +12,13 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.g
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.json_lines import json_records
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.shape_base import Shape
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.field_values import cell
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_numbers import (
     printed_cell,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.protocol import LineError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.table import text
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Column,
-    Layout,
-    Row,
-    Value,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Layout, Value
 
 _PAIR = re.compile(rb"([A-Za-z_][A-Za-z0-9_.-]{0,40})=(\"[^\"]*\"|[^\s=\",]*),?")
 _RATE = re.compile(

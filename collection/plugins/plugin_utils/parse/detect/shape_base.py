@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.protocol import LineError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Layout,
-    Row,
-    Value,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Layout, Value
 
 MAX_KEYS = 50_000
 

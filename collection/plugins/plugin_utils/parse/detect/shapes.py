@@ -19,9 +19,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.t
     ListShape,
     SeparatedShape,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Layout,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Layout
 
 
 def shape(layout: Layout) -> Shape:

@@ -19,8 +19,9 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.s
     Samples,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.shape_base import Shape
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_words import is_rule
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Layout, Row
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Layout
 
 SEPARATOR = ";"
 """Between the functions of a stack, outermost first; no symbol of a program holds one."""

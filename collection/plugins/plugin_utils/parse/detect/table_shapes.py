@@ -12,6 +12,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.t
     is_total,
     title_of,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_numbers import (
     printed_cell,
     printed_number,
@@ -24,10 +25,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.printed_
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.protocol import LineError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.table import TableForm, text
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Layout,
-    Row,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Layout
 
 _NAMED_NUMBER = re.compile(rb"\s*(\S[^=]{0,120}?)(?:\s*=\s*|\s*:\s+)(\S+)\s*")
 _FIGURE = re.compile(rb"[0-9]")

@@ -11,11 +11,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text impo
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import results
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Cells, Key, Rates
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.order import sort_measure
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Column,
-    Table,
-    View,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Table, View
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import (
     shorten,
     sparkline,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import calltrees
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import CallNode
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import CallNode
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import packed
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import HostCalls, ProbeReport
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases import plural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import phrases
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Finding, Table
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Finding
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Table
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import values as cells
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document.grids import Grid
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import packed, values

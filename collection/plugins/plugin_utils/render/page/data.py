@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Comparison, Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import keys, results
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Comparison, Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import (
     calltrees,
     packed,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.fleetdiag.systemtap.plugins.module_utils import tracepoints
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap import tracepoints
 
 EVENTS = {
     "source/include/trace/events/sched.h": "TRACE_EVENT(sched_switch, x)\nDECLARE_TRACE(pelt_cfs_tp, x)",
