@@ -637,6 +637,10 @@ PLAY = """
         drain_backends: [web]
         drain_ttl: 600
         drain_wait: 0
+    - ansible.builtin.copy:
+        content: "{{ drain_results | to_json }}"
+        dest: "{{ playbook_dir }}/results.json"
+        mode: "600"
 """
 
 
@@ -739,8 +743,8 @@ def test_a_balancer_that_answers_slowly_is_asked_for_its_counts_for_seconds_only
     assert "timed out" in done.stdout
 
 
-def test_the_task_that_asks_for_counts_has_a_limit_of_its_own(tmp_path: Path) -> None:
-    """Whatever holds it: here a connection to the balancer that never comes to be, and a program that never ends."""
+def test_all_that_are_asked_for_counts_have_one_limit_whatever_holds_them(tmp_path: Path) -> None:
+    """Here a program that never ends, on each of three balancers; it may as well be a connection."""
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "ipvsadm"
     os.mkfifo(tmp_path / "never")
@@ -748,17 +752,19 @@ def test_the_task_that_asks_for_counts_has_a_limit_of_its_own(tmp_path: Path) ->
     program.chmod(0o755)
     path = f"{tmp_path}/bin:{os.environ['PATH']}"
     done = drain(
-        {"lb1": []},
+        {"lb1": [], "lb2": [], "lb3": []},
         tmp_path,
         "seen",
-        timeout=100,
+        timeout=300,
         env={"PATH": path},
         drain_kind="lvs",
-        drain_count_timeout=2,
+        drain_count_timeout=6,
     )
     os.close(os.open(tmp_path / "never", os.O_RDWR))  # what still waits for it ends
     assert done.returncode == 0, done.stdout
-    assert "lb1" in done.stdout
+    said = json.loads((tmp_path / "results.json").read_text())
+    assert list(said) == ["lb1", "lb2", "lb3"]
+    assert sum(one["timedout"]["period"] for one in said.values()) <= 6
 
 
 def test_one_balancer_that_refuses_takes_the_others_back(balancer: Balancer, tmp_path: Path) -> None:

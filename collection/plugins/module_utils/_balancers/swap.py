@@ -113,10 +113,18 @@ def give_back(driver: Driver, entries: Sequence[Entry]) -> Given:
 
 
 def restore(driver: Driver, record: str) -> Given:
-    """Give back what the record says; it keeps what is owed, and goes with its program when that is nothing."""
+    """Give back what the record says; it keeps what is owed, and goes with its program when that is nothing.
+
+    Where it cannot be written anew it keeps all: what was given back is then somebody else's, and left alone.
+    """
     entries = records.read_record(record)
     given = give_back(driver, entries)
-    records.keep(record, [entry for entry in entries if entry.label in given.owed])
+    try:
+        records.keep(record, [entry for entry in entries if entry.label in given.owed])
+    except OSError:
+        if not given.owed:
+            raise
+        # A full disk must not end who tries until nothing is owed.
     return given
 
 

@@ -99,6 +99,18 @@ def test_only_what_is_owed_stays_in_the_record(record: Path) -> None:
     assert records.read_record(str(record)) == [ENTRIES[1]]
 
 
+def test_a_record_that_cannot_be_written_ends_nobody_who_tries_until_all_is_given_back(record: Path) -> None:
+    table = Table()
+    swap.lower(table, ENTRIES, str(record))
+    table.deaf.add(100)
+    table.weights["a"] = 99
+    record.with_name("t.json.tmp").mkdir()
+    assert set(swap.restore(table, str(record)).owed) == {"lb: web/b"}
+    table.deaf.clear()
+    assert swap.restore(table, str(record)).weights == {"lb: web/b": 100}
+    assert (table.weights, record.exists()) == ({"a": 99, "b": 100}, False)
+
+
 def test_sessions_have_fallen_when_each_has_its_new_share() -> None:
     table = Table()
     before = {entry.label: 10 for entry in ENTRIES}
