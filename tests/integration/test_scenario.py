@@ -54,8 +54,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def report(lab: Lab, runs: Path) -> dict[str, Any]:
-    """The report of one sweep of all three while they do what is planted."""
+def swept(lab: Lab, runs: Path) -> Path:
+    """The run directory of one sweep of all three while they do what is planted."""
     planted = {
         FILES: [start("files"), start("connects")],
         CONNECTS: [DELAY, start("connects")],
@@ -65,7 +65,12 @@ def report(lab: Lab, runs: Path) -> dict[str, Any]:
         words = [word for name in PROBES for word in ("--probe", name)]
         done = sweep(lab, runs, "-l", ",".join(WEB), "--window", "30s", *words)
     assert done.returncode == 0, done.stdout + done.stderr
-    return report_of(newest(runs))
+    return newest(runs)
+
+
+@pytest.fixture(scope="module")
+def report(swept: Path) -> dict[str, Any]:
+    return report_of(swept)
 
 
 def finding(report: dict[str, Any], probe: str, host: str) -> dict[str, Any]:
@@ -114,10 +119,10 @@ def test_nothing_else_is_called_different(report: dict[str, Any]) -> None:
     assert claims == planted
 
 
-def test_every_session_said_how_busy_its_host_was(report: dict[str, Any], runs: Path) -> None:
+def test_every_session_said_how_busy_its_host_was(swept: Path) -> None:
     for host in WEB:
         for name in PROBES:
-            printed = gzip.decompress((newest(runs) / "hosts" / host / f"{name}.out.gz").read_bytes())
+            printed = gzip.decompress((swept / "hosts" / host / f"{name}.out.gz").read_bytes())
             (said,) = [line.split(b"\t")[4:] for line in printed.splitlines() if b"\t@load\t" in line]
             window_ms, processors, _before, _after, busy_ms, stolen_ms, late_ms, latest_ms = map(int, said)
             assert 20_000 < window_ms < 40_000
