@@ -7,6 +7,7 @@ Then one of them has more work than processors, and the verdict says so.
 from __future__ import annotations
 
 import gzip
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -139,9 +140,10 @@ def test_the_verdict_says_that_a_host_had_more_work_than_processors(
     with loaded(lab, {FILES: [start("spin"), start("files")]}):
         done = sweep(lab, runs, "-l", ",".join(WEB), "--window", "30s", "--probe", "slow_open")
     assert done.returncode == 0, done.stdout + done.stderr
-    busy = report_of(newest(runs))
-    assert f"{FILES} was overloaded (" in busy["verdict"] or f"{FILES}, " in busy["verdict"]
-    assert " tasks at a time on 1 processor" in busy["verdict"]
+    verdict = report_of(newest(runs))["verdict"]
+    # The others may be, on a busy machine; the first is the one whose figures are said.
+    said = rf"{FILES}\b[^(;]* overloaded \(({FILES}: )?[0-9.]+ tasks at a time on 1 processor"
+    assert re.search(said, verdict), verdict
 
 
 def test_nothing_is_left_on_any_host(report: dict[str, Any], lab: Lab) -> None:

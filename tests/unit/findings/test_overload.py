@@ -86,6 +86,10 @@ CROWDED = {"load_before": 1.0, "load_after": 5.5, "busy_s": 59.0}
     [
         ([seen(**CROWDED)], "12.4 tasks at a time on 2 processors"),
         ([seen(), seen(**CROWDED), seen()], "12.4 tasks at a time on 2 processors"),
+        (
+            [seen(**{**CROWDED, "busy_s": 30.0}, late_s=15.0, latest_s=0.25)],
+            "12.4 tasks at a time on 2 processors, its timers were late for 50% of the window, at most 250 ms",
+        ),
         ([seen(stolen_s=9.0)], "other machines had 15% of its processors' time"),
         ([seen(late_s=3.6, latest_s=0.41)], "its timers were late for 12% of the window, at most 410 ms"),
         (

@@ -58,7 +58,8 @@ def _crowded_before(load: Load) -> str:
 
 
 def _crowded(seen: HostLoad) -> str:
-    working = (seen.busy_s + seen.stolen_s) / seen.seconds / seen.processors
+    # Where timers come late, so do the ticks that the kernel counts a processor's time by.
+    working = ((seen.busy_s + seen.stolen_s) / seen.processors + seen.late_s) / seen.seconds
     if _tasks(seen) < limits.OVERLOAD * seen.processors or working < limits.OVERLOAD_BUSY:
         return ""
     return f"{quantities.amount(_tasks(seen))} tasks at a time on {plural(seen.processors, 'processor')}"
