@@ -79,7 +79,7 @@ test: venv packages  ## Everything: lint and unit tests, then the tests on the e
 
 .PHONY: test-all
 test-all: venv packages  ## make test with test-long, test-target-mode and test-site: an hour more
-	@$(MAKE) -j 2 lint unit
+	@FLEETDIAG_FUZZ_OUTPUTS=10000 $(MAKE) -j 2 lint unit
 	@FLEETDIAG_TEST_LONG=1 FLEETDIAG_TEST_TARGET_MODE=1 FLEETDIAG_TEST_SITE=1 $(INTEGRATION) tests/integration
 
 .PHONY: test-debuginfo
@@ -130,6 +130,10 @@ bench-lab: venv packages  ## A sweep against stap --remote on two machines of th
 .PHONY: bench-page
 bench-page: venv packages  ## The page of 1,000 hosts: its size, and how soon Chromium shows it
 	@$(BIN)/python tests/bench/bench_page.py
+
+.PHONY: bench-forms
+bench-forms: venv  ## Finding out the form of long outputs of scripts: seconds for each host
+	@$(BIN)/python tests/bench/bench_forms.py
 
 .PHONY: bench-merge
 bench-merge: venv  ## From the files of 1,000 hosts with 10,000 rows each to the report, against a bare loop
