@@ -231,10 +231,11 @@ def _transaction(database: sqlite3.Connection) -> Iterator[None]:
 def _stamp(path: Path) -> str:
     """Return what changes when a run's files do."""
     said = []
-    for name in ("sweep.json", history.FIGURES, history.NEWS, retention.KEEP, "hosts"):
+    folders = [part / "hosts" for part in read.parts(path)]
+    for name in ("sweep.json", history.FIGURES, history.NEWS, retention.KEEP, *folders):
         try:
             found = os.stat(path / name, follow_symlinks=False)
-            said.append(f"{found.st_mtime_ns}.{found.st_size if name != 'hosts' else 0}")
+            said.append(f"{found.st_mtime_ns}.{found.st_size if isinstance(name, str) else 0}")
         except OSError:
             said.append("-")
     return " ".join(said)
@@ -261,7 +262,7 @@ def _take(database: sqlite3.Connection, path: Path, stamp: str) -> None:
         "covered": len(covered),
         **{severity: severities.count(severity) for severity in ("critical", "warning", "info")},
         "news": _words(told),
-        "raw": int((path / "hosts").is_dir()),
+        "raw": int(read.has_raw(path)),
         "kept": int(retention.is_pinned(path)),
         "stamp": stamp,
     }
