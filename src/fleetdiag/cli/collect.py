@@ -20,7 +20,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text impo
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowFile
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import arming
-from fleetdiag.cli import options
+from fleetdiag.cli import notify, options
 from fleetdiag.cli.report import EXIT_CODES, add_fail_on
 from fleetdiag.run import inventory, playbook, progress
 from fleetdiag.run.report import EXIT_INTERRUPTED, EXIT_OK, render
@@ -58,7 +58,7 @@ def _run(args: argparse.Namespace) -> int:
     playbook.check_forks(args.forks)
     if not absent:
         print("fleetdiag: nothing is left on the hosts; this is the report of what there is", file=sys.stderr)
-        return render(run_dir, args.fail_on)
+        return render(run_dir, args.fail_on, [notify.after_sweep])
     reach = options.reach(args, args.limit)
     hosts = inventory.hosts_of(reach.inventory, reach.limit, reach.login)
     wanted = {part: [host for host in left if host in hosts] for part, left in absent.items()}
@@ -77,7 +77,7 @@ def _run(args: argparse.Namespace) -> int:
             troubles = _bring(part, left, reach, args.become, stop)
             for host, why in troubles.items():
                 print(f"fleetdiag: {printable(host)}: {why}", file=sys.stderr)
-    code = render(run_dir, args.fail_on)
+    code = render(run_dir, args.fail_on, [notify.after_sweep])
     return EXIT_INTERRUPTED if stop.requested else code
 
 
