@@ -114,6 +114,10 @@ bench-findings: venv  ## False findings among alike hosts, and planted ones foun
 bench-sweeps: venv  ## Eight simulated weeks of sweeps of one name: false notices, and changes that are told: [ARGS="--cadences nightly"]
 	@$(BIN)/python tests/bench/bench_sweeps.py $(ARGS)
 
+.PHONY: bench-history
+bench-history: venv  ## The index of 1,000 runs of 100 hosts: its size, and how long listing and trends take
+	@$(BIN)/python tests/bench/bench_history.py
+
 .PHONY: bench-scale
 bench-scale: venv packages  ## 10, 50 and 200 hosts over real ssh to this machine, as root: half an hour [HOSTS="10 50"]
 	@$(BIN)/python tests/bench/bench_scale.py $(if $(HOSTS),--hosts $(HOSTS))

@@ -30,6 +30,7 @@ VERSION = 1
 LOCK_S = 10.0
 _AGAIN_S = 0.1
 _HERE = Path(__file__).parent
+MOUNTS = Path("/proc/mounts")
 REINDEX = "make it anew: fleetdiag runs reindex"
 _DAMAGED = ("malformed", "not a database", "disk image", "corrupt")
 
@@ -130,7 +131,7 @@ def _is_on_network(path: Path) -> bool:
     real = os.path.realpath(path)
     best, kind = "", ""
     with contextlib.suppress(OSError):
-        for line in Path("/proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines():
             fields = line.split(" ")
             if len(fields) > 2 and len(fields[1]) >= len(best):
                 mount = fields[1].replace("\\040", " ")
