@@ -232,11 +232,12 @@ def _transaction(database: sqlite3.Connection) -> Iterator[None]:
 def _stamp(path: Path) -> str:
     """Return what changes when a run's files do."""
     said = []
+    files = [path / name for name in ("sweep.json", history.FIGURES, history.NEWS, retention.KEEP)]
     folders = [part / "hosts" for part in read.parts(path)]
-    for name in ("sweep.json", history.FIGURES, history.NEWS, retention.KEEP, *folders):
+    for item in (*files, *folders):
         try:
-            found = os.stat(path / name, follow_symlinks=False)
-            said.append(f"{found.st_mtime_ns}.{found.st_size if isinstance(name, str) else 0}")
+            found = os.stat(item, follow_symlinks=False)
+            said.append(f"{found.st_mtime_ns}.{found.st_size if item in files else 0}")
         except OSError:
             said.append("-")
     return " ".join(said)
