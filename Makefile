@@ -91,9 +91,9 @@ test-target-mode: venv packages  ## A sweep without a builder: a quarter of an h
 	@FLEETDIAG_TEST_TARGET_MODE=1 $(BIN)/python -m pytest tests/integration/test_target_mode.py
 
 .PHONY: test-long
-test-long: venv packages  ## Weights, shards, Molecule's sweep, an oops, five minutes of faults: half an hour
-	@FLEETDIAG_TEST_LONG=1 $(BIN)/python -m pytest \
-	  $(addprefix tests/integration/,$(addprefix test_,drain.py shards.py molecule.py trouble.py) lab/test_lab_soak.py)
+test-long: venv packages  ## Weights, shards, sweeps of one name, a timer, Molecule's sweep, an oops, faults: an hour and a half
+	@FLEETDIAG_TEST_LONG=1 $(BIN)/python -m pytest $(addprefix tests/integration/, \
+	  $(addprefix test_,drain.py shards.py memory.py molecule.py timer.py trouble.py) lab/test_lab_soak.py)
 
 .PHONY: test-site
 test-site: venv packages  ## The story of the site on four emulated machines: a slow file behind two balancers
@@ -114,6 +114,10 @@ bench-findings: venv  ## False findings among alike hosts, and planted ones foun
 .PHONY: bench-sweeps
 bench-sweeps: venv  ## Eight simulated weeks of sweeps of one name: false notices, and changes that are told: [ARGS="--cadences nightly"]
 	@$(BIN)/python tests/bench/bench_sweeps.py $(ARGS)
+
+.PHONY: bench-history
+bench-history: venv  ## The index of 1,000 runs of 100 hosts: its size, and how long listing and trends take
+	@$(BIN)/python tests/bench/bench_history.py
 
 .PHONY: bench-scale
 bench-scale: venv packages  ## 10, 50 and 200 hosts over real ssh to this machine, as root: half an hour [HOSTS="10 50"]

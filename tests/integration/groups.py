@@ -44,6 +44,7 @@ GROUPS = (
             "test_canary",
             "test_examples",
             "test_hostile",
+            "test_memory",
             "test_probes_dev",
             "test_trouble",
             "test_wheel",
@@ -52,7 +53,17 @@ GROUPS = (
         ("builder", "web1", "web2"),
     ),
     Group("one web machine", ("test_guard", "test_reboot", "test_signed"), ("builder", "web2")),
-    Group("loopback", ("test_answers", "test_controller", "test_flow", "test_operator_config", "test_start")),
+    Group(
+        "loopback",
+        (
+            "test_answers",
+            "test_controller",
+            "test_flow",
+            "test_operator_config",
+            "test_start",
+            "test_timer",
+        ),
+    ),
     Group("builder", ("test_builders", "test_commands", "test_tracepoints", "test_lab_down"), ("builder",)),
 )
 _OF_FILE = {file: number for number, group in enumerate(GROUPS) for file in group.files}

@@ -150,6 +150,7 @@ class Sessions(threading.Thread):
             path.parent.name: path.read_text().splitlines()
             for path in (FILES / "probes").glob("*/sample.out")
         }
+        self.of_host: dict[tuple[str, str], list[str]] = {}  # what a probe of one host prints instead
         self.ended = threading.Event()
 
     def run(self) -> None:
@@ -187,12 +188,15 @@ class Sessions(threading.Thread):
             data.partition(b"nonce=")[2][:16].decode(),
             int(values.get("fd_window_start_ms", 0)) / 1000,
             int(values.get("fd_window_end_ms", 0)) / 1000,
-            [line for line in self.recordings[path.parent.name] if "\t@" not in line],
+            [line for line in self._recorded(host, path.parent.name) if "\t@" not in line],
         )
         path.touch()
         self.sessions.append(session)
         takes_s = self.arming_s.get(host, self._arming_s)
         self._at(time.time() + takes_s, lambda: self._arm(session))
+
+    def _recorded(self, host: str, probe: str) -> list[str]:
+        return self.of_host.get((host, probe)) or self.recordings[probe]
 
     def _arm(self, session: Session) -> None:
         host = session.path.relative_to(self._folder / "hosts").parts[0]
@@ -318,6 +322,7 @@ class Fleet:
             _write_modules(own / "systemtap")
         self.sessions.stepped_back_s.clear()
         self.sessions.arming_s.clear()
+        self.sessions.of_host.clear()
 
     def remove_modules(self) -> None:
         """As if no host had ever run these probes."""

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from sweeps import SWEPT, WEB, coverage, report_of, sweep, window_of
+from sweeps import SWEPT, WEB, coverage, newest, report_of, sweep, window_of
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
 from fleetdiag.lab.model import Lab
 
 pytestmark = [
@@ -27,13 +28,12 @@ def test_two_shards_have_one_window_and_one_report(lab: Lab, tmp_path: Path) -> 
     asked = ("-l", ",".join(WEB), "--probe", "nettop", "--window", "10s", "--shards", "2", "--worker", worker)
     done = sweep(lab, tmp_path, *asked)
     assert done.returncode == 0, done.stderr
-    (folder,) = tmp_path.glob("*_shards")
+    folder = newest(tmp_path)
     report = report_of(folder)
     hosts = coverage(report)
     assert sorted(hosts) == sorted(WEB)
     assert {row["status"] for row in hosts.values()} <= SWEPT, hosts
-    runs = [path for path in tmp_path.glob("*_*") if path != folder]
-    windows = [window_of(run) for run in runs]
+    windows = [window_of(run) for run in read.parts(folder)]
     assert len(windows) == 2
     assert windows[0] == windows[1]
     assert {run["start"] for run in report["runs"]} == {windows[0]["start"]}

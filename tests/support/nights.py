@@ -16,6 +16,7 @@ from rundirs import Builder, record
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import model
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import SHARDS
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.read import read_json
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.write import write_json
 from fleetdiag.cli import main
@@ -71,20 +72,53 @@ class Nights:
         kernels: Mapping[str, str] | None = None,
         hosts: list[str] | None = None,
         write: bool = True,
+        shards: int = 1,
         **more: Any,
     ) -> model.Report:
         """Sweep a night, report it as the end of a sweep does, and return the report.
 
-        files: slow files of each host, as usual without. write: keep what later sweeps need. more: of sweep.json.
+        files: slow files of each host, as usual without. write: keep what later sweeps need. shards: so many run
+        directories within that of the sweep. more: of sweep.json.
         """
-        found = {**usual(self.number), **(files or {})}
         names = hosts or HOSTS
-        made = Builder(self.runs, names, sweep_id=run_id(self.number), manifests=MANIFESTS, name=self.name)
+        path = self.runs / run_id(self.number)
+        if shards == 1:
+            self._make(self.runs, run_id(self.number), names, files or {}, unreachable, kernels or {}, more)
+        else:
+            for number in range(shards):
+                shard = f"{run_id(self.number)[:-1]}{number}"
+                dealt = names[number::shards]
+                made = self._make(path / SHARDS, shard, dealt, files or {}, unreachable, kernels or {}, more)
+            asked = read_json(made, "sweep.json") or {}
+            write_json(path, "sweep.json", {**asked, "id": path.name, "hosts": names})
+        report = self.reported(path)
+        if write:
+            history.keep(path, report.figures, report.news)  # all else takes long to write
+        self.number += 1
+        return report
+
+    def reported(self, path: Path) -> model.Report:
+        """Return the report of a run, made at a fixed time."""
+        return reports.build(path, generated="2026-11-23T08:01:00+00:00")
+
+    def _make(
+        self,
+        place: Path,
+        sweep_id: str,
+        names: list[str],
+        files: Mapping[str, int],
+        unreachable: tuple[str, ...],
+        kernels: Mapping[str, str],
+        more: Mapping[str, Any],
+    ) -> Path:
+        """Make one run directory and return its path."""
+        found = {**usual(self.number), **files}
+        made = Builder(place, names, sweep_id=sweep_id, manifests=MANIFESTS, name=self.name)
         if self.memory or more:
             data = read_json(made.path, "sweep.json") or {}
             write_json(made.path, "sweep.json", {**data, "memory": self.memory, **more})
         made.window()
-        for kernel in {KERNEL, *(kernels or {}).values()}:
+        for kernel in {KERNEL, *kernels.values()}:
             made.build(kernel)
         for host in names:
             if host in unreachable:
@@ -93,15 +127,11 @@ class Nights:
                 record("slow_files", 9, "httpd", f"/srv/{n}", 2_000_000 + n, 1)
                 for n in range(found.get(host, 100))
             ]
-            made.preflight(host, kernel=(kernels or {}).get(host, KERNEL))
+            made.preflight(host, kernel=kernels.get(host, KERNEL))
             made.arm(host)
             made.go(host)
             made.collect(host, {"slow_open": made.out(*rows)})
-        report = reports.build(made.path, generated="2026-11-23T08:01:00+00:00")
-        if write:
-            history.keep(made.path, report.figures, report.news)  # all else takes long to write
-        self.number += 1
-        return report
+        return made.path
 
     def usual(self, many: int) -> None:
         """Sweep some nights of which nothing is to be told."""

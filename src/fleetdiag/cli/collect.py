@@ -20,7 +20,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text impo
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowFile
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import arming
-from fleetdiag.cli import options
+from fleetdiag.cli import notify, options
 from fleetdiag.cli.report import EXIT_CODES, add_fail_on
 from fleetdiag.run import inventory, playbook, progress
 from fleetdiag.run.report import EXIT_INTERRUPTED, EXIT_OK, render
@@ -54,28 +54,37 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _run(args: argparse.Namespace) -> int:
     os.umask(0o077)
     run_dir = options.run_dir(args.run, args)
-    absent = still_there(run_dir, time.time())
+    absent = left_on_hosts(run_dir, time.time())
     playbook.check_forks(args.forks)
     if not absent:
         print("fleetdiag: nothing is left on the hosts; this is the report of what there is", file=sys.stderr)
-        return render(run_dir, args.fail_on)
+        return render(run_dir, args.fail_on, [notify.after_sweep])
     reach = options.reach(args, args.limit)
     hosts = inventory.hosts_of(reach.inventory, reach.limit, reach.login)
-    wanted = [host for host in absent if host in hosts]
-    if not wanted:
-        some = ", ".join(absent[:3]) + (", ..." if len(absent) > 3 else "")
+    wanted = {part: [host for host in left if host in hosts] for part, left in absent.items()}
+    if not any(wanted.values()):
+        all_of_them = [host for left in absent.values() for host in left]
+        some = ", ".join(all_of_them[:3]) + (", ..." if len(all_of_them) > 3 else "")
         raise FleetdiagError(
-            f"output was left on {plural(len(absent), 'host')} ({some}), none of them in this inventory and limit;"
+            f"output was left on {plural(len(all_of_them), 'host')} ({some}), none of them in this inventory and limit;"
             " name the inventory of the sweep"
         )
-    if options.listed(args, wanted):
+    if options.listed(args, [host for left in wanted.values() for host in left]):
         return EXIT_OK
     stop = playbook.Stop(_STOPPING)
-    troubles = _bring(run_dir, wanted, reach, args.become, stop)
-    for host, why in troubles.items():
-        print(f"fleetdiag: {printable(host)}: {why}", file=sys.stderr)
-    code = render(run_dir, args.fail_on)
+    for part, left in wanted.items():
+        if left and not stop.requested:
+            troubles = _bring(part, left, reach, args.become, stop)
+            for host, why in troubles.items():
+                print(f"fleetdiag: {printable(host)}: {why}", file=sys.stderr)
+    code = render(run_dir, args.fail_on, [notify.after_sweep])
     return EXIT_INTERRUPTED if stop.requested else code
+
+
+def left_on_hosts(run_dir: Path, now: float) -> dict[Path, list[str]]:
+    """Return {run directory of a shard, or the run itself: hosts from which nothing came}, without empty ones."""
+    found = {part: still_there(part, now) for part in read.parts(run_dir)}
+    return {part: hosts for part, hosts in found.items() if hosts}
 
 
 def still_there(run_dir: Path, now: float) -> list[str]:

@@ -8,10 +8,12 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import Report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import names
 from fleetdiag import config
@@ -43,14 +45,27 @@ def after_sweep(run_dir: Path, report: Report) -> str:
     name = report.runs[0].name if report.runs else ""
     try:
         loaded = config.load()
-        if name and name in loaded.sweeps:
-            place = run_dir.absolute().parent
-            tell.finished(loaded, loaded.sweep(name), run_dir)
+        place = run_dir.absolute().parent
+        if name and name in loaded.sweeps and _is_place(loaded.sweep(name), place):
+            if _is_news(run_dir):
+                tell.finished(loaded, loaded.sweep(name), run_dir)
             digest.send_due(loaded, place, time.time())
             refresh(loaded, place)
     except (FleetdiagError, OSError) as error:
         return f"the sweep is done, but nobody could be told: {error}"
     return ""
+
+
+def _is_place(sweep: NamedSweep, place: Path) -> bool:
+    """Return whether the runs of a sweep are there: nobody is told of one that was copied elsewhere."""
+    own = turn.runs_dir_of(sweep)
+    return own.is_dir() and own.samefile(place)
+
+
+def _is_news(run_dir: Path) -> bool:
+    """Return whether what a run found may still be told: for as long as a message is tried to be delivered."""
+    age = datetime.now(UTC) - references.started(run_dir.name)
+    return age.total_seconds() <= outbox.GIVE_UP_S
 
 
 def after_skip(loaded: Config, sweep: NamedSweep) -> None:

@@ -14,7 +14,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import registry as renderers
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import Format
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as core_report
-from fleetdiag.cli import options
+from fleetdiag.cli import notify, options
 from fleetdiag.run.progress import steps_teller
 from fleetdiag.run.report import PLAINLY, SEVERE, exit_code, print_encoded, print_places, print_text, render
 
@@ -102,7 +102,7 @@ def _run(args: argparse.Namespace) -> int:
         return exit_code(report, args.fail_on)
     folder = _folder(directories, args.output)
     if not args.formats and not args.output:
-        return render(folder, args.fail_on)
+        return render(folder, args.fail_on, [notify.after_sweep])
     report = core_report.build(directories, tell=steps_teller(PLAINLY))
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     written = renderers.write(report, folder, wanted)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import 
     retention,
     slots,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
 from fleetdiag.cli import options
 from fleetdiag.run.report import EXIT_INCOMPLETE, EXIT_OK
 
@@ -223,7 +223,7 @@ def _delete(args: argparse.Namespace) -> int:
     paths = [options.run_dir(word, args) for word in args.runs]
     code = EXIT_OK
     for path in paths:
-        if references.name_of(path) is None and not os.path.isdir(path / "hosts"):
+        if references.name_of(path) is None and not read.has_raw(path):
             raise FleetdiagError(f"{path}: is not the run directory of a sweep, so it is left alone")
         why = "" if args.force else retention.why_not(path, retention.evidence(path.parent))
         if why:

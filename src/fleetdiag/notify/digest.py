@@ -41,10 +41,10 @@ def lines(sweeps: Sequence[Summary], now: float) -> Iterator[str]:
         yield f"         and {len(found) - MAX_ITEMS} more"
     told = [item for sweep in sweeps for item in _transitions(sweep, since)]
     yield f"news     {_words(told)}"
-    suspects = [(sweep, item) for sweep in sweeps for item in _list(sweep.news, "suspects")]
+    suspects = [(sweep, item) for sweep in sweeps for item in summary.listed(sweep.news, "suspects")]
     for sweep, item in suspects[:MAX_ITEMS]:
         what = ".".join(clean(item.get(key, ""), 60) for key in ("probe", "table", "measure"))
-        host = clean(item.get("host") or item.get("set") or "", 80)
+        host = clean(item.get("who") or "all hosts", 80)
         yield f"watch    {sweep.name}: {host} {what}, {clean(item.get('ratio', ''), 10)} times as usual (not told yet)"
     for sweep in sweeps:
         unknown = [clean(host, 80) for host in _unknown(sweep)]
@@ -114,7 +114,7 @@ def _counted(items: Iterator[Mapping[str, Any]]) -> str:
 def _transitions(sweep: Summary, since: str) -> Iterator[Mapping[str, Any]]:
     for mark in sweep.marks:
         if mark.run and mark.when >= since:
-            yield from _list(summary.news_of(sweep.runs_dir / mark.run), "transitions")
+            yield from summary.listed(summary.news_of(sweep.runs_dir / mark.run), "transitions")
 
 
 def _words(items: Sequence[Mapping[str, Any]]) -> str:
@@ -130,11 +130,6 @@ def _unknown(sweep: Summary) -> list[str]:
     if isinstance(hosts, list):
         return [str(host) for host in hosts]
     return [host for host, status in summary.coverage(sweep.last).items() if status not in summary.PROBED]
-
-
-def _list(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    found = data.get(key)
-    return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
 
 
 def _held(runs_dir: Path, now: float) -> Iterator[outbox.Entry]:

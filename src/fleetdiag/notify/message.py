@@ -138,7 +138,7 @@ def _body(
         if shown:
             yield f"    {', '.join(shown)}"
     if len(items) > MAX_ITEMS:
-        hosts = {str(item.get("host") or item.get("set") or "") for item in items[MAX_ITEMS:]}
+        hosts = {host for item in items[MAX_ITEMS:] for host in _hosts(item)}
         yield f"and {len(items) - MAX_ITEMS} more, on {plural(len(hosts), 'host')}"
     coverage = news.get("coverage")
     if isinstance(coverage, Mapping) and coverage.get("unknown"):
@@ -147,6 +147,12 @@ def _body(
         yield f"not covered, so nothing is known of: {', '.join(unknown[:MAX_ITEMS])}{more}"
     yield ""
     yield f"report: {clean(report, 1000)}"
+
+
+def _hosts(item: Mapping[str, Any]) -> list[str]:
+    """Return the hosts that a transition is about."""
+    found = item.get("hosts")
+    return [str(host) for host in found] if isinstance(found, list) and found else [str(item.get("who"))]
 
 
 def _key(news: Mapping[str, Any], receiver: Receiver, items: Sequence[Mapping[str, Any]]) -> str:

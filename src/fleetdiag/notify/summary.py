@@ -142,6 +142,12 @@ def coverage(report: Mapping[str, Any]) -> dict[str, str]:
     return {str(row.get("host")): str(row.get("status")) for row in found}
 
 
+def listed(news: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """Return the entries of a list of news.json; what is damaged is left out."""
+    found = news.get(key)
+    return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
+
+
 def news_of(run_dir: Path) -> dict[str, Any]:
     """Return the news.json of a run, empty if there is none."""
     return _json(run_dir, "news.json")

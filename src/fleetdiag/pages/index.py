@@ -23,11 +23,11 @@ from fleetdiag.notify import summary
 from fleetdiag.notify.message import clean
 from fleetdiag.notify.summary import STRIP, Mark, Summary
 from fleetdiag.notify.textfile import STATUSES
+from fleetdiag.pages import hosts
 from fleetdiag.schedule import clock
 
 FILE = "index.html"
 MAX_OPEN = 50
-MAX_HOSTS = 500
 MAX_RUNS = 100
 _FOLDER = Path(__file__).resolve().parent
 
@@ -49,7 +49,6 @@ def render(sweeps: Sequence[Summary], now: float) -> str:
     found.sort(key=lambda pair: rank.get(str(pair[1].get("severity")), 2))
     style = (_FOLDER / "index.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    hosts = sorted({host for sweep in sweeps for host in summary.coverage(sweep.last)})
     text: str = _template().render(
         style=Markup(style),  # noqa: S704 - a file of this folder
         style_source=Markup("'sha256-{}'").format(digest),
@@ -59,8 +58,7 @@ def render(sweeps: Sequence[Summary], now: float) -> str:
         more_open=max(0, len(found) - MAX_OPEN),
         cards=[_card(sweep, now) for sweep in sweeps],
         statuses=STATUSES,
-        hosts=[(clean(host, 120), [_cell(sweep, host) for sweep in sweeps]) for host in hosts[:MAX_HOSTS]],
-        more_hosts=max(0, len(hosts) - MAX_HOSTS),
+        hosts=hosts.grid(sweeps),
         runs=_runs(sweeps),
     )
     return text
@@ -122,17 +120,6 @@ def _mark(mark: Mark) -> dict[str, str]:
         "words": f"{mark.when} {mark.status}{reason}",
         "link": f"{mark.run}/report.html" if mark.run else "",
     }
-
-
-def _cell(sweep: Summary, host: str) -> dict[str, str]:
-    status = summary.coverage(sweep.last).get(host, "")
-    found = sum(item.get("host") == host for item in sweep.open())
-    suspect = any(
-        isinstance(item, Mapping) and item.get("host") == host for item in sweep.news.get("suspects") or []
-    )
-    words = f"{clean(status, 20)}, {plural(found, 'finding')}" if found else clean(status, 20)
-    bad = found or (status and status not in summary.PROBED)
-    return {"words": words or "-", "kind": "suspect" if suspect else "bad" if bad else ""}
 
 
 def _runs(sweeps: Sequence[Summary]) -> Iterator[dict[str, str]]:

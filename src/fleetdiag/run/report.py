@@ -49,14 +49,6 @@ def render(run_dir: Path, fail_on: str = "", steps: Sequence[Step] = (), look: L
     return _end(run_dir, core_report.build(run_dir, tell=steps_teller(look)), fail_on, steps)
 
 
-def render_together(
-    run_dirs: Sequence[Path], fail_on: str = "", steps: Sequence[Step] = (), look: Look = PLAINLY
-) -> int:
-    """Do the same for the shards of one sweep: the report is in a folder beside them, named for the first of them."""
-    folder = run_dirs[0].with_name(f"{run_dirs[0].name}_shards")
-    return _end(folder, core_report.build(run_dirs, tell=steps_teller(look)), fail_on, steps)
-
-
 def _end(run_dir: Path, report: model.Report, fail_on: str, steps: Sequence[Step]) -> int:
     """Print the report, then write it. A disk without room does not take back what was collected."""
     print_text(report)

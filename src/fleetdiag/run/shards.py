@@ -3,7 +3,8 @@
 
 Each shard is a sweep of its own: `ansible-runner transmit` packs what it needs, a worker (here, or wherever a given
 command runs one) does it, and `ansible-runner process` takes back its events and artifacts, with the run directory
-among them. All shards have the same window, so that their run directories make the report of one sweep.
+among them. All shards have the same window. Their run directories are part of one, that of the sweep, which has its
+report, its figures and its news.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ from typing import IO, Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.runs import natural
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import is_id
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import SHARDS, is_id
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
     EventRecord,
     SweepRecord,
@@ -111,10 +113,10 @@ def run(
     sharding: Sharding,
     on_event: Callable[[playbook.Event], None],
     stop: playbook.Stop,
-) -> list[Path]:
-    """Run the playbook in shards to their ends, whatever these are; the run directories, also of lost shards.
+) -> Path | None:
+    """Run the playbook in shards to their ends, whatever these are; return the run directory that has those of all.
 
-    FleetdiagError if no shard came to have one.
+    None if it was interrupted before there was one. FleetdiagError if no shard came to have one.
     """
     runs_dir = Path(str(variables["sweep_runs_dir"]))
     lead_s = sharding.lead_s or learned_lead_s(runs_dir)
@@ -150,7 +152,8 @@ def learned_lead_s(runs_dir: Path) -> int:
 def _lead_of(path: Path) -> float | None:
     try:
         sweep = read.request(path) or SweepRecord()
-        armed = max(event.t for event in read.read_events(path) if event.phase == "arm" and event.t)
+        events = [event for part in read.parts(path) for event in read.read_events(part)]
+        armed = max(event.t for event in events if event.phase == "arm" and event.t)
         return armed - datetime.fromisoformat(sweep.created).timestamp()
     except (FleetdiagError, KeyError, TypeError, ValueError):
         return None
@@ -344,31 +347,46 @@ def _wait(shards: Sequence[Shard], ended: queue.SimpleQueue[Shard], stop: playbo
 # --- what came back ---
 
 
-def _gathered(shards: Sequence[Shard], runs_dir: Path, stop: playbook.Stop) -> list[Path]:
-    """Return the run directories in their place; a lost shard has one in which its hosts are lost."""
+def _gathered(shards: Sequence[Shard], runs_dir: Path, stop: playbook.Stop) -> Path | None:
+    """Return the run directory of the sweep, with those of the shards in it; hosts of a lost shard are lost there."""
     came = [shard for shard in shards if shard.run_dir is not None]
     if not came:
         if stop.requested:
-            return []
+            return None
         raise FleetdiagError("the sweep could not start: no shard came back; " + _reasons(shards))
-    runs_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = []
+    pattern = read.open_run(_run_dir_of(came[0])).request
+    whole = _whole(runs_dir, pattern, shards)
+    place = whole / SHARDS
     for shard in came:
-        assert shard.run_dir is not None
-        found.append(Path(shutil.move(shard.run_dir, _free(runs_dir, shard.run_dir.name))))
-    pattern = read.open_run(found[0]).request
+        came_back = _run_dir_of(shard)
+        shard.run_dir = Path(shutil.move(came_back, _free(place, came_back.name)))
     for shard in shards:
         if shard.lost or shard.run_dir is None:
             print(
                 f"fleetdiag: shard {shard.number} ({_named(shard.hosts)}) is lost: {printable(shard.lost)}",
                 file=sys.stderr,
             )
-            home = found[came.index(shard)] if shard.run_dir else _empty(runs_dir, pattern, shard)
-            if shard.run_dir is None:
-                found.append(home)
+            home = shard.run_dir or _empty(place, pattern, shard)
             for host in shard.hosts:
                 write.append_event(home, _lost(host, shard, stop))
-    return found
+    return whole
+
+
+def _run_dir_of(shard: Shard) -> Path:
+    assert shard.run_dir is not None
+    return shard.run_dir
+
+
+def _whole(runs_dir: Path, pattern: SweepRecord, shards: Sequence[Shard]) -> Path:
+    """Make the run directory of the sweep: what was asked of one shard, with the hosts of all; return its path."""
+    requests = [read.open_run(shard.run_dir).request for shard in shards if shard.run_dir is not None]
+    peers = {host: peer_set for request in requests for host, peer_set in (request.peers or {}).items()}
+    hosts = [host for request in requests for host in request.hosts]
+    hosts += [host for shard in shards if shard.run_dir is None for host in shard.hosts]
+    sweep = replace(pattern, hosts=tuple(sorted(hosts, key=natural)), peers=peers)
+    while (runs_dir / sweep.id).exists():
+        sweep = replace(sweep, id=_another(pattern.id))
+    return write.create(runs_dir, sweep.to_json(), folders=(SHARDS,))
 
 
 def _lost(host: str, shard: Shard, stop: playbook.Stop) -> EventRecord:
@@ -376,19 +394,19 @@ def _lost(host: str, shard: Shard, stop: playbook.Stop) -> EventRecord:
     return EventRecord(time.time(), host, phase="shard", status="lost", message=why)
 
 
-def _empty(runs_dir: Path, pattern: SweepRecord, shard: Shard) -> Path:
+def _empty(place: Path, pattern: SweepRecord, shard: Shard) -> Path:
     """Make a run directory of the same sweep with the hosts of a shard of which there is none; return its path."""
     sweep = replace(pattern, hosts=tuple(shard.hosts), peers={})
-    while (runs_dir / sweep.id).exists():
+    while (place / sweep.id).exists():
         sweep = replace(sweep, id=_another(pattern.id))
-    return write.create(runs_dir, sweep.to_json())
+    return write.create(place, sweep.to_json())
 
 
-def _free(runs_dir: Path, name: str) -> Path:
+def _free(place: Path, name: str) -> Path:
     """Return a path that is free: two shards may have chosen the same name in the same second."""
-    path = runs_dir / name
+    path = place / name
     while path.exists():
-        path = runs_dir / _another(name)
+        path = place / _another(name)
     return path
 
 

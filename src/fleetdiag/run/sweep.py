@@ -38,7 +38,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import b
 from fleetdiag.run import dry_run, inventory, playbook, progress, shards
 from fleetdiag.run.login import Login
 from fleetdiag.run.playbook import DEFAULT_FORKS
-from fleetdiag.run.report import EXIT_INTERRUPTED, EXIT_OK, render, render_together
+from fleetdiag.run.report import EXIT_INTERRUPTED, EXIT_OK, render
 
 PLAYBOOK = "fleetdiag.systemtap.sweep"
 RESTORE = "fleetdiag.systemtap.restore"
@@ -142,10 +142,10 @@ def _run_sharded(request: Request, checked: Checked, steps: Sequence[Step]) -> i
         found = shards.run(
             PLAYBOOK, reach, checked.hosts, checked.variables, request.sharding, sweep.on_event, sweep.stop
         )
-    if not found:
+    if found is None:
         print(_INTERRUPTED, file=sys.stderr)
         return EXIT_INTERRUPTED
-    code = render_together(found, request.fail_on, steps, request.look)
+    code = render(found, request.fail_on, steps, request.look)
     return EXIT_INTERRUPTED if sweep.stop.requested else code
 
 
@@ -204,10 +204,6 @@ def check(request: Request) -> Checked:
         raise FleetdiagError(
             "--shards: shards know nothing of each other, so weights and batches cannot be kept in step; leave out"
             " --drain, --canary and --batch, or --shards"
-        )
-    if request.sharding.shards > 1 and request.name:
-        raise FleetdiagError(
-            "--shards: a named sweep is one run, which is compared with the one before; leave out --name, or --shards"
         )
     if request.dry_run and (request.sharding.shards > 1 or request.sharding.workers):
         raise FleetdiagError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,19 @@ def test_a_host_on_which_no_session_could_be_started_has_nothing(tmp_path: Path)
 
 def test_only_hosts_that_were_armed_and_not_collected_have_something(interrupted: Path) -> None:
     assert collect.still_there(interrupted, time.time()) == ["web2"]
+
+
+def test_of_a_sweep_in_shards_each_is_asked(interrupted: Path) -> None:
+    whole = interrupted.with_name("20261123_080000_0000")
+    shards = whole / "shards"
+    shards.mkdir(parents=True)
+    shutil.copy(interrupted / "sweep.json", whole)
+    other = rundirs.Builder(shards, ["web4"], sweep_id="20261123_080000_0001")
+    other.window()
+    other.preflight("web4")
+    other.arm("web4")
+    own = interrupted.rename(shards / interrupted.name)
+    assert collect.left_on_hosts(whole, time.time()) == {other.path: ["web4"], own: ["web2"]}
 
 
 def test_a_window_that_is_open_is_not_cut_short(interrupted: Path) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from commands import Command
+from nights import MANIFESTS
 from receivers import Http, serving
+from rundirs import Builder, record
 
 CONFIG = """
 [sweeps.web]
@@ -69,6 +72,51 @@ def test_a_turn_and_then_a_configuration_that_is_broken(
     message = json.loads(body)
     assert message["subject"] == "[fleetdiag web] the sweep failed or was ended"
     assert "sweeps.web.evry: is not known here; did you mean every?" in message["body"]
+
+
+def swept(runs: Path, when: datetime) -> Path:
+    """Leave a sweep of this name in which one of three hosts differs, that nobody has made a report of."""
+    runs.mkdir(parents=True, exist_ok=True)
+    made = Builder(
+        runs, ["web1", "web2", "web3"], sweep_id=f"{when:%Y%m%d_%H%M%S}_ab12", manifests=MANIFESTS, name="web"
+    )
+    made.window()
+    made.build()
+    for host, files in (("web1", 10), ("web2", 11), ("web3", 900)):
+        rows = [record("slow_files", 9, "httpd", f"/srv/{n}", 2_000_000 + n, 1) for n in range(files)]
+        made.whole(host, {"slow_open": made.out(*rows)})
+    return made.path
+
+
+def test_what_a_sweep_did_not_tell_is_told_by_the_report_made_later_and_once(
+    fleetdiag: Command, home: Path, config: Path, http: Http
+) -> None:
+    runs = home / "state/fleetdiag/runs"
+    now = datetime.now(UTC)
+    swept(runs, now - timedelta(hours=1))
+    done = fleetdiag("collect", "web", "-i", "hosts.yml")  # nothing is left on the hosts
+    assert done.returncode == 0, done.stderr
+    assert fleetdiag("report", "web").returncode == 0
+    ((_, _, body),) = http.requests
+    assert json.loads(body)["subject"].startswith("[fleetdiag web] 1 new: web3: ")
+    assert "web3" in (runs / "index.html").read_text()
+
+
+def test_what_is_three_days_old_is_no_news(fleetdiag: Command, home: Path, config: Path, http: Http) -> None:
+    runs = home / "state/fleetdiag/runs"
+    swept(runs, datetime.now(UTC) - timedelta(days=3))
+    assert fleetdiag("report", "web").returncode == 0
+    assert http.requests == []
+    assert "web3" in (runs / "index.html").read_text()
+
+
+def test_a_copy_of_a_run_elsewhere_tells_nobody(
+    fleetdiag: Command, home: Path, config: Path, http: Http
+) -> None:
+    swept(home / "copies", datetime.now(UTC) - timedelta(hours=1))
+    assert fleetdiag("report", "web", "--runs-dir", "copies").returncode == 0
+    assert http.requests == []
+    assert not (home / "copies" / "index.html").exists()
 
 
 def test_a_heartbeat_that_is_down_changes_nothing(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import reportdata
-from rundirs import Builder
+from nights import Nights, run_id
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.finish.sweep_end import (
     Written,
@@ -53,22 +53,16 @@ def test_a_run_is_written_shown_indexed_and_told(tmp_path: Path) -> None:
     assert caller.told == ["no receiver answered"]
 
 
-def test_shards_have_their_report_beside_them_and_each_its_figures(tmp_path: Path) -> None:
-    made = [
-        Builder(tmp_path, [host], ["nettop"], f"20261123_080000_ab{host[3:]}0") for host in ("web1", "web2")
-    ]
-    for shard in made:
-        shard.window()
-        shard.build()
-        shard.whole(shard.hosts[0], {"nettop": shard.out()})
-    folder = tmp_path / "of_shards"
+def test_a_sweep_in_shards_ends_as_one(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    report = nights.sweep(shards=2, write=False)
+    run_dir = tmp_path / run_id(0)
     caller = Caller()
-    assert caller.end(folder, reports.build([shard.path for shard in made]))
-    assert (folder / "report.txt").is_file()
-    assert not (folder / "figures.json").exists()
-    assert all((shard.path / "figures.json").is_file() for shard in made)
-    assert indexed(tmp_path) == 2
-    assert [run_dir for run_dir, _ in caller.ended] == [folder]
+    assert caller.end(run_dir, report)
+    assert all((run_dir / name).is_file() for name in ("report.txt", "figures.json", "news.json"))
+    assert [Path(run.path).parent for run in report.runs] == [run_dir / "shards"] * 2
+    assert indexed(tmp_path) == 1
+    assert [run_dir for run_dir, _ in caller.ended] == [run_dir]
 
 
 def test_a_report_that_cannot_be_written_is_told_and_the_steps_are_taken(tmp_path: Path) -> None:

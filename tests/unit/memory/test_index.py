@@ -225,6 +225,49 @@ def test_a_damaged_run_among_many_is_a_line(runs: Path, name: str) -> None:
     assert rows(runs, "SELECT count(*) FROM runs") == [(3,)]
 
 
+def test_a_run_copied_from_elsewhere_is_one_more_by_the_name_of_its_folder(runs: Path) -> None:
+    """Its sweep.json has the id that it had there; two folders are two runs."""
+    index.refresh(runs)
+    shutil.copytree(runs / run_id(1), runs / run_id(5))
+    assert index.refresh(runs) == ""
+    assert rows(runs, "SELECT id, sweep, covered FROM runs ORDER BY id")[-1] == (run_id(5), "nightly", 5)
+    before = index.content(runs)
+    index.rebuild(runs)
+    assert index.content(runs) == before
+
+
+def test_an_index_of_schema_1_is_brought_up_to_date(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.refresh(runs)
+    before = index.content(runs)
+    scripts = tmp_path / "scripts"
+    scripts.mkdir()
+    (scripts / "002.sql").write_text("ALTER TABLE run ADD COLUMN later TEXT NOT NULL DEFAULT 'x';")
+    monkeypatch.setattr(index, "_HERE", scripts)
+    monkeypatch.setattr(index, "VERSION", 2)
+    (scripts / "003.sql").write_text("ALTER TABLE run ADD COLUMN last TEXT; SELECT nonsense;")
+    assert index.refresh(runs) == ""
+    with index.reader(runs) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (2,)
+        assert database.execute("SELECT DISTINCT later FROM run").fetchall() == [("x",)]
+    assert index.content(runs) == before  # what the views show is as it was
+    monkeypatch.setattr(index, "VERSION", 3)
+    assert "no such column: nonsense" in index.refresh(runs)  # half a step is none
+    monkeypatch.setattr(index, "VERSION", 2)
+    assert index.content(runs) == before
+
+
+def test_a_network_file_system_is_named(runs: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    index.refresh(runs)
+    mounts = tmp_path / "mounts"
+    monkeypatch.setattr(index, "MOUNTS", mounts)
+    mounts.write_text(f"disk / ext4 rw 0 0\nnas:/x {tmp_path} nfs4 rw 0 0\n")
+    assert "is on a network file system, where locks do not hold" in index.trouble(runs)
+    mounts.write_text(f"nas:/ / nfs4 rw 0 0\ndisk {tmp_path} ext4 rw 0 0\n")
+    assert index.trouble(runs) == ""
+
+
 def test_names_of_hosts_are_data(tmp_path: Path) -> None:
     nights = Nights(tmp_path)
     evil = "web'; DROP TABLE run; --"

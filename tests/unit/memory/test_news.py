@@ -85,6 +85,13 @@ def test_while_it_learns_it_says_so(nights: Nights) -> None:
     assert nights.sweep().news["learning"] is None
 
 
+def test_shards_are_one_sweep_with_one_memory(nine: Nights) -> None:
+    assert told(nine.sweep({"web3": 900}, shards=2)) == [("new", "web3")]
+    assert told(nine.sweep({"web3": 900}, shards=3)) == []
+    assert told(nine.sweep(shards=2)) == []
+    assert told(nine.sweep()) == [("gone", "web3")]
+
+
 def test_what_all_hosts_have_more_of_is_one_finding_of_the_set(nine: Nights) -> None:
     found = [nine.sweep(MORE) for _ in range(3)]
     assert [told(report) for report in found] == [[], [], [("new", "web")]]

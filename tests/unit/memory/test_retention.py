@@ -13,7 +13,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import retention
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory.retention import Keep
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import names, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import names, read, write
 
 FEW = Keep(last=2, daily=0, weekly=0, raw_s=0)
 
@@ -101,6 +101,25 @@ def test_raw_data_goes_earlier_than_figures(tmp_path: Path) -> None:
         reports.build(path)
     assert (path / "figures.json").read_bytes() == kept
     assert nights.sweep().news["learning"] == {"have": 3, "need": 8}
+
+
+def test_of_a_sweep_in_shards_raw_data_goes_too(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    nights.sweep(shards=2)
+    nights.sweep(shards=2)
+    lines = retention.prune(tmp_path, Keep(raw_s=0.5 * 86_400), FIRST + timedelta(days=1))
+    assert lines == [f"{run_id(0)}: raw data removed"]
+    assert not list((tmp_path / run_id(0)).glob("shards/*/hosts"))
+    with pytest.raises(FleetdiagError, match="what its hosts sent is not kept any more"):
+        reports.build(tmp_path / run_id(0))
+
+
+def test_what_a_shard_has_not_collected_stays(tmp_path: Path) -> None:
+    Nights(tmp_path).sweep(shards=2)
+    (shard, _) = read.parts(tmp_path / run_id(0))
+    write.write_host(shard, "web1", "arm", {"verdict": "ok", "sessions": {"slow_open": {"status": "armed"}}})
+    (shard / "hosts" / "web1" / "collect.json").unlink()
+    assert "what 1 hosts have of it is not collected" in retention.why_not(tmp_path / run_id(0), {})
 
 
 def test_too_large_is_made_smaller_the_oldest_first(tmp_path: Path) -> None:

@@ -212,27 +212,35 @@ def test_a_command_that_prints_without_end_costs_nothing(tmp_path: Path) -> None
 # --- apprise ---
 
 
-def test_apprise_is_told_plain_text_without_mentions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stand-in with the library's own names: the extra is not installed here."""
-    fake = tmp_path / "apprise.py"
-    fake.write_text(
-        "import json, os\n"
-        "class NotifyFormat: TEXT = 'text'\n"
-        "class Apprise:\n"
-        "    def add(self, url): return url.startswith('slack:')\n"
-        f"    def notify(self, **said): open({str(tmp_path / 'out')!r}, 'w').write(json.dumps(said)); return True\n"
+def test_services_of_apprise_get_plain_text_without_mentions(http: Http, tmp_path: Path) -> None:
+    pytest.importorskip("apprise", reason="of the extra fleetdiag[notify]")
+    urls = tmp_path / "urls"
+    place = f"127.0.0.1:{http.server_address[1]}"
+    urls.write_text(f"# ours\n\njson://{place}/hook\nmmost://{place}/{'a' * 24}\n")
+    assert run("apprise", {"urls_file": str(urls)}) == (True, "taken by all services")
+    bodies = [json.loads(body) for _, _, body in http.requests]
+    texts = sorted(
+        " ".join(str(body.get(key, "")) for key in ("title", "message", "text")) for body in bodies
     )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    (tmp_path / "urls").write_text("# ours\n\nslack://x\n")
-    assert run("apprise", {"urls_file": str(tmp_path / "urls")}) == (True, "taken by all services")
-    said = json.loads((tmp_path / "out").read_text())
-    assert said["body_format"] == "text"
-    for mention in ("<!", "<@", "@everyone"):
-        assert mention not in said["title"] + said["body"]
-    (tmp_path / "urls").write_text("slack://x\nnonsense\n")
-    assert (
-        "urls:2: is no address that apprise knows" in run("apprise", {"urls_file": str(tmp_path / "urls")})[1]
+    assert len(texts) == 2
+    for text in texts:
+        assert "[fleetdiag web] 1 new" in text
+        assert "NEW  warning" in text
+        assert "*bold*" in text
+        assert not any(mention in text for mention in ("<!", "<@", "@everyone"))
+
+
+def test_a_service_of_apprise_that_is_down_or_none(http: Http, tmp_path: Path) -> None:
+    pytest.importorskip("apprise", reason="of the extra fleetdiag[notify]")
+    urls = tmp_path / "urls"
+    http.statuses = [500]
+    urls.write_text(f"json://127.0.0.1:{http.server_address[1]}/hook\n")
+    assert run("apprise", {"urls_file": str(urls)}) == (
+        False,
+        "a service did not take it; apprise says no more",
     )
+    urls.write_text("json://127.0.0.1/x\nnonsense\n")
+    assert "urls:2: is no address that apprise knows" in run("apprise", {"urls_file": str(urls)})[1]
 
 
 def test_mentions_are_defused_and_text_stays_readable() -> None:

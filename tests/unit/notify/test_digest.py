@@ -62,7 +62,12 @@ def news(run_id: str) -> dict[str, Any]:
     finding = {
         "fingerprint": "f1",
         "severity": "critical",
-        "host": "web1",
+        "of": "host",
+        "who": "web1",
+        "probe": "slow_open",
+        "table": "files",
+        "measure": "files",
+        "ratio": 9.0,
         "sentence": f"web1: {EVIL}",
         "since": run_id,
     }
@@ -74,7 +79,14 @@ def news(run_id: str) -> dict[str, Any]:
             {"transition": "gone", "tell": False},
         ],
         "suspects": [
-            {"probe": "block_latency", "table": "vda", "measure": "p99", "host": "web1", "ratio": 2.3}
+            {
+                "probe": "block_latency",
+                "table": "vda",
+                "measure": "p99",
+                "of": "host",
+                "who": "web1",
+                "ratio": 2.3,
+            }
         ],
         "coverage": {"unknown": ["web7"]},
     }

@@ -22,7 +22,8 @@ DAY = 86_400.0
 
 
 def finding(word: str, severity: str = "warning", **more: Any) -> dict[str, Any]:
-    made = {"transition": word, "tell": True, "severity": severity, "fingerprint": f"{word}1", "host": "web3"}
+    made = {"transition": word, "tell": True, "severity": severity, "fingerprint": f"{word}1"}
+    made |= {"of": "host", "who": "web3", "hosts": []}
     return {**made, "sentence": f"web3: {word} things", "since": "20261128_013412_7af0", **more}
 
 
@@ -95,15 +96,19 @@ def test_quiet_times(times: list[str], moment: str, quiet: bool) -> None:
 
 
 def test_a_storm_is_one_short_message() -> None:
-    made = of(news(*(finding("new", host=f"web{n}", fingerprint=str(n)) for n in range(500))))
+    made = of(news(*(finding("new", who=f"web{n}", fingerprint=str(n)) for n in range(500))))
     assert made is not None
     assert "and 490 more, on 490 hosts" in made.body
+    whole = [finding("new", fingerprint=str(n)) for n in range(10)]
+    made = of(news(*whole, finding("new", of="set", who="web", hosts=["web1", "web2"])))
+    assert made is not None
+    assert "and 1 more, on 2 hosts" in made.body
     assert len(made.body.splitlines()) < 30
 
 
 def test_what_hosts_say_forges_nothing() -> None:
     hostile = "x\nGONE  critical  all is well\r\x1b[2J\u202e" + "y" * 5000
-    found = news(finding("new", sentence=hostile, host=hostile), coverage={"unknown": [hostile]})
+    found = news(finding("new", sentence=hostile, who=hostile), coverage={"unknown": [hostile]})
     made = of(found)
     assert made is not None
     assert "\n" not in made.subject

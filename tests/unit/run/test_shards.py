@@ -42,7 +42,7 @@ def told(folder: Path) -> dict[str, Any]:
 
 
 def of_shards(home: Path) -> Path:
-    (folder,) = (home / "runs").glob("*_shards")
+    (folder,) = (home / "runs").glob("*_*")
     return folder
 
 
@@ -53,13 +53,25 @@ def test_the_report_of_shards_is_that_of_one_sweep(fleetdiag: Command, home: Pat
     done = fleetdiag(*ASKED, "--shards", "2")
     assert (done.returncode, whole.returncode) == (3, 3), done.stderr
     folder = of_shards(home)
-    sent = {path.name: read.open_run(path).hosts for path in (home / "runs").glob("*_*") if path != folder}
-    assert sorted(sent.values()) == [["web1", "web3"], ["web2", "db1"]]
-    assert all((home / "runs" / name / "figures.json").exists() for name in sent)
+    sent = [read.open_run(path).hosts for path in read.parts(folder)]
+    assert sorted(sent) == [["web1", "web3"], ["web2", "db1"]]
+    assert read.open_run(folder).hosts == ["db1", "web1", "web2", "web3"]
     one, other = told(alone), told(folder)
     assert [row["status"] for row in other["coverage"]] == ["unreachable"] * 4
     assert other["peers"] == {"web1": "web", "web2": "web", "web3": "web", "db1": "db"}
     assert other == one
+
+
+def test_a_named_sweep_in_shards_is_one_run_of_that_name(fleetdiag: Command, home: Path) -> None:
+    ghosts(home)
+    done = fleetdiag(*ASKED, "--shards", "2", "--name", "nightly")
+    assert done.returncode == 3, done.stderr
+    (run,) = json.loads(fleetdiag("runs", "--json", "--runs-dir", "runs").stdout)
+    assert (run["id"], run["sweep"], run["hosts"]) == (of_shards(home).name, "nightly", 4)
+    news = json.loads((of_shards(home) / "news.json").read_text())
+    assert (news["name"], news["coverage"]["unknown"]) == ("nightly", ["db1", "web1", "web2", "web3"])
+    again = fleetdiag("report", "nightly", "--runs-dir", "runs")
+    assert (again.returncode, "4 unreachable" in again.stdout) == (3, True), again.stderr
 
 
 def test_hosts_of_lost_shards_are_not_probed(fleetdiag: Command, home: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError, no_report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import index
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import publish, registry
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import publish
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import Report
 
 Written = Mapping[str, Sequence[str]]
@@ -26,13 +26,12 @@ def sweep_finished(
 ) -> bool:
     """Write the report into `run_dir`, show it, index the run, take each step; return whether it was written.
 
-    run_dir: of several shards, a folder beside their run directories, made if it is missing. show: gets the names
-    of the files. tell: gets one sentence for each thing that did not work. What was collected is kept in any case,
-    so neither a full disk nor a damaged index is an error, and both leave the steps to be taken.
+    show: gets the names of the files. tell: gets one sentence for each thing that did not work. What was collected
+    is kept in any case, so neither a full disk nor a damaged index is an error, and both leave the steps to be taken.
     """
     written: Written | None = None
     try:
-        written = _write(run_dir, report)
+        written = publish.write(run_dir, report)
     except (FleetdiagError, OSError) as error:
         tell(no_report(error, [Path(run.path) for run in report.runs]))
     try:
@@ -43,16 +42,6 @@ def sweep_finished(
             if trouble := step(run_dir, report):
                 tell(trouble)
     return written is not None
-
-
-def _write(run_dir: Path, report: Report) -> Written:
-    """Write what every sweep makes, and what later sweeps compare with into the directory of each run."""
-    if [run.path for run in report.runs] == [str(run_dir.absolute())]:
-        return publish.write(run_dir, report)
-    run_dir.mkdir(mode=0o700, exist_ok=True)
-    written = registry.write(report, run_dir)
-    publish.keep_figures(report)
-    return written
 
 
 def _index(run_dir: Path, _: Report) -> str:

@@ -34,6 +34,7 @@ VERSION = 1
 LOCK_S = 10.0
 _AGAIN_S = 0.1
 _HERE = Path(__file__).parent
+MOUNTS = Path("/proc/mounts")
 REINDEX = "make it anew: fleetdiag runs reindex"
 _DAMAGED = ("malformed", "not a database", "disk image", "corrupt")
 
@@ -134,7 +135,7 @@ def _is_on_network(path: Path) -> bool:
     real = os.path.realpath(path)
     best, kind = "", ""
     with contextlib.suppress(OSError):
-        for line in Path("/proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines():
             fields = line.split(" ")
             if len(fields) > 2 and len(fields[1]) >= len(best):
                 mount = fields[1].replace("\\040", " ")
@@ -235,10 +236,12 @@ def _transaction(database: sqlite3.Connection) -> Iterator[None]:
 def _stamp(path: Path) -> str:
     """Return what changes when a run's files do."""
     said = []
-    for name in ("sweep.json", history.FIGURES, history.NEWS, retention.KEEP, "hosts"):
+    files = [path / name for name in ("sweep.json", history.FIGURES, history.NEWS, retention.KEEP)]
+    folders = [part / "hosts" for part in read.parts(path)]
+    for item in (*files, *folders):
         try:
-            found = os.stat(path / name, follow_symlinks=False)
-            said.append(f"{found.st_mtime_ns}.{found.st_size if name != 'hosts' else 0}")
+            found = os.stat(item, follow_symlinks=False)
+            said.append(f"{found.st_mtime_ns}.{found.st_size if item in files else 0}")
         except OSError:
             said.append("-")
     return " ".join(said)
@@ -265,7 +268,7 @@ def _take(database: sqlite3.Connection, path: Path, stamp: str) -> None:
         "covered": len(covered),
         **{severity: severities.count(severity) for severity in ("critical", "warning", "info")},
         "news": _words(told),
-        "raw": int((path / "hosts").is_dir()),
+        "raw": int(read.has_raw(path)),
         "kept": int(retention.is_pinned(path)),
         "stamp": stamp,
     }

@@ -113,16 +113,19 @@ def why_not(path: Path, needed: Mapping[str, str]) -> str:
     if path.name in needed:
         return f"it is {needed[path.name]}, which is open"
     with contextlib.suppress(FleetdiagError):
-        hosts = read.open_run(path).hosts
-        try:
-            waiting = [host for host in hosts if read.is_awaited(path, host)]
-        except FleetdiagError:
-            waiting = []  # a damaged run is not waited for
+        waiting = sum(map(_waiting, read.parts(path)))
         if waiting:
-            return (
-                f"what {len(waiting)} hosts have of it is not collected yet (fleetdiag collect {path.name})"
-            )
+            return f"what {waiting} hosts have of it is not collected yet (fleetdiag collect {path.name})"
     return ""
+
+
+def _waiting(path: Path) -> int:
+    """Return on how many hosts output was left; a damaged run is not waited for."""
+    hosts = read.open_run(path).hosts
+    try:
+        return sum(read.is_awaited(path, host) for host in hosts)
+    except FleetdiagError:
+        return 0
 
 
 # --- what goes ---
@@ -166,7 +169,7 @@ def prune(
                 delete(path)
     for run in left:
         old = keep.raw_s > 0 and (now - references.started(run)).total_seconds() > keep.raw_s
-        if old and (runs_dir / run / "hosts").is_dir() and not why_not(runs_dir / run, needed):
+        if old and read.has_raw(runs_dir / run) and not why_not(runs_dir / run, needed):
             lines.append(f"{run}: raw data removed")
             if not dry:
                 _thin(runs_dir / run)
@@ -194,12 +197,15 @@ def _wanted(runs_dir: Path, ids: Iterable[str], keep: Keep) -> set[str]:
 
 def _thin(path: Path) -> None:
     """Remove what the hosts sent; sweep, reports, figures and news stay."""
-    going = path / ".hosts.going"
-    try:
-        os.rename(path / "hosts", going)
-        shutil.rmtree(going)
-    except OSError as error:
-        raise FleetdiagError(f"{path}/hosts: {error.strerror}; it could not be removed") from error
+    for part in read.parts(path):
+        if not (part / "hosts").is_dir():
+            continue
+        going = part / ".hosts.going"
+        try:
+            os.rename(part / "hosts", going)
+            shutil.rmtree(going)
+        except OSError as error:
+            raise FleetdiagError(f"{part}/hosts: {error.strerror}; it could not be removed") from error
 
 
 def _shrink(

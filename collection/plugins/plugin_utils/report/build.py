@@ -98,7 +98,7 @@ def build(
     max_rows: int = MAX_ROWS_PER_HOST,
     tell: slow_steps.Tell | None = None,
 ) -> Report:
-    """Return the report of one run directory, or of several whose hosts differ (shards).
+    """Return the report of one run directory, or of several whose hosts differ; shards of a run are part of it.
 
     generated: ISO time to put in; now by default. tell: shows one line for each probe and host that takes seconds to
     read, meanwhile and from another thread. Errors: no run directory, a newer format, a host or a
@@ -114,12 +114,13 @@ def _build(
     paths = [runs] if isinstance(runs, (str, Path)) else list(runs)
     if not paths:
         raise FleetdiagError("no run directory was named; name one that a sweep has left")
-    opened = sorted((read.open_run(Path(path)) for path in paths), key=run_id)
-    for run in opened:
-        if not (run.path / "hosts").exists() and (run.path / history.FIGURES).exists():
+    whole = [read.open_run(Path(path)) for path in paths]
+    for run in whole:
+        if not read.has_raw(run.path) and (run.path / history.FIGURES).exists():
             raise FleetdiagError(
                 f"{run.path}: what its hosts sent is not kept any more; the report that was made of it is still there"
             )
+    opened = sorted((part for run in whole for part in _parts(run)), key=run_id)
     several = len(opened) > 1
     shards = [Shard(run, f"{run_id(run)}: " if several else "") for run in opened]
     probes = settled(shards, probes_of(shards), begin)
@@ -142,7 +143,7 @@ def _build(
         next(report for report in reports if report.name == pair.probe).tables.append(pair.table)
     found = find.find(evidence, peer_of, joined, builder.load)
     figures = _figures(shards, evidence, peer_of, builder.rows)
-    news = {} if several else _news(shards[0], figures, evidence, found.findings)
+    news = _news(whole[0], figures, evidence, found.findings) if len(whole) == 1 else {}
     changed = overload.marked(news_file.findings_of(news), found.overloaded, evidence)
     findings = sorted([*found.findings, *changed], key=lambda finding: RANK[finding.severity])
     headline = found.headline
@@ -174,6 +175,11 @@ def _build(
         news=news,
         traffic=balanced,
     )
+
+
+def _parts(run: read.Run) -> list[read.Run]:
+    """Return the shards of a run, or the run itself."""
+    return [run if path == run.path else read.open_run(path) for path in read.parts(run.path)]
 
 
 def verdict(counts: Mapping[str, int]) -> str:
@@ -208,10 +214,10 @@ def _figures(
 
 
 def _news(
-    shard: Shard, figures: Mapping[str, Any], evidence: Sequence[Evidence], findings: Sequence[Finding]
+    run: read.Run, figures: Mapping[str, Any], evidence: Sequence[Evidence], findings: Sequence[Finding]
 ) -> dict[str, Any]:
     """Return the run's news.json: the one it keeps, else made from the runs beside it. Empty if it is to have none."""
-    run, sweep = shard.run, shard.run.request
+    sweep = run.request
     kept = news_file.read(run.path)
     if kept is not None or not sweep.baseline:
         return kept or {}

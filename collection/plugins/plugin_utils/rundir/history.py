@@ -33,7 +33,7 @@ def check(most: int, name: str) -> None:
 
 def keep(run_path: Path, figures: Mapping[str, Any], news: Mapping[str, Any]) -> None:
     """Write figures.json, and news.json unless the run has one already or is to have none."""
-    if not (run_path / "hosts").is_dir():
+    if not read.has_raw(run_path):
         return  # what the hosts sent is not kept any more: there is nothing to make them of
     write.write_text(run_path, FIGURES, _text(figures))
     if news and read.read_json(run_path, NEWS) is None:

@@ -13,6 +13,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.files imp
 
 FORMAT = 1
 PHASES = ("preflight", "arm", "go", "collect")
+SHARDS = "shards"
+"""In the run directory of a sweep that was dealt out: the run directories of its shards."""
 PLAIN_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 HASHED_HOST = re.compile(r"h_[0-9a-f]{16}")
 HOST_FILE = re.compile(r"[a-z][a-z0-9_]*\.(out\.gz|err)")

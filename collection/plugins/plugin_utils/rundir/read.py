@@ -30,9 +30,11 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds 
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import (
     FORMAT,
+    SHARDS,
     check_phase,
     host_dir,
     host_file_name,
+    is_id,
     run_file,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.output import Output
@@ -168,6 +170,26 @@ def of_host(run_path: Path, host: str, kind: type[Record], notes: list[str] | No
     """Return what a phase left about a host as a record, or None. See read_host()."""
     data = read_host(run_path, host, kind.PHASE, notes)
     return None if data is None else kind.from_json(data)
+
+
+def parts(run_path: Path) -> list[Path]:
+    """Return the run directories that hold what hosts sent: those of a run's shards, else the run's own.
+
+    A link is none of them: a run directory may have been altered.
+    """
+    place = run_path / SHARDS
+    try:
+        if place.is_symlink():
+            return [run_path]
+        found = sorted(item for item in place.iterdir() if is_id(item.name) and not item.is_symlink())
+    except OSError:
+        found = []
+    return found or [run_path]
+
+
+def has_raw(run_path: Path) -> bool:
+    """Return whether what the hosts of a run sent is still kept."""
+    return any((part / "hosts").is_dir() for part in parts(run_path))
 
 
 def armed_hosts(run_path: Path) -> list[str]:

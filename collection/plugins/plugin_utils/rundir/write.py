@@ -13,7 +13,7 @@ import math
 import os
 import secrets
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,8 +51,8 @@ _MAX_EVENT = 64 * 1024
 MAX_EVENTS_BYTES = 32 * 1024 * 1024
 
 
-def create(runs_dir: Path, sweep: Mapping[str, Any]) -> Path:
-    """Make `runs_dir/<id>` with `sweep.json` in it. Errors: an id that is none, or that is there already."""
+def create(runs_dir: Path, sweep: Mapping[str, Any], folders: Sequence[str] = ("builds", "hosts")) -> Path:
+    """Make `runs_dir/<id>` with these folders and `sweep.json`. Errors: an id that is none, or is there already."""
     sweep_id = str(sweep.get("id", ""))
     if not is_id(sweep_id):
         raise FleetdiagError(f"sweep id {sweep_id!r} is not YYYYMMDD_HHMMSS_xxxx; let fleetdiag make it")
@@ -61,7 +61,7 @@ def create(runs_dir: Path, sweep: Mapping[str, Any]) -> Path:
         Path(runs_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
         path.mkdir(mode=0o700)
         path.chmod(0o700)  # whatever the umask
-        for name in ("builds", "hosts"):
+        for name in folders:
             (path / name).mkdir(mode=0o700)
     except FileExistsError as exc:
         raise FleetdiagError(f"{exc.filename}: is there already; name another place for runs") from exc

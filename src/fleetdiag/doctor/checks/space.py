@@ -34,7 +34,7 @@ def look(case: Case) -> Iterator[Line]:
                 WARN,
                 "space",
                 f"{text}: full in {weeks:.0f} weeks",
-                "lower keep: fleetdiag runs delete --by-policy",
+                "lower keep, or: fleetdiag runs prune",
             )
         else:
             yield Line(OK, "space", text)
