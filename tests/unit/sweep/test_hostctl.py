@@ -175,6 +175,18 @@ def test_a_host_without_a_clock_is_an_error() -> None:
         hostctl.measure_clock(lambda: "date: not found")
 
 
+def test_a_shell_that_greets_before_it_answers_does_not_hide_the_clock() -> None:
+    clock = hostctl.measure_clock(lambda: "*** Authorized use only ***\n1000000050.0\n", now=lambda: 1e9)
+    assert clock.offset_s == pytest.approx(50.0)
+
+
+def test_a_shell_that_greets_on_the_line_of_its_answer_is_named() -> None:
+    with pytest.raises(
+        FleetdiagError, match=r"^its shell prints text .*\('hello there'\): let it .* \.bashrc"
+    ):
+        hostctl.measure_clock(lambda: "hello\nthere 1000000050.000000001\n", now=lambda: 1e9)
+
+
 def test_a_window_that_is_known_goes_along_with_the_plan_and_so_do_modules() -> None:
     now = time.time()
     host = Host(f"came={now - 0.5:.3f}\nsession nettop started 0\nverdict=ok\nleft={now:.3f}\n")
