@@ -55,5 +55,5 @@ def _write(run_dir: Path, report: Report) -> Written:
     return written
 
 
-def _index(run_dir: Path, _: Report) -> str:
+def _index(run_dir: Path, _report: Report) -> str:
     return index.refresh(run_dir.absolute().parent)
