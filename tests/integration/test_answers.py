@@ -106,7 +106,9 @@ def test_a_login_shell_that_greets_is_probed_and_one_in_the_way_is_named(
     made = answering
     made.answer_by(2, "echo '*** Authorized use only ***'; real")
     made.answer_by(3, "printf 'welcome '; real")
-    done = swept(made, tmp_path / "runs", cold=True)
+    for number in (2, 3):
+        made.forget(number)
+    done = swept(made, tmp_path / "runs")
     found = covered(made, tmp_path / "runs")
     assert [row["status"] in SWEPT for row in found] == [True, True, False], done.stderr
     assert "its shell prints text around the answer of a command ('welcome')" in found[OTHER]["reason"]
