@@ -12,6 +12,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.files import state_dir
 
 FORMAT = 1
+CHECKED = ".check"
+"""Folder beside the run directories of sweeps, for those of check mode: in them hosts were only asked."""
 PHASES = ("preflight", "arm", "go", "collect")
 PLAIN_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 HASHED_HOST = re.compile(r"h_[0-9a-f]{16}")
