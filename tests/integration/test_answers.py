@@ -100,6 +100,21 @@ def test_a1_a2_bytes_and_templates_of_a_host_are_text(answering: Fleet, tmp_path
     assert not executed.exists()
 
 
+def test_a_login_shell_that_greets_is_probed_and_one_in_the_way_is_named(
+    answering: Fleet, tmp_path: Path
+) -> None:
+    made = answering
+    made.answer_by(2, "echo '*** Authorized use only ***'; real")
+    made.answer_by(3, "printf 'welcome '; real")
+    for number in (2, 3):
+        made.forget(number)
+    done = swept(made, tmp_path / "runs")
+    found = covered(made, tmp_path / "runs")
+    assert [row["status"] in SWEPT for row in found] == [True, True, False], done.stderr
+    assert "its shell prints text around the answer of a command ('welcome')" in found[OTHER]["reason"]
+    assert ".bashrc" in found[OTHER]["reason"]
+
+
 # By name: what the second and the third host answer, and whether they must be asked everything.
 SWEEPS = {
     "without a kernel, a kernel that is a path": (

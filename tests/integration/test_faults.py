@@ -30,6 +30,7 @@ from sweeps import (
     wait_until,
 )
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import names
 from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
@@ -125,10 +126,12 @@ def test_check_mode_asks_and_does_nothing(lab: Lab, catalog: Path, tmp_path: Pat
     words = ("-i", str(lab.inventory), "-l", "web1", "fleetdiag.systemtap.sweep", "-e", json.dumps(variables))
     play = ansible("playbook", "--check", *words, ANSIBLE_CALLBACKS_ENABLED="fleetdiag.systemtap.report")
     assert play.returncode == 0, play.stdout + play.stderr
-    run = newest(tmp_path)
+    assert "would compile" in play.stdout or "nothing to compile" in play.stdout
+    assert "would be probed with tick on kernel" in play.stdout
+    assert [path.name for path in tmp_path.iterdir()] == [names.CHECKED]  # no sweep
+    run = newest(tmp_path / names.CHECKED)
     assert [path.name for path in (run / "hosts" / "web1").iterdir()] == ["preflight.json"]
-    assert not list((run / "builds").iterdir())
-    assert coverage(report_of(run))["web1"]["status"] == "not probed"
+    assert not (run / "report.json").exists()
     assert left_behind(lab, "web1") == ""
 
 

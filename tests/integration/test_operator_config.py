@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 from loopback import PROGRAMS, Fleet, lacking
-from loopsweeps import command, how, verbs
-from sweeps import SWEPT, coverage, newest, report_of
+from loopsweeps import PROBES, command, how, verbs
+from sweeps import SWEPT, ansible, coverage, newest, report_of
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import names
 
 pytestmark = pytest.mark.skipif(bool(lacking()), reason=f"needs root and {', '.join(PROGRAMS)}")
 
@@ -65,3 +69,27 @@ def test_a_dry_run_only_asks(hosts: Fleet, tmp_path: Path) -> None:
     for number in range(1, len(hosts.names) + 1):
         assert not {"arm", "go", "collect"} & set(verbs(hosts, number))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_check_mode_of_the_playbook_alone_says_what_a_sweep_would_do(hosts: Fleet, tmp_path: Path) -> None:
+    """Without the callback, too; it is no sweep, so that no later one is compared with it."""
+    hosts.forget_commands()
+    wanted = {"probes": list(PROBES), "window": 2, "sweep_runs_dir": str(tmp_path), "sweep_install": False}
+    words = ("-i", str(hosts.inventory), "fleetdiag.systemtap.sweep", "-e", json.dumps(wanted))
+    done = ansible("playbook", "--check", *words, **how(hosts)["env"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    for number, name in enumerate(hosts.names, 1):
+        sentence = f"would be probed with {', '.join(PROBES)} on kernel"
+        assert re.search(rf"\[{name}\][^\[]*{sentence}", done.stdout, re.DOTALL), done.stdout
+        assert not {"arm", "go", "collect"} & set(verbs(hosts, number))
+    assert "would compile" in done.stdout or "nothing to compile" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == [names.CHECKED]
+
+
+def test_check_mode_of_abort_ends_nothing(hosts: Fleet) -> None:
+    hosts.forget_commands()
+    words = ("-i", str(hosts.inventory), "fleetdiag.systemtap.abort")
+    done = ansible("playbook", "--check", *words, **how(hosts)["env"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "would be ended" in done.stdout
+    assert hosts.commands(1) == []

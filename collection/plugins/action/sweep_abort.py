@@ -5,12 +5,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction, shown
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 
 
 class ActionModule(FleetdiagAction):
     TOUCHES_HOSTS = True
+
+    def would(self, args: dict[str, Any]) -> dict[str, Any]:
+        del args
+        return {
+            **shown("all sessions of all sweeps would be ended, and their modules unloaded"),
+            "would_run": True,
+        }
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         del args

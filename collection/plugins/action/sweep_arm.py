@@ -10,7 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction, ready
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import (
+    FleetdiagAction,
+    ready,
+    shown,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import compatibility, sources
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
@@ -84,6 +88,22 @@ class ActionModule(FleetdiagAction):
             "remedy": record.remedy,
             "pushed": record.pushed,
             "smoke": record.smoke,
+        }
+
+    def would(self, args: dict[str, Any]) -> dict[str, Any]:
+        """Return which modules are sent; what is not compiled yet is."""
+        run = read.open_run(Path(args["run_dir"]))
+        facts = ready(run.path, self.host)
+        if facts is None:
+            return {"would_run": False, "would_push": []}
+        probes = [probe.name for probe in run.request.probes]
+        push = arming.to_push([SMOKE, *probes], run.builds().get(facts.kernel), facts)
+        sent = f"sent: {', '.join(push)}" if push else "all it needs is there"
+        return {
+            **shown(f"would be probed with {', '.join(probes)} on kernel {facts.kernel}; {sent}"),
+            "would_run": True,
+            "would_push": push,
+            "changed": bool(push),
         }
 
     def _arm(self, run: read.Run, args: dict[str, Any]) -> ArmRecord:

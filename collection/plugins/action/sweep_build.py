@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction, shown
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
@@ -110,6 +110,31 @@ class ActionModule(FleetdiagAction):
             "next": following,
             "kernel_info": wanting,
             "btf": self._btf,
+        }
+
+    def would(self, args: dict[str, Any]) -> dict[str, Any]:
+        """Return what is compiled for this kernel, and keep what the store has, for the hosts to be told."""
+        run, build = Path(args["run_dir"]), Build(**args["build"])
+        untrusted.KERNEL.check(build.kernel, "a host says that its kernel is")
+        sweep = read.open_run(run).request
+        sources = sweeprun.sources(
+            sweep, stap=args["stap"], kernel=build.kernel, build_id=build.build_id, signer=args["signer"]
+        )
+        wanted = [source for source in sources if source.name in build.names]
+        held = _held(ModuleStore(limit_mb=args["store_mb"]), wanted) if args["stap"] else {}
+        if held:
+            with write.locked(run):
+                known = read.build_of(run, build.kernel) or KernelBuild(build.kernel)
+                write.build(run, replace(known, probes={**known.probes, **held}))
+        absent = [name for name in build.names if name not in held]
+        kept = f"; kept from before: {', '.join(held)}" if held else ""
+        compiled = f"{args['builder']} would compile {', '.join(absent)}" if absent else "nothing to compile"
+        more = "" if args["stap"] else ", after SystemTap was installed there"
+        return {
+            **shown(f"for {build.kernel}: {compiled}{more}{kept}"),
+            "would_run": True,
+            "would_compile": absent,
+            "changed": bool(absent),
         }
 
     def _turn(self, sweep: SweepRecord, build: Build, args: dict[str, Any]) -> Turn:

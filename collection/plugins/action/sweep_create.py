@@ -6,6 +6,7 @@ from __future__ import annotations
 import getpass
 import os
 import platform
+import shutil
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -36,6 +37,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import batches, request, window
 
 CALLBACK = "fleetdiag.systemtap.report"
+KEEP_CHECKED_S = 86400
 
 display = Display()
 
@@ -133,7 +135,7 @@ class ActionModule(FleetdiagAction):
             overload_percent=args["overload_percent"],
             redact=args["redact"],
             retry_crashed=args["retry_crashed"],
-            check_mode=bool(self._task.check_mode),
+            check_mode=self.only_looks,
             baseline=args["baseline"],
             name=args["name"],
             slot=args["slot"],
@@ -141,15 +143,18 @@ class ActionModule(FleetdiagAction):
             memory=args["memory"],
             catalogs=tuple(str(path) for path in own),
         )
-        run_dir = write.create(
-            Path(os.path.expanduser(args["runs_dir"])) if args["runs_dir"] else names.default_runs_dir(),
-            sweep.to_json(),
-        )
-        self._say_where(run_dir)
+        runs = Path(os.path.expanduser(args["runs_dir"])) if args["runs_dir"] else names.default_runs_dir()
+        if self.only_looks:
+            runs /= names.CHECKED  # no sweep, so that none is compared with it
+            _remove_old(runs)
+        run_dir = write.create(runs, sweep.to_json())
+        if not self.only_looks:
+            self._say_where(run_dir)
         in_batches = bool({args["canary"], args["batch"], args["drain"]} - {"", "0"})
         return {
             "run_dir": str(run_dir),
             "sweep": sweep.id,
+            "check": self.only_looks,
             "window_s": window_s,
             "in_batches": in_batches and not args["ahead"],
             "at_once": not in_batches and not args["ahead"],
@@ -185,6 +190,13 @@ class ActionModule(FleetdiagAction):
                 f"the callback {CALLBACK} is not enabled, so no report is made at the end; "
                 f"make it with: fleetdiag report {run_dir}"
             )
+
+
+def _remove_old(checked: Path) -> None:
+    """Remove what check mode has left before; nobody reads it later, and one that runs now is not so old."""
+    for path in checked.glob("*_*"):
+        if names.is_id(path.name) and path.stat().st_mtime < time.time() - KEEP_CHECKED_S:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _user() -> str:

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction, shown
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import ClockRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import preflight
+
+INSTALLED_FIRST = "a sweep installs what is missing first, and asks again"
 
 
 class ActionModule(FleetdiagAction):
@@ -17,15 +20,20 @@ class ActionModule(FleetdiagAction):
         "run_dir": {"type": "str", "required": True},
         "min_free_mb": {"type": "int", "default": 200},
         "signed": {"type": "bool", "default": False},
+        "install": {"type": "bool", "default": False},
     }
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         told = preflight.ask(
             self.guard(), self.read_clock, self.host, min_free_mb=args["min_free_mb"], signed=args["signed"]
         )
+        if not told.staprun and args["install"] and self.only_looks:
+            told = replace(told, remedy=INSTALLED_FIRST)
         write.host_record(Path(args["run_dir"]), self.host, told)
         clock = told.clock or ClockRecord()
+        refused = self.only_looks and told.verdict != "ok"
         return {
+            **(shown(f"would not be probed as it is: {told.reason} -> {told.remedy}") if refused else {}),
             "verdict": told.verdict,
             "reason": told.reason,
             "remedy": told.remedy,

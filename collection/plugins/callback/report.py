@@ -13,7 +13,7 @@ description:
   - Appends what happens to each host of a sweep to C(events.jsonl) in the run directory, as it happens.
   - Merges what all hosts sent and writes C(report.html), C(report.json), C(report.txt), C(report.md) and C(csv/) when
     the playbook ends. C(fleetdiag report) makes other formats of the same run directory.
-  - Does nothing in playbooks that run no sweep.
+  - Does nothing in playbooks that run no sweep, and makes no report of one in check mode, which samples nothing.
 author:
   - The fleetdiag maintainers (@fleetdiag)
 requirements:
@@ -65,10 +65,12 @@ class CallbackModule(CallbackBase):
     def __init__(self) -> None:
         super().__init__()
         self.run_dir: Path | None = None
+        self.only_looks = False
 
     def v2_runner_on_ok(self, result: Any) -> None:
         if result.task.resolved_action == START and "run_dir" in result.result:
             self.run_dir = Path(result.result["run_dir"])
+            self.only_looks = result.result.get("check") is True
         if str(result.task.resolved_action).startswith(NAMESPACE):
             self._append(result, "ok")
 
@@ -79,7 +81,7 @@ class CallbackModule(CallbackBase):
         self._append(result, "unreachable")
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        if self.run_dir is None or not self.get_option("make"):
+        if self.run_dir is None or self.only_looks or not self.get_option("make"):
             return
         try:
             # Not above: a library the renderers lack must not break every playbook this callback is enabled for.

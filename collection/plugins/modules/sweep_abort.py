@@ -22,6 +22,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+would_run:
+  description: Whether it would be done.
+  type: bool
+  returned: in check mode
 sweeps:
   description: Names of the sweeps that were ended on this host.
   type: list

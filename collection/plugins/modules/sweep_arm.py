@@ -35,6 +35,15 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+would_run:
+  description: Whether it would be done.
+  type: bool
+  returned: in check mode
+would_push:
+  description: Names of the modules that would be sent to the host.
+  type: list
+  elements: str
+  returned: in check mode
 armed:
   description: Names of the probes whose sessions wait for the window.
   type: list

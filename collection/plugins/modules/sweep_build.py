@@ -122,6 +122,15 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+would_run:
+  description: Whether it would be done.
+  type: bool
+  returned: in check mode
+would_compile:
+  description: Names of the modules that would be compiled; those that the controller's store has are not.
+  type: list
+  elements: str
+  returned: in check mode
 next:
   description: The builder that is to take over; empty if nothing is left to build or nobody to build it.
   type: str

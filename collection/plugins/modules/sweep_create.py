@@ -139,6 +139,10 @@ sweep:
   description: Name of the sweep, which is that of its directory.
   type: str
   returned: always
+check:
+  description: Whether this is check mode, so that hosts are only asked; the run directory is no sweep's then.
+  type: bool
+  returned: always
 window_s:
   description: Length of the window in seconds.
   type: int

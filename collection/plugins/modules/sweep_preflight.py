@@ -20,6 +20,10 @@ options:
     description: Whether modules are signed, so that a host whose kernel loads no others can be probed.
     type: bool
     default: false
+  install:
+    description: Whether a sweep would install the runtime where it is missing; in check mode the remedy says so.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - fleetdiag.systemtap.sweep_step
   - fleetdiag.systemtap.sweep_step.run_dir
@@ -33,6 +37,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+msg:
+  description: Why the host would not be probed as it is.
+  type: str
+  returned: in check mode, if it is refused
 verdict:
   description: V(ok), or V(refused).
   type: str

@@ -41,7 +41,7 @@ class FleetdiagAction(ActionBase):
     """An action that checks its arguments, does `work()`, and turns a FleetdiagError into one sentence.
 
     A subclass names its arguments in ARGS (argument_spec) and returns a small dict: a summary and paths, never rows.
-    TOUCHES_HOSTS says that it changes something outside the controller, so that check mode leaves it out.
+    TOUCHES_HOSTS says that it changes something outside the controller: in check mode it does `would()` instead.
     """
 
     ARGS: ClassVar[dict[str, dict[str, Any]]] = {}
@@ -55,10 +55,9 @@ class FleetdiagAction(ActionBase):
         del tmp
         self.task_vars: dict[str, Any] = task_vars or {}
         args = self.validate_argument_spec(argument_spec=self.ARGS)[1]
-        if self.TOUCHES_HOSTS and self._task.check_mode:
-            return {**result, "changed": False, "would_run": True}
+        work = self.would if self.TOUCHES_HOSTS and self._task.check_mode else self.work
         try:
-            return {**result, "changed": False, **self.work(args)}
+            return {**result, "changed": False, **work(args)}
         except FleetdiagError as error:
             return {**result, "failed": True, "msg": str(error)}
         except AnsibleError:
@@ -73,6 +72,16 @@ class FleetdiagAction(ActionBase):
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
         """Do the work of this action; the dict is the task's result."""
         raise NotImplementedError
+
+    def would(self, args: dict[str, Any]) -> dict[str, Any]:
+        """Return what `work()` would do, for check mode: nothing is done, and no host is asked."""
+        del args
+        return {"would_run": True}
+
+    @property
+    def only_looks(self) -> bool:
+        """Return whether the playbook runs in check mode, also in a task that does not."""
+        return bool(self.task_vars.get("ansible_check_mode"))
 
     def of_each(
         self, run: Path, hosts: Iterable[str], read: Callable[[str], Found | None]
@@ -135,6 +144,11 @@ class FleetdiagAction(ActionBase):
     def guard(self) -> Guard:
         """Return guard.sh on the task's host."""
         return Guard(self.on_host)
+
+
+def shown(sentence: str) -> dict[str, Any]:
+    """Return the part of a result that Ansible shows without being asked for more."""
+    return {"msg": printable(sentence), "_ansible_verbose_always": True}
 
 
 class _EndedError(BaseException):

@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -132,6 +132,8 @@ def _said_dry(outcome: Outcome) -> int:
         print("\n".join(dry_run.lines(outcome.run_dir)))
     finally:
         shutil.rmtree(outcome.run_dir, ignore_errors=True)
+        with suppress(OSError):
+            outcome.run_dir.parent.rmdir()  # unless another one is there
     return EXIT_INTERRUPTED if outcome.interrupted else EXIT_OK
 
 

@@ -173,5 +173,20 @@ def test_a_host_that_was_booted_into_another_kernel_has_no_modules(built: Path) 
 
 def test_check_mode_arms_nothing(built: Path) -> None:
     host = FakeHost()
-    assert arm(built, host, check_mode=True)["would_run"]
+    done = arm(built, host, check_mode=True)
+    assert done["would_run"]
+    assert (done["would_push"], done["changed"]) == (["smoke", "tick"], True)
+    assert done["msg"] == f"would be probed with tick on kernel {KERNEL}; sent: smoke, tick"
     assert (host.asked, read.read_host(built, "web1", "arm")) == ([], None)
+
+
+def test_check_mode_says_when_nothing_is_to_be_sent(built: Path) -> None:
+    held = [entry.sha256 for entry in read.open_run(built).builds()[KERNEL].probes.values()]
+    write.write_host(built, "web1", "preflight", facts(modules_held=held))
+    done = arm(built, FakeHost(), check_mode=True)
+    assert (done["would_push"], done["changed"]) == ([], False)
+    assert done["msg"].endswith("; all it needs is there")
+
+
+def test_check_mode_arms_no_host_that_cannot_be_probed(run: Path) -> None:
+    assert arm(run, FakeHost(), check_mode=True)["would_run"] is False

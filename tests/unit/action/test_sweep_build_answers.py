@@ -72,6 +72,21 @@ def test_what_the_controller_has_is_not_compiled_again(run: Path) -> None:
     assert (host.asked, host.modules) == ([], [])
 
 
+def test_check_mode_says_what_would_be_compiled_and_asks_nobody(run: Path) -> None:
+    host = FakeHost("b1")
+    done = build(run, host, check_mode=True)
+    assert (done["would_compile"], done["changed"]) == (["smoke", "tick"], True)
+    assert done["msg"] == f"for {KERNEL}: b1 would compile smoke, tick"
+    sums = keep_modules(run)
+    done = build(run, host, check_mode=True)
+    assert (done["would_compile"], done["changed"]) == ([], False)
+    assert done["msg"] == f"for {KERNEL}: nothing to compile; kept from before: smoke, tick"
+    assert {name: entry["sha256"] for name, entry in record(run)["probes"].items()} == sums
+    done = build(run, host, check_mode=True, stap="")
+    assert done["msg"].endswith("b1 would compile smoke, tick, after SystemTap was installed there")
+    assert (host.asked, host.modules) == ([], [])
+
+
 @pytest.mark.parametrize(
     ("host", "why"),
     [

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from fakesweep import HOSTS
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
 
 
-def create(folder: Path, **more: Any) -> dict[str, Any]:
+def create(folder: Path, *, only_looks: bool = False, **more: Any) -> dict[str, Any]:
     host = FakeHost("localhost")
     groups = {"all": [*HOSTS, "b1"], "web": list(HOSTS), "systemtap_builders": ["b1"]}
     hostvars: dict[str, dict[str, str]] = {"web3": {"sweep_peers": "old"}}
@@ -25,7 +26,8 @@ def create(folder: Path, **more: Any) -> dict[str, Any]:
         "runs_dir": str(folder / "runs"),
         **more,
     }
-    done = act("sweep_create", host, task_vars={"groups": groups, "hostvars": hostvars}, **args)
+    known = {"groups": groups, "hostvars": hostvars, "ansible_check_mode": only_looks}
+    done = act("sweep_create", host, task_vars=known, **args)
     assert host.asked == []
     return done
 
@@ -45,6 +47,18 @@ def test_a_run_directory_says_what_was_asked(tmp_path: Path) -> None:
     assert (probe.name, probe.parameters["threshold_ms"]) == ("slow_open", 5)
     peers = run.request.peers or {}
     assert peers["web1"] == peers["web2"] != peers["web3"]
+
+
+def test_check_mode_makes_a_run_directory_that_is_no_sweep(tmp_path: Path) -> None:
+    before = Path(create(tmp_path, only_looks=True)["run_dir"])
+    os.utime(before, (1e9, 1e9))
+    done = create(tmp_path, only_looks=True)
+    run = Path(done["run_dir"])
+    assert done["check"]
+    assert read.open_run(run).request.check_mode
+    assert list((tmp_path / "runs").iterdir()) == [run.parent]
+    assert list(run.parent.iterdir()) == [run]  # the old one went
+    assert create(tmp_path)["check"] is False
 
 
 @pytest.mark.parametrize("more", [{"canary": "1"}, {"batch": "10%"}, {"drain": "50%", "balancers": ["lb1"]}])

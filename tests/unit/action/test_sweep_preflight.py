@@ -34,6 +34,16 @@ def test_a_host_that_cannot_says_why_and_is_no_failure(run: Path) -> None:
     assert (read.read_host(run, "web1", "preflight") or {})["remedy"] == done["remedy"]
 
 
+def test_check_mode_shows_why_a_host_would_not_be_probed(run: Path) -> None:
+    only_looks = {"task_vars": {"ansible_check_mode": True}, "run_dir": str(run)}
+    done = act("sweep_preflight", host_that_says(said(staprun="")), install=True, **only_looks)
+    why = "would not be probed as it is: staprun is not installed -> "
+    assert done["msg"] == f"{why}a sweep installs what is missing first, and asks again"
+    done = act("sweep_preflight", host_that_says(said(staprun="")), **only_looks)
+    assert done["msg"].startswith(f"{why}run the sweep with sweep_install=true")
+    assert "msg" not in act("sweep_preflight", host_that_says(said()), **only_looks)
+
+
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [

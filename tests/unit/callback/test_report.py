@@ -32,6 +32,12 @@ def test_a_playbook_ends_a_sweep_as_the_command_does(
         assert database.execute("SELECT count(*) FROM runs").fetchone() == (1,)
 
 
+def test_check_mode_makes_no_report(callback: CallbackModule, tmp_path: Path) -> None:
+    callback.run_dir, callback.only_looks = reportdata.sweep(tmp_path).path, True
+    callback.v2_playbook_on_stats(None)
+    assert not (callback.run_dir / "report.txt").exists()
+
+
 def test_a8_a_directory_that_is_gone_is_one_sentence(
     callback: CallbackModule, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

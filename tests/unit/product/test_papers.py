@@ -49,25 +49,28 @@ def test_the_options_of_an_action_are_documented_as_they_are(name: str) -> None:
 
 
 def returned(name: str) -> set[str]:
-    """Return the keys of what `work()` of an action returns, where it writes them down."""
+    """Return the keys of what `work()` and `would()` of an action return, where it writes them down."""
     tree = ast.parse((COLLECTION / "plugins/action" / f"{name}.py").read_text())
-    (work,) = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "work")
-    inner = {
-        id(one)
-        for node in ast.walk(work)
-        if isinstance(node, ast.FunctionDef) and node is not work
-        for one in ast.walk(node)
-    }
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     keys: set[str] = set()
-    for node in ast.walk(work):
-        if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict) and id(node) not in inner:
-            for key, value in zip(node.value.keys, node.value.values, strict=True):
-                spread = [key] if key is not None else list(ast.walk(value))
-                keys |= {
-                    one.value
-                    for one in spread
-                    if isinstance(one, ast.Constant) and isinstance(one.value, str)
-                }
+    for function in (node for node in functions if node.name in ("work", "would")):
+        inner = {id(one) for node in functions if node is not function for one in ast.walk(node)}
+        for node in ast.walk(function):
+            if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict) and id(node) not in inner:
+                keys |= written_keys(node.value)
+    return keys
+
+
+def written_keys(value: ast.Dict) -> set[str]:
+    """Return the keys of a dict as it is written, also of dicts that are spread in it; `shown()` is Ansible's `msg`."""
+    keys: set[str] = set()
+    for key, part in zip(value.keys, value.values, strict=True):
+        told = [
+            one for one in ast.walk(part) if isinstance(one, ast.Call) and ast.unparse(one.func) == "shown"
+        ]
+        words = {id(one) for call in told for one in ast.walk(call)}
+        spread = [key] if key is not None else [one for one in ast.walk(part) if id(one) not in words]
+        keys |= {one.value for one in spread if isinstance(one, ast.Constant) and isinstance(one.value, str)}
     return keys
 
 
@@ -78,7 +81,11 @@ def test_what_an_action_returns_is_documented(name: str) -> None:
     if name == "sweep_choose_window":  # the window itself, which its own tests look at
         assert {"start", "end", "began"} == set(stated)
     else:
-        assert set(stated) - {"skipped"} == returned(name) - {"changed", "msg", "skipped"}  # Ansible's own
+        assert set(stated) - {"msg", "skipped"} == returned(name) - {
+            "changed",
+            "msg",
+            "skipped",
+        }  # Ansible's own
 
 
 def test_every_module_is_in_the_group_for_module_defaults() -> None:
@@ -110,6 +117,26 @@ def test_an_execution_environment_gets_what_the_collection_declares() -> None:
 def test_licence_and_papers_are_there() -> None:
     assert (COLLECTION / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
     assert all((ROOT / name).is_file() for name in ("CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "SECURITY.md"))
+
+
+def test_a_line_of_a_licence_that_has_more_on_it_is_overridden() -> None:
+    """REUSE takes the whole line for the licence."""
+    overridden = {
+        path
+        for one in tomllib.loads((ROOT / "REUSE.toml").read_text())["annotations"]
+        if one["precedence"] == "override"
+        for path in ([one["path"]] if isinstance(one["path"], str) else one["path"])
+    }
+    texts = [
+        path
+        for folder in ("collection", "src", "tools")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in (".py", ".j2", ".json", ".sh", ".yml", ".stp", ".css", ".js")
+    ]
+    more = re.compile(r"SPDX-License-Identifier: [\w.-]+[ ]+(?!\*/)[^\s*]")
+    found = {str(path.relative_to(ROOT)) for path in texts if more.search(path.read_text(encoding="utf-8"))}
+    assert found
+    assert found - overridden == set()
 
 
 def test_contributing_names_files_that_are_there() -> None:

@@ -27,6 +27,18 @@ def test_a_host_without_a_clock_is_an_error() -> None:
         measure_clock(lambda: "date: not found")
 
 
+def test_a_shell_that_greets_before_it_answers_does_not_hide_the_clock() -> None:
+    clock = measure_clock(lambda: "*** Authorized use only ***\n1000000050.0\n", now=lambda: 1e9)
+    assert clock.offset_s == pytest.approx(50.0)
+
+
+def test_a_shell_that_greets_on_the_line_of_its_answer_is_named() -> None:
+    with pytest.raises(
+        FleetdiagError, match=r"^its shell prints text .*\('hello there'\): let it .* \.bashrc"
+    ):
+        measure_clock(lambda: "hello\nthere 1000000050.000000001\n", now=lambda: 1e9)
+
+
 def test_what_a_host_does_meanwhile_costs_its_clock_no_exactness() -> None:
     # sent at 100, asked at 100.2, done 7 s later, received at 107.4; the host is 50 s ahead
     clock = answered_clock(["came=150.2", "out x came=1", "left=157.2"], 100.0, 107.4)

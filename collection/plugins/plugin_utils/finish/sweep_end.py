@@ -44,5 +44,5 @@ def sweep_finished(
     return written is not None
 
 
-def _index(run_dir: Path, _: Report) -> str:
+def _index(run_dir: Path, _report: Report) -> str:
     return index.refresh(run_dir.absolute().parent)

@@ -12,6 +12,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.files import state_dir
 
 FORMAT = 1
+CHECKED = ".check"
+"""Folder beside the run directories of sweeps, for those of check mode: in them hosts were only asked."""
 PHASES = ("preflight", "arm", "go", "collect")
 SHARDS = "shards"
 """In the run directory of a sweep that was dealt out: the run directories of its shards."""

@@ -8,7 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import parameters
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import ProbeRecord
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import KernelBuild
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
+    PreflightRecord,
+    ProbeRecord,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import SessionPlan
 
 ARM_MARGIN_S = 30
@@ -47,6 +51,12 @@ def collect_bytes(probes: Iterable[Probe]) -> int:
 def told_ttl_s(now: float, end: float) -> int:
     """Return the seconds a session that knows its window may live: it ends with the window, however late it is armed."""
     return math.ceil(max(0.0, end - now)) + TOLD_TTL_MARGIN_S
+
+
+def to_push(names: Iterable[str], built: KernelBuild | None, facts: PreflightRecord) -> list[str]:
+    """Return the modules that a host is not known to hold, among them those that are not compiled yet."""
+    known = built.checksums if built else {}
+    return [name for name in names if known.get(name) not in facts.modules_held]
 
 
 def sessions(

@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import untrusted
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import ClockRecord
 
 CLOCK_SAMPLES = 3
+_TIME = re.compile(r"[0-9]{10}\.[0-9]{9}")
 
 
 @dataclass(frozen=True)
@@ -66,19 +69,31 @@ def measure_clock(read_clock: Callable[[], str], *, now: Callable[[], float] = t
     read_clock: returns the host's `date +%s.%N`. Raises FleetdiagError if no answer was a time.
     """
     best: Clock | None = None
+    answer = ""
     for _unused in range(CLOCK_SAMPLES):
         sent = now()
-        answer = read_clock()
+        answer = read_clock().strip()
         received = now()
-        host = untrusted.moment(answer.strip(), sent)
+        host = untrusted.moment(answer.rpartition("\n")[2], sent)  # a login shell may greet before it answers
         if host is None:
             continue
         sample = Clock(host - (sent + received) / 2, (received - sent) / 2)
         if best is None or sample.error_s < best.error_s:
             best = sample
     if best is None:
-        raise FleetdiagError(
-            "the host's clock could not be read, or is more than a year from ours: set it, and see that `date +%s.%N`"
-            " answers there"
-        )
+        raise FleetdiagError(_no_clock(answer))
     return best
+
+
+def _no_clock(answer: str) -> str:
+    """Return why an answer is no time of a host's clock, with what to do."""
+    said = printable(" ".join(_TIME.sub("", answer).split()))[:100]
+    if said and _TIME.search(answer):
+        return (
+            f"its shell prints text around the answer of a command ({said!r}): let it print on terminals only, see"
+            " .bashrc, .profile and /etc/profile there"
+        )
+    return (
+        "the host's clock could not be read, or is more than a year from ours: set it, and see that `date +%s.%N`"
+        " answers there"
+    )

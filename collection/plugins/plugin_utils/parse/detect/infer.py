@@ -50,7 +50,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.s
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Layout, Output, Reading
 
-NOTHING_SAID: Reading = {}
 _TRACE = re.compile(rb"\s*-?[0-9]{1,18} .{0,150}\([0-9]{1,10}\): *(->|<-)")
 
 
@@ -62,7 +61,7 @@ class Inferred:
     layouts: tuple[Layout, ...] = ()
 
 
-def infer(samples: Samples, forgets: Forgets, reading: Reading = NOTHING_SAID) -> Inferred:
+def infer(samples: Samples, forgets: Forgets, reading: Reading) -> Inferred:
     """Return the form of an output. forgets: which of the arrays that it prints the script empties (see prints).
 
     reading: what its author says of it.
