@@ -36,7 +36,8 @@ OTHER = {
         "what is kept of a module in the cache",
         "functions maker sha256 types",
     ),
-    "collection/plugins/plugin_utils/memory/news.py": ("news.json", "accepted after hosts name probes until"),
+    "collection/plugins/plugin_utils/memory/news.py": ("news.json", "name"),
+    "collection/plugins/plugin_utils/memory/news_file.py": ("news.json", "accepted after hosts probes until"),
     "collection/plugins/plugin_utils/memory/past.py": ("news.json and figures.json", "name"),
     "collection/plugins/plugin_utils/memory/references.py": ("the parts of NAME~2", "name"),
     "collection/plugins/plugin_utils/memory/retention.py": ("news.json", "name"),
@@ -47,7 +48,7 @@ OTHER = {
         "what is remembered of a host",
         "clock host hosts seconds",
     ),
-    "collection/plugins/plugin_utils/sweep/hostctl.py": (
+    "collection/plugins/plugin_utils/sweep/hostctl_replies.py": (
         "the answer of guard.sh",
         "manifest reason smoke verdict",
     ),
@@ -60,7 +61,8 @@ OTHER = {
     "src/fleetdiag/cli/collect.py": ("events of ansible-playbook", "host"),
     "src/fleetdiag/cli/diff.py": ("the difference of two runs", "after before host"),
     "src/fleetdiag/cli/notify.py": ("outbox.json", "said"),
-    "src/fleetdiag/notify/digest.py": ("news.json", "host"),
+    "src/fleetdiag/cli/runs.py": ("a line of the list of runs", "hosts id reason slot status"),
+    "src/fleetdiag/lab/soak.py": ("report.json", "host reason status"),
     "src/fleetdiag/notify/outbox.py": ("outbox.json", "created message"),
     "src/fleetdiag/notify/summary.py": ("report.json", "host status"),
     "src/fleetdiag/run/progress.py": ("events of ansible-playbook", "host name reason task verdict"),
