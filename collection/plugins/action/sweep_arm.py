@@ -117,7 +117,7 @@ class ActionModule(FleetdiagAction):
         asked: dict[str, Any] = {"min_free_mb": min_free_mb, "signed": signed}
         if not stale.facts or not stale.clock:
             return preflight.ask(self.guard(), self.read_clock, self.host, **asked)
-        return preflight.told(stale.facts, stale.clock, self.host, answer_s=stale.took_s, **asked)
+        return preflight.told(stale.facts, stale.clock, self.host, **asked)
 
     def _arm_as(self, run: read.Run, facts: PreflightRecord, args: dict[str, Any]) -> ArmRecord | ArmReply:
         """Arm the host by these facts; return its stale reply if they turn out not to be true any more."""

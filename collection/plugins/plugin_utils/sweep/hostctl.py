@@ -154,7 +154,6 @@ class Guard:
         answer = self._read("arm", code, out, err)
         received = time.time()
         reply = arm_reply(answer, [plan.probe for plan in plans])
-        reply.took_s = max(0.0, received - sent)
         reply.clock = answered_clock(answer, sent, received)
         return reply
 
