@@ -127,7 +127,7 @@ class ActionModule(FleetdiagAction):
         if refused := _unusable(built, facts):
             return refused
         modules = built.checksums
-        signed = sources.manifest(run.path, sweep, facts.kernel, modules)
+        signed = sources.module_list(run.path, sweep, facts.kernel, modules)
         smoke = modules.pop(SMOKE)
         modules = {name: sha256 for name, sha256 in modules.items() if name not in targets.missing}
         if not modules:

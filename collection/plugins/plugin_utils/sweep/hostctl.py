@@ -125,7 +125,7 @@ class Guard:
         plans = list(plans)
         if manifest is None:
             named = {plan.probe: plan.sha256 for plan in plans} | ({SMOKE: smoke} if smoke else {})
-            manifest = (self._signer or signing.own()).sign(signing.manifest(sweep, named))
+            manifest = (self._signer or signing.own()).sign(signing.module_list(sweep, named))
         lines = [f"id {sweep}", f"ttl {ttl_s}", f"arm_timeout {timeout_s}", f"smoke {smoke}"]
         lines += [f"redact {'yes' if redact else 'no'}", f"by {printable(by)}"]
         lines += [f"manifest {line}" for line in manifest.text.splitlines()]
