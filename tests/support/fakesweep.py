@@ -53,7 +53,7 @@ def said(**changed: str) -> str:
 def facts(**changed: Any) -> dict[str, Any]:
     """Return a preflight.json of a host that can be probed."""
     numbers = {"free_mb": 5000, "mem_available_mb": 700, "cpus": 1}
-    return {**SAID, **numbers, "clock": CLOCK, "verdict": "ok", "answer_s": 0.1, **changed}
+    return {**SAID, **numbers, "clock": CLOCK, "verdict": "ok", **changed}
 
 
 def new_run(folder: Path, *probes: str, hosts: tuple[str, ...] = HOSTS, **more: Any) -> Path:

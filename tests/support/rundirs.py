@@ -199,7 +199,6 @@ class Builder:
             "verdict": "ok",
             "reason": "",
             "remedy": "",
-            "answer_s": 0.01,
         }
         write.write_host(self.path, host, "preflight", {**facts, **more})
 

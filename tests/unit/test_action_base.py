@@ -32,7 +32,6 @@ FACTS: dict[str, Any] = {
     "boot_id": "5e3f2a10-9f2a-4a5a-8d36-0123456789ab",
     "clock": {"offset_s": 0.0, "error_s": 0.1},
     "verdict": "ok",
-    "answer_s": 0.1,
     "free_mb": 5000,
     "mem_available_mb": 700,
 }

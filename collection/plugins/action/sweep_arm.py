@@ -137,7 +137,7 @@ class ActionModule(FleetdiagAction):
         asked: dict[str, Any] = {"min_free_mb": min_free_mb, "signed": signed}
         if not stale.facts or not stale.clock:
             return preflight.ask(self.guard(), self.read_clock, self.host, **asked)
-        return preflight.told(stale.facts, stale.clock, self.host, answer_s=stale.took_s, **asked)
+        return preflight.told(stale.facts, stale.clock, self.host, **asked)
 
     def _arm_as(self, run: read.Run, facts: PreflightRecord, args: dict[str, Any]) -> ArmRecord | ArmReply:
         """Arm the host by these facts; return its stale reply if they turn out not to be true any more."""
@@ -147,7 +147,7 @@ class ActionModule(FleetdiagAction):
         if refused := _unusable(built, facts):
             return refused
         modules = built.checksums
-        signed = sources.manifest(run.path, sweep, facts.kernel, modules)
+        signed = sources.module_list(run.path, sweep, facts.kernel, modules)
         smoke = modules.pop(SMOKE)
         modules = {name: sha256 for name, sha256 in modules.items() if name not in targets.missing}
         if not modules:

@@ -69,7 +69,7 @@ class Host:
 
 def told(said: dict[str, str]) -> dict[str, Any]:
     clock = Clock(0.0, 0.1)
-    return preflight.told(said, clock, "web2", answer_s=0.1, min_free_mb=1, signed=False).to_json()
+    return preflight.told(said, clock, "web2", min_free_mb=1, signed=False).to_json()
 
 
 def armed(out: str, *probes: str) -> ArmReply:

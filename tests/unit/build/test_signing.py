@@ -35,14 +35,14 @@ def accepted(signer: signing.Signer, signed: signing.Signed, folder: Path) -> bo
 
 def test_a_signed_manifest_is_accepted_and_an_altered_or_foreign_one_is_not(tmp_path: Path) -> None:
     ours, theirs = signing.own(tmp_path / "ours"), signing.own(tmp_path / "theirs")
-    signed = ours.sign(signing.manifest(SWEEP, {"nettop": "a" * 64, "smoke": "b" * 64}))
+    signed = ours.sign(signing.module_list(SWEEP, {"nettop": "a" * 64, "smoke": "b" * 64}))
     assert accepted(ours, signed, tmp_path)
     assert not accepted(theirs, signed, tmp_path)
     assert not accepted(ours, signing.Signed(signed.text.replace("a", "c"), signed.signature), tmp_path)
 
 
 def test_a_manifest_names_the_sweep_and_each_module() -> None:
-    text = signing.manifest(SWEEP, {"b": "2" * 64, "a": "1" * 64})
+    text = signing.module_list(SWEEP, {"b": "2" * 64, "a": "1" * 64})
     assert text.splitlines() == ["fleetdiag modules 1", f"sweep {SWEEP}", "1" * 64 + " a", "2" * 64 + " b"]
 
 

@@ -90,7 +90,7 @@ def test_a_directory_above_that_others_can_write(host: Host, tmp_path: Path) -> 
 
 
 def test_a_module_that_is_not_in_the_manifest(host: Host) -> None:
-    signed = signing.own().sign(signing.manifest(SWEEP, {PROBE: "0" * 64}))
+    signed = signing.own().sign(signing.module_list(SWEEP, {PROBE: "0" * 64}))
     (_, _, said) = host.arm(manifest=signed).sessions[PROBE]
     assert "is not in the manifest" in said
     assert not host.loaded.exists()
@@ -98,7 +98,7 @@ def test_a_module_that_is_not_in_the_manifest(host: Host) -> None:
 
 @pytest.mark.parametrize("who", ["another", "nobody"])
 def test_a_manifest_that_this_controller_did_not_sign(host: Host, tmp_path: Path, who: str) -> None:
-    text = signing.manifest(SWEEP, {PROBE: SHA256})
+    text = signing.module_list(SWEEP, {PROBE: SHA256})
     signature = signing.own(tmp_path / "other").sign(text).signature if who == "another" else ""
     with pytest.raises(FleetdiagError, match="not signed by the key of this controller: nothing is loaded"):
         host.arm(manifest=signing.Signed(text, signature))
@@ -107,7 +107,7 @@ def test_a_manifest_that_this_controller_did_not_sign(host: Host, tmp_path: Path
 
 
 def test_a_manifest_of_another_sweep(host: Host) -> None:
-    signed = signing.own().sign(signing.manifest("20261123_071502_2222", {PROBE: SHA256}))
+    signed = signing.own().sign(signing.module_list("20261123_071502_2222", {PROBE: SHA256}))
     with pytest.raises(FleetdiagError, match=f"not one of sweep {SWEEP}"):
         host.arm(manifest=signed)
 

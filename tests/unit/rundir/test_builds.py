@@ -11,8 +11,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
     FAILED,
     KernelBuild,
-    ManifestRecord,
     ModuleBuild,
+    ModuleListRecord,
     Tried,
 )
 
@@ -88,9 +88,9 @@ def test_a_failure_names_its_line() -> None:
 
 
 def test_a_signed_list_of_modules_is_kept_with_every_space(tmp_path: Path) -> None:
-    signed = ManifestRecord("fleetdiag modules 1\nsweep x\n", "-----BEGIN SSH SIGNATURE-----\nAA\n")
-    write.manifest(tmp_path, KERNEL, signed)
-    assert read.manifest(tmp_path, KERNEL) == signed
+    signed = ModuleListRecord("fleetdiag modules 1\nsweep x\n", "-----BEGIN SSH SIGNATURE-----\nAA\n")
+    write.module_list(tmp_path, KERNEL, signed)
+    assert read.module_list(tmp_path, KERNEL) == signed
     kept = json.loads((tmp_path / "manifests" / f"{KERNEL}.json").read_text())
     assert kept == {"text": signed.text, "signature": signed.signature}
-    assert read.manifest(tmp_path, "other") is None
+    assert read.module_list(tmp_path, "other") is None

@@ -195,7 +195,6 @@ FACTS = {
     "reason": "",
     "remedy": "",
     "clock": {"offset_s": 0.5, "error_s": 0.01},
-    "answer_s": 0.125,
     "at": 1790000000.5,
     "signed": False,
 }
@@ -205,6 +204,10 @@ FACTS = {
 def test_preflight_json_is_as_it_was_key_by_key(more: dict[str, bool]) -> None:
     record = PreflightRecord.from_json({**FACTS, **more})
     assert json.dumps(record.to_json()) == json.dumps({**FACTS, **more})
+
+
+def test_what_an_older_preflight_says_of_its_answer_is_passed_over() -> None:
+    assert PreflightRecord.from_json({**FACTS, "answer_s": 0.125}).to_json() == FACTS
 
 
 @pytest.mark.parametrize("junk", [None, 5, "x", [1, None], {"x": 1}, True])

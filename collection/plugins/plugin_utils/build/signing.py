@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's own key, and the manifests of modules it signs.
+"""The controller's own key, and the module lists it signs.
 
-A manifest names the modules that one sweep may load, each by its SHA-256. guard.sh carries the public half of the
+A module list names the modules that one sweep may load, each by its SHA-256. guard.sh carries the public half of the
 key and looks at the signature and at each module right before it is loaded, with nothing but OpenSSH's
 `ssh-keygen`. What that is worth and what not: docs/module_trust.md.
 """
@@ -27,7 +27,7 @@ HEADER = "fleetdiag modules 1"
 
 @dataclass(frozen=True)
 class Signed:
-    """A manifest and its signature (the text that `ssh-keygen -Y sign` makes)."""
+    """A module list and its signature (the text that `ssh-keygen -Y sign` makes)."""
 
     text: str
     signature: str
@@ -42,16 +42,16 @@ class Signer:
 
     @property
     def allowed(self) -> str:
-        """Return the line of an allowed_signers file that accepts manifests of this key and nothing else."""
+        """Return the line of an allowed_signers file that accepts module lists of this key and nothing else."""
         return f'{PRINCIPAL} namespaces="{NAMESPACE}" {self.public}'
 
     def sign(self, text: str) -> Signed:
-        """Return the manifest with its signature."""
+        """Return the module list with its signature."""
         command = ["ssh-keygen", "-q", "-Y", "sign", "-f", str(self.key), "-n", NAMESPACE]
         return Signed(text, _ssh_keygen(command, text, f"{self.key}: cannot sign with it"))
 
 
-def manifest(sweep: str, modules: Mapping[str, str]) -> str:
+def module_list(sweep: str, modules: Mapping[str, str]) -> str:
     """Return the text to sign. modules: {probe: sha256}, the smoke module among them."""
     lines = [f"{sha256} {probe}" for probe, sha256 in sorted(modules.items())]
     return "\n".join([HEADER, f"sweep {sweep}", *lines]) + "\n"

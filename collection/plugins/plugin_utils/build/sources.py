@@ -15,8 +15,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
     KernelBuild,
-    ManifestRecord,
     ModuleBuild,
+    ModuleListRecord,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
     PreflightRecord,
@@ -123,12 +123,12 @@ def module_files(sweep: SweepRecord) -> list[str]:
     )
 
 
-def manifest(run: Path, sweep: SweepRecord, kernel: str, modules: Mapping[str, str]) -> signing.Signed:
-    """Return the signed manifest of a kernel's modules, {probe: sha256}; the first host that asks has it signed."""
-    text = signing.manifest(sweep.id, modules)
-    kept = read.manifest(run, kernel)
+def module_list(run: Path, sweep: SweepRecord, kernel: str, modules: Mapping[str, str]) -> signing.Signed:
+    """Return the signed list of a kernel's modules, {probe: sha256}; the first host that asks has it signed."""
+    text = signing.module_list(sweep.id, modules)
+    kept = read.module_list(run, kernel)
     if kept is not None and kept.text == text and kept.signature:
         return signing.Signed(text, kept.signature)
     signed = signing.own().sign(text)
-    write.manifest(run, kernel, ManifestRecord(signed.text, signed.signature))
+    write.module_list(run, kernel, ModuleListRecord(signed.text, signed.signature))
     return signed

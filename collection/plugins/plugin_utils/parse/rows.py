@@ -31,8 +31,5 @@ class RowsForm:
             return None
         raise LineError("not a record of this session")
 
-    def before(self, line: bytes) -> None:
-        """Ignore a line before the window: what is not a record there is none in the window either."""
-
     def finish(self, result: SessionResult) -> None:
         """Do nothing: no row is kept back."""

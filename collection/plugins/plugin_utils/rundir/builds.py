@@ -144,14 +144,14 @@ class KernelBuild:
 
 
 @dataclass(frozen=True)
-class ManifestRecord:
+class ModuleListRecord:
     """manifests/<kernel>.json: the list of modules that a sweep may load, as it was signed, and the signature."""
 
     text: str = ""
     signature: str = ""
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> ManifestRecord:
+    def from_json(cls, data: Mapping[str, Any]) -> ModuleListRecord:
         """Return the record that manifests/<kernel>.json holds."""
         return cls(exact(data, "text"), exact(data, "signature"))
 
@@ -160,7 +160,7 @@ class ManifestRecord:
         return asdict(self)
 
 
-def manifest_of(kernel: str) -> str:
+def module_list_of(kernel: str) -> str:
     """Return the name of the file with a kernel's signed list of modules."""
     return f"manifests/{kernel}.json"
 

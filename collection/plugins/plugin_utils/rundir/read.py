@@ -24,9 +24,9 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balance
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import BalancersRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
     KernelBuild,
-    ManifestRecord,
+    ModuleListRecord,
     file_of,
-    manifest_of,
+    module_list_of,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import (
     FORMAT,
@@ -245,10 +245,10 @@ def balancers(run_path: Path, notes: list[str] | None = None) -> BalancersRecord
     return None if data is None else BalancersRecord.from_json(data)
 
 
-def manifest(run_path: Path, kernel: str) -> ManifestRecord | None:
+def module_list(run_path: Path, kernel: str) -> ModuleListRecord | None:
     """Return manifests/<kernel>.json, or None."""
-    data = read_json(run_path, manifest_of(kernel))
-    return None if data is None else ManifestRecord.from_json(data)
+    data = read_json(run_path, module_list_of(kernel))
+    return None if data is None else ModuleListRecord.from_json(data)
 
 
 def build_of(run_path: Path, kernel: str) -> KernelBuild | None:

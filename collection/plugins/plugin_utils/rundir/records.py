@@ -159,7 +159,7 @@ class ClockRecord:
 
 @dataclass(frozen=True)
 class PreflightRecord:
-    """preflight.json: what a host can do. answer_s: how long it took to say so; remembered: said in an earlier sweep.
+    """preflight.json: what a host can do. remembered: said in an earlier sweep.
 
     modules_held: checksums of modules that are there. crashed: {probe: sweep} with which it went down. at: when (s).
     signed: whether modules are, where its kernel asks for that. said: other facts, in the host's words.
@@ -182,7 +182,6 @@ class PreflightRecord:
     load1: float | None = None
     cpus: float | None = None
     clock: ClockRecord | None = None
-    answer_s: float | None = None
     at: float | None = None
     signed: bool | None = None
     remembered: bool = False
@@ -211,7 +210,6 @@ class PreflightRecord:
             load1=number(data, "load1"),
             cpus=number(data, "cpus"),
             clock=ClockRecord.from_json(data, "clock"),
-            answer_s=number(data, "answer_s"),
             at=number(data, "at"),
             signed=signed if isinstance(signed, bool) else None,
             remembered=bool(data.get("remembered")),
@@ -230,7 +228,7 @@ class PreflightRecord:
         values = {**self.said, **known, "addresses": list(self.addresses)}
         values["modules_held"] = list(self.modules_held)
         facts = [*(word for word in WORDS if word != "modules_held"), *REQUIRED, "modules_held"]
-        order = ["host", *facts, "verdict", "reason", "remedy", "clock", "answer_s", "at", "signed"]
+        order = ["host", *facts, "verdict", "reason", "remedy", "clock", "at", "signed"]
         return {key: values[key] for key in [*order, "remembered"] if key in values}
 
 

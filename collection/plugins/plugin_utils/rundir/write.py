@@ -28,9 +28,9 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balance
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.balancers import BalancersRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
     KernelBuild,
-    ManifestRecord,
+    ModuleListRecord,
     file_of,
-    manifest_of,
+    module_list_of,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.names import (
     FORMAT,
@@ -131,9 +131,9 @@ def balancers(run_path: Path, record: BalancersRecord) -> None:
     write_json(run_path, BALANCERS, record.to_json())
 
 
-def manifest(run_path: Path, kernel: str, record: ManifestRecord) -> None:
+def module_list(run_path: Path, kernel: str, record: ModuleListRecord) -> None:
     """Write manifests/<kernel>.json."""
-    write_json(run_path, manifest_of(kernel), record.to_json())
+    write_json(run_path, module_list_of(kernel), record.to_json())
 
 
 def build(run_path: Path, record: KernelBuild) -> None:

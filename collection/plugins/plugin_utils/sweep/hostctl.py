@@ -125,7 +125,7 @@ class Guard:
         plans = list(plans)
         if manifest is None:
             named = {plan.probe: plan.sha256 for plan in plans} | ({SMOKE: smoke} if smoke else {})
-            manifest = (self._signer or signing.own()).sign(signing.manifest(sweep, named))
+            manifest = (self._signer or signing.own()).sign(signing.module_list(sweep, named))
         lines = [f"id {sweep}", f"ttl {ttl_s}", f"arm_timeout {timeout_s}", f"smoke {smoke}"]
         lines += [f"redact {'yes' if redact else 'no'}", f"by {printable(by)}"]
         lines += [f"manifest {line}" for line in manifest.text.splitlines()]
@@ -154,7 +154,6 @@ class Guard:
         answer = self._read("arm", code, out, err)
         received = time.time()
         reply = arm_reply(answer, [plan.probe for plan in plans])
-        reply.took_s = max(0.0, received - sent)
         reply.clock = answered_clock(answer, sent, received)
         return reply
 

@@ -38,7 +38,7 @@ class ArmReply:
 
     stale: what the controller remembers of the host is not true any more, or it was never prepared; nothing was
     started. facts: how it is now, as `install_and_preflight` says it; none where guard.sh is not there.
-    clock: what its answer says about its clock; took_s: seconds until that was here.
+    clock: what its answer says about its clock.
     manifest: verified, or unverified where the host has no ssh-keygen that could.
     """
 
@@ -47,7 +47,6 @@ class ArmReply:
     smoke: str = ""
     stale: str = ""
     facts: dict[str, str] = field(default_factory=dict)
-    took_s: float = 0.0
     clock: Clock | None = None
     manifest: str = ""
     missing: list[str] = field(default_factory=list)

@@ -84,17 +84,12 @@ def ask(
     guard: Guard, read_clock: Callable[[], str], host: str, *, min_free_mb: int, signed: bool
 ) -> PreflightRecord:
     """Return preflight.json of a host, from itself: one round trip for its facts and short ones to compare clocks."""
-    began = time.monotonic()
     facts = guard.install_and_preflight()
-    answer_s = time.monotonic() - began
-    clock = measure_clock(read_clock)
-    return told(facts, clock, host, answer_s=answer_s, min_free_mb=min_free_mb, signed=signed)
+    return told(facts, measure_clock(read_clock), host, min_free_mb=min_free_mb, signed=signed)
 
 
-def told(
-    facts: Facts, clock: Clock, host: str, *, answer_s: float, min_free_mb: int, signed: bool
-) -> PreflightRecord:
-    """Return preflight.json of a host that has said its facts; answer_s: seconds it took for that.
+def told(facts: Facts, clock: Clock, host: str, *, min_free_mb: int, signed: bool) -> PreflightRecord:
+    """Return preflight.json of a host that has said its facts.
 
     Raises FleetdiagError for a host that does not say what a sweep relies on, or says it in words that have no place in
     a path or a shell.
@@ -102,7 +97,7 @@ def told(
     facts = untrusted.facts(facts, host)
     said = record(host, facts, refusal(facts, min_free_mb=min_free_mb, signed=signed))
     measured = ClockRecord(clock.offset_s, clock.error_s)
-    return replace(said, clock=measured, answer_s=round(answer_s, 3), at=time.time(), signed=signed)
+    return replace(said, clock=measured, at=time.time(), signed=signed)
 
 
 def refusal(facts: Facts, *, min_free_mb: int, signed: bool = False) -> Refusal | None:
