@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gzip
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from fakehost import Answer, FakeHost, act
 from fakesweep import SWEEP, facts, keep_modules, sampled
 
+from ansible_collections.fleetdiag.systemtap.plugins.action import sweep_collect
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import host_cache
 
@@ -89,6 +91,43 @@ def test_a_bad_answer_is_one_sentence_and_nothing_is_forgotten(
     assert "\n" not in done["msg"]
     assert "forget" not in verbs(host)
     assert read.read_host(armed, "web1", "collect") is None  # it is awaited still
+
+
+class EndlessHost(FakeHost):
+    """What it sends fills the memory, at a pace that a busy machine can follow, until somebody must have ended it."""
+
+    def answer(self, command: str, data: bytes | None) -> Answer:
+        self.asked.append((command, data or b""))
+        sent = []
+        while len(sent) < 256:
+            sent.append(b"x" * (1 << 20))
+            threading.Event().wait(0.02)
+        raise AssertionError("nobody has ended it")
+
+
+@pytest.mark.parametrize(
+    ("bound", "least", "sentence"),
+    [
+        (
+            "collect_timeout_s",
+            1,
+            "it has not handed over its output within 1 s; bring it with: fleetdiag collect ",
+        ),
+        (
+            "collect_bytes",
+            1 << 20,
+            "it sends more than all its sessions may print, so nothing of that is kept: ",
+        ),
+    ],
+)
+def test_an_answer_without_end_is_ended_and_still_there(
+    armed: Path, monkeypatch: pytest.MonkeyPatch, bound: str, least: int, sentence: str
+) -> None:
+    monkeypatch.setattr(sweep_collect, bound, lambda _: least)
+    host = EndlessHost()
+    assert collect(armed, host)["msg"].startswith(sentence)
+    assert verbs(host) == ["collect"]
+    assert read.read_host(armed, "web1", "collect") is None
 
 
 def test_a_module_that_stays_loaded_fails_the_host_and_loses_no_output(armed: Path) -> None:
