@@ -214,6 +214,14 @@ def test_abort_ends_everything_where_the_program_is_not_whole(host: GuardHost, p
     assert_ended(host)
 
 
+def test_abort_writes_no_program_where_there_is_one(host: GuardHost) -> None:
+    """A disk in trouble may hold for long who writes to it."""
+    host.arm(SWEEP, "nettop")
+    before = host.path(host.guard.path).stat().st_ino
+    assert host.guard.install_and_abort().sweeps == {SWEEP: 1}
+    assert host.path(host.guard.path).stat().st_ino == before
+
+
 # --- sweeps that meet
 
 
