@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
+import os
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -200,6 +203,46 @@ def test_a_program_that_is_not_whole_is_stale_and_heals(host: GuardHost, cut: st
     assert host.loaded() == []
     host.guard.install_and_preflight()
     assert host.arm(SWEEP, "nettop").sessions["nettop"][0] == "armed"
+
+
+@pytest.mark.parametrize("part", [0.0, 0.5], ids=["empty", "half"])
+def test_abort_ends_everything_where_the_program_is_not_whole(host: GuardHost, part: float) -> None:
+    host.arm(SWEEP, "nettop")
+    text = host.path(host.guard.path).read_bytes()
+    host.path(host.guard.path).write_bytes(text[: int(len(text) * part)])
+    assert host.guard.install_and_abort().sweeps == {SWEEP: 1}
+    assert_ended(host)
+
+
+def test_abort_writes_no_program_where_there_is_one(host: GuardHost) -> None:
+    """A disk in trouble may hold for long who writes to it."""
+    host.arm(SWEEP, "nettop")
+    before = host.path(host.guard.path).stat().st_ino
+    assert host.guard.install_and_abort().sweeps == {SWEEP: 1}
+    assert host.path(host.guard.path).stat().st_ino == before
+
+
+# --- sweeps that meet
+
+
+def test_the_lock_of_a_sweep_that_came_meanwhile_stays(host: GuardHost) -> None:
+    """Whoever ends a sweep waits for who is just taking the host."""
+    host.arm(SWEEP, "nettop")
+    lock = host.run / "fleetdiag.lock"
+    taking = os.open(host.path(f"{HOME}/sweeps"), os.O_RDONLY)
+    fcntl.flock(taking, fcntl.LOCK_EX)
+    ending = threading.Thread(target=host.guard._call, args=(f"stop {SWEEP}", None))
+    ending.start()
+    waiter = re.compile(rf"-> FLOCK .*:{os.fstat(taking).st_ino} ")
+    while ending.is_alive() and not waiter.search(Path("/proc/locks").read_text()):
+        ending.join(0.05)
+    try:
+        assert lock.read_text().startswith(SWEEP)
+        lock.write_text(f"{LATER} somebody\n")
+    finally:
+        os.close(taking)
+        ending.join()
+    assert lock.read_text().startswith(LATER)
 
 
 # --- sweeps that were never collected

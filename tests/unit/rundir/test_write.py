@@ -9,6 +9,7 @@ import os
 import re
 import stat
 import threading
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -355,9 +356,16 @@ def test_events_are_read_to_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(read, "MAX_EVENTS_BYTES", 1 << 20, raising=False)
     with (tmp_path / "events.jsonl").open("wb") as file:
         file.write(b'{"host": "web1", "message": "' + b"x" * 200_000 + b'"}\n{"host": "web2"}\n')
-        file.truncate(3 << 20)
+        file.truncate(64 << 20)  # one line, to which memory must not grow
+        file.seek(0, os.SEEK_END)
+        file.write(b'\n{"host": "web3"}\n')
     notes: list[str] = []
-    assert read_events(tmp_path, notes) == [EventRecord(None, "web2")]
+    tracemalloc.start()
+    try:
+        assert read_events(tmp_path, notes) == [EventRecord(None, "web2")]
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
     assert "events.jsonl: is too large, only its first 1 MiB were read" in notes
     assert any("unreadable" in note for note in notes)
 

@@ -91,7 +91,14 @@ def records_in(folder: str) -> list[str]:
         if os.path.isdir(folder)
         else []
     )
-    return sorted(found, key=os.path.getmtime, reverse=True)
+    return sorted(found, key=_changed_at, reverse=True)
+
+
+def _changed_at(record: str) -> float:
+    try:
+        return os.path.getmtime(record)
+    except OSError:  # given back just now
+        return 0.0
 
 
 def marked(known: Iterable[Server], folder: str) -> list[Server]:

@@ -8,7 +8,6 @@ stored (preflight.json, the memory of a host) pass the same rules when they are 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -161,11 +160,6 @@ def crashed(entries: Iterable[tuple[object, object]]) -> dict[str, str]:
 def residue(name: str) -> str:
     """Return the name of a module that is still loaded, safe to paste behind `staprun -d`."""
     return name if MODULE.fits(name) else "a module whose name cannot be read (see lsmod)"
-
-
-def sound(value: float) -> float:
-    """Return a duration that was measured: never below zero, and 0 for what is no finite number."""
-    return value if math.isfinite(value) and value > 0 else 0.0
 
 
 MAX_NUMBER = 2**53

@@ -72,3 +72,12 @@ def test_a_record_is_for_its_owner_alone_and_goes_with_its_program(tmp_path: Pat
     assert (record.stat().st_mode & 0o777, records.read_record(str(record))) == (0o600, [entry])
     records.keep(str(record), [])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_record_that_goes_away_meanwhile_costs_no_other(tmp_path: Path) -> None:
+    """A timer may give one back between listing and looking; a link to nothing stands for that moment."""
+    kept, gone = tmp_path / "kept.json", tmp_path / "gone.json"
+    records.keep(str(kept), [records.Entry("lvs", "tcp 10.0.0.1:80", "10.0.0.2:80", 100, 50)])
+    gone.symlink_to(tmp_path / "nothing")
+    assert records.records_in(str(tmp_path)) == [str(kept), str(gone)]
+    assert records.read_record(str(gone)) == []
