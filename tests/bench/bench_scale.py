@@ -168,7 +168,7 @@ def _sweep(made: Fleet, forks: int) -> dict[str, float]:
     before = len(made.sessions.sessions)
     began = time.time()
     cost = _run(made, _command(made, forks), "ansible-playbook")
-    run = max((made.folder / "state" / "fleetdiag" / "runs").iterdir())
+    run = max((made.folder / "state" / "fleetdiag" / "runs").glob("*/sweep.json")).parent
     window = json.loads((run / "window.json").read_text())
     collected = max(path.stat().st_mtime for path in run.glob("hosts/*/collect.json"))
     opened = [session.started_at or 0.0 for session in made.sessions.sessions[before:]]
