@@ -91,8 +91,8 @@ test-target-mode: venv packages  ## A sweep without a builder: a quarter of an h
 	@FLEETDIAG_TEST_TARGET_MODE=1 $(BIN)/python -m pytest tests/integration/test_target_mode.py
 
 .PHONY: test-long
-test-long: venv packages  ## Weights, shards and Molecule's sweep on the lab's machines: a quarter of an hour
-	@FLEETDIAG_TEST_LONG=1 $(BIN)/python -m pytest $(addprefix tests/integration/test_,drain.py shards.py molecule.py)
+test-long: venv packages  ## Weights, shards, Molecule's sweep and warm sweeps on the lab's machines: half an hour
+	@FLEETDIAG_TEST_LONG=1 $(BIN)/python -m pytest $(addprefix tests/integration/test_,drain.py shards.py molecule.py warm_sweeps.py)
 
 .PHONY: test-site
 test-site: venv packages  ## The story of the site on four emulated machines: a slow file behind two balancers

@@ -34,6 +34,7 @@ GROUPS = (
             "test_sweep",
             "test_drain",
             "test_shards",
+            "test_warm_sweeps",
             "test_target_mode",
         ),
     ),
