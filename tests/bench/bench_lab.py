@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`fleetdiag sweep` against `stap --remote`: the same script on two machines of the lab with two kernels, real modules.
+"""`fleetdiag sweep` against `stap --remote`: the same scripts on two machines of the lab with two kernels, real modules.
 
     make bench-lab [ARGS="--window 10"]
 
-Each is run twice. Cold: caches that did not exist before (SystemTap's on the builder, our store, what is known of the
-hosts), and no module on the hosts. Warm: the same again. Cold, what counts is the wall time of the whole command, window
-and report included; warm, the overhead: that less the window, which both wait for. `stap --remote` runs on the builder
-and reaches the machines over ssh; a stapsh that is root is put in its way, because Debian's is in no PATH, and taken
-away again.
+Cold: caches that did not exist before (SystemTap's on the builder, our store, what is known of the hosts), and no module
+on the hosts; what counts is the wall time of the whole command, window and report included. Warm: the same again, with
+one script and with four; what counts is the overhead, wall time less the windows, which both wait for: one in a sweep,
+one for each script with `stap --remote`, which runs one after the other. That runs on the builder and reaches the
+machines over ssh; a stapsh that is root is put in its way, because Debian's is in no PATH, and taken away again.
+
+The host's share: arming and collecting, each one ssh command, one session and eight, against one ssh command that has
+systemd start something and unloads a module.
 """
 
 from __future__ import annotations
@@ -15,12 +18,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import secrets
+import shlex
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
 from pathlib import Path
+from statistics import median
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "src")]
@@ -28,12 +34,18 @@ sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "src")]
 import results
 from results import Ratio
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import Guard, SessionPlan
 from fleetdiag.lab import (
     boot,
     model,
 )
 
 HOSTS = ("web1", "web3")
+FEW, MANY, MOST = 1, 4, 8
+"""Scripts that are compared, and sessions of which the host's share is measured."""
+TURNS = 5
+LIVES_S = 15
 SCRIPT = """\
 # {id}
 global execs
@@ -59,42 +71,120 @@ def main() -> int:
     parser.add_argument("--window", type=int, default=10, help="seconds (default: 10)")
     window = parser.parse_args().window
     lab = boot.up()
-    script = SCRIPT.format(id=uuid.uuid4())
+    scripts = [SCRIPT.format(id=uuid.uuid4()) for _ in range(MOST)]
     folder = f"/var/cache/fd-bench-{uuid.uuid4().hex[:8]}"
+    turns = {
+        "cold": scripts[:FEW],
+        "warm": scripts[:FEW],
+        "four, cold": scripts[:MANY],
+        "four, warm": scripts[:MANY],
+    }
     try:
-        prepare(lab, folder, script)
-        theirs = [remote(lab, folder, window) for _ in ("cold", "warm")]
+        prepare(lab, folder, scripts)
+        theirs = {name: remote(lab, folder, window, len(some)) for name, some in turns.items()}
         with tempfile.TemporaryDirectory() as own:
-            ours = [sweep(lab, Path(own), folder, script, window) for _ in ("cold", "warm")]
+            ours = {name: sweep(lab, Path(own), folder, some, window) for name, some in turns.items()}
+            sweep(lab, Path(own), folder, scripts, 1)  # has all of them compiled
+            shares = host_shares(lab, Path(own))
     finally:
         lab.ssh("builder", f"rm -rf {folder}")
         for host in HOSTS:
             lab.ssh(host, "rm -f /usr/local/bin/stapsh")
-    figures = {
-        "window_s": window,
-        "sweep_s": dict(zip(("cold", "warm"), ours, strict=True)),
-        "stap_remote_s": dict(zip(("cold", "warm"), theirs, strict=True)),
-    }
+    figures = {"window_s": window, "sweep_s": ours, "stap_remote_s": theirs, "host_s": shares}
     print(json.dumps(figures, indent=1))
     return results.write(
         results.Result(
             name="lab",
             what=f"wall time of a {window} s window on {len(HOSTS)} machines with two kernels, against stap --remote",
-            ratios=[
-                Ratio("cold: sweep / stap --remote", round(ours[0] / theirs[0], 3), 0.7),
-                Ratio(
-                    "warm: overhead of a sweep / that of stap --remote",
-                    round((ours[1] - window) / (theirs[1] - window), 3),
-                    1.0,
-                ),
-            ],
+            ratios=ratios(ours, theirs, shares, window),
             figures=figures,
             versions={"stap": lab.ssh("builder", "stap -V 2>&1 | head -n 1").stdout.strip()},
         )
     )
 
 
-def prepare(lab: model.Lab, folder: str, script: str) -> None:
+def ratios(
+    ours: dict[str, float], theirs: dict[str, float], shares: dict[str, float], window: int
+) -> list[Ratio]:
+    """Return the goals. shares: seconds of `systemd`, and of arming and collecting by number of sessions."""
+
+    def overhead(name: str, scripts: int) -> float:
+        return round((ours[name] - window) / (theirs[name] - scripts * window), 3)
+
+    one, eight = shares[str(FEW)], shares[str(MOST)]
+    return [
+        Ratio("cold: sweep / stap --remote", round(ours["cold"] / theirs["cold"], 3), 0.6),
+        Ratio("warm: overhead of a sweep / that of stap --remote", overhead("warm", FEW), 1.0),
+        Ratio("warm, four scripts: the same", overhead("four, warm", MANY), 0.5),
+        Ratio(
+            "one session armed and collected / two ssh commands to systemd",
+            round(one / shares["systemd"], 3),
+            2.0,
+        ),
+        Ratio("eight sessions armed and collected / one", round(eight / one, 3), 2.0),
+    ]
+
+
+def host_shares(lab: model.Lab, own: Path) -> dict[str, float]:
+    """Return the median of seconds for what a host does: for one session, for eight, and twice for systemd alone."""
+    host = HOSTS[0]
+    run = max((own / "state" / "fleetdiag" / "runs").glob("*/sweep.json")).parent
+    preflight = json.loads((run / "hosts" / host / "preflight.json").read_text())
+    built = json.loads((run / "builds" / f"{preflight['kernel']}.json").read_text())["probes"]
+    sums = {name: entry["sha256"] for name, entry in built.items() if name != "smoke"}
+    store = ModuleStore(own / "cache" / "fleetdiag")
+
+    def on_host(command: str, data: bytes | None) -> tuple[int, str, str]:
+        words = lab.ssh_command(host, ["/bin/sh", "-c", shlex.quote(command)])
+        done = subprocess.run(words, input=data or b"", capture_output=True, check=False)
+        return done.returncode, done.stdout.decode("utf-8", "surrogateescape"), done.stderr.decode()
+
+    guard = Guard(on_host)
+    guard.install_and_preflight()
+    for sha256 in sums.values():
+        guard.put(sha256, store.read(sha256))
+    return {
+        "systemd": 2 * median(seconds_of_systemd(lab, host) for _ in range(TURNS)),
+        **{
+            str(count): median(
+                seconds_of_sessions(guard, dict([*sums.items()][:count])) for _ in range(TURNS)
+            )
+            for count in (FEW, MOST)
+        },
+    }
+
+
+def seconds_of_systemd(lab: model.Lab, host: str) -> float:
+    lab.ssh(host, "modprobe dummy")
+    began = time.monotonic()
+    done = lab.ssh(host, "systemd-run --quiet --wait true && rmmod dummy")
+    took = time.monotonic() - began
+    if done.returncode:
+        raise SystemExit(f"bench-lab: {host}: {done.stderr}")
+    return took
+
+
+def seconds_of_sessions(guard: Guard, sums: dict[str, str]) -> float:
+    """Return what arming and collecting take; between them sessions end by themselves, as in a sweep."""
+    sweep_id = f"{time.strftime('%Y%m%d_%H%M%S')}_{secrets.token_hex(2)}"
+    plans = [
+        SessionPlan(name, sha256, 1, [("fd_nonce", secrets.token_hex(8)), ("fd_ttl_ms", str(1000 * LIVES_S))])
+        for name, sha256 in sums.items()
+    ]
+    began = time.monotonic()
+    reply = guard.arm(sweep_id, ttl_s=300, timeout_s=120, smoke="", plans=plans)
+    armed = time.monotonic() - began
+    if {state for state, _, _ in reply.sessions.values()} != {"armed"}:
+        raise SystemExit(f"bench-lab: not armed: {reply}")
+    time.sleep(2 * LIVES_S)
+    began = time.monotonic()
+    guard.collect(sweep_id, dict.fromkeys(sums, 1 << 20))
+    collected = time.monotonic() - began
+    guard.forget(sweep_id)
+    return armed + collected
+
+
+def prepare(lab: model.Lab, folder: str, scripts: list[str]) -> None:
     """What `stap --remote` needs on both sides. The lab's builder has no ssh: our controller is elsewhere."""
     lab.ssh(
         "builder",
@@ -105,7 +195,8 @@ def prepare(lab: model.Lab, folder: str, script: str) -> None:
     write(lab, "builder", f"{folder}/key", key, "600")
     write(lab, "builder", f"{folder}/config", CONFIG.format(folder=folder), "600")
     write(lab, "builder", f"{folder}/bin/ssh", SSH.format(folder=folder), "755")
-    write(lab, "builder", f"{folder}/bench.stp", script, "644")
+    for number, script in enumerate(scripts):
+        write(lab, "builder", f"{folder}/bench{number}.stp", script, "644")
     for host in HOSTS:
         write(lab, host, "/usr/local/bin/stapsh", STAPSH, "755")
         # Cold means cold: nothing that an earlier run has left is armed from.
@@ -120,32 +211,35 @@ def write(lab: model.Lab, machine: str, path: str, text: str, mode: str) -> None
         raise SystemExit(f"bench-lab: {machine}: {path}: {done.stderr}")
 
 
-def remote(lab: model.Lab, folder: str, window: int) -> float:
-    """Seconds that `stap --remote` takes for both hosts."""
+def remote(lab: model.Lab, folder: str, window: int, scripts: int) -> float:
+    """Return seconds that `stap --remote` takes for both hosts and so many scripts, one after the other."""
     where = " ".join(f"--remote=ssh://root@127.0.0.1:{lab.port(host)}" for host in HOSTS)
     began = time.monotonic()
     done = lab.ssh(
         "builder",
         f"export PATH={folder}/bin:$PATH SYSTEMTAP_DIR={folder}/stap LC_ALL=C.UTF-8;"
-        f" stap {where} -T {window} {folder}/bench.stp",
+        f" for n in {' '.join(map(str, range(scripts)))}; do"
+        f" stap {where} -T {window} {folder}/bench$n.stp || exit; done",
         timeout_s=3600,
     )
     took = time.monotonic() - began
-    if done.returncode or took < window:  # it ends with 0 also where it reached nobody
+    if done.returncode or took < scripts * window:  # it ends with 0 also where it reached nobody
         raise SystemExit(f"bench-lab: stap --remote: {done.stdout[-500:]}{done.stderr[-1500:]}")
     return round(took, 1)
 
 
-def sweep(lab: model.Lab, own: Path, folder: str, script: str, window: int) -> float:
-    """Seconds that a sweep takes, with a state and caches of its own."""
-    path = own / "bench.stp"
-    path.write_text(script)
+def sweep(lab: model.Lab, own: Path, folder: str, scripts: list[str], window: int) -> float:
+    """Return seconds that a sweep takes, with a state and caches of its own."""
+    paths = [own / f"bench{number}.stp" for number in range(len(scripts))]
+    for path, script in zip(paths, scripts, strict=True):
+        path.write_text(script)
     inventory = own / "builder.json"
     cache = {"builder_cache": f"{folder}/fleetdiag"}
     group = {"systemtap_builders": {"hosts": {"builder": cache}}}
     inventory.write_text(json.dumps({"all": {"children": group}}))
     command = [sys.executable, "-m", "fleetdiag", "sweep", "-i", str(lab.inventory), "-i", str(inventory)]
-    command += ["-l", ",".join(HOSTS), "--probe", str(path), "--window", f"{window}s"]
+    command += ["-l", ",".join(HOSTS), "--window", f"{window}s"]
+    command += [word for path in paths for word in ("--probe", str(path))]
     environment = {
         **os.environ,
         "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / '.collections'}",

@@ -35,6 +35,7 @@ GROUPS = (
             "test_scenario",
             "test_drain",
             "test_shards",
+            "test_warm_sweeps",
             "test_target_mode",
         ),
     ),

@@ -42,7 +42,7 @@ PROGRAMS = ("sshd", "ssh-keygen", "unshare", "nsenter", "mount")
 STAPRUN = f"""#!/bin/sh
 case $1 in
 -V) echo 'Systemtap module loader/runner (version {STAP}/0.192)' ;;
--d) rm -rf "/proc/systemtap/$2" && ls /proc/systemtap | sed 's/$/ 1 0 - Live 0x0/' >/proc/modules ;;
+-d) rm -rf "/proc/systemtap/$2" ;;
 *) echo fleetdiag-smoke-ok ;;
 esac
 """
@@ -50,16 +50,21 @@ esac
 SYSTEMD_RUN = """#!/bin/sh
 for word; do case $word in --unit=*) unit=${word#--unit=} ;; esac; done
 : >"/run/units/$unit"
-case $* in
-*' staprun '*)
-    [ ! -e /run/refuses ] || exit 1
-    read -r host </run/host; echo "$host $*" >/run/sessions ;;
-esac
 """
 SYSTEMCTL = """#!/bin/sh
 for word; do unit=$word; done
 case $* in
 *is-active*) [ -e "/run/units/${unit%.timer}" ] ;;
+*' start '*)
+    [ ! -e /run/refuses ] || exit 1
+    read -r host </run/host
+    for unit; do
+        [ -e "/run/systemd/system/$unit" ] || continue
+        : >"/run/units/$unit"
+        out=$(sed -n 's/^StandardOutput=file://p' "/run/systemd/system/$unit")
+        read -r words <"${out%/out}/command"
+        printf '%s\\n' "$host --unit=$unit StandardOutput=file:$out $words" >/run/sessions
+    done ;;
 *stop*) for word; do rm -f "/run/units/${word%.timer}"; done ;;
 *'show --property=MainPID'*) echo MainPID=812 ;;
 --version) echo 'systemd 257 (257)' ;;
@@ -132,7 +137,7 @@ class _Due:
 
 
 class Sessions(threading.Thread):
-    """Stands in for every kernel and every systemd of the fleet: starts what `systemd-run` wrote into the pipe."""
+    """Stands in for every kernel and every systemd of the fleet: starts what `systemctl` wrote into the pipe."""
 
     def __init__(self, folder: Path, *, arming_s: float) -> None:
         super().__init__(daemon=True)
@@ -206,7 +211,6 @@ class Sessions(threading.Thread):
         with contextlib.suppress(FileNotFoundError), session.path.open("a") as out:
             out.write(session.line(1, "@armed", f"{now * 1000:.0f}", 0))
         session.module.mkdir(exist_ok=True)
-        _write_modules(session.module.parent)
         self._wait(session)
 
     def _wait(self, session: Session) -> None:
@@ -239,7 +243,6 @@ class Sessions(threading.Thread):
         session.path.with_name("err").touch()
         session.path.with_name("result").write_text("success 0 1500\n")
         shutil.rmtree(session.module, ignore_errors=True)
-        _write_modules(session.module.parent)
         session.unit.unlink(missing_ok=True)  # systemd keeps no transient unit that ended well
 
 
@@ -319,7 +322,6 @@ class Fleet:
                 unit.unlink(missing_ok=True)
             for left_of_sweep in (*own.glob("lib/sweeps/*"), *own.glob("systemtap/*")):
                 shutil.rmtree(left_of_sweep)
-            _write_modules(own / "systemtap")
         self.sessions.stepped_back_s.clear()
         self.sessions.arming_s.clear()
         self.sessions.of_host.clear()
@@ -429,13 +431,12 @@ def _program(path: Path, text: str) -> None:
 
 def _make_host(folder: Path, address: str, name: str) -> None:
     own = folder / "hosts" / name
-    for part in ("lib", "run/units", "systemtap", "proc"):
+    for part in ("lib", "run/units", "run/systemd/system", "systemtap", "proc"):
         (own / part).mkdir(parents=True)
     (own / "run" / "host").write_text(f"{name}\n")
     (own / "run" / "sessions").touch()
     (own / "run" / "cut").write_text("0\n")
     (own / "boot_id").write_text(f"{uuid.uuid4()}\n")
-    _write_modules(own / "systemtap")
     target = folder / "ns" / address
     target.touch()
     mounts = [
@@ -451,15 +452,9 @@ def _make_host(folder: Path, address: str, name: str) -> None:
         "mount -t tmpfs tmpfs /proc",
         f"for name in 1 self {own}/proc/[!0-9]*; do ln -sfn {own}/proc/${{name##*/}} /proc/${{name##*/}}; done",
         f"ln -s {own}/systemtap /proc/systemtap",
-        f"ln -sfn {own}/modules /proc/modules",
+        f"mount --bind {own}/systemtap /sys/module",
     ]
     subprocess.run(["unshare", f"--mount={target}", "sh", "-ec", "\n".join(mounts)], check=True)
-
-
-def _write_modules(systemtap: Path) -> None:
-    """Say in the host's /proc/modules what is loaded."""
-    loaded = "".join(f"{module.name} 1 0 - Live 0x0\n" for module in systemtap.iterdir())
-    systemtap.with_name("modules").write_text(loaded)
 
 
 def _write_inventory(made: Fleet) -> None:

@@ -148,7 +148,7 @@ def left_behind(lab: Lab, host: str) -> str:
     return lab.ssh(
         host,
         "grep ^fd_ /proc/modules; ls /proc/systemtap 2>/dev/null; systemctl list-units --all --no-legend 'fd-*';"
-        "ls /var/lib/fleetdiag/sweeps 2>/dev/null; ls /run/fleetdiag.lock 2>/dev/null;"
+        "ls -d /run/systemd/system/fd-* /run/fleetdiag.lock 2>/dev/null; ls /var/lib/fleetdiag/sweeps 2>/dev/null;"
         "ls -d /tmp/stap* /tmp/fd* /var/tmp/fd* 2>/dev/null",
     ).stdout
 

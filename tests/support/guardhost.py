@@ -2,8 +2,9 @@
 """A probed host without a machine: guard.sh as root in a mount namespace of its own.
 
 Real are the shell (dash or busybox), the file systems (tmpfs, ext4 from a file), files, locks and signatures. Stand-ins
-are what one machine has only once: staprun and the list of modules, systemd, dmesg. A module is a line of /run/modules,
-a unit is a directory of /run/units whose session is a process that prints what the test says.
+are what one machine has only once: staprun and the list of modules, systemd, dmesg. A module is a directory of
+/run/sys/module, a unit is a directory of /run/units whose session is a process that prints what the test says. What
+systemd was given is in /run/systemd-run: its command lines, and the files of units that it was to start.
 """
 
 from __future__ import annotations
@@ -30,19 +31,17 @@ SYSCTLS = {"debug/kprobes-optimization": ("1", "0"), "kernel/kptr_restrict": ("0
 NONCE = "00ff00ff00ff00ff"
 
 STAPRUN = """#!/bin/bash
-modules() { flock /run/modules.turn bash -c "$1" _ "$2"; }
 name_of() { for word; do case $word in *.ko) word=${word##*/}; echo "${word%.ko}" ;; esac; done; }
 case $1 in
 -V) echo 'Systemtap module loader/runner (version 5.1/0.192)'; exit ;;
 -d) [ ! -e /run/stuck ] || exit 1
-    rm -rf "/run/proc/systemtap/$2"
-    modules 'grep -v "^$1 " /run/proc/modules >/run/rest; cat /run/rest >/run/proc/modules' "$2"; exit ;;
+    rm -rf "/run/proc/systemtap/$2" "/run/sys/module/$2"; exit ;;
 esac
 echo "$*" >>/run/staprun
 name=$(name_of "$@")
 for word; do case $word in *.ko) nonce=$(grep -aoE 'nonce=[0-9a-z_]{16}' "$word") nonce=${nonce#*=} ;; esac; done
 env >/run/environment.${name##*_}
-modules 'echo "$1 1 0 - Live 0x0" >>/run/proc/modules' "$name"
+mkdir -p "/run/sys/module/$name"
 echo 0 >/run/proc/sys/debug/kprobes-optimization
 echo 1 >/run/proc/sys/kernel/kptr_restrict
 case $name in
@@ -61,16 +60,12 @@ exec sleep 1000
 SYSTEMD_RUN = """#!/bin/bash
 echo "$*" >>/run/systemd-run
 [ ! -e /run/refuses ] || { cat /run/refuses >&2; exit 1; }
-out=/dev/null err=/dev/null stop=true command=()
+stop=true command=()
 while [ $# -gt 0 ]; do
     case $1 in
-    --unit=*) unit=${1#--unit=} unit=${unit%.service} ;;
+    --unit=*) unit=${1#--unit=} ;;
     --on-active=*) unit=$unit.timer ;;
-    -p) shift; case $1 in
-        StandardOutput=file:*) out=${1#*file:} ;;
-        StandardError=file:*) err=${1#*file:} ;;
-        ExecStopPost=*) stop=${1#*=} ;;
-        esac ;;
+    -p) shift ;;
     -*) ;;
     *) command=("$@"); break ;;
     esac
@@ -80,9 +75,14 @@ mkdir -p "/run/units/$unit"
 case $unit in
 *.timer | *-json) exit ;;
 esac
+. /usr/sbin/run-unit "$unit" "${command[*]}" /dev/null /dev/null true
+"""
+RUN_UNIT = """
+unit=$1 command=$2 out=$3 err=$4 stop=$5
+mkdir -p "/run/units/$unit"
 echo "$stop" >"/run/units/$unit/stop"
 cat >"/run/units/$unit/run" <<RUN
-${command[*]} >$out 2>$err
+$command >$out 2>$err
 code=\\$?
 rm -r /run/units/$unit
 SERVICE_RESULT=exit-code EXIT_STATUS=\\$code $stop
@@ -93,6 +93,17 @@ echo $! >"/run/units/$unit/pid"
 SYSTEMCTL = """#!/bin/bash
 case $* in
 *is-active*) for unit; do :; done; [ -d "/run/units/$unit" ] ;;
+*' start '*)
+    [ ! -e /run/refuses ] || { cat /run/refuses >&2; exit 1; }
+    for unit; do
+        file=/run/systemd/system/$unit
+        [ -e "$file" ] && [ ! -d "/run/units/${unit%.service}" ] || continue
+        cat "$file" >>/run/systemd-run
+        of() { /usr/bin/sed -n "s/^$1=\\(file:\\)*//p" "$file"; }
+        start=$(of ExecStart)
+        . /usr/sbin/run-unit "${unit%.service}" "${start//\\$\\$/\\$}" "$(of StandardOutput)" "$(of StandardError)" \\
+            "$(of ExecStopPost)"
+    done ;;
 *stop*)
     for unit; do
         unit=/run/units/${unit%.service}
@@ -107,10 +118,17 @@ case $* in
 --version) echo 'systemd 257 (257)' ;;
 esac
 """
+COUNTED = """#!/bin/bash
+printf '%s\\n' "${0##*/}" >>/run/execs
+PATH=${PATH#/run/counted:}
+exec "${0##*/}" "$@"
+"""
+"""Notes that guard.sh started a program; what that starts itself is not counted."""
 STAND_INS = {
     "staprun": STAPRUN,
     "systemd-run": SYSTEMD_RUN,
     "systemctl": SYSTEMCTL,
+    "run-unit": RUN_UNIT,
     "systemd-detect-virt": "#!/bin/bash\necho none\n",
     "dmesg": "#!/bin/bash\n[ ! -e /run/dmesg ] || cat /run/dmesg\n",
     "rmmod": "#!/bin/bash\nexit 1\n",
@@ -145,11 +163,17 @@ class GuardHost:
         for name, text in STAND_INS.items():
             (folder / "bin" / name).write_text(text)
             (folder / "bin" / name).chmod(0o755)
-        for part in ("units", "proc/systemtap", "proc/sys/kernel/random", "proc/sys/debug"):
+        for part in (
+            "units",
+            "systemd/system",
+            "sys/module",
+            "proc/systemtap",
+            "proc/sys/kernel/random",
+            "proc/sys/debug",
+        ):
             (self.run / part).mkdir(parents=True)
-        for path in ("modules", "sys/kernel/tainted", "sys/kernel/osrelease", "sys/kernel/random/boot_id"):
-            real = Path("/proc", path)
-            (self.run / "proc" / path).write_text(real.read_text() if path != "modules" else "")
+        for path in ("sys/kernel/tainted", "sys/kernel/osrelease", "sys/kernel/random/boot_id"):
+            (self.run / "proc" / path).write_text(Path("/proc", path).read_text())
         for name, (value, _) in SYSCTLS.items():
             (self.run / "proc" / "sys" / name).write_text(f"{value}\n")
         mounts = [
@@ -170,8 +194,9 @@ class GuardHost:
         assert self._holder.stdout is not None
         assert self._holder.stdout.readline() == b"ready\n"
         program = hostctl._program(signing.own())
-        for real in ("/proc/modules", "/proc/systemtap", "/proc/sys/"):
+        for real in ("/sys/module/", "/proc/systemtap", "/proc/sys/"):
             program = program.replace(real.encode(), f"/run{real}".encode())
+        program = program.replace(b" PATH=/usr/sbin:", b" PATH=/run/counted:/usr/sbin:", 1)
         self.program = program
         self.guard = hostctl.Guard(self.call, script=program)
 
@@ -192,6 +217,23 @@ class GuardHost:
         assert code == 0, err
         return out.strip()
 
+    def count_programs(self) -> None:
+        """Let `started` say from now on what guard.sh starts."""
+        (self.run / "counted").mkdir()
+        (self.folder / "counted").write_text(COUNTED)
+        (self.folder / "counted").chmod(0o755)
+        for name in {program for place in ("/usr/sbin", "/usr/bin") for program in os.listdir(place)} | {
+            *STAND_INS
+        }:
+            (self.run / "counted" / name).symlink_to(self.folder / "counted")
+
+    def started(self) -> list[str]:
+        """Return the programs that guard.sh has started since this was asked last."""
+        told = self.run / "execs"
+        names = told.read_text().split() if told.exists() else []
+        told.unlink(missing_ok=True)
+        return names
+
     def path(self, below: str) -> Path:
         """Return the path of a file of the host, as this process can open it."""
         return Path(f"/proc/{self._holder.pid}/root{below}")
@@ -200,7 +242,7 @@ class GuardHost:
         self._environment.update(more)
 
     def loaded(self) -> list[str]:
-        return [line.split()[0] for line in (self.run / "proc/modules").read_text().splitlines()]
+        return sorted(path.name for path in (self.run / "sys/module").iterdir())
 
     def units(self) -> list[str]:
         return sorted(path.name for path in (self.run / "units").iterdir())
@@ -209,9 +251,17 @@ class GuardHost:
         return {name: (self.run / "proc" / "sys" / name).read_text().strip() for name in SYSCTLS}
 
     def arm(
-        self, sweep: str, *probes: str, modules: dict[str, bytes] | None = None, smoke: bool = False
+        self,
+        sweep: str,
+        *probes: str,
+        modules: dict[str, bytes] | None = None,
+        smoke: bool = False,
+        send: bool = True,
     ) -> ArmReply:
-        """Arm sessions of some probes, with modules of their own where the test has some."""
+        """Arm sessions of some probes, with modules of their own where the test has some.
+
+        send: False where the host holds the modules from before.
+        """
         sent = {probe: (modules or {}).get(probe, module(probe)) for probe in (*probes, *(["smoke"] * smoke))}
         sums = {probe: hashlib.sha256(data).hexdigest() for probe, data in sent.items()}
         plans = [hostctl.SessionPlan(probe, sums[probe], 1, [("fd_nonce", NONCE)]) for probe in probes]
@@ -221,7 +271,7 @@ class GuardHost:
             timeout_s=30,
             smoke=sums.get("smoke", ""),
             plans=plans,
-            modules={sums[probe]: data for probe, data in sent.items()},
+            modules={sums[probe]: data for probe, data in sent.items() if send},
         )
 
     def collect(self, sweep: str, *probes: str) -> Collected:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""guard.sh with a home of its own and stand-ins for systemd-run and staprun, which note what they are given."""
+"""guard.sh with a home of its own and a stand-in for systemd, which notes what it is to start."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ SHA256 = hashlib.sha256(MODULE).hexdigest()
 NONCE = "0123456789abcdef"
 SIGNED = MODULE + b"PKCS7~Module signature appended~\n"
 
-SYSTEMD_RUN = """#!/bin/sh
-for word; do
-    case $word in
-        StandardOutput=file:*) printf '0\\t1\\t@armed\\t\\n' >"${word#*file:}" ;;
-        *.ko) basename "$word" >>LOADED; cat "$word" >MODULE ;;
-    esac
+SYSTEMD_RUN = "#!/bin/sh\n"
+SYSTEMCTL = """#!/bin/sh
+case $* in *' start '*) ;; *) exit 1 ;; esac
+for unit; do
+    [ -e "UNITS/$unit" ] || continue
+    out=$(sed -n 's/^StandardOutput=file://p' "UNITS/$unit")
+    printf '0\\t1\\t@armed\\t\\n' >"$out"
+    read -r words <"${out%/out}/command"
+    for word in $words; do case $word in *.ko) basename "$word" >>LOADED; cat "$word" >MODULE ;; esac; done
 done
 """
 
@@ -35,15 +38,18 @@ class Host:
 
     def __init__(self, folder: Path, more: Mapping[str, str] | None = None) -> None:
         self.home, self.programs = folder / "home", folder / "bin"
-        self.loaded, self.module = folder / "loaded", folder / "module"
+        self.loaded, self.module, self.units = folder / "loaded", folder / "module", folder / "units"
+        self.units.mkdir()
         self.programs.mkdir()
-        self.program(
-            "systemd-run", SYSTEMD_RUN.replace("LOADED", str(self.loaded)).replace("MODULE", str(self.module))
-        )
-        self.program("systemctl", "#!/bin/sh\nexit 1\n")
+        self.program("systemd-run", SYSTEMD_RUN)
+        systemctl = SYSTEMCTL
+        for word in ("units", "loaded", "module"):
+            systemctl = systemctl.replace(word.upper(), str(folder / word))
+        self.program("systemctl", systemctl)
         self.replace = {
             "/var/lib/fleetdiag": str(self.home),
             "/run/fleetdiag.lock": str(folder / "lock"),
+            "/run/systemd/system": str(self.units),
             "PATH=/usr/sbin": f"PATH={self.programs}:/usr/sbin",
             **(more or {}),
         }

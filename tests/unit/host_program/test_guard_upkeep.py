@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from modulehost import MODULE, PROBE, SHA256, SWEEP, SYSTEMD_RUN, Host
+from modulehost import MODULE, PROBE, SHA256, SWEEP, Host
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import FILES, SessionPlan
 
@@ -181,13 +182,14 @@ def test_a_value_is_no_pattern_of_names_of_files(
 ) -> None:
     (tmp_path / "filter=evil").touch()
     monkeypatch.chdir(tmp_path)
-    plan = SessionPlan(PROBE, SHA256, 1, [("filter", "e*")])
-    host.program(
-        "systemd-run",
-        f'#!/bin/sh\ncase $* in *reap*) exit 0 ;; esac\nprintf "%s\\n" "$@" >{tmp_path}/words\nexit 1\n',
-    )
+    value = "e*$HOME%n"
+    host.program("staprun", f'#!/bin/sh\nprintf "%s\\n" "$@" >{tmp_path}/words\n')
+    host.program("systemctl", f"#!/bin/sh\ncp {host.units}/*.service {tmp_path}/unit\n")
+    plan = SessionPlan(PROBE, SHA256, 1, [("filter", value)])
     host.guard.arm(SWEEP, ttl_s=60, timeout_s=1, smoke="", plans=[plan])
-    assert (tmp_path / "words").read_text().splitlines()[-1] == "filter=e*"
+    (start,) = re.findall("^ExecStart=(.*)$", (tmp_path / "unit").read_text(), re.MULTILINE)
+    subprocess.run(["sh", "-c", start.replace("$$", "$")], check=True)  # as systemd reads it
+    assert (tmp_path / "words").read_text().splitlines()[-1] == f"filter={value}"
 
 
 def test_a_session_whose_answer_cannot_be_kept_is_started_and_says_so(host: Host, tmp_path: Path) -> None:
@@ -195,8 +197,7 @@ def test_a_session_whose_answer_cannot_be_kept_is_started_and_says_so(host: Host
     sha256 = hashlib.sha256(module).hexdigest()
     host.guard.put(sha256, module)
     watcher_fails = "#!/bin/sh\ncase $* in *-json*) echo 'no more units' >&2; exit 1 ;; esac\n"
-    said = SYSTEMD_RUN.replace("LOADED", str(host.loaded)).replace("MODULE", str(host.module))
-    host.program("systemd-run", said.replace("#!/bin/sh\n", watcher_fails))
+    host.program("systemd-run", watcher_fails)
     now = int(time.time() * 1000)
     plan = SessionPlan(PROBE, sha256, 1, [])
     reply = host.guard.arm(SWEEP, ttl_s=60, timeout_s=1, smoke="", plans=[plan], window_ms=(now, now + 60000))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What guard.sh looks at before it loads a module. It runs here, with a home of its own and stand-ins for systemd-run
-and staprun, which note what they are given."""
+"""What guard.sh looks at before it loads a module. It runs here, with a home of its own and a stand-in for systemd,
+which notes what it is to start."""
 
 from __future__ import annotations
 

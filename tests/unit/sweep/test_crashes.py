@@ -28,17 +28,19 @@ class Booted(Host):
     def __init__(self, folder: Path) -> None:
         self.boot, self.modules, self.loaded = folder / "boot_id", folder / "modules", folder / "loaded"
         self.boots(1)
-        super().__init__(folder, {BOOT: str(self.boot), "/proc/modules": str(self.modules)})
+        super().__init__(folder, {BOOT: str(self.boot), "/sys/module/": f"{self.modules}/"})
 
     def boots(self, number: int) -> None:
         self.boot.write_text(f"00000000-0000-4000-8000-{number:012d}\n")
         self.loaded.unlink(missing_ok=True)
-        self.modules.write_text("")
+        self.unload()
+
+    def unload(self) -> None:
+        for module in self.modules.glob("*"):
+            module.rmdir()
 
     def armed(self, sweep: str, **more: object) -> ArmReply:
-        self.modules.write_text(
-            f"fd_{sweep}_{PROBE} 16384 0 - Live 0x0\n"
-        )  # what systemd-run will have started
+        (self.modules / f"fd_{sweep}_{PROBE}").mkdir(parents=True)  # what systemd-run will have started
         plan = SessionPlan(PROBE, SHA256, 1, [("fd_nonce", "00ff")])
         return self.guard.arm(sweep, ttl_s=60, timeout_s=1, smoke="", plans=[plan], **more)  # type: ignore[arg-type]
 
@@ -94,7 +96,7 @@ def test_who_collects_hears_of_it_once(host: Booted) -> None:
 
 def test_a_session_that_was_ended_before_the_boot_is_no_crash(host: Booted) -> None:
     host.armed(SWEEP)
-    host.modules.write_text("")
+    host.unload()
     host.run(f"exec /bin/sh {host.guard.path} stop {SWEEP}", None)
     host.boots(2)
     assert host.armed(LATER).sessions[PROBE][0] == "armed"

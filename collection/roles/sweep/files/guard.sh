@@ -32,6 +32,7 @@ SWEEPS=$HOME_DIR/sweeps
 MODULES=$HOME_DIR/modules
 LOCK=/run/fleetdiag.lock
 CRASHES=$HOME_DIR/crashes
+UNITS=/run/systemd/system
 PLACEHOLDER=00000000_000000_0000
 NONCE_PLACEHOLDER=nonce_of_session
 KEEP_MODULES=64
@@ -87,7 +88,7 @@ is_sha() {
     case $1 in *[!0-9a-f]*) return 1 ;; esac
     [ ${#1} -eq 64 ]
 }
-is_loaded() { [ -d "/proc/systemtap/$1" ] || grep -q "^$1 " /proc/modules; }
+is_loaded() { [ -d "/sys/module/$1" ]; }
 has_line() { case "$NL$1$NL" in *"$NL$2$NL"*) ;; *) return 1 ;; esac } # TEXT LINE
 has_word() { case " $1 " in *" $2 "*) ;; *) return 1 ;; esac }         # TEXT WORD
 # A signed module cannot be renamed without losing its signature: it keeps the placeholder it was compiled with.
@@ -123,7 +124,7 @@ redact() { # a filter; one "r" on standard error for each line it changed. Witho
 # stands without which no rule changes a line, there is nothing to do, and mostly that is so.
 without_secrets() { # PROBE ...
     [ -s "$RULES" ] && [ -s "$WORDS" ] || die "$RULES is gone, without which nothing may leave this host: sweep again"
-    sizes=$(wc -c -- */out */err) small='' suspects=''
+    small='' suspects=''
     for probe; do
         for file in "$probe/out" "$probe/err"; do
             size_of "$file"
@@ -169,7 +170,9 @@ redact_session() { # PROBE
     done
     size_of "$1/out" && say "$size" >"$1/printed" || return 1
     for file in "$1/out" "$1/err"; do
-        [ ! -e "$file.new" ] || mv "$file.new" "$file" || return 1
+        [ -e "$file.new" ] || continue
+        altered=yes
+        mv "$file.new" "$file" || return 1
     done
     if [ -s "$1/changed" ]; then
         grep -c '^r$' "$1/changed" >"$1/redacted" || [ -s "$1/redacted" ]
@@ -474,10 +477,12 @@ kernel_since() { # ID; lines for the controller: booted again, what the kernel c
         echo "kernel booted"
         return 0
     }
-    said=$(dmesg 2>/dev/null | grep -E "$KERNEL_TROUBLE")
+    # the last line is the number, as nothing that the kernel says is one
+    said=$(dmesg 2>/dev/null | grep -hE "^[0-9]+\$|$KERNEL_TROUBLE" - /proc/sys/kernel/tainted)
+    now=${said##*"$NL"} said=${said%"$now"}
     [ -z "$said" ] || say "$said" | awk -v since="$since" '/^\[/ && substr($0, 2) + 0 >= since && n < 3 {print; n++}' \
         | while read -r line; do say "kernel said $(say "$line" | clean)"; done
-    say "kernel taint $taint $(cat /proc/sys/kernel/tainted)"
+    say "kernel taint $taint $now"
 }
 
 # A session that was alive when the host went down may have been the reason: systemd, had it been asked to stop, would
@@ -552,7 +557,8 @@ take_host() { # two sweeps that come at the same moment must not both find it fr
     fi
     fresh=yes
     [ ! -d "$SWEEPS/$id" ] || fresh=no
-    mkdir -p "$SWEEPS/$id" || die "cannot write $SWEEPS: no room?"
+    # shellcheck disable=SC2086  # names of directories without spaces
+    mkdir -p "$SWEEPS/$id/.modules/copies" $dirs || die "cannot write $SWEEPS: no room?"
     say "$id $by" >"$LOCK"
     if [ "$fresh" = yes ] || ! systemctl -q is-active "fd-$id-reap.timer"; then
         systemd-run --quiet --unit="fd-$id-reap" --on-active=$((ttl + 60)) --on-unit-active=300 --timer-property=AccuracySec=5s \
@@ -581,7 +587,9 @@ smoke() { # SHA256: a trivial module must load and print before anything else is
     return 1
 }
 
-start_session() { # PROBE OUTPUT_MB [name=value ...]
+# Writes down how a session is started: its unit, and beside its output the words of its command, in which systemd would
+# read `%` and `$`. The unit goes into $units, so that one request starts all of them.
+prepare_session() { # PROBE OUTPUT_MB [name=value ...]
     probe=$1 output_mb=$2
     shift 2
     for value; do
@@ -595,34 +603,70 @@ start_session() { # PROBE OUTPUT_MB [name=value ...]
     }
     path_of "$probe"
     # room for how it ends, which a full disk must not take
-    { say "$output_mb" >"$dir/limit" && say "                                                  " >"$dir/ends"; } 2>/dev/null \
-        || {
-            say "session $probe failed 0 no room in $dir"
-            return 1
-        }
-    # shellcheck disable=SC2086  # the window is two words, or none
-    systemd-run --quiet --no-block --unit="fd-$id-$probe.service" \
-        -p Description="fleetdiag probe $probe of sweep $id" \
-        -p RuntimeMaxSec=$((ttl + 15)) -p TimeoutStopSec=60 -p KillMode=mixed -p Restart=no \
-        -p ExecStopPost="/bin/sh $SELF unload $id $probe" \
-        -p CPUWeight=20 -p IOWeight=20 -p CPUQuota=100% -p MemoryMax=256M -p TasksMax=32 \
-        -p LimitCORE=0 -p LimitFSIZE="${output_mb}M" -p UMask=0077 \
-        -p PrivateTmp=yes -p ProtectHome=yes -p ProtectSystem=strict -p ReadWritePaths="$HOME_DIR" \
-        -p StandardInput=null -p StandardOutput="file:$dir/out" -p StandardError="file:$dir/err" \
-        staprun -b 4 "$path" $window "$@" 2>"$dir/systemd-run" \
-        || {
-            say "session $probe failed 0 $(clean <"$dir/systemd-run")"
-            return 1
-        }
-    [ ! -e "$SWEEPS/$id/signed.$probe" ] || give_nonce || return 1
-    [ -z "$end" ] || ! has_word "$answering" "$probe" || watch_json "$id" "$probe" "$end" 2>"$dir/systemd-run" \
-        || say "its answer will be lost: what keeps it did not start: $(clean <"$dir/systemd-run")" >"$dir/unanswered"
+    {
+        say "$output_mb" >"$dir/limit" && say "                                                  " >"$dir/ends" \
+            && say "${staprun:-staprun} -b 4 $path $window $*" >"$dir/command"
+    } 2>/dev/null || {
+        say "session $probe failed 0 no room in $dir"
+        return 1
+    }
+    unit_of_session 2>/dev/null >"$UNITS/fd-$id-$probe.service" || {
+        say "session $probe failed 0 cannot write $UNITS: no room?"
+        return 1
+    }
+    units="$units fd-$id-$probe.service"
+}
+
+unit_of_session() {
+    say "[Unit]
+Description=fleetdiag probe $probe of sweep $id
+CollectMode=inactive-or-failed
+[Service]
+ExecStart=/bin/sh -c 'set -f; read -r words <$dir/command; exec \$\$words'
+ExecStopPost=/bin/sh $SELF unload $id $probe
+RuntimeMaxSec=$((ttl + 15))
+TimeoutStopSec=60
+KillMode=mixed
+Restart=no
+CPUWeight=20
+IOWeight=20
+CPUQuota=100%
+MemoryMax=256M
+TasksMax=32
+LimitCORE=0
+LimitFSIZE=${output_mb}M
+UMask=0077
+PrivateTmp=yes
+ProtectHome=yes
+ProtectSystem=strict
+ReadWritePaths=$HOME_DIR
+StandardInput=null
+StandardOutput=file:$dir/out
+StandardError=file:$dir/err"
+}
+
+# Starts what was prepared; those that systemd started are in $waiting. Where it refuses one, each is asked for alone, so
+# that one is said to have failed and no other.
+start_sessions() {
+    # shellcheck disable=SC2086  # names of units are words
+    systemctl -q --no-block start $units 2>/dev/null && refuses='' || refuses=maybe
+    for unit in $units; do
+        probe=${unit#"fd-$id-"} probe=${probe%.service}
+        dir="$SWEEPS/$id/$probe"
+        if [ -n "$refuses" ] && ! said=$(systemctl -q --no-block start "$unit" 2>&1); then
+            say "session $probe failed 0 $(say "$said" | clean)"
+        elif [ ! -e "$SWEEPS/$id/signed.$probe" ] || give_nonce; then
+            waiting="$waiting $probe"
+            [ -z "$end" ] || ! has_word "$answering" "$probe" || watch_json "$id" "$probe" "$end" 2>"$dir/systemd-run" \
+                || say "its answer will be lost: what keeps it did not start: $(clean <"$dir/systemd-run")" >"$dir/unanswered"
+        fi
+    done
 }
 
 # A signed module cannot have its nonce before it is loaded, which may be a while from now.
 give_nonce() {
     nonce_of "$probe"
-    { say "$nonce" 2>/dev/null >"$dir/nonce" && systemd-run --quiet --no-block --unit="fd-$id-$probe-nonce" \
+    { say "$nonce" 2>/dev/null >"$dir/nonce" && systemd-run --quiet --no-block --collect --unit="fd-$id-$probe-nonce" \
         -p RuntimeMaxSec=$((ttl + 15)) -p LimitFSIZE=64K -p UMask=0077 /bin/sh "$SELF" nonce "$id" "$probe" 2>"$dir/systemd-run"; } \
         || {
             say "session $probe failed 0 its nonce cannot be given to it: $(clean <"$dir/systemd-run")"
@@ -753,8 +797,6 @@ PLAN
     take_host || return 0
     note_crashes
     remove_old_spools
-    # shellcheck disable=SC2086  # names of directories without spaces
-    mkdir -p "$SWEEPS/$id/.modules/copies" $dirs || die "cannot write $SWEEPS: no room?"
     [ "$redaction" != no ] || true >"$SWEEPS/$id/unredacted" || die "cannot write $SWEEPS: no room?"
     save_sysctls "$id"
     note_kernel "$id"
@@ -786,7 +828,7 @@ is not loaded again; if that was not the reason: --retry-crashed"
         echo "smoke=passed"
     fi
     uptime_s
-    began=$up waiting='' named='' refused=''
+    began=$up waiting='' named='' refused='' units=''
     # shellcheck disable=SC2086  # words
     [ -z "$modules" ] || name_modules $modules
     while read -r probe why; do
@@ -794,22 +836,25 @@ is not loaded again; if that was not the reason: --retry-crashed"
     done <<REFUSED
 $refused
 REFUSED
+    staprun=$(command -v staprun)
     while read -r probe sha output_mb values; do
         has_word "$named" "$probe:$sha" || continue
         set -f # a value may hold * and is no pattern of names of files here
         # shellcheck disable=SC2086  # the values are words: name=value without spaces
-        ! start_session "$probe" "$output_mb" $values || waiting="$waiting $probe"
+        prepare_session "$probe" "$output_mb" $values
         set +f
     done <<PLAN
 $plan
 PLAN
+    [ -z "$units" ] || start_sessions
     poll_sessions
     while [ -n "$waiting" ] && [ $((up - began)) -lt "$arm_timeout" ]; do
         sleep 0.2
         poll_sessions
     done
     for probe in $waiting; do say "session $probe late $((up - began))"; done
-    if [ -z "$waiting" ] && [ -z "$(ours_loaded "$id")" ]; then # nobody will come back for it: the host is free for the next sweep
+    ours_loaded "$id"
+    if [ -z "$waiting" ] && [ -z "$loaded" ]; then # nobody will come back for it: the host is free for the next sweep
         finish "$id" >/dev/null
         ls "$SWEEPS/$id"/*/out >/dev/null 2>&1 || rm -rf "${SWEEPS:?}/$id"
     fi
@@ -837,7 +882,7 @@ go() {
 # is kept, and comes behind what the session printed.
 watch_json() { # ID PROBE END
     { read -r mb <"$SWEEPS/$1/$2/limit"; } 2>/dev/null || mb=1
-    systemd-run --quiet --unit="fd-$1-$2-json" -p RuntimeMaxSec=$(($3 / 1000 - $(date +%s) + 30)) \
+    systemd-run --quiet --collect --unit="fd-$1-$2-json" -p RuntimeMaxSec=$(($3 / 1000 - $(date +%s) + 30)) \
         -p LimitFSIZE="${mb}M" -p CPUWeight=20 -p IOWeight=20 -p MemoryMax=32M -p UMask=0077 /bin/sh "$SELF" json "$1" "$2"
 }
 
@@ -869,19 +914,26 @@ unload() { # ID PROBE; as ExecStopPost= it has SERVICE_RESULT and EXIT_STATUS
     dir="$SWEEPS/$1/$2"
     module_of "$1" "$2"
     cpu=0 # known only to the unit's own last step; whoever else comes here runs in another unit
-    [ -z "${SERVICE_RESULT:-}" ] \
-        || cpu=$(sed -n 's/^usage_usec //p' "/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)/cpu.stat" 2>/dev/null)
+    [ -z "${SERVICE_RESULT:-}" ] || used_cpu 2>/dev/null
     residue=''
     ! is_ours "$1" "$2" || unload_modules "$module"
     note_result "$dir"
     [ -z "$residue" ]
 }
 
-unload_modules() { # MODULE ...; those that stay are in $residue
+used_cpu() { # by the unit of this process, in microseconds; into $cpu
+    while IFS=: read -r number _ group && [ "$number" != 0 ]; do group=''; done </proc/self/cgroup
+    while read -r key cpu && [ "$key" != usage_usec ]; do cpu=0; done <"/sys/fs/cgroup$group/cpu.stat"
+}
+
+unload_modules() { # MODULE ..., side by side; those that stay are in $residue
     for pause in 1 1 1 1 0; do
+        for module; do
+            if is_loaded "$module"; then { staprun -d "$module" || rmmod "$module"; } >/dev/null 2>&1 & fi
+        done
+        wait
         residue=''
         for module; do
-            ! is_loaded "$module" || staprun -d "$module" >/dev/null 2>&1 || rmmod "$module" 2>/dev/null
             ! is_loaded "$module" || residue="$residue $module"
         done
         [ -n "$residue" ] || return 0
@@ -900,7 +952,8 @@ finish() { # ID
     note_crash "$1"
     sessions_of "$1"
     # also where the spool is gone
-    for module in $(ours_loaded "$1"); do
+    ours_loaded "$1"
+    for module in $loaded; do
         probe=${module#fd_????????_??????_????_}
         has_word "$sessions" "$probe" || sessions="$sessions $probe"
     done
@@ -915,13 +968,11 @@ finish() { # ID
     done
     if [ -n "$units" ]; then
         # shellcheck disable=SC2086  # names of units are words; one that is not there does not keep the others
-        {
-            systemctl -q stop $units
-            systemctl -q reset-failed $units
-        } 2>/dev/null
+        systemctl -q stop $units 2>/dev/null
     fi
-    # shellcheck disable=SC2046  # names of modules are words
-    unload_modules $(ours_loaded "$1")
+    ours_loaded "$1"
+    # shellcheck disable=SC2086  # names of modules are words
+    unload_modules $loaded
     [ -n "$residue" ] || systemctl -q stop "fd-$1-reap.timer" 2>/dev/null # which comes again for what could not be unloaded
     restore_sysctls "$1"
     free_host "$1"
@@ -930,20 +981,30 @@ finish() { # ID
     return 0
 }
 
-# Under the lock of whoever takes the host, so that it is not the lock of a sweep that came just now which goes.
+# Under the lock of whoever takes the host, so that it is not the lock of a sweep that came just now which goes. With it go
+# the units of its sessions, which have ended.
 free_host() { # ID
-    [ ! -e "$LOCK" ] || {
-        flock -w 20 9
-        { read -r holder _ <"$LOCK"; } 2>/dev/null && [ "$holder" = "$1" ] && rm -f "$LOCK"
+    {
+        gone=''
+        [ ! -e "$LOCK" ] || {
+            flock -w 20 9
+            { read -r holder _ <"$LOCK"; } 2>/dev/null && [ "$holder" = "$1" ] && gone=$LOCK
+        }
+        for unit in "$UNITS/fd-$1-"*.service; do [ ! -e "$unit" ] || gone="$gone $unit"; done
+        # shellcheck disable=SC2086  # names of files without spaces
+        [ -z "$gone" ] || rm -f $gone
     } 9<"$SWEEPS"
 }
 
-ours_loaded() { # ID; their names, one in a line
-    sed -n "s/^\(fd_$1_[a-z0-9_]*\) .*/\1/p" /proc/modules
+ours_loaded() { # ID; their names into $loaded
+    loaded=''
+    for place in "/sys/module/fd_$1_"*; do
+        [ ! -d "$place" ] || loaded="$loaded ${place##*/}"
+    done
     for mark in "$SWEEPS/$1"/signed.*; do
         [ -e "$mark" ] || continue
         module=fd_${PLACEHOLDER}_${mark##*/signed.}
-        ! is_ours "$1" "${mark##*/signed.}" || ! is_loaded "$module" || say "$module"
+        ! is_ours "$1" "${mark##*/signed.}" || ! is_loaded "$module" || loaded="$loaded $module"
     done
 }
 
@@ -957,13 +1018,15 @@ is_ours() { # ID PROBE
 
 # Everybody's sweeps, also those whose spool is gone. What was sampled stays on the host and can still be collected.
 abort() {
-    ids=$({
-        for dir in "$SWEEPS"/*/; do basename "$dir"; done
-        sed -n 's/^fd_\([0-9]\{8\}_[0-9]\{6\}_[0-9a-f]\{4\}\)_.*/\1/p' /proc/modules
-    } | sort -u)
+    ids=''
+    for place in "$SWEEPS"/*/ /sys/module/fd_*/; do
+        id=${place%/} id=${id##*/}
+        case $id in fd_*) id=${id#fd_} id=${id%"${id#????????_??????_????}"} ;; esac
+        ! is_id "$id" || has_word "$ids" "$id" || ids="$ids $id"
+    done
     for id in $ids; do
-        is_id "$id" || continue
-        modules=$(ours_loaded "$id")
+        ours_loaded "$id"
+        modules=$loaded
         held=''
         { read -r held _ <"$LOCK"; } 2>/dev/null
         said=$(finish "$id")
@@ -973,7 +1036,9 @@ abort() {
             said=$(finish "$id")
         fi
         [ -z "$said" ] || say "$said"
-        say "aborted $id $(say "$modules" | wc -w)"
+        # shellcheck disable=SC2086  # names of modules are words
+        set -- $modules
+        say "aborted $id $#"
     done
     echo "abort=complete"
 }
@@ -985,14 +1050,15 @@ collect() {
     finish "$1"
     sessions_of "$1"
     kernel_since "$1"
-    piped='' written=yes
+    piped='' written=yes altered=''
     for probe in $sessions; do
         { true >>"$probe/out" && true >>"$probe/err" && append_json "$probe"; } 2>/dev/null || written=no
     done
     # each of these looks at all sessions at once
+    sizes=$(wc -c -- */out */err 2>/dev/null)
     # shellcheck disable=SC2086  # names of probes are words
     [ -e unredacted ] || without_secrets $sessions
-    sizes=$(wc -c -- */out */err 2>/dev/null)
+    [ -z "$altered" ] || sizes=$(wc -c -- */out */err 2>/dev/null)
     sums=$(sha256sum -- */out 2>/dev/null)
     if [ -n "$piped" ] || [ "$written" = no ]; then
         say "kernel unwritten $HOME_DIR"
@@ -1030,13 +1096,15 @@ hand_over() { # PROBE; false if its output cannot be read
     is_sha "$sum" || return 1
     say "session $1 $result $status $cpu $size $sum ${printed:-$size} $changed"
     printf 'out %s ' "$1"
-    out_of "$1/out" | gzip -1nc | base64 -w 0
+    if has_word "$piped" "$1"; then piped_out "$1/out" 2>/dev/null | gzip -1nc; else gzip -1nc <"$1/out"; fi | base64 -w 0
     echo
     size_of "$1/err"
-    [ "$size" -eq 0 ] || say "err $1 $(out_of "$1/err" | head -c 65536 | gzip -1c | base64 -w 0)"
+    [ "$size" -eq 0 ] || {
+        printf 'err %s ' "$1"
+        if has_word "$piped" "$1"; then piped_out "$1/err" 2>/dev/null; else cat "$1/err"; fi | head -c 65536 | gzip -1nc | base64 -w 0
+        echo
+    }
 }
-
-out_of() { if has_word "$piped" "${1%/*}"; then piped_out "$1" 2>/dev/null; else cat "$1"; fi; } # FILE
 
 forget() {
     is_id "$1" || die "forget: '$1' is not a sweep id"
