@@ -174,6 +174,14 @@ modules:
       description: Functions of the kernel that it probes, where RV(modules[].types) is V(btf).
       type: list
       elements: str
+    small:
+      description: Those of them that compilers like to put inline, as they have few bytes or nobody knows how many.
+      type: list
+      elements: str
+    of_modules:
+      description: Those of them that are of the kernel's modules.
+      type: list
+      elements: str
 """
 
 import os
@@ -266,6 +274,8 @@ def compile_one(module: AnsibleModule, stap: str, source: Source) -> dict[str, A
         "line": None,
         "types": "",
         "functions": [],
+        "small": [],
+        "of_modules": [],
     }
     if not re.match(r"[0-9a-f]{64}$", source["key"]):
         module.fail_json(msg="source {}: key is not a SHA-256".format(source["name"]))

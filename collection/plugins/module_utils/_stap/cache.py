@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -20,26 +20,39 @@ from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap import k
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo import MAKER
 
 IN_USE_S = 3600  # a module that was used this recently may belong to a sweep that still runs
+MAX_FUNCTIONS = 100  # that are named; a pattern may match thousands
 
 
 def origin(kept: str) -> dict[str, Any]:
-    """Return what a kept module was compiled with: {types, functions}; nothing for one of the installed headers."""
+    """Return what a kept module was compiled with, as `keep_origin` notes it; {} for one of the installed headers."""
     try:
         with open(kept + ".origin") as stream:
             found = json.load(stream)
-        return {"types": found["types"], "functions": found["functions"], "maker": found["maker"]}
+        later = {key: found.get(key, []) for key in ("small", "of_modules")}
+        return {**{key: found[key] for key in ("types", "functions", "maker")}, **later}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 
 
-def keep_origin(kept: str, with_kernel_info: bool, functions: Sequence[str]) -> None:
-    """Note beside a module that it was compiled with debuginfo that was made of BTF, or that it was not."""
-    if not with_kernel_info:
+def keep_origin(kept: str, debuginfo: str, probed: set[tuple[str, str]]) -> None:
+    """Note beside a module that it was compiled with debuginfo that was made of BTF, or that it was not.
+
+    debuginfo: the folder that SystemTap was pointed at, "" without. probed: ("kernel" or what else, function).
+    """
+    if not debuginfo:
         with contextlib.suppress(FileNotFoundError):
             os.remove(kept + ".origin")
         return
+    functions = sorted({name for _where, name in probed})[:MAX_FUNCTIONS]
+    noted = {
+        "types": "btf",
+        "functions": functions,
+        "small": kernel_files.small_functions(debuginfo, functions),
+        "of_modules": sorted({name for where, name in probed if where != "kernel"}.intersection(functions)),
+        "maker": MAKER,
+    }
     with open(kept + ".origin", "w") as stream:
-        json.dump({"types": "btf", "functions": functions, "maker": MAKER}, stream)
+        json.dump(noted, stream)
 
 
 def whole(module: AnsibleModule, kept: str, touch: bool = True) -> str:

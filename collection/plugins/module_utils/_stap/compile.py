@@ -75,7 +75,7 @@ def build_alone(module: AnsibleModule, stap: str, source: Source, home: str, kep
     made = os.path.join(work, name + ".ko")
     error = sign(module, made)
     if not error:
-        keep_origin(kept, bool(module.params["kernel_info"]), functions(temporary, name))
+        keep_origin(kept, kernel_debuginfo(module, stap, source, home, []), functions(temporary, name))
         os.replace(made, kept)
     return error
 
@@ -157,8 +157,9 @@ def run_once(
     if source["debuginfo"] and os.path.exists(DEBUGINFOD_URLS):
         with open(DEBUGINFOD_URLS) as stream:
             environment["DEBUGINFOD_URLS"] = " ".join(stream.read().split())
-    if module.params["kernel_info"]:
-        environment["SYSTEMTAP_DEBUGINFO_PATH"] = kernel_debuginfo(module, stap, source, home, list(more))
+    debuginfo = kernel_debuginfo(module, stap, source, home, list(more))
+    if debuginfo:
+        environment["SYSTEMTAP_DEBUGINFO_PATH"] = debuginfo
     began = time.monotonic()
     with memory_limit(module.params["memory_mb"]):
         code, out, err = module.run_command(
@@ -177,11 +178,13 @@ def run_once(
 
 
 def kernel_debuginfo(module: AnsibleModule, stap: str, source: Source, home: str, more: list[str]) -> str:
-    """Return the folder with the debuginfo that is made of what a host of the kernel handed over.
+    """Return the folder with the debuginfo that is made of what a host of the kernel handed over, "" where none did.
 
     more: modules that are wanted beside those that the script names.
     """
     params = module.params
+    if not params["kernel_info"]:
+        return ""
     files = kernel_files.placed_functions(tracepoints.installed_tapset(stap))
 
     def run(command: list[str], folder: str) -> tuple[int, str]:

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 
 # A probe point in SystemTap's C source: what it was resolved to, and file:line:column.
 POINT = re.compile(r'STAP_PROBE_INIT\(\d+, &\w+, "((?:[^"\\]|\\.)*)", "(?:[^"\\]|\\.)*", "((?:[^"\\]|\\.)*)"')
-FUNCTION = re.compile(r'(?:kernel|module\(\\"[^"\\]*\\"\))\.function\(\\"([\w.]+)(?:@|\\")')
-MAX_FUNCTIONS = 100  # that are named; a pattern may match thousands
+FUNCTION = re.compile(r'(kernel|module\(\\"[^"\\]*\\"\))\.function\(\\"([\w.]+)(?:@|\\")')
 # How a module asks stapio to run a command, or anything else that is not the runtime's own business; and what can do
 # without it: see the functions of SystemTap's tapset that need guru mode.
 COMMAND = re.compile(r"STP_SYSTEM|_stp_ctl_send\w*|\bcall_usermodehelper\w*|\bpanic *\(")
@@ -20,10 +19,9 @@ COMMAND = re.compile(r"STP_SYSTEM|_stp_ctl_send\w*|\bcall_usermodehelper\w*|\bpa
 ALWAYS_THERE = re.compile(r"(begin|end|error|never|procfs)\b|timer\.(?!profile\b)")
 
 
-def functions(temporary: str, name: str) -> list[str]:
-    """Return the functions of the kernel that a module probes, at most MAX_FUNCTIONS, from its C source."""
-    found = {function for text in c_sources(temporary, name) for function in FUNCTION.findall(text)}
-    return sorted(found)[:MAX_FUNCTIONS]
+def functions(temporary: str, name: str) -> set[tuple[str, str]]:
+    """Return ("kernel" or one of its modules, function) of all that a module probes, from its C source."""
+    return {point for text in c_sources(temporary, name) for point in FUNCTION.findall(text)}
 
 
 def forbidden(temporary: str, name: str, file: str) -> str:
