@@ -35,11 +35,13 @@ Told = dict[str, Any]
 def main() -> None:
     made, real = program(sys.argv[1]), program(sys.argv[2])
     at = addresses(Path(sys.argv[2]).read_bytes())
-    types, functions = names(read_btf(elf.btf_section(Path(sys.argv[3]).read_bytes())))
+    btf = read_btf(elf.btf_section(Path(sys.argv[3]).read_bytes()))
+    types, functions = names(btf)
+    own = for_programs(btf)
     counts: Counter[str] = Counter()
     differences = [[name, *found] for name in types for found in of_types(name, made, real, counts)]
     differences += [
-        [name, *found] for name in functions for found in of_functions(name, made, real, at, counts)
+        [name, *found] for name in functions for found in of_functions(name, made, real, at, own, counts)
     ]
     print(json.dumps({"counts": counts, "differences": differences}))
 
@@ -78,6 +80,12 @@ def names(btf: Btf) -> tuple[list[str], list[str]]:
             functions[btf.name(number)] += 1
     once = [[name for name, count in counted.items() if count == 1] for counted in (types, functions)]
     return sorted(once[0]), sorted(once[1])
+
+
+def for_programs(btf: Btf) -> set[str]:
+    """Return the functions that BTF marks as such that programs (bpf) may call."""
+    marks = [number for number in range(1, len(btf)) if btf.kinds[number] == kinds.DECL_TAG]
+    return {btf.name(btf.values[number]) for number in marks if btf.name(number) == "bpf_kfunc"}
 
 
 def of_types(name: str, made: drgn.Program, real: drgn.Program, counts: Counter[str]) -> Iterator[list[Any]]:
@@ -122,9 +130,17 @@ def flat(spelling: str) -> tuple[str, int]:
 
 
 def of_functions(
-    name: str, made: drgn.Program, real: drgn.Program, at: dict[str, set[int]], counts: Counter[str]
+    name: str,
+    made: drgn.Program,
+    real: drgn.Program,
+    at: dict[str, set[int]],
+    own: set[str],
+    counts: Counter[str],
 ) -> Iterator[list[Any]]:
-    """Yield ["address" or "prototype", made, real] where a function differs for no known reason."""
+    """Yield ["address" or "prototype", made, real] where a function differs for no known reason.
+
+    own: functions that the kernel calls for programs (bpf), with more parameters than these give.
+    """
     here = function(made, name)
     if here is None:
         counts["functions left out, as kprobes may not be there or BTF alone knows them"] += 1
@@ -139,11 +155,20 @@ def of_functions(
     counts["functions"] += 1
     if there is None:
         counts["of assembler, of which the distribution's has no prototype"] += 1
-    elif (result, [kind for _name, kind in parameters]) != (there[1], [kind for _name, kind in there[2]]):
+    elif result == there[1] and name in own and kinds_of(there[2][: len(parameters)]) == kinds_of(parameters):
+        counts["BTF leaves out the last parameters, which the kernel itself adds for programs (bpf)"] += len(
+            there[2]
+        ) > len(parameters)
+    elif (result, kinds_of(parameters)) != (there[1], kinds_of(there[2])):
         yield ["prototype", [result, parameters], list(there[1:])]
     elif parameters != there[2]:
         counts["names of parameters as another declaration has them (weak functions)"] += 1
     counts["parameters"] += len(parameters)
+
+
+def kinds_of(parameters: list[list[str]]) -> list[str]:
+    """Return the types; whether a parameter itself is constant is the function's own business."""
+    return [kind.removesuffix(" const") for _name, kind in parameters]
 
 
 def clones(name: str, at: dict[str, set[int]]) -> list[str]:
