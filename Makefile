@@ -78,9 +78,9 @@ test: venv packages  ## Everything: lint and unit tests, then the tests on the e
 	@$(INTEGRATION) tests/integration
 
 .PHONY: test-all
-test-all: venv packages  ## make test with test-long, test-target-mode and test-site: an hour more
+test-all: venv packages  ## make test with test-long, test-target-mode, test-site and test-sanity: hours
 	@FLEETDIAG_FUZZ_OUTPUTS=10000 $(MAKE) -j 2 lint unit
-	@FLEETDIAG_TEST_LONG=1 FLEETDIAG_TEST_TARGET_MODE=1 FLEETDIAG_TEST_SITE=1 $(INTEGRATION) tests/integration
+	@FLEETDIAG_TEST_LONG=1 FLEETDIAG_TEST_TARGET_MODE=1 FLEETDIAG_TEST_SITE=1 FLEETDIAG_TEST_SANITY=1 $(INTEGRATION) tests/integration
 
 .PHONY: test-debuginfo
 test-debuginfo: venv packages  ## The debuginfo path for one kernel, and what is made without it against it: 7 GB on the lab's builder
@@ -98,6 +98,10 @@ test-long: venv packages  ## Weights, shards, sweeps of one name, a timer, warm 
 .PHONY: test-site
 test-site: venv packages  ## The story of the site on four emulated machines: a slow file behind two balancers
 	@FLEETDIAG_TEST_SITE=1 $(BIN)/python -m pytest tests/integration/test_site.py
+
+.PHONY: test-sanity
+test-sanity: venv  ## ansible-test sanity with ansible-core 2.19, 2.20 and 2.21, as far as there are Pythons for them
+	@FLEETDIAG_TEST_SANITY=1 $(BIN)/python -m pytest tests/integration/test_sanity.py
 
 .PHONY: examples
 examples: venv packages  ## SystemTap's own examples on the embedded lab, into collection/docs/examples.md (an hour)

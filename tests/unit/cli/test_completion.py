@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -35,6 +37,21 @@ def test_bash_completes_commands_and_options(
     script.write_text(made.stdout, encoding="utf-8")
     done = subprocess.run(["bash", "-c", asks], capture_output=True, text=True, check=False)
     assert found in done.stdout.split(), done.stderr
+
+
+def test_the_manual_page_has_every_command_and_the_options_of_ansible(fleetdiag: Command) -> None:
+    made = fleetdiag("man")
+    assert (made.returncode, made.stderr) == (0, "")
+    assert made.stdout.startswith(".TH FLEETDIAG")
+    commands = re.findall(r"^\\fBfleetdiag\\fR \\fI\\,(\S+)\\/\\fR$", made.stdout, re.MULTILINE)
+    assert {"sweep", "report", "probes", "completion", "man"} <= set(commands)
+    assert (
+        made.stdout.count("become\\-password\\-file") >= 4
+    )  # sweep, abort, collect, builder warm, probes dev
+    if groff := shutil.which("groff"):
+        words = [groff, "-man", "-Tascii", "-ww", "-z"]
+        told = subprocess.run(words, input=made.stdout, capture_output=True, text=True, check=True)
+        assert "error" not in told.stderr
 
 
 def test_an_unknown_shell_is_refused(fleetdiag: Command) -> None:

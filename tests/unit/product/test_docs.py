@@ -143,17 +143,22 @@ def test_every_test_that_the_security_model_names_is_there() -> None:
 # --- commands ---
 
 
+def shown_commands() -> list[str]:
+    """Return the commands that READMEs and guides show, without comments and what the shell does with their output."""
+    pages = [ROOT / "README.md", *(ROOT / "collection").glob("*.md"), *PAGE.parent.glob("*.md")]
+    pages += (ROOT / "collection/roles").glob("*/README.md")
+    lines = [line for page in pages for line in page.read_text(encoding="utf-8").splitlines()]
+    found = [line.removeprefix("    .venv/bin/").strip() for line in lines if line.startswith("    ")]
+    return [re.split(r" {2,}#| [|>&]+ | #", line)[0] for line in found if line.startswith("fleetdiag ")]
+
+
 def test_commands_that_guides_show_are_understood() -> None:
     """By the parser of the command, which knows Ansible's options too."""
-    shown = [
-        line.split("    #")[0].strip()
-        for name in ("first_sweep", "troubleshooting")
-        for line in (PAGE.parent / f"{name}.md").read_text(encoding="utf-8").splitlines()
-        if line.startswith("    fleetdiag ")
-    ]
-    assert len(shown) >= 7
+    shown = sorted(set(shown_commands()))
+    assert len(shown) >= 30
+    parser = cli.parser()
     for line in shown:
-        assert callable(cli.parser().parse_args(shlex.split(line)[1:]).func), line
+        assert callable(parser.parse_args(shlex.split(line)[1:]).func), line
 
 
 def test_guides_say_what_the_program_says() -> None:
