@@ -123,7 +123,7 @@ def test_a_timer_sweeps_tells_what_is_new_and_gone_and_catches_nothing_up(story:
     said = story.fleetdiag("schedule", "install", NAME, "--user")
     assert "written; verified; next: " in said
     assert story.systemd.systemctl("is-active", f"fleetdiag-{NAME}.timer") == "active\n"
-    story.wait(lambda: len(story.ended()) >= 2, "two sweeps by the timer", 3)
+    story.wait(lambda: len(story.ended()) >= 1, "a sweep by the timer", 2)
     assert story.subjects() == []
 
     story.fleet.sessions.of_host[SICK, "slow_open"] = PLANTED

@@ -106,14 +106,16 @@ def _end(child: subprocess.Popen[bytes], groups: list[str]) -> None:
     child.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         child.wait(timeout=30)
-    for group in groups:
-        folders = sorted(Path(group).rglob("cgroup.procs"), reverse=True)
-        for file in folders:
-            for pid in file.read_text(encoding="ascii").split():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(pid), signal.SIGKILL)
-        for file in sorted(Path(group).rglob("cgroup.procs"), key=lambda one: -len(one.parts)):
-            with contextlib.suppress(OSError):
-                file.parent.rmdir()
     child.kill()
     child.wait()
+    wait_until(lambda: all(_is_removed(Path(group)) for group in groups), "cgroups that are empty", 15)
+
+
+def _is_removed(group: Path) -> bool:
+    """Kill what is left in a cgroup and those below it, remove what is empty; return whether it is gone."""
+    for file in sorted(group.rglob("cgroup.procs"), key=lambda one: -len(one.parts)):
+        with contextlib.suppress(OSError):
+            for pid in file.read_text(encoding="ascii").split():
+                os.kill(int(pid), signal.SIGKILL)
+            file.parent.rmdir()
+    return not group.exists()
