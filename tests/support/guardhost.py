@@ -95,15 +95,18 @@ case $* in
 *is-active*) for unit; do :; done; [ -d "/run/units/$unit" ] ;;
 *' start '*)
     [ ! -e /run/refuses ] || { cat /run/refuses >&2; exit 1; }
+    code=0
     for unit; do
         file=/run/systemd/system/$unit
+        if [ -e "$file" ] && [ -e "/run/refuses.$unit" ]; then cat "/run/refuses.$unit" >&2; code=1; continue; fi
         [ -e "$file" ] && [ ! -d "/run/units/${unit%.service}" ] || continue
         cat "$file" >>/run/systemd-run
         of() { /usr/bin/sed -n "s/^$1=\\(file:\\)*//p" "$file"; }
         start=$(of ExecStart)
         . /usr/sbin/run-unit "${unit%.service}" "${start//\\$\\$/\\$}" "$(of StandardOutput)" "$(of StandardError)" \\
             "$(of ExecStopPost)"
-    done ;;
+    done
+    exit $code ;;
 *stop*)
     for unit; do
         unit=/run/units/${unit%.service}

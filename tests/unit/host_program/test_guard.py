@@ -304,6 +304,26 @@ def test_nothing_of_the_login_reaches_the_trivial_module(host: GuardHost) -> Non
     }  # those of the stand-in's own shell, too
 
 
+def test_a_unit_that_systemd_refuses_costs_no_other_session(host: GuardHost) -> None:
+    (host.run / f"refuses.fd-{SWEEP}-nettop.service").write_text("no such slice\n")
+    reply = host.arm(SWEEP, "nettop", "disktop")
+    assert {probe: (state, said) for probe, (state, _, said) in reply.sessions.items()} == {
+        "nettop": ("failed", "no such slice "),
+        "disktop": ("armed", ""),
+    }
+    assert len((host.run / "staprun").read_text().splitlines()) == 1
+
+
+def test_a_sweep_that_was_aborted_meanwhile_starts_no_session(host: GuardHost) -> None:
+    host.sh(f"mkdir -p {HOME}/sweeps/{SWEEP}; touch {HOME}/sweeps/{SWEEP}/aborted")
+    reply = host.arm(SWEEP, "nettop", "disktop")
+    assert {(state, said) for state, _, said in reply.sessions.values()} == {
+        ("failed", "the sweep was aborted")
+    }
+    assert not (host.run / "staprun").exists()
+    assert_ended(host)
+
+
 def test_how_a_session_ended_is_known_though_the_disk_is_full(make: Make) -> None:
     host = make(place=guardhost.small_tmpfs(1200))
     host.guard.install_and_preflight()

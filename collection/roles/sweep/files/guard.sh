@@ -597,10 +597,6 @@ prepare_session() { # PROBE OUTPUT_MB [name=value ...]
         [ "${value%%=*}" = fd_nonce ] || set -- "$@" "$value"
     done
     dir="$SWEEPS/$id/$probe"
-    [ ! -e "$SWEEPS/$id/aborted" ] || {
-        say "session $probe failed 0 the sweep was aborted"
-        return 1
-    }
     path_of "$probe"
     # room for how it ends, which a full disk must not take
     {
@@ -645,15 +641,22 @@ StandardOutput=file:$dir/out
 StandardError=file:$dir/err"
 }
 
-# Starts what was prepared; those that systemd started are in $waiting. Where it refuses one, each is asked for alone, so
-# that one is said to have failed and no other.
+# Starts what was prepared; what systemd started is in $waiting. Where it refuses one, each is asked for alone, so that one
+# is said to have failed and no other.
 start_sessions() {
+    refuses=''
     # shellcheck disable=SC2086  # names of units are words
-    systemctl -q --no-block start $units 2>/dev/null && refuses='' || refuses=maybe
+    if [ -e "$SWEEPS/$id/aborted" ]; then
+        refuses=all
+    elif ! systemctl -q --no-block start $units 2>/dev/null; then
+        refuses=one
+    fi
     for unit in $units; do
         probe=${unit#"fd-$id-"} probe=${probe%.service}
         dir="$SWEEPS/$id/$probe"
-        if [ -n "$refuses" ] && ! said=$(systemctl -q --no-block start "$unit" 2>&1); then
+        if [ "$refuses" = all ]; then
+            say "session $probe failed 0 the sweep was aborted"
+        elif [ "$refuses" = one ] && [ ! -e "$dir/result" ] && ! said=$(systemctl -q --no-block start "$unit" 2>&1); then
             say "session $probe failed 0 $(say "$said" | clean)"
         elif [ ! -e "$SWEEPS/$id/signed.$probe" ] || give_nonce; then
             waiting="$waiting $probe"
