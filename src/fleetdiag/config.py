@@ -11,7 +11,7 @@ import functools
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 SCHEMA = Path(__file__).with_name("config.schema.json")
-KINDS = ("command", "mail", "webhook", "apprise")
 DAY_S = 86_400
 _UNITS = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": DAY_S, "w": 7 * DAY_S}
 _PATHS = ("catalogs", "runs_dir", "become_password_file")
@@ -159,6 +158,12 @@ def schema() -> dict[str, Any]:
     return data
 
 
+def kinds() -> list[str]:
+    """Return the kinds of receivers: what one has in the schema beside the settings that all have."""
+    common = {item.name for item in fields(Receiver)}
+    return [name for name in schema()["$defs"]["receiver"]["properties"] if name not in common]
+
+
 @functools.cache
 def _validator() -> Draft202012Validator:
     return json_schema.validator(schema())
@@ -262,10 +267,10 @@ def _uneven(place: Place, every: str) -> Iterator[Fault]:
 
 
 def _receiver_faults(place: Place, receiver: Mapping[str, Any]) -> Iterator[Fault]:
-    kinds = [kind for kind in KINDS if kind in receiver]
-    if len(kinds) != 1:
-        what = f"has {' and '.join(kinds)}" if kinds else "says not how"
-        yield place, what, f"give it exactly one of {', '.join(KINDS)}"
+    given = [kind for kind in kinds() if kind in receiver]
+    if len(given) != 1:
+        what = f"has {' and '.join(given)}" if given else "says not how"
+        yield place, what, f"give it exactly one of {', '.join(kinds())}"
     webhook = receiver.get("webhook")
     if webhook is not None and ("url" in webhook) == ("url_file" in webhook):
         yield (*place, "webhook"), "needs one address", "give it url, or url_file if it is a secret"
@@ -334,7 +339,7 @@ def _resolved(file: config_file.File, settings: dict[str, Any]) -> dict[str, Any
 
 
 def _receiver(file: config_file.File, name: str, table: Mapping[str, Any]) -> Receiver:
-    kind = next(kind for kind in KINDS if kind in table)
+    kind = next(kind for kind in kinds() if kind in table)
     settings = table[kind]
     if isinstance(settings, dict):
         settings = {

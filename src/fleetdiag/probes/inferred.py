@@ -6,20 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.shapes import KINDS
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Layout, Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import plain, reading
 
-_KINDS = {
-    "header": "rows below a line of words",
-    "list": "names with numbers",
-    "histogram": "histograms as SystemTap draws them",
-    "json": "lines of JSON",
-    "global": "a variable that SystemTap prints at the end",
-    "separated": "fields between separators",
-    "pairs": "name=value pairs",
-    "rate": "figures per second",
-    "stacks": "stacks with their counts",
-}
 _PRINTS = {
     "": "each print has new figures",
     "total": "figures count on from print to print",
@@ -34,7 +24,7 @@ def lines(probe: Probe) -> Iterator[str]:
     if not probe.layouts:
         yield f"read as: {'call trace' if probe.form.calls else 'text'}"
     for layout in probe.layouts:
-        yield f"read as: table {layout.table.name}, {_KINDS[layout.kind]}: {_columns(layout)}{_prints(layout)}"
+        yield f"read as: table {layout.table.name}, {KINDS[layout.kind].words}: {_columns(layout)}{_prints(layout)}"
     if not plain.is_example(probe.title):
         beside = reading.file_of(plain.path_of(probe.title))
         yield f"to have it read otherwise: say header, units, keys, merge or prints in {beside} (docs/scripts.md)"

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is registered in one place works everywhere: a report format, a unit of columns, an output form."""
+"""What is registered in one place works everywhere: formats, units, forms of output, kinds of receivers."""
 
 from __future__ import annotations
 
 import copy
+import importlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +17,25 @@ from rundirs import record
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils import render
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import quantities
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.yaml_lines import Source
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import shapes
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.reader import LayoutsForm
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.shape_base import Shape
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import Row
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import forms
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import manifest as manifests
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
+    Column,
+    Layout,
+    Probe,
+    Table,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import registry
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
+from fleetdiag import config
 from fleetdiag.cli.main import main
+from fleetdiag.probes import inferred
 
 JUNIT = """
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import several_files
@@ -108,6 +122,48 @@ def test_an_output_form_is_one_entry(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "level=warn host=web1" in text(report)
     assert registry.formats()["lines"].write(report, tmp_path) == ["notes.lines.txt"]
     assert "`logfmt` are pairs of words" in manifests.schema()["properties"]["output"]["description"]
+
+
+class Levels(Shape):
+    """Lines that begin with a level."""
+
+    def rows(self, line: bytes, t_ms: int | None) -> list[Row] | None:
+        level, _unused, words = line.partition(b" ")
+        return [self._row((words.decode(),), t_ms)] if level == b"warn" else None
+
+
+def test_a_form_of_printed_output_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(shapes.KINDS, "levels", shapes.Kind(Levels, "lines with a level"))
+    layout = Layout("levels", Table("log", "A.", (Column("words", "string", "key", "A."),)))
+    assert [row.values for row in LayoutsForm([layout]).line(b"warn a disk is full", None)] == [
+        ("a disk is full",)
+    ]
+    probe = Probe("x", "A.", "A?", "auto", "low", unmodified=True, layouts=(layout,), title="x.stp")
+    assert next(inferred.lines(probe)).startswith("read as: table log, lines with a level: words (key)")
+
+
+def test_a_kind_of_receivers_is_a_module_and_an_entry_of_the_schema(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = copy.deepcopy(config.schema())
+    schema["$defs"]["receiver"]["properties"]["pager"] = {"type": "object"}
+    monkeypatch.setattr(config, "schema", lambda: schema)
+    config._validator.cache_clear()
+    file = tmp_path / "config.toml"
+    file.write_text("[receivers.ops]\npager = {number = 5}\n", encoding="utf-8")
+    try:
+        receiver = config.load(file).receivers["ops"]
+        assert (receiver.kind, receiver.settings) == ("pager", {"number": 5})
+        file.write_text("[receivers.ops]\nseverity = 'info'\n", encoding="utf-8")
+        with pytest.raises(FleetdiagError, match="exactly one of command, mail, webhook, apprise, pager"):
+            config.load(file)
+    finally:
+        config._validator.cache_clear()
+
+
+def test_every_kind_of_receivers_has_its_module() -> None:
+    for kind in config.kinds():
+        assert callable(importlib.import_module(f"fleetdiag.notify.{kind}").send)
 
 
 def test_reports_name_the_forms_that_manifests_may_name() -> None:

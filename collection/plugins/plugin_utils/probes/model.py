@@ -198,7 +198,8 @@ class Table:
         raise KeyError(name)
 
 
-LayoutKind = Literal["header", "list", "histogram", "json", "global", "separated", "pairs", "rate", "stacks"]
+LayoutKind = str
+"""Name of a form of printed output, see KINDS of parse.detect.shapes."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ import io
 import json
 import re
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -29,12 +28,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session 
     parse_session,
     printed_lines,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
-    Layout,
-    LayoutKind,
-    Probe,
-    Value,
-)
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Layout, Probe, Value
 
 RECORDED = Path(__file__).with_name("recorded")
 NONCE = "0123456789abcdef"
@@ -530,7 +524,7 @@ def test_no_output_raises_and_every_line_is_accounted_for(lines: list[list[str]]
 
 
 def test_a_reader_is_there_for_every_kind_of_layout() -> None:
-    for kind in get_args(LayoutKind):
+    for kind in shapes.KINDS:
         table = drawn_shapes.HISTOGRAM.table
         assert isinstance(shapes.shape(Layout(kind, table, ("",) * 3)), shape_base.Shape)
 

@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Readers of tables that were found in an output: which lines begin them, which are their rows, where they end."""
+"""Every form of printed output by its name: who reads its tables, and what that is called.
+
+A new form is a module beside this one, an entry here, and a call of what finds it in `infer`.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.drawn_shapes import (
     HistogramShape,
@@ -22,17 +28,26 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect.t
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Layout
 
 
+class Kind(NamedTuple):
+    """A form of printed output. shape: reads its tables; words: what is said of a table that is read so."""
+
+    shape: type[Shape]
+    words: str
+
+
+KINDS: Mapping[str, Kind] = {
+    "header": Kind(HeaderShape, "rows below a line of words"),
+    "list": Kind(ListShape, "names with numbers"),
+    "histogram": Kind(HistogramShape, "histograms as SystemTap draws them"),
+    "json": Kind(JsonShape, "lines of JSON"),
+    "global": Kind(GlobalShape, "a variable that SystemTap prints at the end"),
+    "separated": Kind(SeparatedShape, "fields between separators"),
+    "pairs": Kind(PairsShape, "name=value pairs"),
+    "rate": Kind(RateShape, "figures per second"),
+    "stacks": Kind(StacksShape, "stacks with their counts"),
+}
+
+
 def shape(layout: Layout) -> Shape:
     """Return the reader of a table with this layout."""
-    kinds: dict[str, type[Shape]] = {
-        "header": HeaderShape,
-        "list": ListShape,
-        "histogram": HistogramShape,
-        "json": JsonShape,
-        "global": GlobalShape,
-        "separated": SeparatedShape,
-        "pairs": PairsShape,
-        "rate": RateShape,
-        "stacks": StacksShape,
-    }
-    return kinds[layout.kind](layout)
+    return KINDS[layout.kind].shape(layout)
