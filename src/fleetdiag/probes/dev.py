@@ -213,14 +213,15 @@ def _raw(line: Line, trial: Trial) -> str:
 
 def _parsed(line: Line, trial: Trial) -> Iterator[Text]:
     for row in line.rows:
-        yield Text(_row(row, trial.probe))
+        yield Text(row_words(row, trial.probe))
     for why in line.rejected:
         yield Text(f"rejected: {why}", style="bold red")
     if not line.rows and not line.rejected:
         yield Text(_other(line, trial), style="dim")
 
 
-def _row(row: Row, probe: Probe) -> str:
+def row_words(row: Row, probe: Probe) -> str:
+    """Return a row of a table as text: its time, and each column with its value."""
     table = probe.tables[row.table]
     time = "" if row.t_ms is None else f" at {row.t_ms / 1000:.3f} s"
     values = [

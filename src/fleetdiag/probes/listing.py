@@ -83,10 +83,10 @@ def shown(probe: Probe) -> list[str]:
     lines = [f"{printable(probe.title)} ({probe.topic}, cost {probe.cost})", ""]
     lines += _wrapped("", printable(probe.question))
     lines += _wrapped("", printable(probe.description))
-    lines += ["", *_aligned(_facts(probe))]
+    lines += ["", *_aligned(facts(probe))]
     settings = parameters.declared(probe)
     if settings:
-        lines += ["", "parameters", *_aligned(_parameter(parameter) for parameter in settings.values())]
+        lines += ["", "parameters", *_aligned(parameter_words(parameter) for parameter in settings.values())]
     for table in probe.tables.values():
         lines += ["", *_table(table)]
     if probe.views:
@@ -105,9 +105,10 @@ def example(probe: Probe) -> str:
     return printable(" ".join(words))
 
 
-def _facts(probe: Probe) -> list[tuple[str, ...]]:
+def facts(probe: Probe) -> list[tuple[str, ...]]:
+    """Return (what, text) of what a probe needs, costs and is limited to."""
     limits = probe.limits
-    facts = [
+    known = [
         ("needs", _needs(probe)),
         ("overhead", printable(cost.sentence(probe.overhead)) or "not measured"),
         ("output", f"{probe.output}, at most {limits.output_mb} MiB for each host"),
@@ -121,7 +122,7 @@ def _facts(probe: Probe) -> list[tuple[str, ...]]:
         ),
         ("from", printable(str(probe.folder) if probe.folder else probe.origin) or SHIPPED),
     ]
-    return [(name, text) for name, text in facts if text]
+    return [(name, text) for name, text in known if text]
 
 
 def _needs(probe: Probe) -> str:
@@ -133,7 +134,8 @@ def _needs(probe: Probe) -> str:
     return printable(needs)
 
 
-def _parameter(parameter: Parameter) -> tuple[str, ...]:
+def parameter_words(parameter: Parameter) -> tuple[str, ...]:
+    """Return (name, default, meaning) of a parameter."""
     default = str(parameter.default).lower() if parameter.type == "bool" else str(parameter.default)
     value = printable(f"{default or 'empty'} {parameter.unit}".strip())
     text = f"{printable(parameter.description)} {_range(parameter)}"
@@ -159,16 +161,17 @@ def _table(table: Table) -> list[str]:
     lines = _wrapped(f"table {table.name}: ", printable(table.description), "")
     if table.interval:
         lines += _wrapped(_INDENT, "A set of rows every interval_s seconds.")
-    lines += _aligned(_column(column) for column in (*table.columns, *table.derived))
+    lines += _aligned(column_words(column) for column in (*table.columns, *table.derived))
     for check in table.checks:
-        lines += _wrapped(_INDENT, f"{check.severity} if {_threshold(check, table)}")
+        lines += _wrapped(_INDENT, f"{check.severity} if {threshold(check, table)}")
     if table.views:
         views = [f"{view.kind} of {view.measure}" if view.measure else view.kind for view in table.views]
         lines += _wrapped(_INDENT, f"shown as {', '.join(views)}")
     return lines
 
 
-def _column(column: Column) -> tuple[str, ...]:
+def column_words(column: Column) -> tuple[str, ...]:
+    """Return (name, what it is, meaning) of a column."""
     unit = (
         f" in {column.shown_unit}" if column.shown_unit and column.type not in ("bytes", "duration") else ""
     )
@@ -186,7 +189,8 @@ def _column(column: Column) -> tuple[str, ...]:
     return column.name, f"{kind}, {'; '.join(words)}", printable(column.description)
 
 
-def _threshold(check: Check, table: Table) -> str:
+def threshold(check: Check, table: Table) -> str:
+    """Return what a check looks for, in words."""
     unit = next((column.shown_unit for column in table.measures if column.name == check.measure), "")
     bound = f"above {check.above:g}" if check.above is not None else f"below {check.below:g}"
     of = "of a host" if check.scope == "host" else "of a row"

@@ -34,6 +34,29 @@ def test_the_drawing_of_the_architecture_is_that_of_the_imports() -> None:
     assert made.returncode == 0, "run tools/architecture.py"
 
 
+def test_the_pages_of_the_probes_are_those_of_their_manifests() -> None:
+    made = subprocess.run([sys.executable, ROOT / "tools" / "probe_pages.py", "--check"], check=False)
+    assert made.returncode == 0, "run tools/probe_pages.py"
+
+
+def test_the_readme_names_all_that_the_collection_has() -> None:
+    collection = ROOT / "collection"
+    text = (collection / "README.md").read_text(encoding="utf-8")
+    named = {
+        *(path.stem for path in (collection / "playbooks").glob("*.yml")),
+        *(path.name for path in (collection / "roles").iterdir() if path.is_dir()),
+        *(
+            path.stem
+            for kind in ("modules", "callback")
+            for path in (collection / "plugins" / kind).glob("*.py")
+        ),
+    }
+    assert len(named) > 25
+    assert [name for name in sorted(named) if f"`{name}`" not in text] == []
+    pages = [path.name for path in PAGE.parent.glob("*.md")]
+    assert [name for name in sorted(pages) if f"(docs/{name})" not in text] == []
+
+
 def test_the_manifest_that_is_shown_is_one() -> None:
     section = PAGE.read_text(encoding="utf-8").split("## The manifest\n", 1)[1]
     block = re.match(r"\n((?: {4}.*\n|\n)+)", section)
