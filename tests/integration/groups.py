@@ -42,9 +42,11 @@ GROUPS = (
     Group(
         "two web machines",
         (
+            "test_article",
             "test_canary",
             "test_examples",
             "test_hostile",
+            "test_kernel_info",
             "test_memory",
             "test_probes_dev",
             "test_trouble",

@@ -90,6 +90,10 @@ def test_a_probe_that_was_built_with_headers_misses_nothing() -> None:
     assert not kernel_types.may_miss(made, "stats")
     assert not kernel_types.may_miss(made, "another")
     assert not list(kernel_types.notes({MEASURED: made}))
+    module = build(MEASURED, functions=["vfs_write"]).probes[
+        "stats"
+    ]  # the test of the types is nobody's probe
+    assert not list(kernel_types.notes({MEASURED: KernelBuild(MEASURED, probes={"smoke": module})}))
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,7 @@
 """Say of probes that were built with what a kernel tells of itself (BTF) what their figures leave out.
 
 Which functions have copies inline in others was measured for some series of kernels, with their debuginfo: a file of
-names for each in `inlined/`, which `make test-debuginfo` writes. For others the size of a function tells how likely
-it is.
+names for each in `inlined/`, which `make test-debuginfo` writes. For others the size of a function tells.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
     KernelBuild,
     ModuleBuild,
@@ -43,7 +43,7 @@ def notes(builds: Mapping[str, KernelBuild]) -> Iterator[str]:
     """Yield a note for each such probe. builds: by kernel."""
     for kernel, build in sorted(builds.items()):
         for probe, module in sorted(build.probes.items()):
-            if module.types == "btf":
+            if module.types == "btf" and probe not in catalog.RESERVED:
                 yield (
                     f"{probe} on kernel {kernel} was built with what the kernel tells of itself (BTF), since it wants"
                     f" more than headers have and no debuginfo was asked for: {_told(module, missed(kernel, module))}"
