@@ -54,7 +54,7 @@ def test_a8_a_fault_of_the_report_itself_is_one_sentence(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def raises(_: Path) -> None:
+    def raises(_: Path, **_more: object) -> None:
         raise OverflowError("a \x1b[31mfigure\nof a host")
 
     monkeypatch.setattr(build, "build", raises)

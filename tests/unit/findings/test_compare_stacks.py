@@ -8,7 +8,7 @@ import pytest
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import find
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence, HostStacks
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.stacks import ALL
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import CallNode, CallTree
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import CallNode, CallTree
 
 HOSTS = ("web1", "web2", "web3")
 

@@ -14,7 +14,7 @@ from fleets import evidence, measure, simple, sums
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import find, overload
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.client_server.join import join
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.overload import Load
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import HostLoad
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import HostLoad
 
 HOSTS = ["web1", "web2", "web3", "web4", "web5", "web6"]
 WHY = "overloaded: load 9.2 on 2 processors"

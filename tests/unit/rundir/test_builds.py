@@ -40,6 +40,8 @@ BEFORE = {
         "built": {
             "types": "btf",
             "functions": ["vfs_read"],
+            "small": [],
+            "of_modules": [],
             "maker": "1",
             "status": "built",
             "sha256": "bb",
