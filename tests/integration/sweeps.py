@@ -160,9 +160,9 @@ def assert_on_time_or_said(row: dict[str, Any], seconds: float) -> None:
 
 
 def await_window(runs: Path, *hosts: str) -> None:
-    """Wait until the window of the one sweep below `runs` is open on these hosts."""
+    """Wait until these hosts are armed in the one sweep below `runs`, and its window begins in a moment or has begun."""
     wait_until(
-        lambda: any(all(soak.is_open(run, host, time.time()) for host in hosts) for run in runs.glob("*/")),
+        lambda: any(all(soak.has_window(run, host) for host in hosts) for run in runs.glob("*/")),
         "the window opens",
         300,
     )

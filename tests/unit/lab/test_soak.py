@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from fleetdiag.lab import boot, soak
-from fleetdiag.lab.soak import FAULTS, Round, Tally, coverage_leaks, is_open, schedule
+from fleetdiag.lab.soak import FAULTS, Round, Tally, coverage_leaks, has_window, schedule
 
 HOSTS = ("web1", "web2", "web3")
 
@@ -64,14 +64,13 @@ def test_a_lab_that_is_down_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: o
         soak.run(1, 0)
 
 
-def test_a_window_is_open_once_it_began_for_a_host_that_is_armed(tmp_path: Path) -> None:
-    assert not is_open(tmp_path, "web1", 1000.0)
-    (tmp_path / "window.json").write_text(json.dumps({"start": 900.0, "end": 910.0}))
-    assert not is_open(tmp_path, "web1", 1000.0)
+def test_a_host_has_its_window_once_it_is_armed_and_the_start_is_known(tmp_path: Path) -> None:
     host = tmp_path / "hosts" / "web1"
     host.mkdir(parents=True)
-    (host / "arm.json").write_text("{}")
-    assert is_open(tmp_path, "web1", 1000.0)
-    assert not is_open(tmp_path, "web1", 899.0)
     (tmp_path / "window.json").write_text(json.dumps({"began": 890.0}))
-    assert not is_open(tmp_path, "web1", 1000.0)
+    assert not has_window(tmp_path, "web1")
+    (host / "arm.json").write_text("{}")
+    assert not has_window(tmp_path, "web1")
+    (tmp_path / "window.json").write_text(json.dumps({"began": 890.0, "start": 900.0, "end": 910.0}))
+    assert has_window(tmp_path, "web1")
+    assert not has_window(tmp_path, "web2")
