@@ -241,7 +241,7 @@ def sweep(lab: model.Lab, own: Path, folder: str, scripts: list[str], window: in
     command += ["-l", ",".join(HOSTS), "--window", f"{window}s"]
     command += [word for path in paths for word in ("--probe", str(path))]
     environment = {
-        **os.environ,
+        **results.as_installed(os.environ, own / "compiled"),
         "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / '.collections'}",
         "XDG_CACHE_HOME": str(own / "cache"),
         "XDG_STATE_HOME": str(own / "state"),

@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / part) for part in ("src", ".collections", "tests/integration", "tests/bench")]
 
 from loopback import MODULE_BYTES, Fleet, fleet
-from results import Ratio, Result, write
+from results import Ratio, Result, as_installed, write
 
 PROBES = ("nettop", "slow_open")
 WINDOW_S = 10
@@ -192,7 +192,8 @@ def _sweep(made: Fleet, forks: int) -> dict[str, float]:
 
 def _run(made: Fleet, command: list[str], main_process: str) -> Cost:
     """Run a command with its processes counted; a failure of it ends the benchmark."""
-    environment = {**made.environment(), "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / '.collections'}"}
+    environment = as_installed(made.environment(), made.folder / "compiled")
+    environment["PYTHONPATH"] = f"{ROOT / 'src'}:{ROOT / '.collections'}"
     environment.update(ANSIBLE_PIPELINING="1", PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     with (made.folder / "said").open("w") as said:

@@ -14,6 +14,12 @@ from typing import Any
 FOLDER = Path(__file__).resolve().parents[2] / "build" / "bench"
 
 
+def as_installed(environment: Mapping[str, str], cache: Path) -> dict[str, str]:
+    """Return the environment with a place where Python keeps what it has compiled, as an installed program has one."""
+    kept = {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPYCACHEPREFIX": str(cache)}
+
+
 @dataclass(frozen=True)
 class Ratio:
     """One figure with its goal: `measured` is to be at most `goal`, or at least with `at_most=False`."""
