@@ -22,15 +22,15 @@ from typing import Literal, NamedTuple
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, robust
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.figures_file import Sweep
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import MeasureId
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.limits import (
+    HOST_RATIO,
+    LEARN,
+    PEERS,
+    SET_RATIO,
+    SUSPECT,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column
 
-LEARN = 8
-"""Sweeps that a series must have behind it before anything is said of it."""
-PEERS = 4
-SUSPECT = 2.75
-"""Spreads from which on a figure is suspected; how many and how strong suspicions count is in memory.persistence."""
-HOST_RATIO = 1.5
-SET_RATIO = 1.25
 HOST_FLOOR = 0.1
 SET_FLOOR = 0.05
 """No series scatters less than this, on the logarithmic scale, however still it was so far."""

@@ -33,6 +33,16 @@ STOLEN = 0.1
 LATE = 0.1
 """A host whose timers come late for this part of the window is overloaded."""
 
+LEARN = 8
+"""Sweeps that a series must have behind it before anything is said of how a host was before."""
+PEERS = 4
+"""Hosts that a host must have beside it to be compared with its past beside theirs."""
+SUSPECT = 2.75
+"""Spreads from which on a figure is suspected; how many and how strong suspicions count is in memory.persistence."""
+HOST_RATIO = 1.5
+SET_RATIO = 1.25
+"""Factor from which on a host, and a set of hosts, is not as it was."""
+
 MANY_HOSTS = 5
 """Hosts with a finding of their own for the same thing; of more, the worst speaks for all."""
 NAMED_EVENTS = 40

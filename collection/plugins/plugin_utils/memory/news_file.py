@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import compare_past
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.compare_past import SeriesId
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.limits import LEARN
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import lifecycle, persistence
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory.past import Past
@@ -56,7 +57,7 @@ def to_json(
         "slot": run.slot,
         "previous": past.previous,
         "probes": dict(figures.hashes),
-        "learning": {"have": sweeps, "need": compare_past.LEARN} if sweeps < compare_past.LEARN else None,
+        "learning": {"have": sweeps, "need": LEARN} if sweeps < LEARN else None,
         "coverage": {
             "hosts": len(run.hosts),
             "covered": len(data),
