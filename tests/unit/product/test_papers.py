@@ -114,6 +114,15 @@ def test_an_execution_environment_gets_what_the_collection_declares() -> None:
     assert any(word.startswith("jsonschema") for word in python)
 
 
+def test_the_environments_for_containers_take_what_the_command_takes() -> None:
+    command = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    environment = yaml.safe_load((ROOT / "containers/execution-environment.yml").read_text())["dependencies"]
+    assert {environment[name]["package_pip"] for name in ("ansible_core", "ansible_runner")} <= set(command)
+    (named,) = environment["galaxy"]["collections"]
+    galaxy = yaml.safe_load((COLLECTION / "galaxy.yml").read_text())
+    assert named == {"name": f"{galaxy['namespace']}.{galaxy['name']}", "version": f">={galaxy['version']}"}
+
+
 def test_licence_and_papers_are_there() -> None:
     assert (COLLECTION / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
     assert all((ROOT / name).is_file() for name in ("CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "SECURITY.md"))
