@@ -17,7 +17,7 @@ check ruff format --check --quiet .
 check mypy
 check lint-imports
 check vulture
-check yamllint --strict collection tests
+check yamllint --strict collection tests containers .github
 # ansible-lint looks for new releases of itself and of collections unless told not to.
 check ansible-lint --offline -q
 check shellcheck .ci/run tools/*.sh collection/roles/*/files/*.sh

@@ -28,8 +28,8 @@ say() { printf '%s\n' "$*" >&2; }
 if ! command -v "$python" >/dev/null || ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     "$root/tools/packages.sh" python3 python3-venv
 fi
-if ! "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'; then
-    say "make venv: $("$python" --version) is not supported; set PYTHON to a Python 3.11, 3.12 or 3.13."
+if ! "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))'; then
+    say "make venv: $("$python" --version) is not supported; set PYTHON to a Python 3.11 to 3.14."
     exit 2
 fi
 

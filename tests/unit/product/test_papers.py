@@ -88,6 +88,42 @@ def test_what_an_action_returns_is_documented(name: str) -> None:
         }  # Ansible's own
 
 
+ANSIBLES_OWN = {"changed", "diff", "msg"}
+WEIGHTS = COLLECTION / "plugins/module_utils/_balancers/command.py"
+
+
+def handed_to_exit_json(tree: ast.AST) -> set[str]:
+    """Return the keys that a module hands to exit_json by name."""
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    ends = [call for call in calls if ast.unparse(call.func) == "module.exit_json"]
+    return {word.arg for call in ends for word in call.keywords if word.arg}
+
+
+def put_into_result(tree: ast.AST) -> set[str]:
+    """Return the keys that code puts into what it calls `result`."""
+    keys: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "result":
+            keys |= written_keys(node.value) if isinstance(node.value, ast.Dict) else set()
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "result.update":
+            keys |= {word.arg for word in node.keywords if word.arg}
+        elif isinstance(node, ast.Subscript) and ast.unparse(node.value) == "result":
+            keys |= {str(node.slice.value)} if isinstance(node.slice, ast.Constant) else set()
+    return keys
+
+
+@pytest.mark.parametrize("name", sorted(set(MODULES) - set(ACTIONS)))
+def test_what_a_module_returns_is_documented(name: str) -> None:
+    stated = yaml.safe_load(importlib.import_module(f"{NAME}.modules.{name}").RETURN)
+    assert all(one["description"] and one["type"] and one["returned"] for one in stated.values())
+    if name.endswith("_weight"):
+        found = put_into_result(ast.parse(WEIGHTS.read_text(encoding="utf-8")))
+    else:
+        module = COLLECTION / "plugins/modules" / f"{name}.py"
+        found = handed_to_exit_json(ast.parse(module.read_text(encoding="utf-8")))
+    assert set(stated) == found - ANSIBLES_OWN
+
+
 def test_every_module_is_in_the_group_for_module_defaults() -> None:
     runtime = yaml.safe_load((COLLECTION / "meta/runtime.yml").read_text())
     assert sorted(runtime["action_groups"]["systemtap"]) == MODULES
@@ -112,6 +148,15 @@ def test_an_execution_environment_gets_what_the_collection_declares() -> None:
     command = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     assert set(python) <= set(command)
     assert any(word.startswith("jsonschema") for word in python)
+
+
+def test_the_environments_for_containers_take_what_the_command_takes() -> None:
+    command = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    environment = yaml.safe_load((ROOT / "containers/execution-environment.yml").read_text())["dependencies"]
+    assert {environment[name]["package_pip"] for name in ("ansible_core", "ansible_runner")} <= set(command)
+    (named,) = environment["galaxy"]["collections"]
+    galaxy = yaml.safe_load((COLLECTION / "galaxy.yml").read_text())
+    assert named == {"name": f"{galaxy['namespace']}.{galaxy['name']}", "version": f">={galaxy['version']}"}
 
 
 def test_licence_and_papers_are_there() -> None:
