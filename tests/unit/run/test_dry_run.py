@@ -43,8 +43,9 @@ def test_each_host_and_kernel_has_its_line(tmp_path: Path, builders: list[str], 
     assert last == "1 of 3 hosts would be probed; nothing was installed, compiled, sent or loaded"
 
 
-def test_the_command_asks_and_leaves_nothing(fleetdiag: Command, home: Path) -> None:
-    done = fleetdiag(*ASKED, "--dry-run")
+@pytest.mark.parametrize("option", ["--dry-run", "--check", "--preflight-only"])
+def test_the_command_asks_and_leaves_nothing(fleetdiag: Command, home: Path, option: str) -> None:
+    done = fleetdiag(*ASKED, option)
     assert done.returncode == 0, done.stderr
     first, last = done.stdout.splitlines()
     assert first.startswith("web1  would not be probed: unreachable at preflight: ")
