@@ -175,6 +175,7 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "-C",
         "--check",
         "--dry-run",
+        "--preflight-only",
         action="store_true",
         dest="dry_run",
         help="only ask the hosts, and say which would be probed, and what would be compiled where",

@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Mapping
 from dataclasses import replace
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -142,6 +144,15 @@ def test_rare_events_scatter_by_chance() -> None:
     none = [made(number, dict.fromkeys(HOSTS, 0.0), "int") for number in range(1, 10)]
     few, many = (made(10, dict.fromkeys(HOSTS, 0.0) | {"web3": value}, "int") for value in (12.0, 4000.0))
     assert [suspects(judged(now, none, "int")) for now in (few, many)] == [[], [("host", "web3", True)]]
+
+
+def test_the_spread_of_normal_noise_is_neither_too_large_nor_too_small() -> None:
+    """It is the larger of two estimates, which by itself is too large."""
+    rng = random.Random(5)  # noqa: S311 - the same every time
+    for sweeps in (8, 20):
+        sides = [compare_past._sides([rng.gauss(0, 1) for _ in range(sweeps)]) for _ in range(400)]
+        assert fmean(one.above for one in sides) == pytest.approx(1, abs=0.05)
+        assert fmean(one.below for one in sides) == pytest.approx(1, abs=0.05)
 
 
 def test_a_season_is_the_same_hour_of_other_days() -> None:

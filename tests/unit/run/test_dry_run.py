@@ -60,8 +60,9 @@ def test_what_was_compiled_before_is_not_compiled_and_what_a_host_holds_is_not_s
     assert kernel == "for 6.12.1: nothing to compile; kept from before: nettop"
 
 
-def test_the_command_asks_and_leaves_nothing(fleetdiag: Command, home: Path) -> None:
-    done = fleetdiag(*ASKED, "--dry-run")
+@pytest.mark.parametrize("option", ["--dry-run", "--check", "--preflight-only"])
+def test_the_command_asks_and_leaves_nothing(fleetdiag: Command, home: Path, option: str) -> None:
+    done = fleetdiag(*ASKED, option)
     assert done.returncode == 0, done.stderr
     first, last = done.stdout.splitlines()
     assert first.startswith("web1  would not be probed as it is: unreachable at preflight: ")

@@ -22,7 +22,7 @@ NEED, AMONG = 3, 4
 STRONG = 3.5
 STRICT = 1.0
 """Spreads that are asked for in addition where series are very many."""
-PER_MILLION = 1.0
+PER_MILLION = 3.0
 """False alarms per million series-sweeps that this is good for without STRICT."""
 MOST = 8.0
 """A single suspicion counts no more than so many spreads, however far out it is."""
