@@ -124,7 +124,7 @@ def warning(lab: Lab) -> bytes:
 
 def swept_while_a_canary_loads(lab: Lab, catalog: Path, runs: Path, module: bytes, load: str) -> None:
     """Sweep WELL before ILL; in its window WELL loads a module by the command `load`, and its kernel complains."""
-    command = lab.ssh_command(WELL, [f"cat >/run/lab.ko && {load} /run/lab.ko"])
+    command = lab.ssh_command(WELL, [f"cat >/run/{load.split('/')[-1]} && {load}"])
     more = ("--canary", "1", "-e", json.dumps({"sweep_max_cpu_percent": 0}))
     with window_open(lab, catalog, runs, WELL, *more) as sweeping:
         subprocess.run(command, input=module, capture_output=True, check=False)
@@ -141,7 +141,7 @@ def swept_while_a_canary_loads(lab: Lab, catalog: Path, runs: Path, module: byte
 def test_a_warning_of_the_kernel_stops_the_sweep_after_its_canary(
     lab: Lab, catalog: Path, tmp_path: Path, warning: bytes
 ) -> None:
-    swept_while_a_canary_loads(lab, catalog, tmp_path, warning, "staprun")
+    swept_while_a_canary_loads(lab, catalog, tmp_path, warning, "staprun /run/lab_warning.ko")
     assert "WARNING: " in coverage(report_of(newest(tmp_path)))[WELL]["reason"]
 
 
@@ -166,7 +166,7 @@ def test_an_oops_of_the_kernel_stops_the_sweep_and_its_host_is_left_clean(
     lab: Lab, catalog: Path, tmp_path: Path, oops: bytes
 ) -> None:
     try:
-        swept_while_a_canary_loads(lab, catalog, tmp_path, oops, "insmod")
+        swept_while_a_canary_loads(lab, catalog, tmp_path, oops, "insmod /run/lab_oops.ko")
         assert "BUG: " in coverage(report_of(newest(tmp_path)))[WELL]["reason"]
     finally:
         with contextlib.suppress(subprocess.TimeoutExpired):
