@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.bounded_text import read_text
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.yaml_lines import Place
@@ -113,18 +114,7 @@ def check_owner(path: Path, info: os.stat_result) -> None:
 
 
 def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            check_owner(path, os.fstat(file.fileno()))
-            raw = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise FleetdiagError(f"{path}: {error.strerror}; make it readable") from error
-    if len(raw) > MAX_BYTES:
-        raise FleetdiagError(f"{path}: is larger than {MAX_BYTES} bytes; shorten it")
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise FleetdiagError(f"{path}:1: is not UTF-8 text; save it as UTF-8") from error
+    return read_text(path, MAX_BYTES, check=lambda descriptor: check_owner(path, os.fstat(descriptor)))
 
 
 def _lines(text: str, data: Mapping[str, Any]) -> Iterator[tuple[Place, int]]:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import yaml
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.bounded_text import read_text
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 
@@ -64,19 +65,12 @@ class _Loader(yaml.SafeLoader):
 
 def read(path: Path) -> tuple[dict[str, Any], dict[Place, int]]:
     """Return the manifest's data and the line of every key. Raises FleetdiagError naming file and line."""
+    text = read_text(path, MAX_BYTES, "manifest: ")
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-        if len(raw) > MAX_BYTES:
-            raise FleetdiagError(f"{path}:1: manifest: is larger than {MAX_BYTES} bytes; shorten it")
-        loader = _Loader(raw.decode("utf-8"))
+        loader = _Loader(text)
         node = loader.get_single_node()
         lines: dict[Place, int] = {(): 1}
         data = _plain(loader, node, (), lines) if node else None
-    except OSError as error:
-        raise FleetdiagError(f"{path}: {error.strerror}; make it readable") from error
-    except UnicodeDecodeError as error:
-        raise FleetdiagError(f"{path}:1: manifest: is not UTF-8 text; save it as UTF-8") from error
     except RecursionError as error:
         raise FleetdiagError(f"{path}:1: manifest: is nested too deeply; see the shipped probes") from error
     except (yaml.YAMLError, ValueError) as error:

@@ -59,7 +59,7 @@ def test_a_sweep_is_refused_in_one_sentence(tmp_path: Path) -> None:
     [
         (b"\n\xff", ":2: is not UTF-8 text; save it as UTF-8"),
         (b"\n\n\0", ":3: holds a zero byte; take it out"),
-        (b"#" * 300_000, ":1: the script is larger than 262144 bytes; shorten it"),
+        (b"#" * 300_000, ":1: is larger than 262144 bytes; shorten it"),
         (None, ": No such file or directory; make it readable"),
     ],
 )

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.bounded_text import read_text
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import (
@@ -50,18 +51,7 @@ def enforce(path: Path, level: Level, probe: Probe | None = None) -> None:
 
 def text_of(path: Path) -> str:
     """Return the script's text. FleetdiagError if it cannot be read, is no text, or is too long."""
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise FleetdiagError(f"{path}: {error.strerror}; make it readable") from error
-    if len(raw) > MAX_BYTES:
-        raise FleetdiagError(f"{path}:1: the script is larger than {MAX_BYTES} bytes; shorten it")
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise FleetdiagError(f"{path}:{line}: is not UTF-8 text; save it as UTF-8") from error
+    text = read_text(path, MAX_BYTES)
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise FleetdiagError(f"{path}:{line}: holds a zero byte; take it out")
