@@ -39,6 +39,11 @@ def test_the_pages_of_the_probes_are_those_of_their_manifests() -> None:
     assert made.returncode == 0, "run tools/probe_pages.py"
 
 
+def test_the_reasons_to_refuse_a_host_are_those_of_preflight() -> None:
+    made = subprocess.run([sys.executable, ROOT / "tools" / "refusals.py", "--check"], check=False)
+    assert made.returncode == 0, "run tools/refusals.py"
+
+
 def test_the_readme_names_all_that_the_collection_has() -> None:
     collection = ROOT / "collection"
     text = (collection / "README.md").read_text(encoding="utf-8")

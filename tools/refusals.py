@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Write why preflight refuses hosts into troubleshooting.md, from its rules (--check: only compare)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / ".collections"))
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import preflight  # noqa: E402
+
+PAGE = ROOT / "collection/docs/troubleshooting.md"
+BEGIN, END = "<!-- refusals: begin -->\n", "<!-- refusals: end -->\n"
+FIT = {
+    "uid": "0",
+    "systemd": "257",
+    "init": "systemd",
+    "free_mb": "5000",
+    "mem_available_mb": "700",
+    "staprun": "5.1",
+}
+# What preflight reckons: a host that lacks it -> the figure that stands in its sentence.
+RECKONED = ({"free_mb": "12"}, {"mem_available_mb": "12"}, {"staprun": ""})
+
+
+def refusals() -> Iterator[tuple[str, str]]:
+    """Yield (reason, remedy) of every refusal; what the host says stands in capitals."""
+    said = {"lockdown": "LOCKDOWN", "container": "KIND", "init": "NAME"}
+    yield from ((rule.reason.format(**said), rule.remedy) for rule in preflight.RULES)
+    for lack in RECKONED:
+        refused = preflight.refusal({**FIT, **lack}, min_free_mb=200)
+        assert refused is not None
+        yield refused.reason.replace("12 MB", "N MB").replace("200", "M"), refused.remedy
+
+
+def page(text: str) -> str:
+    """Return the page with the table put in."""
+    before, _, rest = text.partition(BEGIN)
+    after = rest.partition(END)[2]
+    table = "".join(f"| `{reason}` | {remedy} |\n" for reason, remedy in refusals())
+    return f"{before}{BEGIN}\n| said | what to do |\n| --- | --- |\n{table}\n{END}{after}"
+
+
+def main() -> int:
+    old = PAGE.read_text(encoding="utf-8")
+    new = page(old)
+    if "--check" in sys.argv[1:]:
+        return int(old != new)
+    PAGE.write_text(new, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
