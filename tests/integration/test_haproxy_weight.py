@@ -196,11 +196,10 @@ def test_h1_the_balancers_own_timer_gives_the_weight_back_when_nobody_else_does(
 ) -> None:
     arguments = {"state": "lowered", "token": "h1", "servers": ["web1"], "ttl": 3, "wait": 0}
     lowered = run_module(balancer, tmp_path, arguments)
-    assert lowered["changed"]
-    assert balancer.weight("web1") == 50
+    # Read back by the module itself: on a busy machine the timer may come before anybody else looks.
+    assert lowered["weights"][f"{balancer.socket}: web/web1"] == {"before": 100, "after": 50}
     # The controller is gone: the process that lowered the weight has ended, and nobody calls again.
-    until(lambda: balancer.weight("web1") == 100)
-    assert not list((tmp_path / "records").glob("*.json"))
+    until(lambda: balancer.weight("web1") == 100 and not list((tmp_path / "records").glob("*.json")))
 
 
 def test_h2_a_weight_that_an_operator_changed_meanwhile_is_left_alone(balancer: Balancer) -> None:
