@@ -174,6 +174,14 @@ modules:
       description: Functions of the kernel that it probes, where RV(modules[].types) is V(btf).
       type: list
       elements: str
+    small:
+      description: Those of them that compilers like to put inline, as they have few bytes or nobody knows how many.
+      type: list
+      elements: str
+    of_modules:
+      description: Those of them that are of the kernel's modules.
+      type: list
+      elements: str
 """
 
 import contextlib
@@ -213,7 +221,7 @@ EMPTY_TALK = re.compile(
 )
 # A probe point in SystemTap's C source: what it was resolved to, and file:line:column.
 POINT = re.compile(r'STAP_PROBE_INIT\(\d+, &\w+, "((?:[^"\\]|\\.)*)", "(?:[^"\\]|\\.)*", "((?:[^"\\]|\\.)*)"')
-FUNCTION = re.compile(r'(?:kernel|module\(\\"[^"\\]*\\"\))\.function\(\\"([\w.]+)(?:@|\\")')
+FUNCTION = re.compile(r'(kernel|module\(\\"[^"\\]*\\"\))\.function\(\\"([\w.]+)(?:@|\\")')
 MAX_MORE_MODULES = 6
 MAX_FUNCTIONS = 100  # that are named; a pattern may match thousands
 # How a module asks stapio to run a command, or anything else that is not the runtime's own business; and what can do
@@ -291,6 +299,8 @@ def compile_one(module: AnsibleModule, stap: str, source: Source) -> dict[str, A
         "line": None,
         "types": "",
         "functions": [],
+        "small": [],
+        "of_modules": [],
     }
     if not re.match(r"[0-9a-f]{64}$", source["key"]):
         module.fail_json(msg="source {}: key is not a SHA-256".format(source["name"]))
@@ -326,23 +336,35 @@ def compile_one(module: AnsibleModule, stap: str, source: Source) -> dict[str, A
 
 
 def origin(kept: str) -> dict[str, Any]:
-    """Return what a kept module was compiled with: {types, functions}; nothing for one of the installed headers."""
+    """Return what a kept module was compiled with, as `keep_origin` notes it; {} for one of the installed headers."""
     try:
         with open(kept + ".origin") as stream:
             found = json.load(stream)
-        return {"types": found["types"], "functions": found["functions"], "maker": found["maker"]}
+        later = {key: found.get(key, []) for key in ("small", "of_modules")}
+        return {**{key: found[key] for key in ("types", "functions", "maker")}, **later}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 
 
-def keep_origin(kept: str, with_kernel_info: bool, functions: Sequence[str]) -> None:
-    """Note beside a module that it was compiled with debuginfo that was made of BTF, or that it was not."""
-    if not with_kernel_info:
+def keep_origin(kept: str, debuginfo: str, probed: set[tuple[str, str]]) -> None:
+    """Note beside a module that it was compiled with debuginfo that was made of BTF, or that it was not.
+
+    debuginfo: the folder that SystemTap was pointed at, "" without. probed: ("kernel" or what else, function).
+    """
+    if not debuginfo:
         with contextlib.suppress(FileNotFoundError):
             os.remove(kept + ".origin")
         return
+    functions = sorted({name for _where, name in probed})[:MAX_FUNCTIONS]
+    noted = {
+        "types": "btf",
+        "functions": functions,
+        "small": kernel_files.small_functions(debuginfo, functions),
+        "of_modules": sorted({name for where, name in probed if where != "kernel"}.intersection(functions)),
+        "maker": MAKER,
+    }
     with open(kept + ".origin", "w") as stream:
-        json.dump({"types": "btf", "functions": functions, "maker": MAKER}, stream)
+        json.dump(noted, stream)
 
 
 def whole(module: AnsibleModule, kept: str, touch: bool = True) -> str:
@@ -449,7 +471,7 @@ def build_alone(module: AnsibleModule, stap: str, source: Source, home: str, kep
     code, said = run_stap(module, stap, source, name, home, work)
     if code:
         return shortened(said) or f"stap ended with exit code {code}"
-    functions = sorted({name for text in c_sources(temporary, name) for name in FUNCTION.findall(text)})
+    probed = {point for text in c_sources(temporary, name) for point in FUNCTION.findall(text)}
     error = forbidden(temporary, name, source["file"])
     if not error and source["control"]:
         error = lifeless(temporary, name, source["file"])
@@ -458,7 +480,7 @@ def build_alone(module: AnsibleModule, stap: str, source: Source, home: str, kep
     made = os.path.join(work, name + ".ko")
     error = sign(module, made)
     if not error:
-        keep_origin(kept, bool(module.params["kernel_info"]), functions[:MAX_FUNCTIONS])
+        keep_origin(kept, kernel_debuginfo(module, stap, source, home, []), probed)
         os.replace(made, kept)
     return error
 
@@ -555,8 +577,9 @@ def run_once(
     if source["debuginfo"] and os.path.exists(DEBUGINFOD_URLS):
         with open(DEBUGINFOD_URLS) as stream:
             environment["DEBUGINFOD_URLS"] = " ".join(stream.read().split())
-    if module.params["kernel_info"]:
-        environment["SYSTEMTAP_DEBUGINFO_PATH"] = kernel_debuginfo(module, stap, source, home, list(more))
+    debuginfo = kernel_debuginfo(module, stap, source, home, list(more))
+    if debuginfo:
+        environment["SYSTEMTAP_DEBUGINFO_PATH"] = debuginfo
     began = time.monotonic()
     with memory_limit(module.params["memory_mb"]):
         code, out, err = module.run_command(
@@ -575,11 +598,13 @@ def run_once(
 
 
 def kernel_debuginfo(module: AnsibleModule, stap: str, source: Source, home: str, more: list[str]) -> str:
-    """Return the folder with the debuginfo that is made of what a host of the kernel handed over.
+    """Return the folder with the debuginfo that is made of what a host of the kernel handed over, "" where none did.
 
     more: modules that are wanted beside those that the script names.
     """
     params = module.params
+    if not params["kernel_info"]:
+        return ""
     files = kernel_files.placed_functions(tracepoints.installed_tapset(stap))
 
     def run(command: list[str], folder: str) -> tuple[int, str]:

@@ -311,3 +311,22 @@ def test_figures_that_miss_calls_are_compared_within_one_kernel_only() -> None:
     assert {c.peer_set for c in find.find([one_kernel], peers, {}).comparisons} == {"web"}
     mixed = replace(together, apart={HOSTS[0]: "6.12"})  # the others were built with debuginfo
     assert all(HOSTS[0] not in c.values for c in find.find([mixed], peers, {}).comparisons)
+
+
+def test_a_zero_that_may_come_of_missed_calls_is_compared_with_nothing() -> None:
+    """The calls of that host may all have gone to copies that the compiler put inline: nothing is known of it."""
+    counts = dict.fromkeys(HOSTS, 10_000) | {"web3": 0}
+    rows = {host: [("vda", counts[host])] * 10 if counts[host] else [] for host in HOSTS}
+    table = simple(measure("sum", "int", compare={"scope": "host"}))
+    one = evidence(table, rows)
+    peers = dict.fromkeys(HOSTS, "web")
+    seen = find.find([one], peers, {})
+    assert {finding.host for finding in seen.findings} == {"web3"}
+    blind = replace(one, blind=frozenset(HOSTS))
+    unseen = find.find([blind], peers, {})
+    assert unseen.findings == unseen.worth_a_look == []
+    assert [sorted(line.values) for line in unseen.comparisons] == [[h for h in HOSTS if h != "web3"]]
+    by_keys = evidence(simple(BY_KEY), rows)
+    for sight, hosts in ((by_keys, HOSTS), (replace(by_keys, blind=frozenset(HOSTS)), HOSTS[:2] + HOSTS[3:])):
+        compared = [line for line in find.find([sight], peers, {}).comparisons if line.key == ("vda",)]
+        assert [sorted(line.values) for line in compared] == [hosts]

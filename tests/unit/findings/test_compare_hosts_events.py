@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from fleets import ATTEMPTS, EVENTS, Values, found
+from fleets import ATTEMPTS, EVENTS, Values, evidence, found
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import find
 
 HOSTS = ["alpha", "beta", "gamma"]
 
@@ -106,3 +109,22 @@ def test_hosts_that_sampled_shorter_are_told_in_their_time() -> None:
     rows = {"alpha": slow(2), "beta": slow(6), "gamma": []}
     said = sentences(rows, seconds={"alpha": 10.0, "beta": 30.0, "gamma": 30.0})
     assert any(line.startswith("alpha: 2 files open longer than 1 s in 10 s, ") for line in said)
+
+
+def test_hosts_that_may_have_missed_their_events_are_no_others() -> None:
+    """Calls may have gone to copies that the compiler put inline: their zeros say nothing, of the one or of them."""
+    rows = {host: slow(14) if host == "alpha" else [] for host in HOSTS}
+    one = evidence(EVENTS, rows)
+    assert "the other" in find.find([one], dict.fromkeys(HOSTS, "web")).findings[0].sentence
+    (finding,) = find.find([replace(one, blind=frozenset(HOSTS))], dict.fromkeys(HOSTS, "web")).findings
+    assert (finding.host, finding.kind, finding.chance) == ("alpha", "events", None)
+    assert "the other" not in finding.sentence
+
+
+def test_where_all_may_have_missed_theirs_it_is_not_said_that_they_are_alike() -> None:
+    one = evidence(EVENTS, {host: [] for host in HOSTS})
+    peers = dict.fromkeys(HOSTS, "web")
+    assert find.find([one], peers).headline == "no host is different"
+    found = find.find([replace(one, blind=frozenset(HOSTS))], peers)
+    assert found.comparisons == []
+    assert found.headline.startswith("nothing could be compared: ")

@@ -9,9 +9,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -197,14 +198,16 @@ def test_a_compilation_in_another_container_keeps_its_files(tmp_path: Path) -> N
     assert two.result()["status"] == "built"
 
 
-def kernel_info(folder: Path, make: str = "") -> dict[str, str]:
+def kernel_info(
+    folder: Path, make: str = "", functions: Mapping[str, int] = MappingProxyType({"vfs_read": 0x100})
+) -> dict[str, str]:
     """Return the options for a kernel that has told of itself."""
     types = BtfMaker()
     number = types.integer("int", 4)
     types.function("vfs_read", number, [("count", number)])
     for name in STRUCTURES:
         types.struct(name, 8, [("flags", number, 32)])
-    told = Bundle(types.bytes(), kallsyms({"vfs_read": 0x100}), notes())
+    told = Bundle(types.bytes(), kallsyms(dict(functions)), notes())
     (folder / "info").write_bytes(pack(told))
     program = folder / "programs" / "make"
     program.parent.mkdir(exist_ok=True)
@@ -222,8 +225,36 @@ def test_a_script_is_compiled_with_what_the_kernel_tells_of_itself(tmp_path: Pat
     assert run(tmp_path, behaviour)["status"] == "failed"
     entry = run(tmp_path, behaviour, **kernel_info(tmp_path))
     assert (entry["status"], entry["types"], entry["functions"]) == ("built", "btf", ["vfs_read"])
+    assert (entry["small"], entry["of_modules"]) == ([], [])
     again = run(tmp_path, behaviour)
     assert (again["status"], again["types"], again["functions"]) == ("cached", "btf", ["vfs_read"])
+
+
+def test_functions_are_named_that_compilers_like_to_put_inline(tmp_path: Path) -> None:
+    """Those that have few bytes, are not there under that name, or lie in a module, of which nothing was measured."""
+    points = [
+        POINT.replace("\\&", "&").replace("vfs_read", name)
+        for name in ("vfs_read", "tiny", "gone", "vfs_read")
+    ]
+    points[3] = (
+        points[3]
+        .replace("kernel.function", 'module(\\\\\\"ext4\\\\\\").function')
+        .replace("vfs_read", "ext4_x")
+    )
+    options = kernel_info(tmp_path, functions={"vfs_read": 0x100, "tiny": 0x1000, "end": 0x1010})
+    entry = run(tmp_path, LOOKS + LEAVES_C.format(text="\\n".join(points)), **options)
+    assert entry["functions"] == ["ext4_x", "gone", "tiny", "vfs_read"]
+    assert entry["small"] == ["ext4_x", "gone", "tiny"]
+    assert entry["of_modules"] == ["ext4_x"]
+
+
+def test_a_module_of_an_older_maker_is_built_anew(tmp_path: Path) -> None:
+    behaviour = LOOKS + LEAVES_C.format(text=POINT.replace("\\&", "&"))
+    options = kernel_info(tmp_path)
+    run(tmp_path, behaviour, **options)
+    (note,) = tmp_path.glob("cache/*/modules/*.origin")
+    note.write_text('{"types": "btf", "functions": ["vfs_read"], "maker": "1"}')
+    assert run(tmp_path, behaviour, **options)["status"] == "built"
 
 
 def test_debuginfo_is_made_once_and_made_anew_when_it_is_damaged(tmp_path: Path) -> None:

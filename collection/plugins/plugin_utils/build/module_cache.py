@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo import MAKER
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.files import cache_dir
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import listing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,13 +44,16 @@ IN_USE_S = 3600.0
 def origin(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return how a module came by the kernel's types, of a builder's answer or of what was put with the module.
 
-    {types: "btf", functions: names that it probes, maker} for one that was built with debuginfo made of BTF, else {}.
+    {types: "btf", functions, small, of_modules: names as in ModuleBuild, maker} for one that was built with debuginfo
+    made of BTF, else {}.
     """
-    functions = facts.get("functions")
-    if facts.get("types") != "btf" or not isinstance(functions, list):
+    if facts.get("types") != "btf" or not isinstance(facts.get("functions"), list):
         return {}
-    named = [str(name) for name in functions if _FUNCTION.fullmatch(str(name))]
-    return {"types": "btf", "functions": named, "maker": str(facts.get("maker", ""))}
+    named = {
+        key: tuple(str(name) for name in listing(facts, key) if _FUNCTION.fullmatch(str(name)))
+        for key in ("functions", "small", "of_modules")
+    }
+    return {"types": "btf", **named, "maker": str(facts.get("maker", ""))}
 
 
 class ModuleStore:

@@ -107,7 +107,7 @@ def _of_hosts(place: Place, merged: MergedTable) -> Iterable[Series]:
 
 def _of_events(place: Place, merged: MergedTable, events: Events) -> Series:
     """Return the series of every host's number of events, also where there is no other host to compare it with."""
-    found = figures.of_table(merged, place.column, place.hosts, least=0)
+    found = place.evidence.seen(figures.of_table(merged, place.column, place.hosts, least=0))
     judge = Judge(place.column, place.column.compare or Compare(), found, place.evidence.sampled_s)
     opinions = judge.opinions() or {host: Opinion(figure.value, 0.0) for host, figure in found.items()}
     proof = functools.partial(_worst_events, merged, events)

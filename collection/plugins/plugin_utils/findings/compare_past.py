@@ -98,7 +98,7 @@ def _left(probe: Evidence, hosts: Sequence[str], series_hash: str) -> dict[str, 
     tables: dict[str, Any] = {}
     for merged in probe.tables:
         for column in comparable(merged):
-            found = figures.of_table(merged, column, probe.sampled_s)
+            found = probe.seen(figures.of_table(merged, column, probe.sampled_s))
             value = [_short(found[host].value) if host in found else None for host in hosts]
             rest = [_short(found[host].rest) if host in found else None for host in hosts]
             tables.setdefault(merged.table.name, {})[column.name] = {"value": value, "rest": rest}

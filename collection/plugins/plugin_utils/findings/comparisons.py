@@ -151,6 +151,7 @@ class Series:
 
 def judged(place: Place, found: Mapping[str, Figure], single: bool = False) -> Series | None:
     """Return the series of these figures, by host; None where there are too few to compare."""
+    found = place.evidence.seen(found)
     if len(found) < 2 or place.column.compare is None:
         return None
     judge = Judge(place.column, place.column.compare, found, place.evidence.sampled_s, single)

@@ -84,6 +84,8 @@ def _nothing(
     """Return what it means that nothing was found; empty if no measure may be compared."""
     if not compared.possible:
         return ""
+    if not compared.comparisons and any(probe.blind for probe in evidence):
+        return "nothing could be compared: there are only zeros, and they may come of calls that were missed"
     for probe in evidence:
         sets = probe.peer_sets(peer_of)
         if any(len(hosts) > 1 for hosts in sets.values()):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import peers
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.figures import Figure
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import MergedTable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import CallTree, Value
 
@@ -18,7 +19,7 @@ class Evidence:
     sampled_s: of the hosts that gave data, the seconds each really sampled, None if that is not known. marks: of
     those with losses, what was lost. calls: of each host its call trees. topic: what the probe looks at.
     apart: {host: its kernel} of those where the probe misses calls that the compiler put inline, which are others in
-    another kernel.
+    another kernel. blind: those of them whose zeros may come of that.
     """
 
     name: str
@@ -29,6 +30,11 @@ class Evidence:
     calls: Sequence[tuple[str, Sequence[CallTree]]] = ()
     topic: str = "other"
     apart: Mapping[str, str] = field(default_factory=dict)
+    blind: frozenset[str] = frozenset()
+
+    def seen(self, found: Mapping[str, Figure]) -> dict[str, Figure]:
+        """Return figures by host, without zeros that may come of missed calls: they say nothing of a host."""
+        return {host: figure for host, figure in found.items() if figure.value or host not in self.blind}
 
     def peer_sets(self, peer_of: Mapping[str, str]) -> dict[str, list[str]]:
         """Return {name: hosts} of those that can be compared with each other; both sorted."""

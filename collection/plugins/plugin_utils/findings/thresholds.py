@@ -38,7 +38,7 @@ def _broken(probe: Evidence, merged: MergedTable, rule: Check) -> Iterable[Signa
     for host in merged.hosts:
         if rule.scope == "host":
             figure = figures.of_host(merged.table, column, host)
-            if figure is not None and _breaks(rule, figure.value):
+            if figure is not None and probe.seen({host.host: figure}) and _breaks(rule, figure.value):
                 signal = _signal(probe, merged, column, rule, host.host, figure.value)
                 signal.rows = top_rows(merged, column, host.host)
                 yield signal

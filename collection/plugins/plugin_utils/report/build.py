@@ -116,7 +116,12 @@ def build(
     reports = builder.finish(built)
     peer_of = {host: name for shard in shards for host, name in shard.peers().items()}
     evidence = [
-        replace(report.evidence, apart=_apart(shards, builder.rows, report.name)) for report in reports
+        replace(
+            report.evidence,
+            apart=_apart(shards, builder.rows, report.name),
+            blind=_blind(shards, builder.rows, report.name),
+        )
+        for report in reports
     ]
     joined = join(evidence, builder.addresses, builder.windows)
     for pair in joined:
@@ -223,6 +228,16 @@ def _apart(shards: Sequence[Shard], rows: Mapping[str, coverage.HostCoverage], p
         for host in shard.run.hosts
         if kernel_types.made_of_btf(shard.builds.get(rows[host].kernel, KernelBuild()), probe)
     }
+
+
+def _blind(shards: Sequence[Shard], rows: Mapping[str, coverage.HostCoverage], probe: str) -> frozenset[str]:
+    """Return those of these hosts whose module may miss calls of what it probes."""
+    return frozenset(
+        host
+        for shard in shards
+        for host in shard.run.hosts
+        if kernel_types.may_miss(shard.builds.get(rows[host].kernel, KernelBuild()), probe)
+    )
 
 
 # --- the sessions ---

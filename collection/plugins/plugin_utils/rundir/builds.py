@@ -24,7 +24,8 @@ class ModuleBuild:
 
     error, line: SystemTap's message and where in the script; said: the message, where `error` explains it instead.
     builder, stap: who compiled it. types: "btf" for one that was compiled with debuginfo made of the kernel's own types
-    by the tool `maker`, which probes these functions.
+    by the tool `maker`, which probes these functions. small: those of them that compilers like to put inline, as they
+    have few bytes or nobody knows how many. of_modules: those that are not of the kernel itself but of its modules.
     """
 
     status: str = ""
@@ -38,6 +39,8 @@ class ModuleBuild:
     stap: str = ""
     types: str = ""
     functions: tuple[str, ...] = ()
+    small: tuple[str, ...] = ()
+    of_modules: tuple[str, ...] = ()
     maker: str = ""
 
     @classmethod
@@ -54,14 +57,16 @@ class ModuleBuild:
             builder=text(data, "builder"),
             stap=text(data, "stap"),
             types=text(data, "types"),
-            functions=tuple(str(name) for name in listing(data, "functions")),
+            functions=_names(data, "functions"),
+            small=_names(data, "small"),
+            of_modules=_names(data, "of_modules"),
             maker=text(data, "maker"),
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return what is written: how it was compiled only of one that was compiled in this sweep."""
         known = asdict(self)
-        origin = {key: known.pop(key) for key in ("types", "functions", "maker")}
+        origin = {key: known.pop(key) for key in ("types", "functions", "small", "of_modules", "maker")}
         if self.seconds is None:
             known = {key: value for key, value in known.items() if key not in ("seconds", "line")}
         said = {key: value for key, value in known.items() if value or key not in ("said", "builder", "stap")}
@@ -77,6 +82,10 @@ class ModuleBuild:
         """Return SystemTap's message with its line."""
         said = self.error or "SystemTap gave no reason"
         return f"line {self.line:.0f}: {said}" if self.line is not None else said
+
+
+def _names(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    return tuple(str(name) for name in listing(data, key))
 
 
 @dataclass(frozen=True)

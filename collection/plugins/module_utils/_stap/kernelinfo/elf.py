@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.fault import (
@@ -143,6 +144,17 @@ def _name(texts: bytes, at: int) -> str:
     if end < 0:
         raise KernelInfoError("this ELF file is damaged: a section has no name")
     return texts[at:end].decode("ascii", "replace")
+
+
+def symbol_sizes(data: bytes) -> Iterator[tuple[str, int]]:
+    """Yield (name, bytes) of each symbol of an ELF file."""
+    sections = read_sections(data)
+    for table in sections:
+        if table.type == SYMTAB and table.link < len(sections):
+            texts = sections[table.link].data
+            whole = len(table.data) // SYMBOL.size * SYMBOL.size
+            for at, _info, _other, _section, _value, size in SYMBOL.iter_unpack(table.data[:whole]):
+                yield _name(texts, at), size
 
 
 def btf_section(data: bytes) -> bytes:
