@@ -7,6 +7,7 @@ import base64
 import hashlib
 import shlex
 import zlib
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -30,13 +31,14 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import (
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.assignment import Build
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.failover import Turn
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import Source
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import SMOKE, Source
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
     FAILED,
     KernelBuild,
     ModuleBuild,
+    headline,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import SweepRecord
 
@@ -121,6 +123,9 @@ class ActionModule(FleetdiagAction):
             sweep, stap=stap, kernel=build.kernel, build_id=build.build_id, signer=args["signer"]
         )
         done = (read.build_of(Path(args["run_dir"]), build.kernel) or KernelBuild()).probes
+        test = sweeprun.self_test(
+            stap=stap, kernel=build.kernel, build_id=build.build_id, signer=args["signer"]
+        )
         wanted = [source for source in sources if source.name in build.names and source.name not in done]
         turn.wanted = [source.name for source in wanted]
         usable = compatibility.builder_usable(stap, build.kernel)
@@ -131,6 +136,7 @@ class ActionModule(FleetdiagAction):
             return turn
         try:
             turn.entries = self._modules(args, build, wanted)
+            self._test_types(args, build, turn, done, test)
         except AnsibleConnectionFailure as error:
             turn.trouble = f"the connection was lost while it compiled: {printable(str(error).strip())[:300]}"
         except BuilderError as error:
@@ -153,14 +159,40 @@ class ActionModule(FleetdiagAction):
                 turn.entries[name] = replace(known, error=known.error + lacks)
         return turn
 
+    def _test_types(
+        self, args: dict[str, Any], build: Build, turn: Turn, done: Mapping[str, ModuleBuild], test: Source
+    ) -> None:
+        """Put the module that tests what the kernel tells of itself into the smoke module's place, if it is needed.
+
+        Where it cannot be compiled, no probe is handed out that was built with that. done: of earlier turns.
+        """
+        typed = [name for name, module in {**done, **turn.entries}.items() if module.types == "btf"]
+        if not typed:
+            return
+        if not args["kernel_info"] and _may_ask(build, args):
+            if held := sweeprun.held(ModuleStore(limit_mb=args["store_mb"]), [test]):
+                turn.entries.update(held)
+            else:
+                turn.wanting.append(SMOKE)
+            return
+        tested = self._modules(args, build, [test])[SMOKE]
+        if not tested.failed:
+            turn.entries[SMOKE] = tested
+            return
+        reason = (
+            "it was built with what the kernel tells of itself (BTF), and the test of that does not compile:"
+            f" {headline(tested.error)}"
+        )
+        turn.entries.update({name: ModuleBuild(FAILED, seconds=0.0, error=reason) for name in typed})
+
     def _modules(self, args: dict[str, Any], build: Build, sources: list[Source]) -> dict[str, ModuleBuild]:
         """Return {probe: its entry in builds/<kernel>.json}; compile only what the store lacks."""
         modules = ModuleStore(limit_mb=args["store_mb"])
-        entries = _held(modules, sources)
+        entries = sweeprun.held(modules, sources)
         absent = [source for source in sources if source.name not in entries]
         if absent:
             with modules.locked((source.key for source in absent), lambda: display.display(WAITING)):
-                entries.update(_held(modules, absent))  # another sweep may just have had them built
+                entries.update(sweeprun.held(modules, absent))  # another sweep may just have had them built
                 absent = [source for source in absent if source.name not in entries]
                 compiled = self._compile(args, build, absent) if absent else {}
                 for source in absent:
@@ -239,28 +271,23 @@ class ActionModule(FleetdiagAction):
         return data
 
 
-def _held(modules: ModuleStore, sources: list[Source]) -> dict[str, ModuleBuild]:
-    """Return the entries of those that the controller's store has."""
-    paths = {source.name: modules.get(source.key) for source in sources}
-    origins = {source.name: module_cache.origin(modules.meta(source.key) or {}) for source in sources}
-    return {
-        name: ModuleBuild("cached", path.stem, path.stat().st_size, 0.0, **origins[name])
-        for name, path in paths.items()
-        if path is not None
-    }
-
-
 def _leave_for_kernel_info(turn: Turn, build: Build, args: dict[str, Any]) -> list[str]:
     """Take out of a turn the probes that want more than the kernel's headers have, and return their names.
 
     They are compiled again with what a host of this kernel tells of it. Not where that was tried, or cannot be.
     """
-    if args["kernel_info"] or args["kernel_info_trouble"] or args["lacks"] or not build.build_id:
+    if args["kernel_info"] or not _may_ask(build, args):
         return []
     for name in turn.wanting:
-        del turn.entries[name]
-        turn.wanted.remove(name)
+        if name != SMOKE:  # the trivial one holds until the other one is there
+            del turn.entries[name]
+            turn.wanted.remove(name)
     return turn.wanting
+
+
+def _may_ask(build: Build, args: dict[str, Any]) -> bool:
+    """Return whether a host of the kernel can still be asked to hand over what its kernel tells of itself."""
+    return not args["kernel_info_trouble"] and not args["lacks"] and bool(build.build_id)
 
 
 def _explained(module: ModuleBuild, probe: Probe, kernel_info: str, trouble: str) -> ModuleBuild:

@@ -121,6 +121,7 @@ def test_a_script_that_wants_more_than_headers_is_built_with_what_the_kernel_tel
     assert (entries["wants"]["status"], entries["wants"]["error"]) == ("built", "")
     assert (entries["wants"]["types"], entries["wants"]["functions"]) == ("btf", ["vfs_read"])
     assert (entries["optional"]["status"], entries["optional"].get("types")) == ("built", "btf")
+    assert entries["smoke"]["types"] == "btf"  # what is tried first on a host tries these types
     calls = (tmp_path / "calls").read_text()
     again = build(tmp_path, own_build_id())
     assert (again["wants"]["status"], again["wants"]["functions"]) == ("cached", ["vfs_read"])

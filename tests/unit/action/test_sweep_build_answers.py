@@ -14,6 +14,9 @@ from ansible.errors import AnsibleConnectionFailure
 from fakehost import FakeHost, act
 from fakesweep import BUILD_ID, KERNEL, STAP, STAPRUN, keep_modules
 
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo import MAKER
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
 
 MODULE = b"\x7fELF module"
@@ -139,3 +142,50 @@ def test_check_mode_compiles_nothing(run: Path) -> None:
     done = act("sweep_build", host, check_mode=True, run_dir=str(run), build=wanted, builder="b1")
     assert done["would_run"]
     assert (host.modules, read.read_builds(run)) == ([], {})
+
+
+def typed(args: dict[str, Any]) -> dict[str, Any]:
+    """Answer as a builder that has a probe with the kernel's own types, and cannot compile what tests these."""
+    origin = {"types": "btf", "functions": ["vfs_read"], "maker": MAKER}
+    answers = []
+    for source in args["sources"]:
+        if "vfs_write" in source["script"]:
+            answers.append(
+                {
+                    "name": source["name"],
+                    "status": "failed",
+                    "error": "semantic error: no match",
+                    "seconds": 1.0,
+                }
+            )
+        else:
+            answers.append({**GOOD, "name": source["name"], **(origin if source["name"] == "tick" else {})})
+    return {"modules": answers}
+
+
+def test_a_probe_with_the_kernels_own_types_wants_a_test_of_them(run: Path) -> None:
+    done = build(run, builder(typed))
+    assert done["kernel_info"] == ["smoke"]  # the kernel is to be asked, to compile that
+    kept = record(run)["probes"]
+    assert (kept["tick"]["types"], kept["smoke"]["sha256"]) == ("btf", SUM)
+
+
+def test_a_probe_whose_types_cannot_be_tested_is_not_handed_out(run: Path) -> None:
+    build(run, builder(typed))
+    build(run, builder(typed), kernel_info_trouble="it did not answer")
+    kept = record(run)["probes"]
+    assert kept["smoke"]["sha256"] == SUM  # others still run
+    assert kept["tick"]["status"] == "failed"
+    assert kept["tick"]["error"].startswith(
+        "it was built with what the kernel tells of itself (BTF), and the test"
+    )
+    assert "semantic error: no match" in kept["tick"]["error"]
+
+
+def test_a_test_that_was_compiled_before_takes_the_place_of_the_smoke_module(run: Path) -> None:
+    test = sources.self_test(stap=STAP, kernel=KERNEL, build_id=BUILD_ID)
+    kept = ModuleStore().put(
+        test.key, b"the test", {"types": "btf", "functions": ["vfs_write"], "maker": MAKER}
+    )
+    assert build(run, builder(typed))["kernel_info"] == []
+    assert record(run)["probes"]["smoke"]["sha256"] == kept

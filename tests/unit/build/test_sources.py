@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo import MAKER
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
@@ -37,6 +38,19 @@ def test_what_was_built_before_is_found_by_its_builder_and_its_signature(
         "smoke": "cached",
         "nettop": "cached",
     }
+    assert record.probes["nettop"].types == ""
+    origin = {"types": "btf", "functions": ["vfs_read"], "small": ["vfs_read"], "maker": MAKER}
+    ModuleStore().put(
+        sources.sources(sweep, stap="5.6", kernel="6.12.0", build_id="b", signer="cert")[1].key, b"m", origin
+    )
+    assert sources.built_before(sweep, stap="5.6", facts=facts, signer="cert") is None  # that was not tested
+    test = sources.self_test(stap="5.6", kernel="6.12.0", build_id="b", signer="cert")
+    ModuleStore().put(test.key, b"the test", {**origin, "functions": ["vfs_write"]})
+    again = sources.built_before(sweep, stap="5.6", facts=facts, signer="cert")
+    assert again is not None
+    told = again.probes["nettop"]  # what its figures leave out is to be said again
+    assert (told.types, told.functions, told.small) == ("btf", ("vfs_read",), ("vfs_read",))
+    assert again.probes["smoke"].functions == ("vfs_write",)
     assert sources.built_before(sweep, stap="5.6", facts=facts) is None
     assert sources.built_before(sweep, stap="5.5", facts=facts, signer="cert") is None
 

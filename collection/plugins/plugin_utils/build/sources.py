@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import cache_key, signing
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import (
+    cache_key,
+    module_cache,
+    signing,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog, parameters
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
@@ -70,34 +74,38 @@ def tapset() -> dict[str, str]:
 
 def sources(sweep: SweepRecord, *, stap: str, kernel: str, build_id: str, signer: str = "") -> list[Source]:
     """Return all to compile for one kernel, the smoke module first. signer: whose signature the modules carry."""
-    library = "\0".join(f"{name}\0{text}" for name, text in tapset().items())
+    made_for = {"stap": stap, "kernel": kernel, "build_id": build_id, "signer": signer}
     control = (FILES / "control.stp").read_text()
     known = {entry.name: entry.parameters for entry in sweep.probes}
-
-    def source(
-        name: str, file: str, script: str, args: list[str], flags: list[str], second: str, debuginfo: bool
-    ) -> Source:
-        key = cache_key.key(
-            script=f"{name}\0{script}",
-            tapset=library,
-            control=second,
-            compile_args=args,
-            flags=flags,
-            stap=stap,
-            kernel=kernel,
-            build_id=build_id,
-            signer=signer,
-        )
-        return Source(name, file, script, args, flags, second, key, debuginfo)
-
-    smoke = (FILES / "smoke.stp").read_text()
-    wanted = [source(SMOKE, "smoke.stp", smoke, [], [], "", debuginfo=False)]
+    wanted = [_smoke("smoke.stp", made_for)]
     for probe, file, script in _with_scripts(sweep):
         args = parameters.split(probe, known[probe.name])[1]
         flags = cache_key.flags(probe, sweep.overload_percent)
         second = control + target.FUNCTION if target.is_asked(probe) else control
-        wanted.append(source(probe.name, file, script, args, flags, second, probe.requires_debuginfo))
+        source = Source(probe.name, file, script, args, flags, second, "", probe.requires_debuginfo)
+        wanted.append(_with_key(source, made_for))
     return wanted
+
+
+def self_test(*, stap: str, kernel: str, build_id: str, signer: str = "") -> Source:
+    """Return what takes the smoke module's place where a probe is built with what the kernel tells of itself."""
+    return _smoke("smoke_types.stp", {"stap": stap, "kernel": kernel, "build_id": build_id, "signer": signer})
+
+
+def _smoke(file: str, made_for: Mapping[str, str]) -> Source:
+    return _with_key(Source(SMOKE, file, (FILES / file).read_text(), [], [], "", ""), made_for)
+
+
+def _with_key(source: Source, made_for: Mapping[str, str]) -> Source:
+    key = cache_key.key(
+        script=f"{source.name}\0{source.script}",
+        tapset="\0".join(f"{name}\0{text}" for name, text in tapset().items()),
+        control=source.control,
+        compile_args=source.args,
+        flags=source.flags,
+        **made_for,
+    )
+    return replace(source, key=key)
 
 
 def built_before(
@@ -105,14 +113,26 @@ def built_before(
 ) -> KernelBuild | None:
     """Return the build of a kernel for which this SystemTap has built every module of the sweep already, or None."""
     kernel, build_id = facts.kernel, facts.kernel_build_id
-    modules = ModuleStore()
-    entries: dict[str, ModuleBuild] = {}
-    for source in sources(sweep, stap=stap, kernel=kernel, build_id=build_id, signer=signer):
-        path = modules.get(source.key)
-        if path is None:
-            return None
-        entries[source.name] = ModuleBuild("cached", sha256=path.stem, bytes=path.stat().st_size)
+    wanted = sources(sweep, stap=stap, kernel=kernel, build_id=build_id, signer=signer)
+    entries = held(ModuleStore(), wanted)
+    if any(module.types for module in entries.values()):
+        test = self_test(stap=stap, kernel=kernel, build_id=build_id, signer=signer)
+        del entries[SMOKE]
+        entries.update(held(ModuleStore(), [test]))
+    if len(entries) < len(wanted):
+        return None
     return KernelBuild(kernel, stap=stap, signer=signer, probes=entries)
+
+
+def held(modules: ModuleStore, wanted: Iterable[Source]) -> dict[str, ModuleBuild]:
+    """Return {probe: its entry in builds/<kernel>.json} of those that the controller's store has."""
+    entries: dict[str, ModuleBuild] = {}
+    for source in wanted:
+        path = modules.get(source.key)
+        if path is not None:
+            origin = module_cache.origin(modules.meta(source.key) or {})
+            entries[source.name] = ModuleBuild("cached", path.stem, path.stat().st_size, **origin)
+    return entries
 
 
 def module_files(sweep: SweepRecord) -> list[str]:
