@@ -310,6 +310,12 @@ def test_types_that_are_not_those_of_the_headers_are_refused(tmp_path: Path, mak
     assert not list(tmp_path.glob("cache/*/kernelinfo/*")) + list(tmp_path.glob("cache/*/layout-*"))
 
 
+def test_a_builder_without_room_makes_nothing(tmp_path: Path) -> None:
+    entry = run(tmp_path, LOOKS, **kernel_info(tmp_path), min_free_mb=1 << 40)
+    assert f"MB are free under {tmp_path / 'cache'} on the builder, {1 << 40} are needed" in entry["error"]
+    assert not list(tmp_path.glob("cache/*/kernelinfo/*"))
+
+
 def test_symbols_of_another_kernel_are_refused(tmp_path: Path) -> None:
     entry = run(tmp_path, LOOKS, **{**kernel_info(tmp_path), "build_id": "ab" * 20})
     assert entry["error"].startswith("the host handed over symbols of another kernel: build id 000102")
