@@ -83,8 +83,8 @@ test-all: venv packages  ## make test with test-long, test-target-mode and test-
 	@FLEETDIAG_TEST_LONG=1 FLEETDIAG_TEST_TARGET_MODE=1 FLEETDIAG_TEST_SITE=1 $(INTEGRATION) tests/integration
 
 .PHONY: test-debuginfo
-test-debuginfo: venv packages  ## The debuginfo path for one kernel: 5 GB on the lab's builder
-	@FLEETDIAG_TEST_DEBUGINFO=1 $(BIN)/python -m pytest tests/integration/test_debuginfo.py
+test-debuginfo: venv packages  ## The debuginfo path for one kernel, and what is made without it against it: 7 GB on the lab's builder
+	@FLEETDIAG_TEST_DEBUGINFO=1 $(BIN)/python -m pytest tests/integration/test_debuginfo.py tests/integration/test_truth.py
 
 .PHONY: test-target-mode
 test-target-mode: venv packages  ## A sweep without a builder: a quarter of an hour on emulated machines
