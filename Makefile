@@ -18,8 +18,8 @@ LAB_PACKAGES := $(filter-out haproxy chromium% systemtap busybox,$(PACKAGES))
 export ANSIBLE_COLLECTIONS_PATH := $(ROOT)/.collections
 export PATH := $(BIN):$(PATH)
 
-# Groups of integration tests that run side by side: two labs keep two cores busy. They take 8 GB of memory.
-WORKERS ?= 2
+# Groups of integration tests that run side by side: a lab takes 4 GB of memory, and a third fills what two wait for.
+WORKERS ?= $(shell awk '/^MemAvailable/ { n = int($$2 / 4500000); print (n < 1 ? 1 : n > 3 ? 3 : n) }' /proc/meminfo)
 INTEGRATION = $(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder --durations=40
 # The tests have a lab and a memory of hosts that are this checkout's own.
 lab-test test test-all: export XDG_STATE_HOME := $(ROOT)/build/state
@@ -78,7 +78,7 @@ test: venv packages  ## Everything: lint and unit tests, then the tests on the e
 	@$(INTEGRATION) tests/integration
 
 .PHONY: test-all
-test-all: venv packages  ## make test with test-long, test-target-mode and test-site: three quarters of an hour more
+test-all: venv packages  ## make test with test-long, test-target-mode and test-site: an hour more
 	@$(MAKE) -j 2 lint unit
 	@FLEETDIAG_TEST_LONG=1 FLEETDIAG_TEST_TARGET_MODE=1 FLEETDIAG_TEST_SITE=1 $(INTEGRATION) tests/integration
 
@@ -91,8 +91,9 @@ test-target-mode: venv packages  ## A sweep without a builder: a quarter of an h
 	@FLEETDIAG_TEST_TARGET_MODE=1 $(BIN)/python -m pytest tests/integration/test_target_mode.py
 
 .PHONY: test-long
-test-long: venv packages  ## Weights, shards, Molecule's sweep and warm sweeps on the lab's machines: half an hour
-	@FLEETDIAG_TEST_LONG=1 $(BIN)/python -m pytest $(addprefix tests/integration/test_,drain.py shards.py molecule.py warm_sweeps.py)
+test-long: venv packages  ## Weights, shards, Molecule's and warm sweeps, an oops, five minutes of faults: three quarters of an hour
+	@FLEETDIAG_TEST_LONG=1 $(BIN)/python -m pytest $(addprefix tests/integration/, \
+	  $(addprefix test_,drain.py shards.py molecule.py trouble.py warm_sweeps.py) lab/test_lab_soak.py)
 
 .PHONY: test-site
 test-site: venv packages  ## The story of the site on four emulated machines: a slow file behind two balancers

@@ -40,7 +40,15 @@ GROUPS = (
     ),
     Group(
         "two web machines",
-        ("test_canary", "test_examples", "test_hostile", "test_probes_dev", "test_trouble", "test_wheel"),
+        (
+            "test_canary",
+            "test_examples",
+            "test_hostile",
+            "test_probes_dev",
+            "test_trouble",
+            "test_wheel",
+            "test_lab_soak",
+        ),
         ("builder", "web1", "web2"),
     ),
     Group("one web machine", ("test_guard", "test_reboot", "test_signed"), ("builder", "web2")),

@@ -202,7 +202,9 @@ class Sessions(threading.Thread):
     def _arm(self, session: Session) -> None:
         host = session.path.relative_to(self._folder / "hosts").parts[0]
         now = time.time() - self.stepped_back_s.get(host, 0.0)
-        with session.path.open("a") as out:
+        if not session.unit.exists():
+            return  # ended, perhaps cleared away, before it was armed
+        with contextlib.suppress(FileNotFoundError), session.path.open("a") as out:
             out.write(session.line(1, "@armed", f"{now * 1000:.0f}", 0))
         session.module.mkdir(exist_ok=True)
         self._wait(session)

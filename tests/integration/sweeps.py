@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
 from fleetdiag import paths
+from fleetdiag.lab import soak
 from fleetdiag.lab.model import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -156,6 +157,15 @@ def assert_on_time_or_said(row: dict[str, Any], seconds: float) -> None:
     """Fail when a host of the coverage began or ended so much beside its window and does not say that."""
     assert row["late_s"] < seconds or ": late " in row["reason"], row
     assert row["early_s"] < seconds or " early" in row["reason"], row
+
+
+def await_window(runs: Path, *hosts: str) -> None:
+    """Wait until the window of the one sweep below `runs` is open on these hosts."""
+    wait_until(
+        lambda: any(all(soak.is_open(run, host, time.time()) for host in hosts) for run in runs.glob("*/")),
+        "the window opens",
+        300,
+    )
 
 
 def wait_until(true: Callable[[], bool], what: str, seconds: float) -> None:

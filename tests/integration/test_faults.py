@@ -19,6 +19,7 @@ from sweeps import (
     SWEPT,
     WEB,
     ansible,
+    await_window,
     coverage,
     fleetdiag,
     left_behind,
@@ -80,10 +81,7 @@ def test_what_a_killed_controller_has_left_on_its_hosts_is_brought_later(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    told = [tmp_path / "*" / "hosts" / host / "go.json" for host in ("web1", "web3")]
-    wait_until(
-        lambda: all(list(tmp_path.glob(str(p.relative_to(tmp_path)))) for p in told), "the window opens", 300
-    )
+    await_window(tmp_path, "web1", "web3")
     os.killpg(sweeping.pid, signal.SIGKILL)
     sweeping.wait()
 

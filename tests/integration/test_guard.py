@@ -9,7 +9,7 @@ import json
 import shlex
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -57,19 +57,29 @@ def guard(lab: Lab) -> Iterator[Guard]:
 
 
 def armed(
-    guard: Guard, module: bytes, *, sweep_id: str = SWEEP, ttl_s: int = 300, own_ttl_s: int | None = None
+    guard: Guard,
+    module: bytes,
+    *,
+    sweep_id: str = SWEEP,
+    probes: Sequence[str] = (PROBE,),
+    ttl_s: int = 300,
+    own_ttl_s: int | None = None,
 ) -> str:
-    """Arm the one session; its module's name. own_ttl_s: the module's own limit, where it is not that of the unit."""
+    """Arm a session for each name; return the first module's name.
+
+    own_ttl_s: the modules' own limit, where it is not that of their units.
+    """
     sha256 = sha256_of(module)
     own_ms = (ttl_s if own_ttl_s is None else own_ttl_s) * 1000
-    plan = SessionPlan(PROBE, sha256, 1, [("fd_nonce", "00ff00ff00ff00ff"), ("fd_ttl_ms", str(own_ms))])
-    wanted = {"ttl_s": ttl_s, "timeout_s": 60, "smoke": "", "plans": [plan], "by": "ann@controller1"}
+    own = [("fd_nonce", "00ff00ff00ff00ff"), ("fd_ttl_ms", str(own_ms))]
+    plans = [SessionPlan(probe, sha256, 1, own) for probe in probes]
+    wanted = {"ttl_s": ttl_s, "timeout_s": 60, "smoke": "", "plans": plans, "by": "ann@controller1"}
     reply = guard.arm(sweep_id, **wanted)
     if reply.missing:
         guard.put(sha256, module)
         reply = guard.arm(sweep_id, **wanted)
-    assert reply.sessions[PROBE][0] == "armed", reply
-    return f"fd_{sweep_id}_{PROBE}"
+    assert {reply.sessions[probe][0] for probe in probes} == {"armed"}, reply
+    return f"fd_{sweep_id}_{probes[0]}"
 
 
 def sha256_of(data: bytes) -> str:
@@ -104,32 +114,39 @@ def test_a_session_that_does_not_end_itself_is_ended_by_its_unit(
     assert session.result == "timeout"
 
 
-@pytest.mark.parametrize("how", ["KILL", "QUIT"])
-def test_a_module_that_its_unit_has_left_is_unloaded_by_the_timer(
-    lab: Lab, guard: Guard, module: bytes, how: str
+def test_modules_that_their_units_have_left_are_unloaded_by_the_timer(
+    lab: Lab, guard: Guard, module: bytes
 ) -> None:
-    """A killed stapio leaves its module loaded, one that detaches (QUIT) also running; its unit does nothing there."""
-    name = armed(guard, module, ttl_s=30, own_ttl_s=3600)
-    unit = f"fd-{SWEEP}-{PROBE}.service"
-    drop_in = f"/run/systemd/system/{unit}.d"
+    """A killed stapio leaves its module loaded, one that detaches (QUIT) also running; their units do nothing there."""
+    left = {"killed": "KILL", "detached": "QUIT"}
+    armed(guard, module, probes=list(left), ttl_s=30, own_ttl_s=3600)
+    units = {probe: f"fd-{SWEEP}-{probe}.service" for probe in left}
+    drop_ins = [f"/run/systemd/system/{unit}.d" for unit in units.values()]
+    defeat = "[Service]\\nExecStopPost=\\nRuntimeMaxSec=infinity\\n"
     lab.ssh(
         HOST,
-        f"mkdir -p {drop_in}; printf '[Service]\\nExecStopPost=\\nRuntimeMaxSec=infinity\\n' >{drop_in}/defeat.conf;"
-        f"systemctl daemon-reload; systemctl kill --kill-whom=main --signal={how} {unit}",
+        f"mkdir -p {' '.join(drop_ins)}; for d in {' '.join(drop_ins)}; do printf '{defeat}' >$d/defeat.conf; done;"
+        "systemctl daemon-reload;"
+        + ";".join(
+            f"systemctl kill --kill-whom=main --signal={left[probe]} {unit}" for probe, unit in units.items()
+        ),
     )
     try:
         wait_until(
-            lambda: "active" not in lab.ssh(HOST, f"systemctl is-active {unit}").stdout.split(),
+            lambda: (
+                "active"
+                not in lab.ssh(HOST, f"systemctl is-active {' '.join(units.values())}").stdout.split()
+            ),
             "staprun is gone",
             30,
         )
-        assert loaded(lab, name)
-        wait_until(lambda: not loaded(lab, name), "the timer", 180)
+        assert all(loaded(lab, f"fd_{SWEEP}_{probe}") for probe in left)
+        wait_until(lambda: not loaded(lab, f"fd_{SWEEP}"), "the timer", 180)
         # Nothing else came: the timer is over, and its service has run to its end.
         wait_until(lambda: f"fd-{SWEEP}" not in left_behind(lab, HOST), "units are gone", 30)
         assert "fleetdiag.lock" not in left_behind(lab, HOST)
     finally:
-        lab.ssh(HOST, f"rm -r {drop_in}; systemctl daemon-reload")
+        lab.ssh(HOST, f"rm -r {' '.join(drop_ins)}; systemctl daemon-reload")
 
 
 def test_what_an_administrator_sets_meanwhile_is_not_set_back(lab: Lab, guard: Guard, module: bytes) -> None:

@@ -9,7 +9,19 @@ import sys
 from pathlib import Path
 
 import pytest
-from sweeps import ENVIRONMENT, ROOT, SWEPT, coverage, left_behind, newest, report_of, rows, sweep, wait_until
+from sweeps import (
+    ENVIRONMENT,
+    ROOT,
+    SWEPT,
+    await_window,
+    coverage,
+    left_behind,
+    newest,
+    report_of,
+    rows,
+    sweep,
+    wait_until,
+)
 
 from fleetdiag.lab import boot
 from fleetdiag.lab.model import Lab
@@ -37,7 +49,7 @@ def test_a_probe_with_which_a_host_went_down_is_loaded_again_only_when_somebody_
     with subprocess.Popen(
         [*command, "--runs-dir", str(runs[0])], cwd=ROOT, env=ENVIRONMENT, **pipes
     ) as sweeping:
-        wait_until(lambda: bool(list(runs[0].glob(f"*/hosts/{HOST}/go.json"))), "the window opens", 300)
+        await_window(runs[0], HOST)
         lab = go_down(lab)
         said, _ = sweeping.communicate(timeout=600)
     assert "Traceback" not in said

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from sweeps import (
     ENVIRONMENT,
     ROOT,
     SWEPT,
+    await_window,
     builder_kernel,
     coverage,
     fleetdiag,
@@ -25,7 +27,7 @@ from sweeps import (
     wait_until,
 )
 
-from fleetdiag.lab import backdoor
+from fleetdiag.lab import backdoor, boot
 from fleetdiag.lab.model import Lab
 
 pytestmark = pytest.mark.lab
@@ -34,7 +36,7 @@ WELL, ILL = "web1", "web2"
 BOTH = (WELL, ILL)
 
 
-@contextmanager
+@contextlib.contextmanager
 def window_open(
     lab: Lab, catalog: Path, runs: Path, first: str, *more: str
 ) -> Iterator[subprocess.Popen[str]]:
@@ -45,7 +47,7 @@ def window_open(
     ]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, **pipes) as sweeping:
-        wait_until(lambda: bool(list(runs.glob(f"*/hosts/{first}/go.json"))), "the window opens", 300)
+        await_window(runs, first)
         yield sweeping
         said, _ = sweeping.communicate(timeout=600)
         assert "Traceback" not in said
@@ -120,19 +122,54 @@ def warning(lab: Lab) -> bytes:
     return built.stdout
 
 
-def test_a_warning_of_the_kernel_stops_the_sweep_after_its_canary(
-    lab: Lab, catalog: Path, tmp_path: Path, warning: bytes
-) -> None:
-    command = lab.ssh_command(WELL, ["cat >/run/lab_warning.ko && staprun /run/lab_warning.ko"])
+def swept_while_a_canary_loads(lab: Lab, catalog: Path, runs: Path, module: bytes, load: str) -> None:
+    """Sweep WELL before ILL; in its window WELL loads a module by the command `load`, and its kernel complains."""
+    command = lab.ssh_command(WELL, [f"cat >/run/lab.ko && {load} /run/lab.ko"])
     more = ("--canary", "1", "-e", json.dumps({"sweep_max_cpu_percent": 0}))
-    with window_open(lab, catalog, tmp_path, WELL, *more) as sweeping:
-        subprocess.run(command, input=warning, capture_output=True, check=True)
+    with window_open(lab, catalog, runs, WELL, *more) as sweeping:
+        subprocess.run(command, input=module, capture_output=True, check=False)
         sweeping.wait(600)
     assert sweeping.returncode == 3
-    hosts = coverage(report_of(newest(tmp_path)))
+    hosts = coverage(report_of(newest(runs)))
     assert hosts[WELL]["status"] == "degraded"
     assert "its kernel said: [" in hosts[WELL]["reason"]
-    assert "WARNING: " in hosts[WELL]["reason"]
     assert hosts[ILL]["status"] == "not probed"
     assert hosts[ILL]["reason"].startswith(f"canary {WELL}: its kernel said: ")
     assert [left_behind(lab, host) for host in BOTH] == ["", ""]
+
+
+def test_a_warning_of_the_kernel_stops_the_sweep_after_its_canary(
+    lab: Lab, catalog: Path, tmp_path: Path, warning: bytes
+) -> None:
+    swept_while_a_canary_loads(lab, catalog, tmp_path, warning, "staprun")
+    assert "WARNING: " in coverage(report_of(newest(tmp_path)))[WELL]["reason"]
+
+
+@pytest.fixture(scope="module")
+def oops(lab: Lab) -> bytes:
+    """A module that writes to an address that is not mapped when it is loaded."""
+    source = '#include <linux/module.h>\nMODULE_LICENSE("GPL");\nstatic int __init oops(void)\n'
+    source += "{\n\t*(volatile int *)16 = 1;\n\treturn 0;\n}\nmodule_init(oops);\n"
+    build = "cd $(mktemp -d) && cat >lab_oops.c && echo 'obj-m := lab_oops.o' >Kbuild &&"
+    build += f" make -C /lib/modules/{builder_kernel(lab)}/build M=$PWD >&2 && cat lab_oops.ko"
+    built = subprocess.run(
+        lab.ssh_command("builder", [build]), input=source.encode(), capture_output=True, check=False
+    )
+    assert built.returncode == 0, built.stderr
+    return built.stdout
+
+
+@pytest.mark.skipif(
+    "FLEETDIAG_TEST_LONG" not in os.environ, reason="a machine boots after it; make test-long"
+)
+def test_an_oops_of_the_kernel_stops_the_sweep_and_its_host_is_left_clean(
+    lab: Lab, catalog: Path, tmp_path: Path, oops: bytes
+) -> None:
+    try:
+        swept_while_a_canary_loads(lab, catalog, tmp_path, oops, "insmod")
+        assert "BUG: " in coverage(report_of(newest(tmp_path)))[WELL]["reason"]
+    finally:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            lab.ssh(WELL, "echo b >/proc/sysrq-trigger", timeout_s=10)
+        wait_until(lambda: WELL not in boot.running().machines, "the machine is down", 60)
+        boot.again(WELL)

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
 from fleetdiag.lab import backdoor, balancer, boot, machines_data
 from fleetdiag.lab.model import Lab
 
@@ -361,13 +362,24 @@ class _Soak:
 
 
 def _opens(command: subprocess.Popen[str], runs: Path, victim: str) -> bool:
-    """Wait until the victim has its window; False if the sweep ends before."""
+    """Wait until the victim is armed and its window has begun; False if the sweep ends before."""
     deadline = time.monotonic() + _OPENS_S
     while time.monotonic() < deadline and command.poll() is None:
-        if any(runs.glob(f"*/hosts/{victim}/go.json")):
+        if any(is_open(run, victim, time.time()) for run in runs.glob("*/")):
             return True
         time.sleep(0.2)
     return False
+
+
+def is_open(run: Path, host: str, now: float) -> bool:
+    """Return whether a host that was armed in this run has its window at this time, in epoch seconds, or had it.
+
+    A window is told with the arming or after it, so go.json may never come.
+    """
+    if not (run / "hosts" / host / "arm.json").exists():
+        return False
+    window = read.window(run)
+    return window is not None and window.start is not None and window.start <= now
 
 
 def _wait(command: subprocess.Popen[str]) -> int:

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import json
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from fleetdiag.lab import boot, soak
-from fleetdiag.lab.soak import FAULTS, Round, Tally, coverage_leaks, schedule
+from fleetdiag.lab.soak import FAULTS, Round, Tally, coverage_leaks, is_open, schedule
 
 HOSTS = ("web1", "web2", "web3")
 
@@ -60,3 +62,16 @@ def test_a_lab_that_is_down_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: o
     assert not boot.running().machines
     with pytest.raises(FleetdiagError, match="needs two web machines"):
         soak.run(1, 0)
+
+
+def test_a_window_is_open_once_it_began_for_a_host_that_is_armed(tmp_path: Path) -> None:
+    assert not is_open(tmp_path, "web1", 1000.0)
+    (tmp_path / "window.json").write_text(json.dumps({"start": 900.0, "end": 910.0}))
+    assert not is_open(tmp_path, "web1", 1000.0)
+    host = tmp_path / "hosts" / "web1"
+    host.mkdir(parents=True)
+    (host / "arm.json").write_text("{}")
+    assert is_open(tmp_path, "web1", 1000.0)
+    assert not is_open(tmp_path, "web1", 899.0)
+    (tmp_path / "window.json").write_text(json.dumps({"began": 890.0}))
+    assert not is_open(tmp_path, "web1", 1000.0)
