@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from fleets import Values, found, measure, simple, sums
+from fleets import Values, evidence, found, measure, simple, sums
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import find
 
 NOT_COMPARED = {name: value for name, value in measure("max", "duration").items() if name != "compare"}
 
@@ -29,6 +32,15 @@ def test_a_figure_above_its_threshold() -> None:
 def test_below() -> None:
     (finding,) = found(checked({"below": 5}), times(web1=[6.0], web2=[4.0])).findings
     assert finding.sentence == "web2: it 4 s, below 5 s. That is n0"
+
+
+def test_a_zero_that_may_come_of_missed_calls_is_below_nothing() -> None:
+    few = {name: value for name, value in measure("sum").items() if name != "compare"}
+    rules = simple(few, checks=[{"measure": "it", "severity": "warning", "below": 5}])
+    one = evidence(rules, {"web1": [], "web2": [("vda", 4)]})
+    assert {item.host for item in find.find([one], {}).findings} == {"web1", "web2"}
+    blind = replace(one, blind=frozenset(["web1", "web2"]))
+    assert {item.host for item in find.find([blind], {}).findings} == {"web2"}
 
 
 def test_by_key_the_rows_that_break_it_are_the_evidence() -> None:
