@@ -39,7 +39,15 @@ GROUPS = (
     ),
     Group(
         "two web machines",
-        ("test_canary", "test_examples", "test_hostile", "test_probes_dev", "test_trouble", "test_wheel"),
+        (
+            "test_article",
+            "test_canary",
+            "test_examples",
+            "test_hostile",
+            "test_probes_dev",
+            "test_trouble",
+            "test_wheel",
+        ),
         ("builder", "web1", "web2"),
     ),
     Group("one web machine", ("test_guard", "test_reboot", "test_signed"), ("builder", "web2")),
