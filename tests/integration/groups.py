@@ -44,6 +44,7 @@ GROUPS = (
             "test_canary",
             "test_examples",
             "test_hostile",
+            "test_kernel_info",
             "test_probes_dev",
             "test_trouble",
             "test_wheel",
