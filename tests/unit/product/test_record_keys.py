@@ -36,7 +36,11 @@ OTHER = {
         "what is kept of a module in the cache",
         "functions maker sha256 types",
     ),
-    "collection/plugins/plugin_utils/memory/news.py": ("news.json", "accepted after hosts name probes until"),
+    "collection/plugins/plugin_utils/memory/news.py": ("news.json", "name"),
+    "collection/plugins/plugin_utils/memory/news_file.py": (
+        "news.json",
+        "accepted after hosts probes until",
+    ),
     "collection/plugins/plugin_utils/memory/past.py": ("news.json and figures.json", "name"),
     "collection/plugins/plugin_utils/memory/references.py": ("the parts of NAME~2", "name"),
     "collection/plugins/plugin_utils/memory/retention.py": ("news.json", "name"),
@@ -47,7 +51,7 @@ OTHER = {
         "what is remembered of a host",
         "clock host hosts seconds",
     ),
-    "collection/plugins/plugin_utils/sweep/hostctl.py": (
+    "collection/plugins/plugin_utils/sweep/hostctl_replies.py": (
         "the answer of guard.sh",
         "manifest reason smoke verdict",
     ),
