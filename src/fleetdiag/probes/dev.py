@@ -237,6 +237,8 @@ _CONTROLS = {
     "@armed": "armed",
     "@start": "the window begins",
     "@time": "the time",
+    "@load": "how busy the host was",
+    "@hits": "how often handlers ran",
     "@end": "the session ends",
 }
 

@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse import protocol
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.explain import explain
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import coverage, model
@@ -172,6 +173,10 @@ def test_a_trial_is_read_from_its_run_directory(
 
 def in_folder(tried: dev.Trial, folder: Path) -> Any:
     return dataclasses.replace(tried.probe, folder=folder)
+
+
+def test_every_record_of_the_session_itself_is_named() -> None:
+    assert set(dev._CONTROLS) == set(protocol._ARITY)
 
 
 def test_a_sample_is_recorded_under_its_fixed_mark(tmp_path: Path) -> None:

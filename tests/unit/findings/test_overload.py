@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from bothsides import ADDRESSES, Rows, asked, served
@@ -13,6 +14,7 @@ from fleets import evidence, measure, simple, sums
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import find, overload
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.client_server.join import join
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.overload import Load
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import HostLoad
 
 HOSTS = ["web1", "web2", "web3", "web4", "web5", "web6"]
 WHY = "overloaded: load 9.2 on 2 processors"
@@ -67,6 +69,60 @@ def story(load: Mapping[str, Load], *, took: float = 0.18, below: float = 0.17) 
         nfs("nfs_server", {"operations": {"nfs1": [served("10.77.0.11", took, below)]}}),
     ]
     return find.find(known, {}, join(known, ADDRESSES), load)
+
+
+def seen(**more: float) -> HostLoad:
+    """Return 30 s of a host with two processors that have half as much to do as they could."""
+    idle = HostLoad(30.0, 2, 1.0, 1.0, busy_s=30.0, stolen_s=0.0, late_s=0.1, latest_s=0.02)
+    return replace(idle, **more)
+
+
+CROWDED = {"load_before": 1.0, "load_after": 5.5, "busy_s": 59.0}
+"""12.4 tasks at a time, of which the average of the last minute says 5.5."""
+
+
+@pytest.mark.parametrize(
+    ("sessions", "why"),
+    [
+        ([seen(**CROWDED)], "12.4 tasks at a time on 2 processors"),
+        ([seen(), seen(**CROWDED), seen()], "12.4 tasks at a time on 2 processors"),
+        (
+            [seen(**{**CROWDED, "busy_s": 30.0}, late_s=15.0, latest_s=0.25)],
+            "12.4 tasks at a time on 2 processors, its timers were late for 50% of the window, at most 250 ms",
+        ),
+        ([seen(stolen_s=9.0)], "other machines had 15% of its processors' time"),
+        ([seen(late_s=3.6, latest_s=0.41)], "its timers were late for 12% of the window, at most 410 ms"),
+        (
+            [seen(**CROWDED, stolen_s=6.0)],
+            "12.4 tasks at a time on 2 processors, other machines had 10% of its processors' time",
+        ),
+    ],
+)
+def test_sessions_measure_in_the_window_that_a_host_is_overloaded(sessions: list[HostLoad], why: str) -> None:
+    result = totals("duration", {"web3": Load(0.2, 2, tuple(sessions))})
+    assert [finding.mark for finding in result.findings] == [f"overloaded: {why}"]
+    assert said(result) == f"web3 was overloaded ({why}), which weakens 1 finding"
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        Load(9.2, 2, (seen(),)),  # it was, before the window
+        Load(0.2, 2, (seen(**{**CROWDED, "busy_s": 20.0}),)),  # they wait for a disk
+        Load(0.2, 2, (seen(load_before=12.0, load_after=7.9, busy_s=59.0),)),  # the rest of the minute before
+        Load(0.2, 2, (seen(stolen_s=5.0, late_s=2.9),)),
+        Load(None, 0, (seen(seconds=0.0), seen(processors=0))),
+        Load(None, 0),
+    ],
+)
+def test_what_a_session_saw_is_more_than_what_was_before(load: Load) -> None:
+    assert said(totals("duration", {"web3": load})) == ""
+
+
+def test_of_a_short_window_the_load_before_it_is_judged() -> None:
+    short = seen(seconds=5.0, **CROWDED)
+    assert said(totals("duration", {"web3": Load(0.2, 2, (short,))})) == ""
+    assert "(load 9.2 on 2 processors)" in said(totals("duration", {"web3": Load(9.2, 2, (short,))}))
 
 
 @pytest.mark.parametrize("busy", ["web1", "nfs1"])

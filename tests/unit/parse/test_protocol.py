@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.protocol import MAX_LINE, read_lines
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session import parse_session
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import SessionResult
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import HostLoad, SessionResult
 
 Fixture = Callable[..., Any]
 NONCE = "0123456789abcdef"
@@ -51,6 +51,16 @@ def test_hits_are_noted_where_the_script_counts_them(
     assert read(probe, records("1\t@start\t0\t1790000005000"))[1].hits is None
 
 
+def test_what_a_session_saw_of_its_host_is_noted_in_seconds(make_probe: Fixture, read: Fixture) -> None:
+    said = records(
+        "1\t@start\t0\t1790000005000", "2\t@load\t30000\t30000\t2\t50\t912\t59000\t1500\t3200\t410"
+    )
+    rows, result = read(make_probe("rows", ROWS), said)
+    assert (rows, result.rejected_lines) == ([], 0)
+    assert result.load == HostLoad(30.0, 2, 0.5, 9.12, 59.0, 1.5, 3.2, 0.41)
+    assert read(make_probe("rows", ROWS), records("1\t@start\t0\t1790000005000"))[1].load is None
+
+
 def test_output_without_an_end_was_cut_off(make_probe: Fixture, read: Fixture) -> None:
     _, result = read(make_probe("rows", ROWS), records("1\t@armed\t0\t1790000000000"))
     assert (result.end_ms, result.end_reason) == (None, "")
@@ -74,6 +84,10 @@ def test_control_records_are_found_in_every_form(
         "1\t@end\t0\t1790000000000\tboredom",
         "1\t@hits\t0",
         "1\t@hits\t0\tmany",
+        "1\t@load\t0\t30000\t2",
+        "1\t@load\t0\t30000\t2\t50\t912\t59000\t1500\t3200\tlate",
+        "1\t@load\t0\t30000\t2\t50\t912\t59000\t1500\t3200\t-1",
+        "1\t@load\t0\t9999999999999999\t2\t50\t912\t59000\t1500\t3200\t4",
         "1\t@start\t0\tnow",
         "1\t@start\t0\t-1",
         "1\t@start\t0\t9999999999999999",

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import reportdata
+import rundirs
+from rundirs import record
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
 
@@ -31,6 +33,17 @@ def test_the_verdict_names_hosts_that_were_overloaded(
     assert ("overloaded" in verdict) == bool(said)
     assert said in verdict
     assert verdict.endswith("3 of 3 hosts probed (1 with losses)")
+
+
+def test_what_the_sessions_of_a_host_measured_in_the_window_is_in_the_verdict(tmp_path: Path) -> None:
+    made = rundirs.Builder(tmp_path, ["web1", "web2"])
+    made.window()
+    busy = record("@load", 30_000, 30_000, 2, 100, 550, 59_000, 0, 100, 20)
+    made.whole("web1", {"slow_open": made.out(busy)})
+    made.whole("web2", {"slow_open": made.out()})
+    report = reports.build(made.path)
+    assert "web1 was overloaded (12.4 tasks at a time on 2 processors)" in report.verdict
+    assert report.verdict.endswith("2 of 2 hosts probed")
 
 
 def test_a_time_unlike_the_host_s_past_is_marked_too(tmp_path: Path) -> None:

@@ -23,7 +23,15 @@ CRITICAL_FACTOR = 10.0
 """A figure on its bad side by this factor is critical."""
 
 OVERLOAD = 4.0
-"""A host whose load average is this many times the number of its processors is overloaded."""
+"""A host with this many times more tasks that run or wait than processors is overloaded,"""
+OVERLOAD_BUSY = 0.8
+"""if these did something for so large a part of the window: else the tasks wait for a disk."""
+OVERLOAD_WINDOW_S = 10.0
+"""The load average of the kernel says nothing of windows that are shorter."""
+STOLEN = 0.1
+"""A host of whose processors' time other machines have this part is overloaded."""
+LATE = 0.1
+"""A host whose timers come late for this part of the window is overloaded."""
 
 MANY_HOSTS = 5
 """Hosts with a finding of their own for the same thing; of more, the worst speaks for all."""

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 from typing import IO, NamedTuple
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import plain, printable
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import SessionResult
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import HostLoad, SessionResult
 
 MAX_LINE = 64 * 1024
 SAMPLES = 5
 SAMPLE_LENGTH = 120
 END_REASONS = ("window", "ttl", "stop")
 
-_ARITY = {"@armed": 1, "@start": 1, "@time": 0, "@hits": 1, "@end": 2}
+_ARITY = {"@armed": 1, "@start": 1, "@time": 0, "@load": 8, "@hits": 1, "@end": 2}
 _NUMBER = re.compile(rb"-?[0-9]{1,19}")
 _MAX_EPOCH_MS = 10**15
 
@@ -125,7 +125,7 @@ class Protocol:
         self._result.lost_records = max(0, self._highest - self._seen)
 
     def control(self, record: Record) -> None:
-        """Note an `@armed`, `@start`, `@time`, `@hits` or `@end` record; LineError if it is none of them."""
+        """Note an `@armed`, `@start`, `@time`, `@load`, `@hits` or `@end` record; LineError if it is none of them."""
         if _ARITY.get(record.table) != len(record.fields):
             raise LineError("unknown control record")
         if record.table != "@armed":
@@ -134,6 +134,9 @@ class Protocol:
             return
         if record.table == "@hits":
             self._result.hits = max(0, whole_number(record.fields[0], "hits"))
+            return
+        if record.table == "@load":
+            self._result.load = _load(record.fields)
             return
         epoch_ms = whole_number(record.fields[0], "time")
         if not 0 < epoch_ms < _MAX_EPOCH_MS:
@@ -148,3 +151,15 @@ class Protocol:
             if reason not in END_REASONS:
                 raise LineError("unknown reason to end")
             self._result.end_ms, self._result.end_reason = epoch_ms, reason
+
+
+def _load(fields: Sequence[bytes]) -> HostLoad:
+    """Return what the fields of an `@load` record say; LineError if one is no number, or none that can be."""
+    numbers = [whole_number(field, "load") for field in fields]
+    if min(numbers) < 0 or max(numbers) >= _MAX_EPOCH_MS:
+        raise LineError("impossible load")
+    window_ms, processors, before, after, *spent = numbers
+    busy_s, stolen_s, late_s, latest_s = (each / 1000 for each in spent)
+    return HostLoad(
+        window_ms / 1000, processors, before / 100, after / 100, busy_s, stolen_s, late_s, latest_s
+    )

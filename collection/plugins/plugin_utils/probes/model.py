@@ -372,13 +372,32 @@ class CallTree:
     counted: bool = False
 
 
+@dataclass(frozen=True)
+class HostLoad:
+    """What a session saw of its host from the window's begin to its end, which took `seconds`.
+
+    load_before, load_after: load average of the last minute, then. busy_s, stolen_s: seconds that all processors
+    together worked, or that a hypervisor gave to others. late_s: seconds by which a timer of 10 ms came late, in all;
+    latest_s: at most.
+    """
+
+    seconds: float
+    processors: int
+    load_before: float
+    load_after: float
+    busy_s: float
+    stolen_s: float
+    late_s: float
+    latest_s: float
+
+
 @dataclass
 class SessionResult:
     """What one session's output says about itself. Complete once its rows have been read to the end.
 
     armed_ms, start_ms, end_ms: epoch milliseconds on the host's clock; window_ms: when the window began by it, which
     is before start_ms on a host that was late. hits: how often a handler ran in the window, None if it was not said
-    or the script does not count. end_reason: window, ttl, stop, or
+    or the script does not count. load: None if it was not said. end_reason: window, ttl, stop, or
     empty when the output was cut off. folded_calls: calls counted under `(other)` because the tree was full.
     text_times: of each of text_lines, milliseconds since the window's start, never later than it was printed and
     earlier by less than the session's fd_stamp_ms; None where the session printed no time.
@@ -397,6 +416,7 @@ class SessionResult:
     end_ms: int | None = None
     end_reason: str = ""
     hits: int | None = None
+    load: HostLoad | None = None
     calltrees: tuple[CallTree, ...] = ()
     folded_calls: int = 0
     text_lines: tuple[str, ...] = ()

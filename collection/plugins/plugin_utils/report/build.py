@@ -269,8 +269,6 @@ class _Builder:
         record = shard.record(host)
         facts = record.preflight or PreflightRecord()
         self.addresses[host] = list(facts.addresses)
-        if facts.load1 is not None and facts.cpus is not None:
-            self.load[host] = Load(facts.load1, int(facts.cpus))
         window = record.window
         if window is not None and window.start is not None and window.end is not None:
             self.windows[host] = (window.start, window.end)
@@ -289,6 +287,8 @@ class _Builder:
                 outputs[name], folded[name] = output, mergers
                 self._keep_lines(report, shard, host, output)
         record.outputs = outputs
+        seen = (output.result.load for output in outputs.values())
+        self.load[host] = Load(facts.load1, int(facts.cpus or 0), tuple(filter(None, seen)))
         row = self.rows[host] = coverage.cover(record)
         for name, session in row.sessions.items():
             self._reports[name].sessions[host] = session

@@ -56,4 +56,5 @@ def test_only_what_ends_a_session_ends_it() -> None:
         "exit() ends the session",
         "system() runs a command on the host",
         "prints fd_end_reason",  # our own constants
+        "prints fd_load()",  # numbers alone
     }
