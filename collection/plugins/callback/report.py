@@ -86,7 +86,8 @@ class CallbackModule(CallbackBase):
             from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.finish import sweep_end
             from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build
 
-            sweep_end.sweep_finished(self.run_dir, build.build(self.run_dir), self._show, self._warn)
+            report = build.build(self.run_dir, tell=self._display.display)
+            sweep_end.sweep_finished(self.run_dir, report, self._show, self._warn)
         except Exception as error:  # whatever it is: the hosts were swept, and what they sent is kept
             self._warn(no_report(error, [self.run_dir]))
 

@@ -15,7 +15,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.format import Format
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as core_report
 from fleetdiag.cli import options
-from fleetdiag.run.report import SEVERE, exit_code, print_encoded, print_places, print_text, render
+from fleetdiag.run.progress import steps_teller
+from fleetdiag.run.report import PLAINLY, SEVERE, exit_code, print_encoded, print_places, print_text, render
 
 EXIT_CODES = """exit codes:
   0    all hosts were probed, and every weight is known to be given back (else 3)
@@ -96,13 +97,13 @@ def _run(args: argparse.Namespace) -> int:
     wanted = renderers.chosen([word for words in args.formats for word in re.split(r"[,|]", words)])
     if args.output == STDOUT:
         item = _one_text(wanted, bool(args.formats))
-        report = core_report.build(directories)
+        report = core_report.build(directories, tell=steps_teller(PLAINLY))
         print_encoded(item.text(report) if item.text else "")
         return exit_code(report, args.fail_on)
     folder = _folder(directories, args.output)
     if not args.formats and not args.output:
         return render(folder, args.fail_on)
-    report = core_report.build(directories)
+    report = core_report.build(directories, tell=steps_teller(PLAINLY))
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     written = renderers.write(report, folder, wanted)
     if not args.formats:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -172,6 +172,17 @@ class Look:
     no_color: bool = False
 
 
+def steps_teller(look: Look) -> Callable[[str], None] | None:
+    """Return what shows a step of the report that takes long; None to show none."""
+    if look.json:
+        return lambda step: _write_line({"phase": "report", "message": step})
+    return None if look.quiet else lambda step: print(f"fleetdiag: {step}", file=sys.stderr, flush=True)
+
+
+def _write_line(line: Mapping[str, Any]) -> None:
+    print(json.dumps({"time": round(time.time(), 3), **line}), file=sys.stderr, flush=True)
+
+
 class View(Protocol):
     """One way to show a `Progress`."""
 
@@ -209,7 +220,8 @@ class Quiet:
 class JsonLines:
     """One object for each phase that begins and for each host that stops, for programs.
 
-    time: seconds since the epoch; hosts, stopped: how many there are, and how many of them have stopped.
+    time: seconds since the epoch; hosts, stopped: how many there are, and how many of them have stopped. A step of
+    the report that takes long is one more, its phase is `report`.
     """
 
     def __init__(self, progress: Progress) -> None:
@@ -219,8 +231,7 @@ class JsonLines:
         """Write the line."""
         counts = {"hosts": len(self._progress.hosts), "stopped": len(self._progress.troubles)}
         said = {"host": news.host, "message": news.message} if news.host else {}
-        line = {"time": round(time.time(), 3), "phase": news.phase, **said, **counts}
-        print(json.dumps(line), file=sys.stderr, flush=True)
+        _write_line({"phase": news.phase, **said, **counts})
 
 
 class Plain:

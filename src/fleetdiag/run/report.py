@@ -17,7 +17,9 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import registry as renderers
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as core_report
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import model
+from fleetdiag.run.progress import Look, steps_teller
 
+PLAINLY = Look()
 EXIT_OK = 0
 EXIT_NOT_STARTED = 2
 EXIT_INCOMPLETE = 3
@@ -38,18 +40,21 @@ def exit_code(report: model.Report, fail_on: str = "") -> int:
     return EXIT_OK if all(host.status in _PROBED for host in report.coverage) else EXIT_INCOMPLETE
 
 
-def render(run_dir: Path, fail_on: str = "", steps: Sequence[Step] = ()) -> int:
+def render(run_dir: Path, fail_on: str = "", steps: Sequence[Step] = (), look: Look = PLAINLY) -> int:
     """Build the report of a run directory, print it, end the sweep with it; return the exit code.
 
-    steps: what follows a sweep. Raise FleetdiagError where there is nothing to build the report from.
+    steps: what follows a sweep. look: how it is shown that something takes long. Raise FleetdiagError where there is
+    nothing to build the report from.
     """
-    return _end(run_dir, core_report.build(run_dir), fail_on, steps)
+    return _end(run_dir, core_report.build(run_dir, tell=steps_teller(look)), fail_on, steps)
 
 
-def render_together(run_dirs: Sequence[Path], fail_on: str = "", steps: Sequence[Step] = ()) -> int:
+def render_together(
+    run_dirs: Sequence[Path], fail_on: str = "", steps: Sequence[Step] = (), look: Look = PLAINLY
+) -> int:
     """Do the same for the shards of one sweep: the report is in a folder beside them, named for the first of them."""
     folder = run_dirs[0].with_name(f"{run_dirs[0].name}_shards")
-    return _end(folder, core_report.build(run_dirs), fail_on, steps)
+    return _end(folder, core_report.build(run_dirs, tell=steps_teller(look)), fail_on, steps)
 
 
 def _end(run_dir: Path, report: model.Report, fail_on: str, steps: Sequence[Step]) -> int:

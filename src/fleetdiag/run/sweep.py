@@ -121,7 +121,7 @@ def run(request: Request, steps: Sequence[Step] = ()) -> int:
         return EXIT_INTERRUPTED
     if request.dry_run:
         return _said_dry(outcome)
-    code = render(outcome.run_dir, request.fail_on, steps)
+    code = render(outcome.run_dir, request.fail_on, steps, request.look)
     return EXIT_INTERRUPTED if outcome.interrupted else code
 
 
@@ -145,7 +145,7 @@ def _run_sharded(request: Request, checked: Checked, steps: Sequence[Step]) -> i
     if not found:
         print(_INTERRUPTED, file=sys.stderr)
         return EXIT_INTERRUPTED
-    code = render_together(found, request.fail_on, steps)
+    code = render_together(found, request.fail_on, steps, request.look)
     return EXIT_INTERRUPTED if sweep.stop.requested else code
 
 

@@ -170,3 +170,25 @@ def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str], state: Progress)
         for news in state.feed(_task("sweep_preflight")):
             view.tell(news)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("look", "told"),
+    [
+        (progress.Look(), "fleetdiag: web1: reading what mine printed\n"),
+        (progress.Look(json=True), '"phase": "report", "message": "web1: reading what mine printed"}\n'),
+    ],
+)
+def test_a_step_of_the_report_is_told_as_the_rest_is(
+    look: progress.Look, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell = progress.steps_teller(look)
+    assert tell is not None
+    tell("web1: reading what mine printed")
+    out, err = capsys.readouterr()
+    assert (out, err.endswith(told)) == ("", True)
+    assert not look.json or json.loads(err)["time"] > 0
+
+
+def test_whoever_wants_no_progress_is_told_no_step() -> None:
+    assert progress.steps_teller(progress.Look(quiet=True)) is None

@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import phrases
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import phrases, slow_steps
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (
     compare_past,
     find,
@@ -86,13 +87,25 @@ LEAST_ROWS = 10
 
 
 def build(
-    runs: str | Path | Sequence[str | Path], *, generated: str = "", max_rows: int = MAX_ROWS_PER_HOST
+    runs: str | Path | Sequence[str | Path],
+    *,
+    generated: str = "",
+    max_rows: int = MAX_ROWS_PER_HOST,
+    tell: slow_steps.Tell | None = None,
 ) -> Report:
     """Return the report of one run directory, or of several whose hosts differ (shards).
 
-    generated: ISO time to put in; now by default. Errors: no run directory, a newer format, a host or a
+    generated: ISO time to put in; now by default. tell: shows one line for each probe and host that takes seconds to
+    read, meanwhile and from another thread. Errors: no run directory, a newer format, a host or a
     probe that two run directories tell differently about.
     """
+    with slow_steps.told(tell) as begin:
+        return _build(runs, generated, max_rows, begin)
+
+
+def _build(
+    runs: str | Path | Sequence[str | Path], generated: str, max_rows: int, begin: slow_steps.Tell
+) -> Report:
     paths = [runs] if isinstance(runs, (str, Path)) else list(runs)
     if not paths:
         raise FleetdiagError("no run directory was named; name one that a sweep has left")
@@ -104,11 +117,12 @@ def build(
             )
     several = len(opened) > 1
     shards = [Shard(run, f"{run_id(run)}: " if several else "") for run in opened]
-    probes = settled(shards, probes_of(shards))
+    probes = settled(shards, probes_of(shards), begin)
     homes = homes_of(shards)
-    builder = _Builder(probes, _room(shards, probes, len(homes), max_rows))
+    builder = _Builder(probes, _room(shards, probes, len(homes), max_rows), begin)
     for host in sorted(homes):
         builder.add(homes[host], host)
+    begin("comparing hosts")
     rows = [builder.rows[host] for host in sorted(homes, key=natural)]
     statuses = [row.status for row in rows]
     counts: dict[str, int] = {status: statuses.count(status) for status in coverage.STATUSES}
@@ -254,13 +268,14 @@ def _room(shards: Sequence[Shard], probes: Mapping[str, Probe], hosts: int, max_
 class _Builder:
     """Reads the sessions of one host after the other and keeps only what is folded."""
 
-    def __init__(self, probes: Mapping[str, Probe], room: _Room) -> None:
+    def __init__(self, probes: Mapping[str, Probe], room: _Room, begin: slow_steps.Tell) -> None:
         self.rows: dict[str, coverage.HostCoverage] = {}
         self.addresses: dict[str, list[str]] = {}
         self.load: dict[str, Load] = {}
         self.windows: dict[str, tuple[float, float]] = {}
         self._probes = probes
         self._room = room
+        self._begin = begin
         self._reports: dict[str, ProbeReport] = {}
         self._tables: dict[str, dict[str, fleet.FleetMerger]] = {}
 
@@ -276,6 +291,7 @@ class _Builder:
         folded: dict[str, dict[str, HostMerger]] = {}
         for name in shard.probes:
             report = self._report(name, shard.entries[name])
+            self._begin(f"{printable(host)}: reading what {printable(name)} printed")
             with self._note_trouble(shard, host, name):
                 mergers = {
                     table.name: HostMerger(table, interval_s(shard.entries[name], shard.probes[name], table))

@@ -9,6 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.slow_steps import Tell
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (
     peers,
 )
@@ -114,11 +116,15 @@ def probes_of(shards: Sequence[Shard]) -> dict[str, Probe]:
     return probes
 
 
-def settled(shards: Sequence[Shard], probes: Mapping[str, Probe]) -> dict[str, Probe]:
-    """Return `probes`, those of unknown output form with the one found in what was printed; `shards` get them too."""
+def settled(shards: Sequence[Shard], probes: Mapping[str, Probe], begin: Tell) -> dict[str, Probe]:
+    """Return `probes`, those of unknown output form with the one found in what was printed; `shards` get them too.
+
+    begin: gets the name of each step, see base.slow_steps.
+    """
     settled = dict(probes)
     for name, probe in probes.items():
         if probe.output == "auto":
+            begin(f"{printable(name)}: finding out what form its output has")
             owners = [shard for shard in shards if name in shard.probes]
             printed = (
                 sample
