@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from rundirs import START, Builder, output
@@ -33,8 +34,10 @@ def stack(reads: int, writes: int) -> str:
     )
 
 
-def report(folder: Path) -> Report:
-    printed = {"web1": stack(12, 3), "web2": stack(40, 5)}
+FEW = {"web1": stack(12, 3), "web2": stack(40, 5)}
+
+
+def report(folder: Path, printed: Mapping[str, str] = FEW, max_rows: int = 1000) -> Report:
     made = Builder(folder, list(printed), ["stp_stacks"], manifests={"stp_stacks": SCRIPT})
     made.build()
     made.window()
@@ -44,7 +47,7 @@ def report(folder: Path) -> Report:
         made.arm(host)
         made.go(host)
         made.collect(host, {"stp_stacks": output([], start_ms=begin, end_ms=begin + 30_000, payload=text)})
-    return build.build(made.path)
+    return build.build(made.path, max_rows=max_rows)
 
 
 def test_trees_of_all_hosts(tmp_path: Path) -> None:
@@ -56,6 +59,22 @@ def test_trees_of_all_hosts(tmp_path: Path) -> None:
         CallNode(("entry", "vfs_read"), 52, 52, 52),
         CallNode(("entry", "vfs_write"), 8, 8, 8),
     ]
+
+
+def test_what_is_in_no_tree_counts_among_all_stacks(tmp_path: Path) -> None:
+    (probe,) = report(tmp_path, max_rows=1).probes
+    (found,) = [each for each in probe.stacks if each.host == "web2"]
+    assert ([node.count for tree in found.trees for node in tree.nodes], found.total) == ([40, 40], 45)
+    assert {each.host: each.total for each in probe.evidence.stacks} == {"web1": 15, "web2": 45}
+
+
+def test_a_host_whose_stacks_are_others_is_a_finding(tmp_path: Path) -> None:
+    made = report(tmp_path, {"web1": stack(12, 300), "web2": stack(10, 300), "web3": stack(280, 40)})
+    (finding,) = made.findings
+    assert finding.sentence.startswith(
+        "web3: 87.5 % of the 320 stacks are in entry->vfs_read; the other 2 hosts"
+    )
+    assert "entry-&gt;vfs_read" in as_html.render(made)
 
 
 def test_speedscope_has_counts_and_no_times(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ class Signal:
     def symptom(self) -> int:
         """Return what kind of trouble it is, the worst first: 0 for errors, events and waiting, 1 for more of something
         else that is bad, 2 for what is merely more, or less."""
-        if self.counts_events or self.kind in ("check", "calls"):
+        if self.counts_events or self.kind == "check":
             return 0
         if self.up != (self.column.more_is == "worse") or self.column.more_is == "neutral":
             return 2

@@ -15,6 +15,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases i
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import (
     compare_calls,
     compare_hosts,
+    compare_stacks,
     dedupe,
     incidents,
     limits,
@@ -54,6 +55,7 @@ def find(
     """Return all findings of a report. peer_of: {host: name of its set of like hosts}. load: as far as known."""
     compared = compare_hosts.compare(evidence, peer_of)
     compare_calls.compare_calls(compared, evidence, peer_of)
+    compare_stacks.compare_stacks(compared, evidence, peer_of)
     signals = [*compared.signals, *thresholds.check(evidence)]
     busy = overload.overloaded(load, signals)
     slow = client_server.find(joined, evidence, busy)

@@ -12,11 +12,21 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model i
 
 
 @dataclass(frozen=True)
+class HostStacks:
+    """The stacks that a script counted on one host, as trees; total: how many, also of those that are in no tree."""
+
+    host: str
+    trees: Sequence[CallTree]
+    total: int
+
+
+@dataclass(frozen=True)
 class Evidence:
     """One probe on all hosts.
 
     sampled_s: of the hosts that gave data, the seconds each really sampled, None if that is not known. marks: of
-    those with losses, what was lost. calls: of each host its call trees. topic: what the probe looks at.
+    those with losses, what was lost. calls: of each host its call trees. stacks: of each host those that were counted.
+    topic: what the probe looks at.
     apart: {host: its kernel} of those where the probe misses calls that the compiler put inline, which are others in
     another kernel.
     """
@@ -27,6 +37,7 @@ class Evidence:
     sampled_s: Mapping[str, float | None]
     marks: Mapping[str, str] = field(default_factory=dict)
     calls: Sequence[tuple[str, Sequence[CallTree]]] = ()
+    stacks: Sequence[HostStacks] = ()
     topic: str = "other"
     apart: Mapping[str, str] = field(default_factory=dict)
 

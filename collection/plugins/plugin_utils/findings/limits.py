@@ -52,6 +52,10 @@ CALL_NODES = 300
 """Functions (each with its callers) of one process name that are compared, those with most time in the fleet."""
 CALL_EXCESS_S = 0.005
 """Seconds that all calls of a function together must lose in a window to be a finding."""
+STACKS = 20
+"""Stacks that a script must have counted on a host for their parts to say something."""
+STACKS_PERCENT = 20.0
+"""Of all stacks of a host, what must be more than on the others to be worth a word."""
 REQUESTS = 3
 """Requests of a client without which their mean says nothing."""
 FILES = 3

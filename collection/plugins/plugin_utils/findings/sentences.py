@@ -13,6 +13,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.phrases i
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures, limits, phrases
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import Signal
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import stacks
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.keys import Key
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.order import sort_measure
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge.results import MergedRow
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column
@@ -106,6 +108,8 @@ def _in_time(signal: Signal) -> str:
 def _amount(signal: Signal) -> str:
     column = signal.column
     value = phrases.figure(column, signal.value)
+    if _is_of_stacks(signal):
+        return f"{value} of the {signal.records:,} stacks are in {_path(signal.key)}"
     if signal.kind == "calls":
         calls = f"{signal.records:,} calls of {printable(str(signal.key[0]))}"
         return f"a call of {printable(str(signal.key[-1]))} takes {value} ({calls})"
@@ -120,6 +124,16 @@ def _amount(signal: Signal) -> str:
     if signal.key:
         text += f" ({phrases.key(table, signal.key)})" if signal.kind != "check" else ""
     return text + _in_time(signal) + _few(signal)
+
+
+def _is_of_stacks(signal: Signal) -> bool:
+    return signal.kind == "calls" and signal.column.type != "duration"
+
+
+def _path(key: Key) -> str:
+    """Return `vfs_read->ext4_read (httpd)`: the function of a stack, and what called it."""
+    process, *path = (printable(str(part)) for part in key)
+    return "->".join(path[-2:]) + (f" ({process})" if process != stacks.ALL else "")
 
 
 def _expected(signal: Signal) -> str:
@@ -206,7 +220,7 @@ def _telling(signal: Signal) -> Column | None:
 
 
 def _callers(signal: Signal) -> str:
-    chain = [printable(str(part)) for part in signal.key[1:-1]]
+    chain = [printable(str(part)) for part in signal.key[1 : -2 if _is_of_stacks(signal) else -1]]
     if not chain:
         return ""
     return "Called by " + " < ".join(reversed(chain[-CALLERS:])) + (" < …" if len(chain) > CALLERS else "")
@@ -215,7 +229,10 @@ def _callers(signal: Signal) -> str:
 def _also(signal: Signal, also: Sequence[Signal]) -> Iterable[str]:
     """Yield sentences on what else stands out: other measures, and other rows of the same measure."""
     same = [item for item in also if item.column.name == signal.column.name and item.kind == signal.kind]
-    if signal.kind == "calls" and same:
+    if _is_of_stacks(signal):
+        paths = [_path(item.key) for item in same if not _on_one_path(item.key, signal.key)]
+        yield f"More there, too: {_listed(paths)}" if paths else ""
+    elif signal.kind == "calls" and same:
         names = dict.fromkeys(printable(str(item.key[-1])) for item in same)
         yield f"Slower there, too: {_listed(list(names))}"
     elif same:
@@ -236,6 +253,10 @@ def _also(signal: Signal, also: Sequence[Signal]) -> Iterable[str]:
             rest.append(_aside(item))
     if rest:
         yield "Also " + _listed(rest, "; ")
+
+
+def _on_one_path(one: Key, other: Key) -> bool:
+    return all(mine == theirs for mine, theirs in zip(one, other, strict=False))
 
 
 def _aside(signal: Signal) -> str:

@@ -382,8 +382,8 @@ class _Builder:
                 (calls.host, calls.trees) for calls in report.calls
             )
             report.stacks = [
-                HostCalls(host, trees, more, [])
-                for host, trees, more in stacks.stack_trees(report.layouts, report.tables)
+                HostCalls(host, trees, left_out, [], counted)
+                for host, trees, left_out, counted in stacks.stack_trees(report.layouts, report.tables)
             ]
             report.fleet_stacks = calltrees.merge_calltrees((each.host, each.trees) for each in report.stacks)
             report.not_built = [

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence, HostStacks
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.merge import calltrees, results
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.forms import FORMS, Form
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import (
@@ -65,13 +65,23 @@ class Built:
 
 @dataclass
 class HostCalls:
-    """The call trees of one host. more: nodes left out. lines: the first lines of the trace as it was
-    printed."""
+    """The call trees of one host. more: nodes left out. lines: the first lines of the trace as it was printed.
+
+    uncounted: of counted stacks, how often those were seen that were left out.
+    """
 
     host: str
     trees: list[CallTree]
     more: int
     lines: list[str]
+    uncounted: int = 0
+
+    @property
+    def total(self) -> int:
+        """Return how many stacks were counted."""
+        return self.uncounted + sum(
+            node.count for tree in self.trees for node in tree.nodes if len(node.path) == 1
+        )
 
 
 @dataclass
@@ -144,6 +154,7 @@ class ProbeReport:
             sampled_s={host: self.sessions[host].sampled_s for host in self.sampled},
             marks={host: mark for host in self.sampled if (mark := self.mark(host))},
             calls=[(calls.host, calls.trees) for calls in self.calls],
+            stacks=[HostStacks(each.host, each.trees, each.total) for each in self.stacks],
             topic=self.topic,
         )
 

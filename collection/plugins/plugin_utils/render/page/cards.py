@@ -55,7 +55,7 @@ def _card(number: int, finding: Finding, probes: Mapping[str, tuple[int, ProbeRe
     place = next((n for n, item in enumerate(listed, 1) if item.table.name == finding.table), 0)
     if place:
         anchor = f"p{at}t{place}"
-    elif finding.kind == "calls" and probe is not None and probe.fleet_calls:
+    elif finding.kind == "calls" and probe is not None and (probe.fleet_calls or probe.fleet_stacks):
         anchor = f"p{at}calls"
     else:
         anchor = f"p{at}" if probe else "findings"
