@@ -131,6 +131,10 @@ bench-lab: venv packages  ## A sweep against stap --remote on two machines of th
 bench-page: venv packages  ## The page of 1,000 hosts: its size, and how soon Chromium shows it
 	@$(BIN)/python tests/bench/bench_page.py
 
+.PHONY: bench-forms
+bench-forms: venv  ## Finding out the form of long outputs of scripts: seconds for each host
+	@$(BIN)/python tests/bench/bench_forms.py
+
 .PHONY: bench-merge
 bench-merge: venv  ## From the files of 1,000 hosts with 10,000 rows each to the report, against a bare loop
 	@$(BIN)/python tests/bench/bench_merge.py

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import random
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -82,6 +83,32 @@ class Fleet:
     def layout(self, name: str) -> Layout:
         """Return how the table of this name stands in the output."""
         return next(layout for layout in self.probe.layouts if layout.table.name == name)
+
+
+def event_log(lines: int, seed: int = 1) -> str:
+    """Return lines of three kinds, as a tracing script prints them: nearly each could be words above columns."""
+    rng = random.Random(seed)  # noqa: S311
+    names = ("nginx", "mysqld", "crond", "php-fpm")
+    printed = []
+    for number in range(lines):
+        name, file = rng.choice(names), "".join(rng.choices("abcdefgh", k=6)) + ".log"
+        text = f"{name} reads {rng.randrange(9999)} bytes in {rng.randrange(999)} us"
+        printed.append((f"{name} opens {file}", text, f"{name} closes {file}")[number % 3])
+    return "\n".join(printed) + "\n"
+
+
+def alternating(lines: int) -> str:
+    """Return lines of eight words, each above a dozen of as many fields that are no rows of it."""
+    rng = random.Random(2)  # noqa: S311
+
+    def word() -> str:
+        return "".join(rng.choices("abcdefgh", k=5))
+
+    def fields() -> str:
+        return " ".join([word() * rng.randrange(1, 4), *(str(rng.randrange(10**5)) for _ in range(7))])
+
+    texts = (" ".join(word() for _ in range(8)) if number % 13 == 0 else fields() for number in range(lines))
+    return "\n".join(texts) + "\n"
 
 
 def read_fleet(

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import pytest
-from foreign import AUTO, read_fleet
+from foreign import AUTO, alternating, event_log, read_fleet
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect import (
     headers,
@@ -15,32 +14,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.detect i
     sample,
     settle,
 )
-
-
-def event_log(lines: int, seed: int = 1) -> str:
-    """Return lines of three kinds, as a tracing script prints them: nearly each could be words above columns."""
-    rng = random.Random(seed)  # noqa: S311
-    names = ("nginx", "mysqld", "crond", "php-fpm")
-    printed = []
-    for number in range(lines):
-        name, file = rng.choice(names), "".join(rng.choices("abcdefgh", k=6)) + ".log"
-        text = f"{name} reads {rng.randrange(9999)} bytes in {rng.randrange(999)} us"
-        printed.append((f"{name} opens {file}", text, f"{name} closes {file}")[number % 3])
-    return "\n".join(printed) + "\n"
-
-
-def alternating(lines: int) -> str:
-    """Return lines of eight words, each above a dozen of as many fields that are no rows of it."""
-    rng = random.Random(2)  # noqa: S311
-
-    def word() -> str:
-        return "".join(rng.choices("abcdefgh", k=5))
-
-    def fields() -> str:
-        return " ".join([word() * rng.randrange(1, 4), *(str(rng.randrange(10**5)) for _ in range(7))])
-
-    texts = (" ".join(word() for _ in range(8)) if number % 13 == 0 else fields() for number in range(lines))
-    return "\n".join(texts) + "\n"
 
 
 @pytest.fixture
