@@ -79,7 +79,7 @@ test: venv packages  ## Everything: lint and unit tests, then the tests on the e
 
 .PHONY: test-all
 test-all: venv packages  ## make test with test-long, test-target-mode and test-site: an hour more
-	@$(MAKE) -j 2 lint unit
+	@FLEETDIAG_FUZZ_OUTPUTS=10000 $(MAKE) -j 2 lint unit
 	@FLEETDIAG_TEST_LONG=1 FLEETDIAG_TEST_TARGET_MODE=1 FLEETDIAG_TEST_SITE=1 $(INTEGRATION) tests/integration
 
 .PHONY: test-debuginfo

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Outputs in many styles made from known data: a report shows that data, or text; never other figures.
 
-FLEETDIAG_FUZZ_OUTPUTS: how many outputs (`make fuzz`: 10,000).
+FLEETDIAG_FUZZ_OUTPUTS: how many outputs (`make test-all`, `make fuzz`: 10,000).
 """
 
 from __future__ import annotations
