@@ -32,6 +32,7 @@ GROUPS = (
             "test_faults",
             "test_molecule",
             "test_sweep",
+            "test_scenario",
             "test_drain",
             "test_shards",
             "test_target_mode",
