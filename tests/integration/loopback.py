@@ -32,7 +32,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records
     ProbeRecord,
     SweepRecord,
 )
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import FILES
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import host_program
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.host_program import FILES
 
 STAP = compatibility.FIRST_GOOD
 LOOKS_S = 0.2  # how often a session sees whether it was told its window
@@ -358,7 +359,8 @@ class Fleet:
 
     def _facts(self) -> dict[str, str]:
         """What guard.sh says of a host of this fleet."""
-        guard = shutil.copy(FILES / "guard.sh", self.folder)  # it puts its rules beside itself
+        guard = self.folder / "guard.sh"  # it puts its rules beside itself
+        guard.write_bytes(host_program.text())
         command = ["nsenter", f"--mount={self.folder}/ns/{self.address(1)}", "sh", guard, "preflight"]
         said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
         return dict(line.split("=", 1) for line in said.splitlines() if "=" in line)

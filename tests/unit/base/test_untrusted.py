@@ -18,6 +18,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import un
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
+    host_program,
     hostctl,
     preflight,
 )
@@ -193,7 +194,7 @@ def test_numbers_of_a_session_are_short_and_decimal(position: int, word: str) ->
 
 
 def test_the_host_program_says_no_fact_that_is_not_taken() -> None:
-    program = (hostctl.FILES / "guard.sh").read_text()
+    program = host_program.text().decode()
     body = program.partition("\npreflight() {")[2].partition("\n}")[0]
     said = set(re.findall(r"""(?:echo|say|printf) ["']?(\w+)=""", body))
     assert said == {*untrusted.REQUIRED, *untrusted.WORDS}
@@ -214,7 +215,7 @@ def test_a_stored_clock_is_finite_or_none(clock: object) -> None:
 
 @pytest.mark.parametrize("playbook", ["install.yml", "builder.yml"])
 def test_playbooks_give_builders_only_kernels_that_fit(playbook: str) -> None:
-    text = (hostctl.FILES.parents[2] / "playbooks" / playbook).read_text()
+    text = (host_program.FILES.parents[2] / "playbooks" / playbook).read_text()
     (rule,) = re.findall(r"select\('match', '([^']*)'\)", text)
     assert not [kernel for kernel in ODD_KERNELS if re.match(rule, kernel) and "\n" not in kernel]
     assert re.match(rule, SAID["kernel"])

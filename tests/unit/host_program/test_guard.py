@@ -16,7 +16,8 @@ import guardhost
 import pytest
 from guardhost import HOME, GuardHost
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import FILES
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import host_program
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.host_program import FILES
 
 pytestmark = pytest.mark.skipif(
     bool(guardhost.lacking()), reason=f"a host in a namespace needs {', '.join(guardhost.lacking())}"
@@ -81,14 +82,21 @@ def test_what_systemd_complains_of_is_one_line_of_the_answer(host: GuardHost, sa
     assert len(reply.sessions) == 2
 
 
+def lines_of_the_program() -> Iterator[tuple[str, int, str]]:
+    """Yield (name of the part, number in it, line) of the whole host program."""
+    for part in host_program.PARTS:
+        text = (FILES / "guard" / f"{part}.sh").read_text()
+        yield from ((part, number, line) for number, line in enumerate(text.splitlines(), 1))
+
+
 def test_nothing_that_is_not_constant_is_echoed() -> None:
-    for number, line in enumerate((FILES / "guard.sh").read_text().splitlines(), 1):
+    for part, number, line in lines_of_the_program():
         code = re.sub(r"(^|\s)#.*", "", line)
         assert not re.search(r"\becho\b[^;|&>)]*[$`]", code), (
-            f"guard.sh:{number}: say it, echo reads backslashes"
+            f"{part}:{number}: say it, echo reads backslashes"
         )
         assert not re.search(r"(?:^|[\s;&|({]):\s*>", code), (
-            f"guard.sh:{number}: `: >` ends dash where it fails"
+            f"{part}:{number}: `: >` ends dash where it fails"
         )
 
 
@@ -279,7 +287,7 @@ def test_the_nonce_of_a_session_stands_on_no_command_line(host: GuardHost, signa
 
 
 def test_every_module_has_the_place_where_its_nonce_goes() -> None:
-    (place,) = re.findall(r"^NONCE_PLACEHOLDER=(.*)$", (FILES / "guard.sh").read_text(), re.MULTILINE)
+    (place,) = re.findall(r"^NONCE_PLACEHOLDER=(.*)$", host_program.text().decode(), re.MULTILINE)
     assert (FILES / "tapset" / "fleetdiag.stp").read_text().count(f'"{place}"') == 1
     assert len(place) == len(guardhost.NONCE)
 

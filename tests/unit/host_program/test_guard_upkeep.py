@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from modulehost import MODULE, PROBE, SHA256, SWEEP, Host
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import FILES, SessionPlan
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.host_program import FILES
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import SessionPlan
 
 OLD = time.time() - 40 * 86400
 HOURS_AGO = time.time() - 7200
@@ -91,7 +92,7 @@ def host(tmp_path: Path) -> Host:
 def troubles(lines: list[str]) -> list[str]:
     """Return those that guard.sh takes for trouble of the kernel."""
     shell = 'eval "$(sed -n \'/^KERNEL_TROUBLE=/,/)"$/p\' "$1")"; exec grep -E "$KERNEL_TROUBLE"'
-    words = ["sh", "-c", shell, "sh", str(FILES / "guard.sh")]
+    words = ["sh", "-c", shell, "sh", str(FILES / "guard" / "base.sh")]
     found = subprocess.run(
         words, input="".join(f"{x}\n" for x in lines), capture_output=True, text=True, check=False
     )

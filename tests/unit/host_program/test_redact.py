@@ -21,7 +21,8 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.protocol import MAX_LINE, read_lines
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.session import parse_session
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.catalog import probe_from_manifest
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import FILES, Guard
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.host_program import FILES
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import Guard
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl_replies import Session
 
 RULES = FILES / "redact.sed"

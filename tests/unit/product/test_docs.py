@@ -175,7 +175,9 @@ def shown_commands() -> list[str]:
     """Return the commands that READMEs and guides show, without comments and what the shell does with their output."""
     pages = [ROOT / "README.md", *(ROOT / "collection").glob("*.md"), *PAGE.parent.glob("*.md")]
     pages += (ROOT / "collection/roles").glob("*/README.md")
-    texts = [re.sub(r" \\\n +", " ", page.read_text(encoding="utf-8")) for page in pages]  # as a shell joins lines
+    texts = [
+        re.sub(r" \\\n +", " ", page.read_text(encoding="utf-8")) for page in pages
+    ]  # as a shell joins lines
     lines = [line for text in texts for line in text.splitlines()]
     found = [line.removeprefix("    .venv/bin/").strip() for line in lines if line.startswith("    ")]
     return [re.split(r" {2,}#| [|>&]+ | #", line)[0] for line in found if line.startswith("fleetdiag ")]

@@ -42,7 +42,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import model
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import FILES
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.host_program import FILES
 from fleetdiag.run import progress
 
 

@@ -18,6 +18,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import signing
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import SMOKE
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import host_program
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.clock import answered_clock
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl_replies import (
     Aborted,
@@ -30,7 +31,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl_
 Run = Callable[[str, bytes | None], tuple[int, str, str]]
 """(shell command, standard input) -> (exit code, stdout, stderr), as root on one host."""
 
-FILES = Path(__file__).resolve().parents[3] / "roles" / "sweep" / "files"
 GUARD_DIR = "/var/lib/fleetdiag/guard"
 
 ARM_WORDS = ("came=", "verdict=", "missing=", "error=", "stale=")
@@ -222,7 +222,7 @@ def _abort_with(paths: str) -> str:
 def _program(signer: signing.Signer) -> bytes:
     """Return guard.sh; behind its last line whose manifests count and the rules of redact.sed: one file, one piece."""
     signers = f"#signers\n{signer.allowed}\n#redact.sed\n".encode()
-    return (FILES / "guard.sh").read_bytes() + signers + (FILES / "redact.sed").read_bytes()
+    return host_program.text() + signers + (host_program.FILES / "redact.sed").read_bytes()
 
 
 def _packed(module: bytes) -> bytes:
