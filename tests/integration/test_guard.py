@@ -9,7 +9,7 @@ import json
 import shlex
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,16 +25,23 @@ pytestmark = pytest.mark.lab
 HOST = "web2"
 SWEEP = "20261123_071502_1f3a"
 OTHER = "20261123_071502_2222"
-PROBE = "tick"
+PROBE, OTHER_PROBE = "tick", "flood"
 
 
 @pytest.fixture(scope="module")
-def module(lab: Lab, catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A compiled probe for the kernel of HOST, as a sweep makes it."""
+def modules(lab: Lab, catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Two compiled probes for the kernel of HOST, as a sweep makes them."""
     runs = tmp_path_factory.mktemp("runs")
-    sweep(lab, runs, "-l", HOST, "--window", "2s", "--catalog", str(catalog), "--probe", PROBE)
+    words = [word for probe in (PROBE, OTHER_PROBE) for word in ("--probe", probe)]
+    sweep(lab, runs, "-l", HOST, "--window", "2s", "--catalog", str(catalog), *words)
     (build,) = (newest(runs) / "builds").iterdir()
-    return ModuleStore().read(json.loads(build.read_text())["probes"][PROBE]["sha256"])
+    built = json.loads(build.read_text())["probes"]
+    return {probe: ModuleStore().read(built[probe]["sha256"]) for probe in (PROBE, OTHER_PROBE)}
+
+
+@pytest.fixture(scope="module")
+def module(modules: dict[str, bytes]) -> bytes:
+    return modules[PROBE]
 
 
 @pytest.fixture
@@ -58,28 +65,27 @@ def guard(lab: Lab) -> Iterator[Guard]:
 
 def armed(
     guard: Guard,
-    module: bytes,
-    *,
+    *modules: bytes,
     sweep_id: str = SWEEP,
-    probes: Sequence[str] = (PROBE,),
     ttl_s: int = 300,
     own_ttl_s: int | None = None,
 ) -> str:
-    """Arm a session for each name; return the first module's name.
+    """Arm the session of PROBE, with a second module that of OTHER_PROBE, too; return the first module's name.
 
     own_ttl_s: the modules' own limit, where it is not that of their units.
     """
-    sha256 = sha256_of(module)
     own_ms = (ttl_s if own_ttl_s is None else own_ttl_s) * 1000
     own = [("fd_nonce", "00ff00ff00ff00ff"), ("fd_ttl_ms", str(own_ms))]
-    plans = [SessionPlan(probe, sha256, 1, own) for probe in probes]
+    by_probe = dict(zip((PROBE, OTHER_PROBE), modules, strict=False))
+    plans = [SessionPlan(probe, sha256_of(module), 1, own) for probe, module in by_probe.items()]
     wanted = {"ttl_s": ttl_s, "timeout_s": 60, "smoke": "", "plans": plans, "by": "ann@controller1"}
     reply = guard.arm(sweep_id, **wanted)
     if reply.missing:
-        guard.put(sha256, module)
+        for module in modules:
+            guard.put(sha256_of(module), module)
         reply = guard.arm(sweep_id, **wanted)
-    assert {reply.sessions[probe][0] for probe in probes} == {"armed"}, reply
-    return f"fd_{sweep_id}_{probes[0]}"
+    assert {reply.sessions[probe][0] for probe in by_probe} == {"armed"}, reply
+    return f"fd_{sweep_id}_{PROBE}"
 
 
 def sha256_of(data: bytes) -> str:
@@ -115,11 +121,11 @@ def test_a_session_that_does_not_end_itself_is_ended_by_its_unit(
 
 
 def test_modules_that_their_units_have_left_are_unloaded_by_the_timer(
-    lab: Lab, guard: Guard, module: bytes
+    lab: Lab, guard: Guard, modules: dict[str, bytes]
 ) -> None:
     """A killed stapio leaves its module loaded, one that detaches (QUIT) also running; their units do nothing there."""
-    left = {"killed": "KILL", "detached": "QUIT"}
-    armed(guard, module, probes=list(left), ttl_s=30, own_ttl_s=3600)
+    left = {PROBE: "KILL", OTHER_PROBE: "QUIT"}
+    armed(guard, *modules.values(), ttl_s=30, own_ttl_s=3600)
     units = {probe: f"fd-{SWEEP}-{probe}.service" for probe in left}
     drop_ins = [f"/run/systemd/system/{unit}.d" for unit in units.values()]
     defeat = "[Service]\\nExecStopPost=\\nRuntimeMaxSec=infinity\\n"

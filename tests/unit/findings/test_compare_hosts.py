@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fleets import FILES, Values, evidence, found, measure, simple, sums
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import compare_past, find
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures_file, find
 
 HOSTS = ["web1", "web2", "web3", "web4", "web5", "web6"]
 
@@ -326,7 +326,7 @@ def test_a_zero_that_may_come_of_missed_calls_is_compared_with_nothing() -> None
     unseen = find.find([blind], peers, {})
     assert unseen.findings == unseen.worth_a_look == []
     assert [sorted(line.values) for line in unseen.comparisons] == [[h for h in HOSTS if h != "web3"]]
-    (left,) = compare_past.figures_of([blind])["probes"]  # nor is it ever the past of another sweep
+    (left,) = figures_file.figures_of([blind])["probes"]  # nor is it ever the past of another sweep
     assert left["tables"]["files"]["it"]["value"] == [None if host == "web3" else 100_000.0 for host in HOSTS]
     by_keys = evidence(simple(BY_KEY), rows)
     for sight, hosts in ((by_keys, HOSTS), (replace(by_keys, blind=frozenset(HOSTS)), HOSTS[:2] + HOSTS[3:])):
