@@ -148,11 +148,12 @@ def test_modules_that_their_units_have_left_are_unloaded_by_the_timer(
         )
         assert all(loaded(lab, f"fd_{SWEEP}_{probe}") for probe in left)
         wait_until(lambda: not loaded(lab, f"fd_{SWEEP}"), "the timer", 180)
+        lab.ssh(HOST, f"rm -r {' '.join(drop_ins)}")
         # Nothing else came: the timer is over, and its service has run to its end.
         wait_until(lambda: f"fd-{SWEEP}" not in left_behind(lab, HOST), "units are gone", 30)
         assert "fleetdiag.lock" not in left_behind(lab, HOST)
     finally:
-        lab.ssh(HOST, f"rm -r {' '.join(drop_ins)}; systemctl daemon-reload")
+        lab.ssh(HOST, f"rm -rf {' '.join(drop_ins)}; systemctl daemon-reload")
 
 
 def test_what_an_administrator_sets_meanwhile_is_not_set_back(lab: Lab, guard: Guard, module: bytes) -> None:
