@@ -160,9 +160,11 @@ def assert_on_time_or_said(row: dict[str, Any], seconds: float) -> None:
 
 
 def await_window(runs: Path, *hosts: str) -> None:
-    """Wait until these hosts are armed in the one sweep below `runs`, and its window begins in a moment or has begun."""
+    """Wait until these hosts have their window in the one sweep below `runs`."""
     wait_until(
-        lambda: any(all(soak.has_window(run, host) for host in hosts) for run in runs.glob("*/")),
+        lambda: any(
+            all(soak.has_window(run, host, time.time()) for host in hosts) for run in runs.glob("*/")
+        ),
         "the window opens",
         300,
     )

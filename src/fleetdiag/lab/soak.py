@@ -362,22 +362,26 @@ class _Soak:
 
 
 def _opens(command: subprocess.Popen[str], runs: Path, victim: str) -> bool:
-    """Wait until the victim is armed and has its window; False if the sweep ends before."""
+    """Wait until the victim has its window; False if the sweep ends before."""
     deadline = time.monotonic() + _OPENS_S
     while time.monotonic() < deadline and command.poll() is None:
-        if any(has_window(run, victim) for run in runs.glob("*/")):
+        if any(has_window(run, victim, time.time()) for run in runs.glob("*/")):
             return True
         time.sleep(0.2)
     return False
 
 
-def has_window(run: Path, host: str) -> bool:
-    """Return whether a host is armed in this run and its window is known, which begins in a moment or has begun.
+def has_window(run: Path, host: str, now: float) -> bool:
+    """Return whether a host of this run was told its window, or was armed before its window began at `now` or earlier.
 
-    A window is told with the arming or after it, so go.json may never come.
+    A window that is told with the arming is never told again: there is no go.json then.
     """
+    folder = run / "hosts" / host
+    if (folder / "go.json").exists():
+        return True
     window = read.window(run)
-    return (run / "hosts" / host / "arm.json").exists() and window is not None and window.start is not None
+    begun = window is not None and window.start is not None and window.start <= now
+    return begun and (folder / "arm.json").exists()
 
 
 def _wait(command: subprocess.Popen[str]) -> int:

@@ -64,13 +64,16 @@ def test_a_lab_that_is_down_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: o
         soak.run(1, 0)
 
 
-def test_a_host_has_its_window_once_it_is_armed_and_the_start_is_known(tmp_path: Path) -> None:
-    host = tmp_path / "hosts" / "web1"
-    host.mkdir(parents=True)
+def test_a_host_has_its_window_when_it_was_told_or_was_armed_with_one_that_began(tmp_path: Path) -> None:
+    for host in ("web1", "web2"):
+        (tmp_path / "hosts" / host).mkdir(parents=True)
+        (tmp_path / "hosts" / host / "arm.json").write_text("{}")
     (tmp_path / "window.json").write_text(json.dumps({"began": 890.0}))
-    assert not has_window(tmp_path, "web1")
-    (host / "arm.json").write_text("{}")
-    assert not has_window(tmp_path, "web1")
+    assert not has_window(tmp_path, "web1", 1000.0)
     (tmp_path / "window.json").write_text(json.dumps({"began": 890.0, "start": 900.0, "end": 910.0}))
-    assert has_window(tmp_path, "web1")
-    assert not has_window(tmp_path, "web2")
+    assert not has_window(tmp_path, "web1", 899.0)
+    (tmp_path / "hosts" / "web1" / "go.json").write_text("{}")
+    assert has_window(tmp_path, "web1", 899.0)
+    assert not has_window(tmp_path, "web2", 899.0)
+    assert has_window(tmp_path, "web2", 900.0)
+    assert not has_window(tmp_path, "web3", 1000.0)
