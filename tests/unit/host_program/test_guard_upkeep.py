@@ -9,6 +9,7 @@ import re
 import subprocess
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from modulehost import MODULE, PROBE, SHA256, SWEEP, Host
@@ -191,6 +192,45 @@ def test_a_value_is_no_pattern_of_names_of_files(
     (start,) = re.findall("^ExecStart=(.*)$", (tmp_path / "unit").read_text(), re.MULTILINE)
     subprocess.run(["sh", "-c", start.replace("$$", "$")], check=True)  # as systemd reads it
     assert (tmp_path / "words").read_text().splitlines()[-1] == f"filter={value}"
+
+
+@pytest.mark.skipif(Path("/proc/systemtap").exists(), reason="a module of SystemTap is loaded here")
+def test_modules_are_loaded_once_the_first_of_them_is(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that make /proc/systemtap at the same moment have the kernel warn."""
+    host.program("systemctl", f"#!/bin/sh\ncp {host.units}/*.service {tmp_path}/\n")
+    out = host.home / "sweeps" / SWEEP / PROBE / "out"
+    host.program("staprun", f"#!/bin/sh\n[ ! -s {out} ] || echo loaded >{tmp_path}/after\n")
+    sleep = tmp_path / "programs" / "sleep"
+    sleep.parent.mkdir()
+    sleep.write_text(f"#!/bin/sh\nread -r line <{tmp_path}/go\n")
+    sleep.chmod(0o755)
+    os.mkfifo(tmp_path / "go")
+    other = MODULE + b"another"
+    sums = {PROBE: SHA256, "other": hashlib.sha256(other).hexdigest()}
+    host.guard.put(sums["other"], other)
+    plans = [SessionPlan(probe, sha256, 1, []) for probe, sha256 in sums.items()]
+    host.guard.arm(SWEEP, ttl_s=60, timeout_s=1, smoke="", plans=plans)
+    (unit,) = tmp_path.glob("*-other.service")
+    (start,) = re.findall("^ExecStart=(.*)$", unit.read_text(), re.MULTILINE)
+    monkeypatch.setenv("PATH", f"{sleep.parent}:{os.environ['PATH']}")
+    with subprocess.Popen(["sh", "-c", start.replace("$$", "$")]) as second:
+        go = open_when_read(tmp_path / "go", second)
+        out.write_text("armed")
+        go.write(b"\n")
+        go.close()
+        assert second.wait() == 0
+    assert (tmp_path / "after").exists()
+
+
+def open_when_read(fifo: Path, reader: subprocess.Popen[bytes]) -> BinaryIO:
+    """Return the writing end once somebody reads; fail where the reader has ended instead."""
+    while True:
+        try:
+            return os.fdopen(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK), "wb")
+        except OSError:
+            assert reader.poll() is None, "it has not waited"
 
 
 def test_a_session_whose_answer_cannot_be_kept_is_started_and_says_so(host: Host, tmp_path: Path) -> None:

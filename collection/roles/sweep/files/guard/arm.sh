@@ -30,6 +30,13 @@ prepare_session() { # PROBE OUTPUT_MB [name=value ...]
     done
     dir="$SWEEPS/$id/$probe"
     path_of "$probe"
+    # Modules that load at the same moment all make /proc/systemtap, of which the kernel warns: the first one makes it.
+    after_first=''
+    if [ -n "$units" ]; then
+        after_first="n=0; until [ -d /proc/systemtap ] || [ -s $first/out ] || [ \$\$n = 100 ]; do n=\$\$((n + 1)); sleep 0.1; done; "
+    else
+        first=$dir
+    fi
     # room for how it ends, which a full disk must not take
     {
         say "$output_mb" >"$dir/limit" && say "                                                  " >"$dir/ends" \
@@ -50,7 +57,7 @@ unit_of_session() {
 Description=fleetdiag probe $probe of sweep $id
 CollectMode=inactive-or-failed
 [Service]
-ExecStart=/bin/sh -c 'set -f; read -r words <$dir/command; exec \$\$words'
+ExecStart=/bin/sh -c 'set -f; ${after_first}read -r words <$dir/command; exec \$\$words'
 ExecStopPost=/bin/sh $SELF unload $id $probe
 RuntimeMaxSec=$((ttl + 15))
 TimeoutStopSec=60
