@@ -21,6 +21,7 @@ from loopsweeps import HOSTS, PROBES, bring, command, how, sweep, verbs
 from sweeps import ENVIRONMENT, ROOT, SWEPT, coverage, newest, report_of, wait_until, window_of
 
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._balancers import haproxy
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
 
 pytestmark = pytest.mark.skipif(bool(lacking()), reason=f"needs root and {', '.join(PROGRAMS)}")
 
@@ -150,12 +151,12 @@ def test_a_shard_can_run_on_another_controller_that_is_reached_by_ssh(hosts: Fle
             break
     assert done.returncode == 0, done.stdout + done.stderr
     assert len([line for line in hosts.commands(3) if "ansible_runner worker" in line]) == 2
-    (folder,) = runs.glob("*_shards")
+    folder = newest(runs)
     report = report_of(folder)
     rows = coverage(report)
     assert sorted(rows) == hosts.names[:2]
     assert {row["status"] for row in rows.values()} <= SWEPT
-    windows = [window_of(path) for path in runs.glob("*_*") if path != folder]
+    windows = [window_of(path) for path in read.parts(folder)]
     assert len(windows) == 2
     assert windows[0] == windows[1]
 

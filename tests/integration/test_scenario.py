@@ -110,7 +110,7 @@ def test_the_verdict_begins_with_the_worst_symptom(report: dict[str, Any]) -> No
     worst = report["findings"][0]
     assert (worst["probe"], worst["host"]) in (("slow_open", FILES), ("tcp_connect", CONNECTS))
     assert worst["severity"] in ("critical", "warning")
-    assert report["verdict"].startswith(f"{worst['host']}: ")
+    assert report["verdict"].startswith(f"{worst['host']} is different: ")
     assert report["findings"][-1]["probe"] == "disktop", "what is merely more comes last"
 
 

@@ -76,6 +76,6 @@ def test_a_signed_module_samples_under_its_one_name_with_a_nonce_nobody_can_read
     assert [line.split()[0] for line in loaded.splitlines() if line.startswith("fd_")] == [MODULE]
     assert mode == ["0", "200"]
     nonce = str(json.loads((run / "sweep.json").read_text())["probes"][0]["nonce"])
-    assert "staprun" in readable
+    assert "stapio" in readable
     assert nonce not in readable
     assert left_behind(lab, HOST) == ""
