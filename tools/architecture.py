@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import ast
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import marked
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "collection/docs/architecture.md"
-BEGIN, END = "<!-- drawing: begin -->\n", "<!-- drawing: end -->\n"
 COLLECTION = "ansible_collections.fleetdiag.systemtap.plugins"
 PLACES = {COLLECTION: ROOT / "collection/plugins", "fleetdiag": ROOT / "src/fleetdiag"}
 GROUPS = {
@@ -92,21 +92,5 @@ def _id(name: str) -> str:
     return name.removeprefix(f"{COLLECTION}.").replace(".", "_")
 
 
-def page(text: str) -> str:
-    """Return the page with the drawing put in."""
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    return f"{before}{BEGIN}\n```mermaid\n{drawing()}```\n\n{END}{after}"
-
-
-def main() -> int:
-    old = PAGE.read_text(encoding="utf-8")
-    new = page(old)
-    if "--check" in sys.argv[1:]:
-        return int(old != new)
-    PAGE.write_text(new, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(marked.write(PAGE, "drawing", f"\n```mermaid\n{drawing()}```\n"))

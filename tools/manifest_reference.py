@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import marked
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / ".collections"))
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import manifest  # noqa: E402
 
 PAGE = ROOT / "collection/docs/writing_probes.md"
-BEGIN, END = "<!-- reference: begin -->\n", "<!-- reference: end -->\n"
 PARTS = {
     "parameter": "A parameter",
     "table": "A table",
@@ -42,13 +43,6 @@ def reference() -> str:
         **{title: schema["$defs"][name] for name, title in PARTS.items()},
     }
     return "\n".join("\n".join(_part(title, part, schema)) + "\n" for title, part in parts.items())
-
-
-def page(text: str) -> str:
-    """Return the page with the reference put in."""
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    return f"{before}{BEGIN}\n{reference()}\n{END}{after}"
 
 
 def _part(title: str, part: dict[str, Any], schema: dict[str, Any]) -> Iterator[str]:
@@ -119,14 +113,5 @@ def _several(text: str) -> str:
     return f"{text.removeprefix('a ')}s" if text.startswith("a ") else text
 
 
-def main() -> int:
-    old = PAGE.read_text(encoding="utf-8")
-    new = page(old)
-    if "--check" in sys.argv[1:]:
-        return int(old != new)
-    PAGE.write_text(new, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(marked.write(PAGE, "reference", f"\n{reference()}"))

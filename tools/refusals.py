@@ -8,13 +8,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import marked
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / ".collections"))
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import preflight  # noqa: E402
 
 PAGE = ROOT / "collection/docs/troubleshooting.md"
-BEGIN, END = "<!-- refusals: begin -->\n", "<!-- refusals: end -->\n"
 FIT = {
     "uid": "0",
     "systemd": "257",
@@ -37,22 +38,11 @@ def refusals() -> Iterator[tuple[str, str]]:
         yield refused.reason.replace("12 MB", "N MB").replace("200", "M"), refused.remedy
 
 
-def page(text: str) -> str:
-    """Return the page with the table put in."""
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    table = "".join(f"| `{reason}` | {remedy} |\n" for reason, remedy in refusals())
-    return f"{before}{BEGIN}\n| said | what to do |\n| --- | --- |\n{table}\n{END}{after}"
-
-
-def main() -> int:
-    old = PAGE.read_text(encoding="utf-8")
-    new = page(old)
-    if "--check" in sys.argv[1:]:
-        return int(old != new)
-    PAGE.write_text(new, encoding="utf-8")
-    return 0
+def table() -> str:
+    """Return the table of all refusals."""
+    rows = "".join(f"| `{reason}` | {remedy} |\n" for reason, remedy in refusals())
+    return f"\n| said | what to do |\n| --- | --- |\n{rows}"
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(marked.write(PAGE, "refusals", table()))
