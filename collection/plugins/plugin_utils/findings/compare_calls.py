@@ -26,7 +26,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.compa
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.figures import Figure
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.inputs import Evidence
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import CallNode
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.parse.model import CallNode, CallTree
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Column, Compare
 
 SELF_TIME = Column(
@@ -41,7 +41,8 @@ SELF_TIME = Column(
     compare=Compare(min_difference=5e-6, min_ratio=2.0, min_samples=limits.CALLS),
 )
 
-_Node = tuple[str, tuple[str, ...]]
+Node = tuple[str, tuple[str, ...]]
+"""A process, and a function with its callers, outermost first."""
 
 
 def compare_calls(result: Compared, evidence: Sequence[Evidence], peer_of: Mapping[str, str]) -> None:
@@ -62,7 +63,7 @@ def _lost_time(signal: Signal) -> bool:
 
 
 def _of_set(place: Place) -> Iterable[Series]:
-    nodes = _nodes(place)
+    nodes = nodes_of(place.evidence.calls, place.hosts)
     wanted = sorted(nodes, key=lambda node: (-sum(item.self_us for item in nodes[node].values()), node))
     kept: dict[str, int] = {}
     for node in wanted:
@@ -84,10 +85,13 @@ def _proof(process: str, calls: Mapping[str, CallNode], host: str) -> list[Evide
     return [(host, (process, *node.path), (node.count, node.total_us / 1e6, node.self_us / 1e6))]
 
 
-def _nodes(place: Place) -> dict[_Node, dict[str, CallNode]]:
-    mine = set(place.hosts)
-    nodes: dict[_Node, dict[str, CallNode]] = {}
-    for host, trees in place.evidence.calls:
+def nodes_of(
+    calls: Iterable[tuple[str, Sequence[CallTree]]], hosts: Iterable[str]
+) -> dict[Node, dict[str, CallNode]]:
+    """Return {(process, path): {host: node}} of the trees of these hosts."""
+    mine = set(hosts)
+    nodes: dict[Node, dict[str, CallNode]] = {}
+    for host, trees in calls:
         if host in mine:
             for tree in trees:
                 for node in tree.nodes:

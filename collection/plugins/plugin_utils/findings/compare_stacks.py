@@ -13,6 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import limits
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.candidates import EvidenceRow
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.compare_calls import (
+    Node,
+    nodes_of,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.compare_hosts import (
     Compared,
     conclude,
@@ -38,8 +42,7 @@ SHARE = Column(
     compare=Compare(min_difference=limits.STACKS_PERCENT, min_ratio=2.0, min_samples=limits.STACKS),
 )
 
-_Node = tuple[str, tuple[str, ...]]
-_Counts = dict[_Node, dict[str, int]]
+_Counts = dict[Node, dict[str, int]]
 
 
 def compare_stacks(result: Compared, evidence: Sequence[Evidence], peer_of: Mapping[str, str]) -> None:
@@ -61,7 +64,8 @@ def _of_set(place: Place) -> Iterable[Series]:
         for stacks in place.evidence.stacks
         if (host := stacks.host) in place.hosts and (total := stacks.total) >= limits.STACKS
     }
-    counts = _counts(place, totals)
+    nodes = nodes_of(((stacks.host, stacks.trees) for stacks in place.evidence.stacks), totals)
+    counts = {node: {host: at.count for host, at in on.items()} for node, on in nodes.items()}
     for node in _telling(counts, totals):
         found = {host: _figure(counts[node].get(host, 0), total) for host, total in totals.items()}
         series = judged(place, found)
@@ -71,18 +75,7 @@ def _of_set(place: Place) -> Iterable[Series]:
             yield series
 
 
-def _counts(place: Place, totals: Mapping[str, int]) -> _Counts:
-    """Return on how many stacks of each host each function is."""
-    counts: _Counts = {}
-    for stacks in place.evidence.stacks:
-        if stacks.host in totals:
-            for tree in stacks.trees:
-                for node in tree.nodes:
-                    counts.setdefault((tree.process, node.path), {})[stacks.host] = node.count
-    return counts
-
-
-def _telling(counts: _Counts, totals: Mapping[str, int]) -> list[_Node]:
+def _telling(counts: _Counts, totals: Mapping[str, int]) -> list[Node]:
     """Return the functions worth comparing: on enough stacks of some host, and not the same ones as what they call."""
     alike = {
         (process, path[:-1])
@@ -103,7 +96,7 @@ def _figure(count: int, total: int) -> Figure:
     return Figure(share, rest=share, records=total, scatter=1 / math.sqrt(count + 1))
 
 
-def _proof(node: _Node, counts: Mapping[str, int], totals: Mapping[str, int], host: str) -> list[EvidenceRow]:
+def _proof(node: Node, counts: Mapping[str, int], totals: Mapping[str, int], host: str) -> list[EvidenceRow]:
     """Return the function's row on that host: stacks that it is on, and all of them."""
     process, path = node
     return [(host, (process, *path), (counts.get(host, 0), totals[host]))]
