@@ -9,7 +9,7 @@ import re
 import resource
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -64,7 +64,8 @@ def build_alone(module: AnsibleModule, stap: str, source: Source, home: str, kep
             "{}: {} asks for functions by source file, which the kernel does not tell of itself (BTF): it would match"
             " few and leave out the rest; only the distribution's debuginfo has them (docs/kernel_info.md)"
         ).format(source["file"], pattern)
-    code, said = run_stap(module, stap, source, name, home, work)
+    debuginfo = kernel_debuginfo(module, stap, source, home)
+    code, said = run_stap(module, stap, source, name, home, work, debuginfo)
     if code:
         return shortened(said) or f"stap ended with exit code {code}"
     error = forbidden(temporary, name, source["file"])
@@ -75,7 +76,7 @@ def build_alone(module: AnsibleModule, stap: str, source: Source, home: str, kep
     made = os.path.join(work, name + ".ko")
     error = sign(module, made)
     if not error:
-        keep_origin(kept, kernel_debuginfo(module, stap, source, home, []), functions(temporary, name))
+        keep_origin(kept, debuginfo, functions(temporary, name))
         os.replace(made, kept)
     return error
 
@@ -92,25 +93,29 @@ def narrow(module: AnsibleModule, stap: str, source: Source, work: str) -> str |
 
 
 def run_stap(
-    module: AnsibleModule, stap: str, source: Source, name: str, home: str, work: str
+    module: AnsibleModule, stap: str, source: Source, name: str, home: str, work: str, debuginfo: str
 ) -> tuple[int, str]:
-    """Return (exit code, what stap said); once more with all headers where a tracepoint was not found."""
+    """Return (exit code, what stap said); once more with all headers where a tracepoint was not found.
+
+    debuginfo: the folder from `kernel_debuginfo`; modules that turn out to be wanted are added to it.
+    """
     cache = os.path.join(home, "systemtap", "cache")
     narrowed = narrow(module, stap, source, work)
     try:
         tracepoints.forget_empty(cache)  # of a run that was killed
-        code, said = run_once(module, stap, source, name, home, work)
+        code, said = run_once(module, stap, source, name, home, work, debuginfo)
         if code and narrowed and "no match" in said and "kernel.trace(" in said:
             os.remove(narrowed)
             tracepoints.forget_empty(cache)
-            code, said = run_once(module, stap, source, name, home, work)
+            code, said = run_once(module, stap, source, name, home, work, debuginfo)
         more: list[str] = []  # modules that the tapset names, not the script, and those that these need
-        while code and module.params["kernel_info"] and len(more) < MAX_MORE_MODULES:
+        while code and debuginfo and len(more) < MAX_MORE_MODULES:
             lacking = [word for word in kernel_files.lacking_modules(said) if word not in more]
             if not lacking:
                 break
             more += lacking
-            code, said = run_once(module, stap, source, name, home, work, more)
+            add_modules(module, debuginfo, more)
+            code, said = run_once(module, stap, source, name, home, work, debuginfo)
     finally:
         tracepoints.forget_empty(cache)
     return code, said
@@ -123,7 +128,7 @@ def run_once(
     name: str,
     home: str,
     work: str,
-    more: Sequence[str] = (),
+    debuginfo: str,
 ) -> tuple[int, str]:
     """Return (exit code, what stap said).
 
@@ -157,7 +162,6 @@ def run_once(
     if source["debuginfo"] and os.path.exists(DEBUGINFOD_URLS):
         with open(DEBUGINFOD_URLS) as stream:
             environment["DEBUGINFOD_URLS"] = " ".join(stream.read().split())
-    debuginfo = kernel_debuginfo(module, stap, source, home, list(more))
     if debuginfo:
         environment["SYSTEMTAP_DEBUGINFO_PATH"] = debuginfo
     began = time.monotonic()
@@ -177,10 +181,10 @@ def run_once(
     return code, err + out if code else ""
 
 
-def kernel_debuginfo(module: AnsibleModule, stap: str, source: Source, home: str, more: list[str]) -> str:
+def kernel_debuginfo(module: AnsibleModule, stap: str, source: Source, home: str) -> str:
     """Return the folder with the debuginfo that is made of what a host of the kernel handed over, "" where none did.
 
-    more: modules that are wanted beside those that the script names.
+    It has that of the modules that the script names, too.
     """
     params = module.params
     if not params["kernel_info"]:
@@ -196,9 +200,14 @@ def kernel_debuginfo(module: AnsibleModule, stap: str, source: Source, home: str
         folder = kernel_files.debuginfo_path(
             params["kernel_info"], home, params["kernel"], params["build_id"], run, files
         )
-        names = kernel_files.module_names(source["script"], source["args"])
-        kernel_files.add_modules(folder, params["kernel_info"], params["kernel"], names + more)
-        return folder
+    add_modules(module, folder, kernel_files.module_names(source["script"], source["args"]))
+    return folder
+
+
+def add_modules(module: AnsibleModule, folder: str, names: list[str]) -> None:
+    """Add the debuginfo of these modules of the kernel to a folder from `kernel_debuginfo`."""
+    with memory_limit(module.params["memory_mb"]):
+        kernel_files.add_modules(folder, module.params["kernel_info"], module.params["kernel"], names)
 
 
 @contextlib.contextmanager
