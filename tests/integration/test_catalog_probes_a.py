@@ -117,8 +117,8 @@ def test_two_busy_processes_wait_for_the_one_processor(swept: Swept, host: str) 
 def test_the_stuck_process_is_shown_with_what_it_waits_for(swept: Swept, host: str) -> None:
     rows = [row for row in swept.rows("blocked", "waits", host) if row["process"] == "load_stuck"]
     assert any("kernel_clone" in row["waits_in"] for row in rows), rows
-    assert max(row["longest"] for row in rows) == pytest.approx(load_a.STUCK_S, rel=0.5)
     forever = swept.row("blocked", "waits", host, process="load_forever")
+    assert load_a.STUCK_S * 0.9 <= max(row["longest"] for row in rows) < forever["longest"]
     assert forever["still_blocked"] == 1
     assert forever["longest"] > 12, "it was blocked before the window began"
 
