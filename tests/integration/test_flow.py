@@ -34,6 +34,18 @@ global
     + """{servers}
 """
 )
+#: A strategy in which the last host that was asked answers first.
+LAST_ANSWERS_FIRST = """
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from ansible.plugins import strategy
+spec = spec_from_file_location("shipped", Path(strategy.__file__).with_name("linear.py"))
+shipped = module_from_spec(spec)
+spec.loader.exec_module(shipped)
+class StrategyModule(shipped.StrategyModule):
+    def _wait_on_pending_results(self, iterator):
+        return super()._wait_on_pending_results(iterator)[::-1]
+"""
 #: How far ahead a start lies that is told to several sweeps: the first is enough for a machine that does nothing else.
 AHEAD_S = (15, 60, 240)
 MOMENTS = ["sweep", "before", "lowered", "start", "end", "restored", "after"]
@@ -260,6 +272,18 @@ def test_a_slow_host_delays_the_others_only_until_its_own_timeout(hosts: Fleet, 
     rows = coverage(report_of(newest(tmp_path)))
     assert {rows[name]["status"] for name in hosts.names[:2]} <= SWEPT
     assert rows[hosts.names[2]]["status"] == "failed"
+
+
+def test_batches_come_in_their_order_whichever_host_answers_first(hosts: Fleet, tmp_path: Path) -> None:
+    (tmp_path / "linear.py").write_text(LAST_ANSWERS_FIRST)
+    words = command(hosts, tmp_path / "runs", "--canary", "1")
+    options = how(hosts)
+    options["env"] = {**options["env"], "ANSIBLE_STRATEGY_PLUGINS": str(tmp_path)}
+    done = subprocess.run(words, **options, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, second = json.loads((newest(tmp_path / "runs") / "window.json").read_text())["batches"]
+    assert (first["hosts"], second["hosts"]) == (list(hosts.names[:1]), list(hosts.names[1:]))
+    assert second["start"] > first["end"]
 
 
 def test_a_host_on_which_nothing_could_be_started_is_free_for_the_next_sweep(

@@ -246,6 +246,15 @@ def test_a_builder_that_is_gone_is_not_the_host() -> None:
     assert row.reason == "builder, which works for it, was unreachable at build: No route"
 
 
+def test_a_canary_that_went_away_says_why_and_who_waited_for_it_says_so() -> None:
+    stopped = {"arm": None, "go": None, "left_out": "canary web1: was not armed"}
+    event = {"status": "unreachable", "phase": "arm", "message": "No route to host"}
+    canary = coverage.cover(record(**NOTHING, **stopped, events=[event]))
+    assert (canary.status, canary.reason) == ("unreachable", "unreachable at arm: No route to host")
+    other = coverage.cover(record(**NOTHING, **stopped))
+    assert (other.status, other.reason) == ("not probed", "canary web1: was not armed")
+
+
 def test_an_error_that_was_overcome_is_none() -> None:
     row = coverage.cover(record(events=[{"status": "unreachable", "phase": "arm"}]))
     assert row.status == "probed"

@@ -319,8 +319,6 @@ def _why_nothing(record: HostRecord, row: HostCoverage) -> tuple[HostStatus, str
         if one is not None and one.verdict and one.verdict != "ok":
             status: HostStatus = "failed" if one.verdict == "failed" else "refused"
             return status, one.reason or f"{one.verdict} at {one.PHASE}", one.remedy
-    if record.left_out:
-        return "not probed", record.left_out, "see to that, then sweep again"
     lost = next((event for event in record.events if event.status == "lost"), None)
     if lost is not None:
         why = lost.message or "nothing came back"
@@ -328,6 +326,8 @@ def _why_nothing(record: HostRecord, row: HostCoverage) -> tuple[HostStatus, str
     event = next((e for e in reversed(record.events) if e.status in _FAULTS), None)
     if event is not None:
         return _by_event(record, event)
+    if record.left_out:
+        return "not probed", record.left_out, "see to that, then sweep again"
     unusable = [session for session in row.sessions.values() if session.status in ("not built", "not armed")]
     if unusable and len(unusable) == len(row.sessions):
         first = unusable[0]
