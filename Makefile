@@ -91,9 +91,8 @@ test-target-mode: venv packages  ## A sweep without a builder: a quarter of an h
 	@FLEETDIAG_TEST_TARGET_MODE=1 $(BIN)/python -m pytest tests/integration/test_target_mode.py
 
 .PHONY: test-long
-test-long: venv packages  ## Weights, shards, sweeps of one name, a timer, warm sweeps, faults on the lab: an hour and a half
-	@FLEETDIAG_TEST_LONG=1 $(BIN)/python -m pytest $(addprefix tests/integration/, \
-	  $(addprefix test_,drain.py shards.py memory.py molecule.py timer.py trouble.py warm_sweeps.py) lab/test_lab_soak.py)
+test-long: venv packages  ## Weights, shards, timers, reboots, sweeps of one name, planted faults: an hour and a half
+	@FLEETDIAG_TEST_LONG=1 $(BIN)/python -m pytest -m long tests/integration
 
 .PHONY: test-site
 test-site: venv packages  ## The story of the site on four emulated machines: a slow file behind two balancers

@@ -28,8 +28,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> groups.Sched
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the group that lasts longest."""
+    """Begin with the group that lasts longest; leave what takes long to those who ask for it."""
     items.sort(key=lambda item: groups.turn(item.path))
+    for item in items:
+        long = item.get_closest_marker("long")
+        if long is not None and "FLEETDIAG_TEST_LONG" not in os.environ:
+            item.add_marker(pytest.mark.skip(reason=f"{long.args[0]}; make test-long"))
 
 
 @pytest.fixture(scope="session")

@@ -18,12 +18,7 @@ from sweeps import ENVIRONMENT, ROOT, fleetdiag, newest, wait_until
 
 from fleetdiag.lab.model import Lab
 
-pytestmark = [
-    pytest.mark.lab,
-    pytest.mark.skipif(
-        "FLEETDIAG_TEST_LONG" not in os.environ, reason="minutes for each test; make test-long"
-    ),
-]
+pytestmark = [pytest.mark.lab, pytest.mark.long("minutes for each test")]
 
 LB = "web2"
 SOCKET = "/run/fleetdiag-test.sock"

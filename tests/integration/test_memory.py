@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +15,7 @@ from sweeps import SWEPT, coverage, fleetdiag, newest, report_of, sweep
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references
 from fleetdiag.lab.model import Lab
 
-pytestmark = [
-    pytest.mark.lab,
-    pytest.mark.skipif("FLEETDIAG_TEST_LONG" not in os.environ, reason="eleven sweeps; make test-long"),
-]
+pytestmark = [pytest.mark.lab, pytest.mark.long("eleven sweeps")]
 HOSTS = ("web1", "web2")
 SICK = "web1"
 NAME = "nightly"

@@ -15,7 +15,7 @@ from fleetdiag.lab.model import Lab
 
 # What the scenario `sweep` asks, test_sweep asks too, but for Molecule's own idempotence.
 LONG = {"sweep"}
-LATER = pytest.mark.skipif("FLEETDIAG_TEST_LONG" not in os.environ, reason="two sweeps more; make test-long")
+LATER = pytest.mark.long("two sweeps more")
 SCENARIOS = [
     pytest.param(path.parent.name, marks=[LATER] if path.parent.name in LONG else [])
     for path in sorted((ROOT / "tests" / "molecule").glob("*/molecule.yml"))

@@ -26,7 +26,7 @@ from sweeps import (
 from fleetdiag.lab import boot
 from fleetdiag.lab.model import Lab
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long("a machine boots twice")]
 
 HOST = "web2"
 

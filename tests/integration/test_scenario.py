@@ -21,7 +21,7 @@ from sweeps import SWEPT, WEB, coverage, left_behind, newest, report_of, rows, s
 
 from fleetdiag.lab.model import Lab
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long("six minutes of sweeps")]
 
 PROBES = ("slow_open", "tcp_connect", "disktop")
 FILES, CONNECTS, WRITER = WEB

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -13,12 +12,7 @@ from sweeps import SWEPT, WEB, coverage, newest, report_of, sweep, window_of
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
 from fleetdiag.lab.model import Lab
 
-pytestmark = [
-    pytest.mark.lab,
-    pytest.mark.skipif(
-        "FLEETDIAG_TEST_LONG" not in os.environ, reason="minutes for each test; make test-long"
-    ),
-]
+pytestmark = [pytest.mark.lab, pytest.mark.long("minutes for each test")]
 
 
 def test_two_shards_have_one_window_and_one_report(lab: Lab, tmp_path: Path) -> None:

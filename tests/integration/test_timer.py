@@ -7,7 +7,6 @@ The hosts are those of the loopback fleet; mail and web hook are real servers on
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 import time
@@ -23,9 +22,7 @@ from usermanager import Manager, lacking, manager
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references, slots
 
-pytestmark = pytest.mark.skipif(
-    "FLEETDIAG_TEST_LONG" not in os.environ, reason="half an hour of a timer; make test-long"
-)
+pytestmark = pytest.mark.long("half an hour of a timer")
 NAME = "story"
 INTERVAL_S = 120
 SICK = "host0001"

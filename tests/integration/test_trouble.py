@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -159,9 +158,7 @@ def oops(lab: Lab) -> bytes:
     return built.stdout
 
 
-@pytest.mark.skipif(
-    "FLEETDIAG_TEST_LONG" not in os.environ, reason="a machine boots after it; make test-long"
-)
+@pytest.mark.long("a machine boots after it")
 def test_an_oops_of_the_kernel_stops_the_sweep_and_its_host_is_left_clean(
     lab: Lab, catalog: Path, tmp_path: Path, oops: bytes
 ) -> None:

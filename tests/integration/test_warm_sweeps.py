@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,10 +19,7 @@ from sweeps import SWEPT, WEB, coverage, newest, report_of, sweep, window_of
 
 from fleetdiag.lab.model import Lab
 
-pytestmark = [
-    pytest.mark.lab,
-    pytest.mark.skipif("FLEETDIAG_TEST_LONG" not in os.environ, reason="minutes: make test-long"),
-]
+pytestmark = [pytest.mark.lab, pytest.mark.long("ten minutes of sweeps")]
 
 WINDOW_S = 10
 PROBE = "fresh"

@@ -3,19 +3,12 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from fleetdiag.lab import soak
 from fleetdiag.lab.model import Lab
 
-pytestmark = [
-    pytest.mark.lab,
-    pytest.mark.skipif(
-        "FLEETDIAG_TEST_LONG" not in os.environ, reason="five minutes and more; make test-long"
-    ),
-]
+pytestmark = [pytest.mark.lab, pytest.mark.long("five minutes and more")]
 
 
 def test_faults_leave_nothing_and_cost_no_other_host_its_result(
