@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -742,28 +743,34 @@ def test_a_balancer_that_answers_slowly_is_asked_for_its_counts_for_seconds_only
     assert "timed out" in done.stdout
 
 
-def test_all_that_are_asked_for_counts_have_one_limit_whatever_holds_them(tmp_path: Path) -> None:
-    """Here a program that never ends, on each of three balancers; it may as well be a connection."""
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Return an environment in which LVS's program never ends; it may as well be a connection."""
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "ipvsadm"
     os.mkfifo(tmp_path / "never")
     program.write_text(f"#!/bin/sh\nexec cat {tmp_path}/never\n")
     program.chmod(0o755)
-    path = f"{tmp_path}/bin:{os.environ['PATH']}"
-    done = drain(
-        {"lb1": [], "lb2": [], "lb3": []},
-        tmp_path,
-        "seen",
-        timeout=300,
-        env={"PATH": path},
-        drain_kind="lvs",
-        drain_count_timeout=6,
-    )
+    yield {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
     os.close(os.open(tmp_path / "never", os.O_RDWR))  # what still waits for it ends
+
+
+def test_all_that_are_asked_for_counts_have_one_limit_whatever_holds_them(
+    tmp_path: Path, held: dict[str, str]
+) -> None:
+    three, lvs = {"lb1": [], "lb2": [], "lb3": []}, {"drain_kind": "lvs", "drain_count_timeout": 6}
+    done = drain(three, tmp_path, "seen", timeout=300, env=held, **lvs)
     assert done.returncode == 0, done.stdout
     said = json.loads((tmp_path / "results.json").read_text())
     assert list(said) == ["lb1", "lb2", "lb3"]
     assert sum(one["timedout"]["period"] for one in said.values()) <= 6
+
+
+def test_a_balancer_that_is_held_up_counts_as_one_that_refused(tmp_path: Path, held: dict[str, str]) -> None:
+    lvs = {"drain_kind": "lvs", "drain_wait": 1, "drain_timeout": 2, "drain_backends": ["tcp 192.0.2.1:80"]}
+    done = drain({"lb1": []}, tmp_path, "lowered", timeout=300, env=held, **lvs)
+    assert done.returncode != 0
+    assert re.search(r"no weight was lowered: lb1: .*3 second", done.stdout), done.stdout
 
 
 def test_one_balancer_that_refuses_takes_the_others_back(balancer: Balancer, tmp_path: Path) -> None:
