@@ -130,7 +130,7 @@ def test_all_hosts_sampled_the_same_instants_by_their_own_clocks(swept: Swept) -
     assert window["end"] - window["start"] == 30
     for host in WEB:
         row = coverage(swept.report)[host]
-        assert row["clock_error_s"] < 2
+        assert row["clock_error_s"] < 10  # half of the way there and back
         assert_on_time_or_said(row, 1)
 
 
