@@ -55,7 +55,7 @@ sweep: venv  ## The same on your hosts: INVENTORY=... LIMIT=... [PROBES="..."] [
 	@INVENTORY='$(INVENTORY)' LIMIT='$(LIMIT)' PROBES='$(PROBES)' WINDOW='$(WINDOW)' tools/sweep.sh
 
 .PHONY: lint
-lint: venv  ## Every linter: Python, YAML, Ansible, shell, spelling, Markdown, imports, dead code
+lint: venv  ## Every linter: Python, YAML, Ansible, shell, spelling, licences, Markdown, imports, dead code
 	@tools/lint.sh
 
 .PHONY: unit

@@ -114,6 +114,8 @@ def test_the_lists_of_functions_with_inline_copies_are_those_of_the_distribution
         path = kernel_types.FOLDER / f"{'-'.join(series.groups())}.txt"
         if "FLEETDIAG_WRITE_INLINED" in os.environ:
             head = f"# Functions of which the compiler put copies inline into others: {kernel}, by make test-debuginfo."
+            # REUSE-IgnoreStart
             path.write_text("\n".join(["# SPDX-License-Identifier: GPL-3.0-or-later", head, *found, ""]))
+            # REUSE-IgnoreEnd
         kernel_types.measured.cache_clear()
         assert kernel_types.measured(kernel) == set(found)

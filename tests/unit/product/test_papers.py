@@ -164,26 +164,6 @@ def test_licence_and_papers_are_there() -> None:
     assert all((ROOT / name).is_file() for name in ("CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "SECURITY.md"))
 
 
-def test_a_line_of_a_licence_that_has_more_on_it_is_overridden() -> None:
-    """REUSE takes the whole line for the licence."""
-    overridden = {
-        path
-        for one in tomllib.loads((ROOT / "REUSE.toml").read_text())["annotations"]
-        if one["precedence"] == "override"
-        for path in ([one["path"]] if isinstance(one["path"], str) else one["path"])
-    }
-    texts = [
-        path
-        for folder in ("collection", "src", "tools")
-        for path in (ROOT / folder).rglob("*")
-        if path.suffix in (".py", ".j2", ".json", ".sh", ".yml", ".stp", ".css", ".js")
-    ]
-    more = re.compile(r"SPDX-License-Identifier: [\w.-]+[ ]+(?!\*/)[^\s*]")
-    found = {str(path.relative_to(ROOT)) for path in texts if more.search(path.read_text(encoding="utf-8"))}
-    assert found
-    assert found - overridden == set()
-
-
 def test_contributing_names_files_that_are_there() -> None:
     """`<kind>` stands for any word; paths begin at the root or at collection/plugins."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
