@@ -19,7 +19,7 @@ class Obstacle(NamedTuple):
 _KEY = "compare the host's key, then log in once by hand or mend known_hosts (ssh-keygen -R HOST)"
 _SUDOERS = "let sudo allow this user all commands there, or log in as another (-u)"
 _ASK = "give the password with -K or --become-password-file, or let sudo need none there"
-_REMEDIES = (
+REMEDIES = (
     # what is said -> what to do; the first that is found
     (r"permission denied", "see that user and key are right: -u, --private-key; -k asks for a password"),
     (r"connection refused", "see that sshd runs there, and that the port is right"),
@@ -64,4 +64,4 @@ def obstacle(said: str) -> Obstacle:
 
 
 def _remedy(line: str) -> str:
-    return next((remedy for rule, remedy in _REMEDIES if re.search(rule, line, re.IGNORECASE)), "")
+    return next((remedy for rule, remedy in REMEDIES if re.search(rule, line, re.IGNORECASE)), "")

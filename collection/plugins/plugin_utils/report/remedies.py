@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-_REMEDIES = (
+REMEDIES = (
     (
         r"Invalid module format|version magic|disagrees about version",
         "the module is for another build of its kernel: see whether it was updated without a reboot, then sweep again",
@@ -36,5 +36,5 @@ _REMEDIES = (
 
 def remedies(errors: Iterable[str]) -> list[str]:
     """Return what to do about these errors, each advice once; nothing about what is not known."""
-    found = [advice for error in errors for said, advice in _REMEDIES if re.search(said, error)]
+    found = [advice for error in errors for said, advice in REMEDIES if re.search(said, error)]
     return list(dict.fromkeys(found))
