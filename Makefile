@@ -150,6 +150,10 @@ bench-merge: venv  ## From the files of 1,000 hosts with 10,000 rows each to the
 bench: venv packages  ## All benchmarks, one after the other: hours; figures as ratios in build/bench/
 	@tools/bench.sh
 
+.PHONY: docs
+docs: venv  ## The site of the docs, with a picture of each probe's part of the report: build/docs/html
+	@tools/docs.sh
+
 .PHONY: wheel
 wheel: venv  ## dist/: the wheel that carries the command and the collection
 	@$(BIN)/python -m hatchling build -t wheel

@@ -64,6 +64,12 @@ def test_the_readme_names_all_that_the_collection_has() -> None:
     assert [name for name in sorted(pages) if f"(docs/{name})" not in text] == []
 
 
+def test_the_site_has_every_guide() -> None:
+    index = (ROOT / "tools" / "docs" / "index.md").read_text(encoding="utf-8")
+    guides = [f"docs/{path.stem}" for path in PAGE.parent.glob("*.md")]
+    assert [name for name in sorted(guides) if name not in index.splitlines()] == []
+
+
 def test_the_manifest_that_is_shown_is_one() -> None:
     section = PAGE.read_text(encoding="utf-8").split("## The manifest\n", 1)[1]
     block = re.match(r"\n((?: {4}.*\n|\n)+)", section)
