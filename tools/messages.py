@@ -43,6 +43,7 @@ SENTENCES = re.compile(r"(?:Fleetdiag|Builder|Transfer|Balancer|Gone|Weightless|
 # How the program on the host ends, and a variable in that.
 _ENDS = re.compile(r'\b(?:die|refuse "[^"]*") "((?:\$\{[^}]*\}|[^"])+)"')
 _VARIABLE = re.compile(r"\$\{?(\w+)(?:[^}\w\s][^}]*\})?")
+_CONSTANT = re.compile(r"^([A-Z_]+)=(\S*/\S+)$", re.MULTILINE)
 GAP = "..."
 
 
@@ -126,8 +127,14 @@ def raised(path: Path) -> Iterator[tuple[str, str]]:
 
 def of_the_host(path: Path) -> Iterator[tuple[str, str]]:
     """Yield (sentence, "") of what a part of the host program ends with."""
+    places = {"0": GAP, **dict(_CONSTANT.findall(path.with_name("base.sh").read_text(encoding="utf-8")))}
+
+    def shown(variable: re.Match[str]) -> str:
+        name = "0" if variable[1].isdigit() else variable[1]
+        return _VARIABLE.sub(shown, places.get(name, name.upper()))
+
     for found in _ENDS.finditer(path.read_text(encoding="utf-8")):
-        yield _VARIABLE.sub(lambda name: GAP if name[1].isdigit() else name[1].upper(), found[1]), ""
+        yield _VARIABLE.sub(shown, found[1]), ""
 
 
 def of_tasks(path: Path) -> Iterator[tuple[str, str]]:
