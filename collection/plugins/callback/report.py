@@ -39,6 +39,7 @@ options:
         key: show
 """
 
+import gc
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -74,8 +75,7 @@ class CallbackModule(CallbackBase):
         if result.task.resolved_action == START and "run_dir" in result.result:
             self.run_dir = Path(result.result["run_dir"])
             self.only_looks = result.result.get("check") is True
-            # Only ansible.cfg has words for it, and that one is the operator's.
-            constants.DEFAULT_INTERNAL_POLL_INTERVAL = max(constants.DEFAULT_INTERNAL_POLL_INTERVAL, LOOKS_S)
+            _spare_the_controller()
         if str(result.task.resolved_action).startswith(NAMESPACE):
             self._append(result, "ok")
 
@@ -128,6 +128,16 @@ class CallbackModule(CallbackBase):
             write.append_event(self.run_dir, event, sync=status != "ok")
         except FleetdiagError as error:
             self._warn(str(error))
+
+
+def _spare_the_controller() -> None:
+    """Have Ansible look less often for answers, and its workers leave alone the memory that they share with it.
+
+    Only ansible.cfg has words for the first, and that one is the operator's. Workers look for garbage in all that has
+    been loaded, which copies it, and nothing of that is garbage.
+    """
+    constants.DEFAULT_INTERNAL_POLL_INTERVAL = max(constants.DEFAULT_INTERNAL_POLL_INTERVAL, LOOKS_S)
+    gc.freeze()
 
 
 def _message(result: dict[str, Any]) -> str:
