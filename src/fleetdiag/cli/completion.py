@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 
 import shtab
-from argparse_manpage.manpage import Manpage
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import version
 from fleetdiag.cli import options
@@ -36,6 +35,8 @@ def add_parser(
 
 
 def _man(whole: argparse.ArgumentParser) -> int:
+    from argparse_manpage.manpage import Manpage  # late: slow to import, and no other command needs it
+
     _complete(whole)
     page = Manpage(whole)
     page.description = "SystemTap probes on a whole server group, in one report"
