@@ -1,38 +1,53 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The molecule scenarios of the roles, on the lab's machines."""
+"""The molecule scenarios of the roles, on machines of the lab, or on hosts of the loopback fleet."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from loopback import Fleet
 from sweeps import ROOT
 
 from fleetdiag.lab.model import Lab
 
+LATER = pytest.mark.long("minutes for each")
 # What the scenario `sweep` asks, test_sweep asks too, but for Molecule's own idempotence.
-LONG = {"sweep"}
-LATER = pytest.mark.long("two sweeps more")
-SCENARIOS = [
-    pytest.param(path.parent.name, marks=[LATER] if path.parent.name in LONG else [])
-    for path in sorted((ROOT / "tests" / "molecule").glob("*/molecule.yml"))
-]
+ON_THE_LAB = ("install", pytest.param("sweep", marks=LATER))
+ON_LOOPBACK = ("drain", "schedule")
 
 
 @pytest.mark.lab
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_scenario(lab: Lab, scenario: str) -> None:
+@pytest.mark.parametrize("scenario", ON_THE_LAB)
+def test_scenario_on_machines(lab: Lab, scenario: str) -> None:
+    molecule(scenario, lab.inventory, os.environ)
+
+
+@LATER
+@pytest.mark.parametrize("scenario", ON_LOOPBACK)
+def test_scenario_on_loopback(hosts: Fleet, scenario: str) -> None:
+    molecule(scenario, hosts.inventory, hosts.environment())
+
+
+def test_every_scenario_is_run() -> None:
+    there = {path.parent.name for path in (ROOT / "tests" / "molecule").glob("*/molecule.yml")}
+    assert there == {"install", "sweep", *ON_LOOPBACK}
+
+
+def molecule(scenario: str, inventory: Path, environment: Mapping[str, str]) -> None:
+    """Run a scenario's whole sequence on the hosts of an inventory."""
     done = subprocess.run(
         [sys.executable, "-m", "molecule", "test", "-s", scenario],
         cwd=ROOT,
         env={
-            **os.environ,
+            **environment,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "MOLECULE_GLOB": "tests/molecule/*/molecule.yml",
-            "FLEETDIAG_LAB_INVENTORY": str(lab.inventory),
+            "FLEETDIAG_MOLECULE_INVENTORY": str(inventory),
         },
         text=True,
         stdout=subprocess.PIPE,
