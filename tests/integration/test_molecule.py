@@ -18,7 +18,7 @@ from fleetdiag.lab.model import Lab
 LATER = pytest.mark.long("minutes for each")
 # What the scenario `sweep` asks, test_sweep asks too, but for Molecule's own idempotence.
 ON_THE_LAB = ("install", pytest.param("sweep", marks=LATER))
-ON_LOOPBACK = ("drain", "schedule")
+ON_LOOPBACK = ("abort", "drain", "schedule")
 
 
 @pytest.mark.lab
