@@ -64,6 +64,7 @@ GROUPS = (
             "test_flow",
             "test_operator_config",
             "test_start",
+            "test_strangers",
             "test_timer",
         ),
     ),
