@@ -22,11 +22,9 @@ export ANSIBLE_COLLECTIONS_PATH="$root/.collections"
 rm -rf "$root/build/docs"
 mkdir -p "$src" "$html"
 cp -R tools/docs/. collection/docs "$src" # as it stands in the collection: guides link to the roles
-for readme in collection/roles/*/README.md; do
-    role=$(basename "$(dirname "$readme")")
-    mkdir -p "$src/roles/$role"
-    cp "$readme" "$src/roles/$role/"
-done
+mkdir "$src/roles"
+cp -R collection/roles/. "$src/roles"
+find "$src/roles" -type f ! -name README.md ! -name '*.yml' -delete # their READMEs name files of variables
 if command -v chromedriver >/dev/null; then
     .venv/bin/python tools/probe_pictures.py "$src/docs/probes/img"
 else
