@@ -34,7 +34,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -65,7 +65,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import Guard
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl_replies import Session
-from fleetdiag.lab import boot, model, nfs
+from fleetdiag.lab import boot, machines, model, nfs
 
 TIMING = ["-t", "-DSTP_FORCE_STDOUT_TTY"]  # without a terminal SystemTap leaves the report out
 METHOD = (
@@ -245,16 +245,11 @@ class Bench:
     @contextmanager
     def _first(self) -> Iterator[None]:
         """The machine goes before all else on this computer: a handler's cycles count while it has to wait, too."""
-        self._set_nice(_FIRST)
+        machines.set_nice(self._pid, _FIRST)
         try:
             yield
         finally:
-            self._set_nice(0)
-
-    def _set_nice(self, nice: int) -> None:
-        """Set it for the machine's session: the kernel may share its time among sessions, not among processes."""
-        with suppress(OSError):
-            Path(f"/proc/{self._pid}/autogroup").write_text(f"{nice}\n", encoding="ascii")
+            machines.set_nice(self._pid)
 
     @contextmanager
     def _files(self, probe: Probe) -> Iterator[str]:

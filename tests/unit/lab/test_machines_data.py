@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from fleetdiag.lab import build_host, commands, images, keys, machines_data, qemu, snapshots
+import pytest
+
+from fleetdiag.lab import build_host, commands, images, keys, machines, machines_data, qemu, snapshots
 from fleetdiag.lab.images import BuiltImage
 
 
@@ -42,6 +45,20 @@ def test_machine_listens_on_loopback_only(tmp_path: Path) -> None:
     network = next(word for word in command if word.startswith("user,"))
     assert network.split(",")[2:] == ["hostfwd=tcp:127.0.0.1:2201-:22", "hostfwd=tcp:127.0.0.1:8001-:80"]
     assert "systemd.hostname=web1" in command[-1]
+
+
+def test_a_machine_gives_way_to_what_compiles_for_it(tmp_path: Path) -> None:
+    command = qemu.command(
+        machines_data.MACHINES["web1"], BuiltImage(tmp_path), "tcg", tmp_path, {"ssh": 1, "http": 2}
+    )
+    assert command[:4] == ["nice", "-n", "5", "qemu-system-x86_64"]
+    group = Path("/proc/self/autogroup")
+    if not group.exists():
+        pytest.skip("this kernel shares its time among processes")
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, start_new_session=True) as child:
+        machines.set_nice(child.pid)
+        assert Path(f"/proc/{child.pid}/autogroup").read_text().endswith("nice 5\n")
+        child.kill()
 
 
 def test_tail_shows_the_end_without_control_characters(tmp_path: Path) -> None:
