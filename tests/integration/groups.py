@@ -56,18 +56,8 @@ GROUPS = (
         ("builder", "web1", "web2"),
     ),
     Group("one web machine", ("test_guard", "test_reboot", "test_signed"), ("builder", "web2")),
-    Group(
-        "loopback",
-        (
-            "test_answers",
-            "test_controller",
-            "test_flow",
-            "test_operator_config",
-            "test_start",
-            "test_strangers",
-            "test_timer",
-        ),
-    ),
+    Group("loopback, faults", ("test_answers", "test_controller", "test_operator_config")),
+    Group("loopback, flow", ("test_flow", "test_start", "test_strangers", "test_timer")),
     Group("builder", ("test_builders", "test_commands", "test_tracepoints", "test_lab_down"), ("builder",)),
 )
 _OF_FILE = {file: number for number, group in enumerate(GROUPS) for file in group.files}

@@ -35,5 +35,5 @@ def test_machines_of_a_group_are_machines_of_the_lab() -> None:
 def test_a_process_gets_whole_groups() -> None:
     scope = groups.Scheduling._split_scope
     of = [scope(None, f"tests/integration/{file}.py::test_a[1]") for file in ("test_guard", "test_flow")]  # type: ignore[arg-type]
-    assert of == ["one web machine", "loopback"]
+    assert of == ["one web machine", "loopback, flow"]
     assert scope(None, "tests/integration/test_lvs.py::test_b") == "tests/integration/test_lvs.py"  # type: ignore[arg-type]
