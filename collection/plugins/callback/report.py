@@ -39,13 +39,11 @@ options:
         key: show
 """
 
-import gc
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible import constants
 from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError, no_report
@@ -56,8 +54,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records
 
 NAMESPACE = "fleetdiag.systemtap."
 START = NAMESPACE + "sweep_create"
-LOOKS_S = 0.01
-"""How often Ansible looks for answers during a sweep; by itself it does so every millisecond, also during the window."""
 
 
 class CallbackModule(CallbackBase):
@@ -75,7 +71,6 @@ class CallbackModule(CallbackBase):
         if result.task.resolved_action == START and "run_dir" in result.result:
             self.run_dir = Path(result.result["run_dir"])
             self.only_looks = result.result.get("check") is True
-            _spare_the_controller()
         if str(result.task.resolved_action).startswith(NAMESPACE):
             self._append(result, "ok")
 
@@ -128,16 +123,6 @@ class CallbackModule(CallbackBase):
             write.append_event(self.run_dir, event, sync=status != "ok")
         except FleetdiagError as error:
             self._warn(str(error))
-
-
-def _spare_the_controller() -> None:
-    """Have Ansible look less often for answers, and its workers leave alone the memory that they share with it.
-
-    Only ansible.cfg has words for the first, and that one is the operator's. Workers look for garbage in all that has
-    been loaded, which copies it, and nothing of that is garbage.
-    """
-    constants.DEFAULT_INTERNAL_POLL_INTERVAL = max(constants.DEFAULT_INTERNAL_POLL_INTERVAL, LOOKS_S)
-    gc.freeze()
 
 
 def _message(result: dict[str, Any]) -> str:

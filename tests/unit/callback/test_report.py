@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import reportdata
-from ansible import constants
 
 from ansible_collections.fleetdiag.systemtap.plugins.callback.report import CallbackModule
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import index
@@ -68,32 +65,3 @@ def test_a8_a_fault_of_the_report_itself_is_one_sentence(
     said = "".join(err.split())  # the terminal's width breaks it into lines
     assert "OverflowError" in said
     assert f"fleetdiagreport{tmp_path}/run-o" in said
-
-
-@pytest.mark.parametrize(
-    ("action", "own", "looks", "frozen"),
-    [
-        ("fleetdiag.systemtap.sweep_create", 0.001, 0.01, True),
-        ("fleetdiag.systemtap.sweep_create", 0.5, 0.5, True),
-        ("ansible.builtin.command", 0.001, 0.001, False),
-    ],
-    ids=["a sweep", "the operator's own", "no sweep"],
-)
-def test_only_in_a_sweep_ansible_spares_the_controller(
-    callback: CallbackModule,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    action: str,
-    own: float,
-    looks: float,
-    frozen: bool,
-) -> None:
-    monkeypatch.setattr(constants, "DEFAULT_INTERNAL_POLL_INTERVAL", own)
-    task = SimpleNamespace(resolved_action=action, get_name=lambda: "a task", _role=None)
-    host = SimpleNamespace(get_name=lambda: "web1")
-    run_dir = reportdata.sweep(tmp_path).path
-    gc.unfreeze()
-    callback.v2_runner_on_ok(SimpleNamespace(task=task, host=host, result={"run_dir": str(run_dir)}))
-    assert looks == constants.DEFAULT_INTERNAL_POLL_INTERVAL
-    assert bool(gc.get_freeze_count()) is frozen
-    gc.unfreeze()
