@@ -26,7 +26,10 @@ LEAST = 1.25
 
 @dataclass
 class Difference:
-    """From one run to another. moved: {host, measure, before, after, ratio}, ratios beside the host's peers."""
+    """From one run to another. moved: {host, measure, before, after, factor}, ratios beside the host's peers.
+
+    appeared: {host, measure, before, after}, figures of hosts whose peers have nothing, one of the two 0.
+    """
 
     lost: list[str] = field(default_factory=list)
     new_hosts: list[str] = field(default_factory=list)
@@ -35,6 +38,7 @@ class Difference:
     probes: dict[str, str] = field(default_factory=dict)
     findings: list[dict[str, str]] = field(default_factory=list)
     moved: list[dict[str, Any]] = field(default_factory=list)
+    appeared: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
@@ -106,6 +110,10 @@ def difference(before: _Run, after: _Run) -> Difference:
             found.probes[probe] = only if None in hashes else "changed"
     found.findings = list(_findings(before, after, other))
     found.moved = sorted(_moved(before.figures, after.figures), key=lambda item: -item["factor"])[:MOVED]
+    largest = sorted(
+        _appeared(before.figures, after.figures), key=lambda item: -max(item["before"], item["after"])
+    )
+    found.appeared = largest[:MOVED]
     return found
 
 
@@ -130,9 +138,7 @@ def _findings(before: _Run, after: _Run, covered: set[str]) -> Iterator[dict[str
 
 def _moved(before: figures_file.Sweep, after: figures_file.Sweep) -> Iterator[dict[str, Any]]:
     """Yield the measures that moved, of the hosts that both runs have, as ratios to the median of the peers."""
-    for measure in before.measures.keys() & after.measures.keys():
-        if before.hashes.get(measure[0]) != after.hashes.get(measure[0]):
-            continue
+    for measure in _comparable(before, after):
         then, now = _ratios(before, measure), _ratios(after, measure)
         for host in then.keys() & now.keys():
             factor = max(then[host], now[host]) / max(min(then[host], now[host]), 1e-3)
@@ -144,6 +150,28 @@ def _moved(before: figures_file.Sweep, after: figures_file.Sweep) -> Iterator[di
                     "after": round(now[host], 3),
                     "factor": round(factor, 2),
                 }
+
+
+def _appeared(before: figures_file.Sweep, after: figures_file.Sweep) -> Iterator[dict[str, Any]]:
+    """Yield the measures that a host has now or had then, not both, where there is no ratio to the peers."""
+    for measure in _comparable(before, after):
+        then, now = before.measures[measure], after.measures[measure]
+        rated = _ratios(before, measure).keys() & _ratios(after, measure).keys()
+        for host in (then.keys() & now.keys()) - rated:
+            values = then[host].value, now[host].value
+            if min(values) == 0 < max(values):
+                yield {
+                    "host": host,
+                    "measure": ".".join(measure),
+                    "before": round(values[0], 3),
+                    "after": round(values[1], 3),
+                }
+
+
+def _comparable(before: figures_file.Sweep, after: figures_file.Sweep) -> list[tuple[str, str, str]]:
+    """Return the measures that both runs have, of probes that are the same in both."""
+    both = sorted(before.measures.keys() & after.measures.keys())
+    return [measure for measure in both if before.hashes.get(measure[0]) == after.hashes.get(measure[0])]
 
 
 def _ratios(sweep: figures_file.Sweep, measure: tuple[str, str, str]) -> dict[str, float]:
@@ -177,15 +205,20 @@ def lines(found: Difference) -> Iterator[str]:
         yield f"probes    {probe}: {what}, its figures are not compared"
     for item in found.findings:
         yield f"findings  {item['change']:7} {item['fingerprint'][:6]}  {item['sentence']}"
-    if found.moved:
-        yield "measures that moved most (ratio to the median of the peers)"
-        width = max(len(item["host"]) for item in found.moved)
-        for item in found.moved:
-            yield f"          {item['host']:{width}}  {item['measure']}  {item['before']:g} -> {item['after']:g}"
+    yield from _measures("measures that moved most (ratio to the median of the peers)", found.moved)
+    yield from _measures("measures of hosts whose peers have nothing", found.appeared)
     if found.unknown:
         yield f"cannot say for {_some(found.unknown)}"
-    if found.is_empty and not found.moved and not found.unknown:
+    if found.is_empty and not (found.moved or found.appeared or found.unknown):
         yield "nothing differs"
+
+
+def _measures(title: str, items: list[dict[str, Any]]) -> Iterator[str]:
+    if items:
+        yield title
+    width = max((len(item["host"]) for item in items), default=0)
+    for item in items:
+        yield f"          {item['host']:{width}}  {item['measure']}  {item['before']:g} -> {item['after']:g}"
 
 
 def _some(names: list[str]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nights import Nights, command_on, run_id
+from nights import HOSTS, Nights, command_on, run_id
 
 from fleetdiag.cli import main, query, trend
 
@@ -70,6 +70,17 @@ def test_a_probe_that_changed_is_not_compared(command: Any, runs: Path) -> None:
     nights.sweep(probes=[{**probes[0], "hash": "0" * 12}])
     data = json.loads(command("diff", "nightly~1", "nightly", "--json")[1])
     assert (data["probes"], data["moved"]) == ({"slow_open": "changed"}, [])
+
+
+def test_what_a_host_has_whose_peers_have_nothing_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = Nights(tmp_path / "runs")
+    for sick in (0, 24):
+        made.sweep({**dict.fromkeys(HOSTS, 0), "web3": sick})
+    _, out, _ = command_on(made.runs, capsys)("diff", "nightly~1", "nightly")
+    at = out.splitlines().index("measures of hosts whose peers have nothing")
+    assert out.splitlines()[at + 1].split() == ["web3", FILES, "0", "->", "24"]
 
 
 def test_a_run_with_itself(command: Any) -> None:
