@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +19,21 @@ from fleetdiag.lab.model import Lab
 pytestmark = [pytest.mark.lab, pytest.mark.long("eleven sweeps")]
 SICK = "web1"
 NAME = "nightly"
-MEASURE = "short_lived.processes.processes"
+PROBE = "slow_open"
+MEASURE = f"{PROBE}.files.files"
 USUAL, PLANTED, REPAIRED = 7, 2, 2
 UNIT = "fd-test-planted"
-_LOOP = "while :; do /bin/true; sleep 0.2; done"
-PLANT = f"systemd-run -q --collect --unit={UNIT} sh -c {_LOOP!r}"
-REPAIR = f"systemctl stop {UNIT} 2>/dev/null || true"
+FILES = "/var/tmp/fd-test-planted"
+_LOOP = f"""
+import time
+while True:
+    held = [open(f"{FILES}-{{number}}", "w") for number in range(8)]
+    time.sleep(1.5)
+    for file in held:
+        file.close()
+"""
+PLANT = f"systemd-run -q --collect --unit={UNIT} python3 -c {shlex.quote(_LOOP)}"
+REPAIR = f"systemctl stop {UNIT} 2>/dev/null; rm -f {FILES}-*"
 
 
 @dataclass
@@ -37,7 +47,7 @@ class Story:
 
     def sweep(self, lab: Lab, times: int) -> None:
         """Sweep all hosts so many times."""
-        asked = ("-l", ",".join(WEB), "--name", NAME, "--window", "5s", "--probe", "short_lived")
+        asked = ("-l", ",".join(WEB), "--name", NAME, "--window", "5s", "--probe", PROBE)
         for _ in range(times):
             done = sweep(lab, self.runs, *asked)
             assert done.returncode == 0, done.stdout + done.stderr
