@@ -109,11 +109,7 @@ def difference(before: _Run, after: _Run) -> Difference:
             only = "only before" if hashes[1] is None else "only after"
             found.probes[probe] = only if None in hashes else "changed"
     found.findings = list(_findings(before, after, other))
-    found.moved = sorted(_moved(before.figures, after.figures), key=lambda item: -item["factor"])[:MOVED]
-    largest = sorted(
-        _appeared(before.figures, after.figures), key=lambda item: -max(item["before"], item["after"])
-    )
-    found.appeared = largest[:MOVED]
+    found.moved, found.appeared = _measures_of(before.figures, after.figures)
     return found
 
 
@@ -136,42 +132,32 @@ def _findings(before: _Run, after: _Run, covered: set[str]) -> Iterator[dict[str
             yield {"change": change, "fingerprint": name, "sentence": record.sentence}
 
 
-def _moved(before: figures_file.Sweep, after: figures_file.Sweep) -> Iterator[dict[str, Any]]:
-    """Yield the measures that moved, of the hosts that both runs have, as ratios to the median of the peers."""
-    for measure in _comparable(before, after):
-        then, now = _ratios(before, measure), _ratios(after, measure)
-        for host in then.keys() & now.keys():
-            factor = max(then[host], now[host]) / max(min(then[host], now[host]), 1e-3)
-            if factor >= LEAST:
-                yield {
-                    "host": host,
-                    "measure": ".".join(measure),
-                    "before": round(then[host], 3),
-                    "after": round(now[host], 3),
-                    "factor": round(factor, 2),
-                }
+def _measures_of(
+    before: figures_file.Sweep, after: figures_file.Sweep
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the measures that moved most, and the largest that appeared or went, of the hosts that both runs have.
 
-
-def _appeared(before: figures_file.Sweep, after: figures_file.Sweep) -> Iterator[dict[str, Any]]:
-    """Yield the measures that a host has now or had then, not both, where there is no ratio to the peers."""
-    for measure in _comparable(before, after):
-        then, now = before.measures[measure], after.measures[measure]
-        rated = _ratios(before, measure).keys() & _ratios(after, measure).keys()
-        for host in (then.keys() & now.keys()) - rated:
-            values = then[host].value, now[host].value
-            if min(values) == 0 < max(values):
-                yield {
-                    "host": host,
-                    "measure": ".".join(measure),
-                    "before": round(values[0], 3),
-                    "after": round(values[1], 3),
-                }
-
-
-def _comparable(before: figures_file.Sweep, after: figures_file.Sweep) -> list[tuple[str, str, str]]:
-    """Return the measures that both runs have, of probes that are the same in both."""
-    both = sorted(before.measures.keys() & after.measures.keys())
-    return [measure for measure in both if before.hashes.get(measure[0]) == after.hashes.get(measure[0])]
+    The first as ratios to the median of the peers; the second as they are, where there is no such ratio in both runs.
+    """
+    moved, appeared = [], []
+    for measure in sorted(before.measures.keys() & after.measures.keys()):
+        if before.hashes.get(measure[0]) != after.hashes.get(measure[0]):
+            continue
+        levels = before.measures[measure], after.measures[measure]
+        ratios = _ratios(before, measure), _ratios(after, measure)
+        for host in levels[0].keys() & levels[1].keys():
+            rated = host in ratios[0] and host in ratios[1]
+            pair = [one[host] for one in ratios] if rated else [one[host].value for one in levels]
+            entry: dict[str, Any] = {"host": host, "measure": ".".join(measure)}
+            entry |= {"before": round(pair[0], 3), "after": round(pair[1], 3)}
+            factor = max(pair) / max(min(pair), 1e-3)
+            if rated and factor >= LEAST:
+                moved.append({**entry, "factor": round(factor, 2)})
+            elif not rated and min(pair) == 0 < max(pair):
+                appeared.append(entry)
+    moved.sort(key=lambda item: -item["factor"])
+    appeared.sort(key=lambda item: -max(item["before"], item["after"]))
+    return moved[:MOVED], appeared[:MOVED]
 
 
 def _ratios(sweep: figures_file.Sweep, measure: tuple[str, str, str]) -> dict[str, float]:
