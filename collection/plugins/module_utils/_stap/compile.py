@@ -114,7 +114,7 @@ def run_stap(
             if not lacking:
                 break
             more += lacking
-            add_modules(module, debuginfo, more)
+            add_modules(module, debuginfo, lacking)
             code, said = run_once(module, stap, source, name, home, work, debuginfo)
     finally:
         tracepoints.forget_empty(cache)
