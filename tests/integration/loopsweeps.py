@@ -22,6 +22,13 @@ def sweep(made: Fleet, runs: Path, *args: str, **variables: object) -> subproces
     return subprocess.run(command(made, runs, *args, **variables), **how(made), check=False)
 
 
+def swept(made: Fleet, runs: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a sweep in which the environment says something of its own."""
+    options = how(made)
+    options["env"] = {**options["env"], **variables}
+    return subprocess.run(command(made, runs, *words), **options, check=False)
+
+
 def command(made: Fleet, runs: Path, *args: str, **variables: object) -> list[str]:
     words = [word for name in PROBES for word in ("--probe", name)]
     return [

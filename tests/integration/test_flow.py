@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from haproxies import SITE
 from loopback import PROGRAMS, Fleet, fleet, lacking
-from loopsweeps import HOSTS, PROBES, bring, command, how, sweep, verbs
+from loopsweeps import HOSTS, PROBES, bring, command, how, sweep, swept, verbs
 from sweeps import ENVIRONMENT, ROOT, SWEPT, coverage, newest, report_of, wait_until, window_of
 
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._balancers import haproxy
@@ -276,10 +276,7 @@ def test_a_slow_host_delays_the_others_only_until_its_own_timeout(hosts: Fleet, 
 
 def test_batches_come_in_their_order_whichever_host_answers_first(hosts: Fleet, tmp_path: Path) -> None:
     (tmp_path / "linear.py").write_text(LAST_ANSWERS_FIRST)
-    words = command(hosts, tmp_path / "runs", "--canary", "1")
-    options = how(hosts)
-    options["env"] = {**options["env"], "ANSIBLE_STRATEGY_PLUGINS": str(tmp_path)}
-    done = subprocess.run(words, **options, check=False)
+    done = swept(hosts, tmp_path / "runs", "--canary", "1", ANSIBLE_STRATEGY_PLUGINS=str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     first, second = json.loads((newest(tmp_path / "runs") / "window.json").read_text())["batches"]
     assert (first["hosts"], second["hosts"]) == (list(hosts.names[:1]), list(hosts.names[1:]))

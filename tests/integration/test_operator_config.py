@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 from loopback import PROGRAMS, Fleet, lacking
-from loopsweeps import PROBES, command, how, verbs
+from loopsweeps import PROBES, how, swept, verbs
 from sweeps import SWEPT, ansible, coverage, newest, report_of
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import names
@@ -35,13 +34,6 @@ callbacks_enabled = ansible.builtin.timer
 run = nothing
 skip = all
 """
-
-
-def swept(made: Fleet, runs: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a sweep in which the environment says something of its own."""
-    options = how(made)
-    options["env"] = {**options["env"], **variables}
-    return subprocess.run(command(made, runs, *words), **options, check=False)
 
 
 def test_no_setting_of_the_operators_ends_a_sweep(hosts: Fleet, tmp_path: Path) -> None:
