@@ -4,18 +4,16 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "src"), str(ROOT / "tests/support")]
 
+import chromium  # noqa: E402
 import rundirs  # noqa: E402
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog  # noqa: E402
@@ -26,10 +24,6 @@ from fleetdiag.probes import folder_check, listing  # noqa: E402
 
 HOSTS = ["web1", "web2", "web3"]
 WIDTH, HEIGHT = 1100, 900
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    " --disable-component-update --disable-sync --hide-scrollbars --force-device-scale-factor=1"
-)
 
 
 def page(probe: Probe, folder: Path) -> Path:
@@ -61,15 +55,12 @@ def replayed(sample: str) -> tuple[str, float]:
 
 def main(folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
-    options = webdriver.ChromeOptions()
-    for flag in (*FLAGS.split(), f"--window-size={WIDTH},{HEIGHT}"):
-        options.add_argument(flag)
     probes, faults = listing.load_all([catalog.shipped()])
     if faults:
         raise SystemExit("\n".join(faults))
     with (
         tempfile.TemporaryDirectory() as pages,
-        webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver"))) as browser,
+        chromium.opened(WIDTH, HEIGHT) as browser,
     ):
         for probe in probes:
             browser.get(page(probe, Path(pages)).as_uri())

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import os
 import resource
-import shutil
 import sys
 import tempfile
 import time
@@ -20,22 +19,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
-
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / ".collections"), str(ROOT / "tests/support")]
 
+import chromium
 import pagedirs
 import results
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import as_html
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
 
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    " --disable-component-update --disable-sync --window-size=1280,1000"
-)
 OPENED = 5
 MAX_SECONDS = 3.0
 MAX_BYTES = 6_000_000
@@ -114,16 +107,8 @@ def made_figures(folder: Path, hosts: int, rows: int) -> dict[str, Any]:
 
 def open_it(page: Path) -> tuple[dict[str, str], dict[str, Any]]:
     """Versions of the browser, and how soon it shows the page."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        raise SystemExit("needs the Debian packages chromium and chromium-driver; make packages")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in FLAGS.split():
-        options.add_argument(flag)
-    browser = webdriver.Chrome(options=options, service=Service(driver))
-    browser.set_script_timeout(120)
-    try:
+    with chromium.opened() as browser:
+        browser.set_script_timeout(120)
         times, paints, turns = [], [], []
         for _ in range(OPENED):
             browser.switch_to.new_window("tab")
@@ -135,8 +120,6 @@ def open_it(page: Path) -> tuple[dict[str, str], dict[str, Any]]:
             browser.close()
             browser.switch_to.window(browser.window_handles[0])
         name, version = browser.capabilities["browserName"], browser.capabilities["browserVersion"]
-    finally:
-        browser.quit()
     return {name: version}, {
         "seconds": round(median(times), 2),
         "seconds, each time": [round(value, 2) for value in times],

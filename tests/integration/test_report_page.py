@@ -11,16 +11,15 @@ import itertools
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import chromium
 import pagedirs
 import pytest
 import rundirs
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -33,27 +32,15 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import 
 if TYPE_CHECKING:
     from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report.model import Report
 
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    " --disable-component-update --disable-sync --window-size=1280,1000"
-)
 ODD = "web007"
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("needs the Debian packages chromium and chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in FLAGS.split():
-        options.add_argument(flag)
-    options.add_argument(f"--user-data-dir={tmp_path_factory.mktemp('profile')}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    opened = webdriver.Chrome(options=options, service=Service(driver))
-    yield opened
-    opened.quit()
+def browser() -> Iterator[webdriver.Chrome]:
+    if not chromium.found():
+        pytest.skip(chromium.LACKING)
+    with chromium.opened(logs=True) as started:
+        yield started
 
 
 # --- pages: written once, opened by each test ---
