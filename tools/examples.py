@@ -70,7 +70,7 @@ class Outcome:
     """What became of one example. name: `network/nettop`; status: a key of STATUSES.
 
     form: table, rows, text, calltrace, empty if it printed nothing; lines: of a text, of a call trace the first hundred;
-    why: one sentence, empty if all is well.
+    why: one sentence, empty if all is well. types: "btf" if it ran with what the kernel tells of itself.
     """
 
     name: str
@@ -81,6 +81,7 @@ class Outcome:
     lines: int = 0
     why: str = ""
     arguments: str = ""
+    types: str = ""
 
     @property
     def topic(self) -> str:
@@ -90,11 +91,12 @@ class Outcome:
 STATUSES = {
     "ran": "ran and printed",
     "silent": "ran; what it watches did not happen in the window",
-    "debuginfo": "need the kernel's debug symbols (`sweep_examples_debuginfo: true`), which were not installed",
+    "debuginfo": "need what neither the kernel's headers nor the kernel itself (BTF) tell: its debug symbols",
     "not built": "do not compile on this machine",
     "failed": "compiled and then failed on the host",
     "refused": "are refused before any host is touched",
 }
+RAN = ("ran", "silent")
 
 
 # --- running
@@ -208,10 +210,19 @@ def _sweep(lab: model.Lab, folder: Path, names: Sequence[str]) -> Iterator[tuple
     reports = set(RUNS.glob("*/report.json")) - before
     if not reports:
         raise FleetdiagError(f"the sweep of {', '.join(names)} left no report")
-    report = json.loads(reports.pop().read_text(encoding="utf-8"))
+    made = reports.pop()
+    report = json.loads(made.read_text(encoding="utf-8"))
+    (build,) = (
+        builds.KernelBuild.from_json(json.loads(file.read_text(encoding="utf-8")))
+        for file in (made.parent / "builds").iterdir()
+    )
+    module_of = {entry["title"]: build.probes.get(entry["name"]) for entry in report["probes"]}
     conditions = _conditions(report)
     for name in names:
-        yield outcome_of(name, _meta(name, folder).get("title", ""), arguments[name], report), conditions
+        outcome = outcome_of(name, _meta(name, folder).get("title", ""), arguments[name], report)
+        module = module_of[f"{plain.EXAMPLE}{name}"]
+        types = module.types if module and outcome.status in RAN else ""
+        yield replace(outcome, types=types), conditions
 
 
 def _parameters(name: str, folder: Path) -> Iterable[str]:
@@ -288,7 +299,11 @@ def _page(outcomes: Sequence[Outcome], conditions: Mapping[str, str]) -> Iterato
         f" {conditions['distribution']}, kernel {conditions['kernel']},"
         f" {conditions['window']} each, while web requests, a writer, a terminal and listings kept the machine busy."
     )
-    yield "No debug symbols of the kernel were installed."
+    btf = sum(outcome.types == "btf" for outcome in outcomes)
+    yield (
+        "No debug symbols of the kernel were installed. Where its headers do not do, what the kernel tells of itself"
+        f" (BTF, [kernel_info.md](kernel_info.md)) was used: {btf} of those that ran, marked BTF."
+    )
     yield ""
     yield "| examples | |"
     yield "| ---: | --- |"
@@ -308,7 +323,7 @@ def _row(outcome: Outcome) -> str:
     name = outcome.name.partition("/")[2]
     arguments = f" `{outcome.arguments}`" if outcome.arguments else ""
     words = {"debuginfo": "needs debuginfo", "not built": "does not compile"}
-    said = words.get(outcome.status, outcome.status)
+    said = words.get(outcome.status, outcome.status) + (" (BTF)" if outcome.types else "")
     if outcome.why:
         why = f"`{outcome.why}`" if outcome.status == "debuginfo" else outcome.why
         said += f": {why}"
@@ -322,7 +337,7 @@ def _safe(cell: str) -> str:
 
 
 def _summary(outcomes: Sequence[Outcome]) -> str:
-    ran = [outcome for outcome in outcomes if outcome.status in ("ran", "silent")]
+    ran = [outcome for outcome in outcomes if outcome.status in RAN]
     topics = {outcome.topic for outcome in ran}
     return f"{len(ran)} of {len(outcomes)} examples ran, of {len(topics)} topics"
 

@@ -112,7 +112,7 @@ def test_forty_examples_of_six_topics_ran() -> None:
         topic, _, table = section.partition("\n")
         for row in table.strip().splitlines()[2:]:
             cells = re.split(r"(?<!\\) ?\| ?", row)[1:-1]
-            if cells[5].split(":")[0] == "ran":
+            if cells[5].split(":")[0].removesuffix(" (BTF)") == "ran":
                 ran.add((topic, cells[0]))
                 assert cells[2] in ("table", "rows", "text", "calltrace"), row
                 assert int(cells[3]) + int(cells[4]) > 0, row
@@ -133,14 +133,14 @@ def test_the_same_outcomes_give_the_same_page() -> None:
     outcomes = [
         tool.Outcome("process/sigmon", "Track a signal", "ran", "text", 0, 7, arguments="SIGCHLD"),
         tool.Outcome("io/iotop", "By <process> | file", "debuginfo", why="probe vfs.read.return"),
-        tool.Outcome("io/bitesize", "Sizes", "ran", "table", rows=3),
+        tool.Outcome("io/bitesize", "Sizes", "ran", "table", rows=3, types="btf"),
         tool.Outcome("io/silent", "Nothing", "silent"),
     ]
     page = tool.page(outcomes, conditions)
     for order in itertools.permutations(outcomes):
         assert tool.page(order, conditions) == page
     assert page.index("## io") < page.index("## process")
-    assert "| bitesize | Sizes | table | 3 | 0 | ran |" in page
+    assert "| bitesize | Sizes | table | 3 | 0 | ran (BTF) |" in page
     assert "| sigmon `SIGCHLD` | Track a signal | text | 0 | 7 | ran |" in page
     assert "| iotop | By &lt;process> \\| file |  |  |  | needs debuginfo: `probe vfs.read.return` |" in page
 
