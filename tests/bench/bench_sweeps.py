@@ -298,7 +298,7 @@ def _mean_and_sigma() -> Iterator[None]:
 
 
 def _suspects_kept_in() -> Any:
-    return mock.patch.object(news, "_excluded", return_value=frozenset())
+    return mock.patch.object(news, "excluded", return_value=frozenset())
 
 
 def _without_peers() -> Any:
