@@ -71,7 +71,7 @@ def translator(request: pytest.FixtureRequest) -> Iterator[Translator]:
         lab: Lab = request.getfixturevalue("lab")
 
         def shell(script: str, data: str) -> subprocess.CompletedProcess[str]:
-            words = lab.ssh_command("builder", ["/bin/sh", "-c", shlex.quote(script)])
+            words = lab.ssh_command("builder", ["/bin/sh", "-c", shlex.quote(script)], shared=True)
             return subprocess.run(words, input=data, capture_output=True, text=True, timeout=300, check=False)
 
     folder = shell("mktemp -d", "").stdout.strip()

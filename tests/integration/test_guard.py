@@ -48,7 +48,7 @@ def module(modules: dict[str, bytes]) -> bytes:
 def guard(lab: Lab) -> Iterator[Guard]:
     def run(command: str, data: bytes | None) -> tuple[int, str, str]:
         done = subprocess.run(
-            lab.ssh_command(HOST, ["/bin/sh", "-c", shlex.quote(command)]),
+            lab.ssh_command(HOST, ["/bin/sh", "-c", shlex.quote(command)], shared=True),
             input=data or b"",
             capture_output=True,
             check=False,

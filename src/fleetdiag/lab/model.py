@@ -24,12 +24,12 @@ class Lab:
     keys: Keys
 
     def ssh(self, name: str, script: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
-        """Run a shell script as root on one machine."""
-        return ssh.run(self.keys, self.port(name), "root", script, timeout_s)
+        """Run a shell script as root on one machine, over the connection of the script before."""
+        return ssh.run(self.keys, self.port(name), "root", script, timeout_s, shared=True)
 
-    def ssh_command(self, name: str, words: list[str]) -> list[str]:
-        """Return the ssh command line to one machine, as root."""
-        return ssh.command(self.keys, self.port(name), "root", words)
+    def ssh_command(self, name: str, words: list[str], *, shared: bool = False) -> list[str]:
+        """Return the ssh command line to one machine, as root. shared: over the connection that `ssh` takes."""
+        return ssh.command(self.keys, self.port(name), "root", words, shared=shared)
 
     def port(self, name: str, service: str = "ssh") -> int:
         """Return the port of 127.0.0.1 behind which `service` ("ssh", "http") of a machine answers."""

@@ -35,6 +35,12 @@ def test_clock_is_right(lab: Lab, name: str) -> None:
     assert before - 3 <= there <= time.time() + 3
 
 
+def test_scripts_share_one_login(lab: Lab) -> None:
+    connection = output(lab, "web1", "echo $SSH_CONNECTION")
+    assert connection
+    assert output(lab, "web1", "echo $SSH_CONNECTION") == connection
+
+
 @pytest.mark.parametrize("name", WEB)
 def test_builder_compiles_for_the_kernel(lab: Lab, name: str) -> None:
     release = output(lab, name, "uname -r")

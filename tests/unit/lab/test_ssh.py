@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 
 from fleetdiag.lab import ssh
+from fleetdiag.lab.keys import Keys
 
 
 def serve(*answers: bytes) -> int:
@@ -38,3 +40,13 @@ def test_the_end_of_the_machine_ends_the_wait() -> None:
 def test_a_silent_port_is_given_up_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert not ssh.wait_for_banner(silent.getsockname()[1], 0.2, lambda: True)
+
+
+def test_a_login_is_shared_where_the_path_of_its_socket_can_be_made(tmp_path: Path) -> None:
+    def options(folder: Path) -> list[str]:
+        command = ssh.command(Keys(folder), 22, "root", ["true"], shared=True)
+        return [word for word in command if word.startswith("Control")]
+
+    short = Path("/run/keys")
+    assert f"ControlPath={short}/%C" in options(short)
+    assert options(tmp_path / ("x" * 60)) == []
