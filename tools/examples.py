@@ -42,6 +42,7 @@ from fleetdiag.lab import boot, model, workload  # noqa: E402
 HOST = "web1"
 BATCH = 10
 WINDOW_S = 12
+TARGET = "apache2.service"  # what scripts watch that ask for a process; the workload's requests keep it busy
 PAGE = ROOT / "collection" / "docs" / "examples.md"
 OUTCOMES = ROOT / "build" / "examples" / "outcomes.json"
 RUNS = OUTCOMES.parent / "runs"
@@ -198,6 +199,7 @@ def _sweep(lab: model.Lab, folder: Path, names: Sequence[str]) -> Iterator[tuple
     arguments = {name: shlex.join(_arguments(name, folder)) for name in names}
     command = [sys.executable, "-m", "fleetdiag", "sweep", "-i", str(lab.inventory), "-l", HOST]
     command += ["--runs-dir", str(RUNS), "--window", f"{WINDOW_S}s", "--baseline", "0"]
+    command += ["-e", f"sweep_target={TARGET}"]
     for name in names:
         command += ["--probe", f"{plain.EXAMPLE}{name}"]
         if arguments[name] and "args" in _parameters(name, folder):

@@ -97,7 +97,8 @@ def loaded(lab: Lab, name: str) -> bool:
 
 
 def test_a_session_that_is_never_given_a_window_ends_itself(lab: Lab, guard: Guard, module: bytes) -> None:
-    name = armed(guard, module, ttl_s=4)
+    # Longer than a busy machine takes from loading it to saying that it is armed.
+    name = armed(guard, module, ttl_s=15)
     wait_until(lambda: not loaded(lab, name), "its own time limit", 40)
     (session,) = guard.collect(SWEEP, {PROBE: 1 << 20}).sessions
     assert session.result == "success"
