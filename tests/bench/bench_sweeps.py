@@ -307,7 +307,7 @@ def _without_peers() -> Any:
 
 WAYS: dict[str, Callable[[], Any]] = {
     "as it is": contextlib.nullcontext,
-    "one suspicion is enough": lambda: mock.patch.multiple(persistence, NEED=1, AMONG=1),
+    "one suspicion is enough": lambda: mock.patch.multiple(persistence, needed=lambda *_: 1),
     "mean and sigma": _mean_and_sigma,
     "suspects kept in": _suspects_kept_in,
     "without the ratio to peers": _without_peers,

@@ -43,15 +43,24 @@ def test_three_of_four_that_are_strong_together(scores: tuple[float, ...], confi
 
 
 def test_one_that_is_far_out_does_not_make_the_others_strong() -> None:
-    assert not watched(99, 2.8, 2.8).confirmed(True, more=1.2)
+    assert not watched(99, 1.2, 1.2).confirmed(True)
 
 
-def test_it_is_stricter_where_series_are_very_many() -> None:
-    assert persistence.strictness(1_700, 7, 0.1) == 0
-    assert persistence.strictness(1_700, 168, 0.1) == persistence.STRICT
-    assert persistence.strictness(1_700, 168, 1.0) == 0
-    assert watched(4, 4, 4).confirmed(True)
-    assert not watched(4, 4, 4).confirmed(True, persistence.STRICT)
+def test_one_suspicion_more_is_asked_for_where_there_are_very_many() -> None:
+    assert persistence.needed(1_700, 7, 0.1) == persistence.NEED
+    assert persistence.needed(1_700, 168, 0.1) == persistence.NEED_OFTEN
+    assert persistence.needed(1_700, 168, 1.0) == persistence.NEED
+    often = persistence.NEED_OFTEN
+    assert not watched(5, 5, 5).confirmed(True, often)
+    assert not watched(5, 5, 0, 0, 5, 5).confirmed(True, often)
+    assert watched(5, 5, 0, 5, 5).confirmed(True, often)
+
+
+def test_as_many_sweeps_are_remembered_as_may_be_asked_for() -> None:
+    series = {SERIES: watched(5)}
+    for _ in range(persistence.NEED_OFTEN - 1):
+        series = persistence.step(series, judged(5))
+    assert series[SERIES].confirmed(True, persistence.NEED_OFTEN)
 
 
 def judged(score: float = 0.0, tested: bool = True) -> Judgement:
@@ -61,13 +70,13 @@ def judged(score: float = 0.0, tested: bool = True) -> Judgement:
     return result
 
 
-def test_it_is_watched_until_four_sweeps_are_normal() -> None:
+def test_it_is_watched_until_five_sweeps_are_normal() -> None:
     state: dict[SeriesId, Watched] = {}
     seen = []
-    for score in (5.0, 0, 0, 0, 0):
+    for score in (5.0, 0, 0, 0, 0, 0):
         state = persistence.step(state, judged(score))
         seen.append(state[SERIES].scores if SERIES in state else None)
-    assert seen == [(5.0,), (5.0, 0.0), (5.0, 0.0, 0.0), (5.0, 0.0, 0.0, 0.0), None]
+    assert seen == [(5.0, *[0.0] * normal) for normal in range(5)] + [None]
 
 
 def test_a_sweep_that_did_not_cover_it_changes_nothing() -> None:

@@ -43,12 +43,12 @@ def of_sweep(
         if record.told and fingerprint.FAMILIES.get(record.kind, record.kind) in ("differs", "set")
     }
     wanted = run.settings
-    strict = persistence.strictness(len(judged.tested), wanted.per_week, wanted.alarms_per_week)
+    need = persistence.needed(len(judged.tested), wanted.per_week, wanted.alarms_per_week)
     strongest: dict[tuple[str, str, str, str], Suspicion] = {}
     for item in judged.suspicions:
         series = item.series
         cause = (series.of, series.who, series.probe, series.table)
-        if not (watched[series].confirmed(item.up, strict) or cause in is_open):
+        if not (watched[series].confirmed(item.up, need) or cause in is_open):
             continue
         if cause not in strongest or abs(item.score) > abs(strongest[cause].score):
             strongest[cause] = item

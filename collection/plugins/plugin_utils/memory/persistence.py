@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Suspicions of single sweeps -> series that are suspected again and again.
 
-NEED of the last AMONG covered sweeps must be suspected to the same side, and these by STRONG spreads on average: weak
+All but one of the last covered sweeps must be suspected to the same side, and these by STRONG spreads on average: weak
 points that together are strong. One suspicion is chance more often than not; and errors of a short past do not add up
 here, as they do in a running sum. docs/sweeps.md has the simulated figures.
 """
@@ -18,19 +18,19 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.compa
     Usual,
 )
 
-NEED, AMONG = 3, 4
+NEED, NEED_OFTEN = 3, 4
+"""Suspicions that are asked for; more where series are very many or sweeps frequent, whose time is short."""
+KEPT = NEED_OFTEN + 1
 STRONG = 3.5
-STRICT = 1.0
-"""Spreads that are asked for in addition where series are very many."""
 PER_MILLION = 3.0
-"""False alarms per million series-sweeps that this is good for without STRICT."""
+"""False alarms per million series-sweeps that NEED is good for."""
 MOST = 8.0
 """A single suspicion counts no more than so many spreads, however far out it is."""
 
 
 @dataclass(frozen=True)
 class Watched:
-    """A series with a suspicion lately. scores: of its last covered sweeps, signed, in spreads; 0 if not suspected.
+    """A series with a suspicion lately. scores: of its last KEPT covered sweeps, signed, in spreads; 0: not suspected.
 
     usual: what was usual before the first of them, which it is compared with until all is well again.
     """
@@ -39,21 +39,16 @@ class Watched:
     scores: tuple[float, ...]
     usual: Usual
 
-    def confirmed(self, up: bool, more: float = 0.0) -> bool:
-        """Return True if enough of the last sweeps, the latest among them, are to this side and strong together."""
-        scores = [min(MOST, score if up else -score) for score in self.scores[-AMONG:]]
-        largest = sorted(scores)[-NEED:]
-        return (
-            scores[-1] > 0
-            and len(largest) == NEED
-            and largest[0] > 0
-            and sum(largest) >= NEED * (STRONG + more)
-        )
+    def confirmed(self, up: bool, need: int = NEED) -> bool:
+        """Return True if `need` of the last need + 1, the latest among them, are to this side and strong together."""
+        scores = [min(MOST, score if up else -score) for score in self.scores[-need - 1 :]]
+        largest = sorted(scores)[-need:]
+        return scores[-1] > 0 and len(largest) == need and largest[0] > 0 and sum(largest) >= need * STRONG
 
 
-def strictness(tests: int, per_week: float, alarms_per_week: float) -> float:
-    """Return the spreads to ask for in addition, so that there are not more false alarms a week."""
-    return STRICT if tests * per_week * PER_MILLION / 1e6 > alarms_per_week else 0.0
+def needed(tests: int, per_week: float, alarms_per_week: float) -> int:
+    """Return how many suspicions to ask for, so that there are not more false alarms a week."""
+    return NEED_OFTEN if tests * per_week * PER_MILLION / 1e6 > alarms_per_week else NEED
 
 
 def step(
@@ -68,7 +63,7 @@ def step(
             after[series] = item
             continue
         found = suspected.pop(series, None)
-        scores = (*item.scores, found.score if found else 0.0)[-AMONG:]
+        scores = (*item.scores, found.score if found else 0.0)[-KEPT:]
         if any(scores) or series in open_ones:
             after[series] = Watched(series, scores, item.usual)
     for series, found in suspected.items():
@@ -107,7 +102,7 @@ def from_json(data: Any) -> Watched | None:
     middle, above, below, sweeps = (float(item) for item in numbers if item is not None)
     if min(above, below) <= 0 or sweeps < 1:
         return None
-    return Watched(series, tuple(map(float, scores[-AMONG:])), Usual(middle, above, below, int(sweeps), last))
+    return Watched(series, tuple(map(float, scores[-KEPT:])), Usual(middle, above, below, int(sweeps), last))
 
 
 def series_from_json(data: Mapping[str, Any]) -> SeriesId | None:
