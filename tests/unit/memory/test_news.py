@@ -289,7 +289,7 @@ def test_the_report_says_since_when_and_links_the_last_normal_sweep(nine: Nights
     html = page.text(report)
     assert f'<a href="../{run_id(8)}/report.html">The last normal sweep: 2026-11-09 01:00 UTC</a>' in html
     assert "2026-11-10 01:00 UTC (2 sweeps)" in html
-    assert "■■" in html
+    assert "▁▁▁▁▁▁▁▁▁██" in html
     text = registry.chosen(["txt"])[0].text
     assert text is not None
     shown = " ".join(text(report).split())

@@ -26,7 +26,8 @@ class Finding:
     symptoms: findings of the same incident, whose cause this one is; they are not in the report's own list.
     hosts: all that it speaks for, empty if that is the one. What is known of it from sweep to sweep, empty where
     nothing is: fingerprint, state, the sweep since which it is there and the last one without it, how many sweeps had
-    it, and history: of the last covered ones `1` with it and `0` without.
+    it, and history: of the last covered ones `1` with it and `0` without. course: the measure in the last sweeps, the
+    oldest first, None where it was not covered.
     """
 
     severity: Severity
@@ -57,6 +58,7 @@ class Finding:
     last_normal: str = ""
     sweeps: int = 0
     history: str = ""
+    course: tuple[float | None, ...] = ()
 
     @property
     def told(self) -> tuple[Finding, ...]:

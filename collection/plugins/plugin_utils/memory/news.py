@@ -18,6 +18,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.compa
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import (
     changes,
+    courses,
     lifecycle,
     persistence,
     references,
@@ -65,7 +66,13 @@ def make(run: Run, past: Past) -> dict[str, Any]:
     outcome = lifecycle.step(state.open, state.closed, seen, covered, sweep)
     accepted = _accepted(state, watched, outcome, past, run.figures.id)
     shown = [item.finding for item in changed if not item.doubled]
-    return {**to_json(run, past, judged, watched, accepted, outcome, shown), "aliases": aliases}
+    sweeps = [*past.sweeps, run.figures]
+    strips = {record.fingerprint: courses.of(record, sweeps) for record in outcome.open if not record.frozen}
+    return {
+        **to_json(run, past, judged, watched, accepted, outcome, shown),
+        "aliases": aliases,
+        "courses": {fingerprint: list(strip) for fingerprint, strip in strips.items() if strip},
+    }
 
 
 def _open_series(records: Iterable[lifecycle.Record]) -> list[SeriesId]:
@@ -100,13 +107,16 @@ def remembered(findings: Iterable[Finding], news: Mapping[str, Any]) -> list[Fin
     records = {record.fingerprint: record for record in records_of(news)}
     aliases = news.get("aliases")
     known = aliases if isinstance(aliases, Mapping) else {}
-    return [_remembered(finding, str(news.get("name", "")), records, known) for finding in findings]
+    return [_remembered(finding, news, records, known) for finding in findings]
 
 
 def _remembered(
-    finding: Finding, name: str, records: Mapping[str, lifecycle.Record], aliases: Mapping[str, Any]
+    finding: Finding,
+    news: Mapping[str, Any],
+    records: Mapping[str, lifecycle.Record],
+    aliases: Mapping[str, Any],
 ) -> Finding:
-    own = sightings.fingerprint_of(finding, name)
+    own = sightings.fingerprint_of(finding, str(news.get("name", "")))
     record = records.get(str(aliases.get(own, own)))
     if record is None:
         return finding
@@ -118,6 +128,7 @@ def _remembered(
         last_normal=record.last_normal,
         sweeps=record.sweeps,
         history=record.history,
+        course=() if finding.key else courses.read(news, record.fingerprint),
     )
 
 

@@ -127,7 +127,20 @@ def headline(news: Mapping[str, Any]) -> str:
     return ", ".join(f"{many} {word}" for word, many in counts.items()) + f": {worst.get('sentence', '')}"
 
 
-_DERIVED = ("rows", "key", "symptoms", "fingerprint", "state", "since", "last_normal", "sweeps", "history")
+_DERIVED = (
+    *(
+        "rows",
+        "key",
+        "symptoms",
+        "fingerprint",
+        "state",
+        "since",
+        "last_normal",
+        "sweeps",
+        "history",
+        "course",
+    ),
+)
 _KEPT = tuple(item.name for item in fields(Finding) if item.name not in _DERIVED)
 
 

@@ -11,6 +11,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text impo
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import phrases
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Finding
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Table
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import sparkline
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import values as cells
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.document.grids import Grid
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render.page import packed, values
@@ -118,7 +119,10 @@ def _figures(finding: Finding) -> list[tuple[str, str]]:
         shown.append(("By chance", chance(finding.chance)))
     if finding.since:
         shown.append(("Since", f"{phrases.moment(finding.since)} ({plural(finding.sweeps, 'sweep')})"))
-    if len(finding.history) > 1:
+    if len(finding.course) > 1:
+        top = max(value for value in finding.course if value is not None)
+        shown.append(("Last sweeps", sparkline.line(finding.course, top)))
+    elif len(finding.history) > 1:
         shown.append(("Last sweeps", phrases.strip(finding.history)))
     return shown
 
