@@ -34,6 +34,7 @@ GROUPS = (
             "test_sweep",
             "test_scenario",
             "test_drain",
+            "test_known_figures",
             "test_memory",
             "test_shards",
             "test_warm_sweeps",
