@@ -32,6 +32,13 @@ SCOPE = """\
 semantic error: debuginfo scope not found for module 'ext4', cannot resolve context variable: identifier '$sb' at x:3:4
         source:           warnlog("ext4", @entry($sb->s_dev));
 """
+ENTRY = """\
+semantic error: while processing probe tp_syscall.open.return from: syscall.open.return from: syscall.open.return
+
+semantic error: internal error: @entry is only valid in .return probes: operator '@entry' at ex_io_iotime.stp:67:30
+        source:   time = gettimeofday_us() - @entry(gettimeofday_us())
+                                             ^
+"""
 BOTH = NO_TABLE + NO_DWARF.format("kernel")
 
 
@@ -45,6 +52,7 @@ BOTH = NO_TABLE + NO_DWARF.format("kernel")
         (NO_TABLE + RESOLVING.format("kprobe", "no match"), "probe vfs.write.return"),
         (BOTH + TYPE.format("kernel"), 'return kernel_string(@cast(hd, "gendisk", "kernel")->disk_name)'),
         (NO_TABLE + NO_DWARF.format("ext4") + SCOPE, 'warnlog("ext4", @entry($sb->s_dev));'),
+        (NO_TABLE + ENTRY, "time = gettimeofday_us() - @entry(gettimeofday_us())"),
     ],
 )
 def test_what_needs_debuginfo_is_said_in_one_sentence(said: str, source: str) -> None:

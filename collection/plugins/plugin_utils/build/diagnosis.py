@@ -13,7 +13,9 @@ _NO_KERNEL_SYMBOLS = re.compile(r"cannot find module (?!/)\S+ debuginfo|Kernel f
 # Each needs the kernel's types, the addresses of its functions, or their variables.
 _WANTED = re.compile(
     r"semantic error: (type definition '[^']*' not found in '(?!/)|debuginfo scope not found for module '(?!/)"
-    r"|unresolved type|unknown type in dereference)"
+    r"|unresolved type|unknown type in dereference"
+    # A tapset went on to tracepoints where it found no function to probe, and these have no returns.
+    r"|while processing probe tp_syscall\.\w+\.return from:)"
 )
 _POINT = re.compile(r"while resolving probe point: identifier '(kernel|module|kprobe|vfs)'")
 _NOTHING = re.compile(r"semantic error: no match(?! \(similar tracepoints)")
