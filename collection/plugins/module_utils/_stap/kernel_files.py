@@ -34,11 +34,15 @@ from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelin
     module_build_id,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.layout import layout_checks
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.symbols import (
+    read_kallsyms,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.vmlinux import make_vmlinux
 
 # What is made, below the folder of a kernel in the cache.
 PATTERNS = (
     os.path.join("kernelinfo", "*", "boot", "vmlinux-*"),
+    os.path.join("kernelinfo", "*", "boot", "System.map-*"),
     os.path.join("kernelinfo", "*", ".build-id", "*", "*.debug"),
 )
 MODULE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -85,8 +89,10 @@ def debuginfo_path(
     digest = hashlib.sha256(b"\0".join(made_from)).hexdigest()
     folder = os.path.join(home, "kernelinfo", digest[:32])
     path = os.path.join(folder, "boot", "vmlinux-" + kernel)
-    if _is_whole(path):
-        os.utime(path)
+    functions = system_map(folder, kernel)
+    if _is_whole(path) and _is_whole(functions):
+        for kept in (path, functions):
+            os.utime(kept)
         return folder
     bundle = unpack(packed)
     if not own and not bundle.btf:
@@ -103,8 +109,14 @@ def debuginfo_path(
         )
     _check_layout(own or bundle.btf, home, kernel, run)
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    _write(functions, read_kallsyms(bundle.kallsyms).system_map())
     _write(path, made.data)
     return folder
+
+
+def system_map(folder: str, kernel: str) -> str:
+    """Return where the list of a kernel's functions lies in a folder that `debuginfo_path` returns."""
+    return os.path.join(folder, "boot", "System.map-" + kernel)
 
 
 def _check_layout(types: bytes, home: str, kernel: str, run: Run) -> None:

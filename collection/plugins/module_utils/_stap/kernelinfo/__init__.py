@@ -8,5 +8,5 @@ Pure functions: all input is untrusted, and what cannot be used ends in one `Ker
 
 from __future__ import annotations
 
-MAKER = "2"
+MAKER = "3"
 """Version of what is made: modules that were built with a file of another maker are built anew."""

@@ -97,6 +97,11 @@ class Symbols:
             and any(start <= symbol.address < end for start, end in ranges)
         ]
 
+    def system_map(self) -> bytes:
+        """Return the functions as a System.map has them: where SystemTap looks whether a kernel has one."""
+        lines = (f"{symbol.address:016x} {symbol.kind} {symbol.name}\n" for symbol in self.functions())
+        return "".join(lines).encode()
+
 
 def read_kallsyms(data: bytes) -> Symbols:
     """Return the kernel's own symbols, those of its modules left out, moved to where the file has them."""

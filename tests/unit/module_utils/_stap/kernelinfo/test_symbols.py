@@ -32,6 +32,12 @@ def test_every_boot_of_a_kernel_gives_the_same(places: dict[str, int], start: in
     assert {f.name: f.address - LINK_STEXT for f in here.functions() if f.name in places} == places
 
 
+def test_a_system_map_has_the_functions_alone() -> None:
+    found = read_kallsyms(kallsyms({"vfs_read": 0x20}, more=f"{STEXT + 0x30:x} D a_variable\n"))
+    assert f"{LINK_STEXT + 0x20:016x} T vfs_read\n".upper() in found.system_map().decode().upper()
+    assert b"a_variable" not in found.system_map()
+
+
 @given(PLACES)
 def test_a_function_ends_where_the_next_symbol_begins(places: dict[str, int]) -> None:
     found = read_kallsyms(kallsyms(places))
