@@ -39,12 +39,12 @@ from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelin
 )
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.vmlinux import make_vmlinux
 
-# What is made, below the folder of a kernel in the cache.
-PATTERNS = (
+# What is made, below the folder of a kernel in the cache: debuginfo, and the list of functions.
+DEBUGINFO = (
     os.path.join("kernelinfo", "*", "boot", "vmlinux-*"),
-    os.path.join("kernelinfo", "*", "boot", "System.map-*"),
     os.path.join("kernelinfo", "*", ".build-id", "*", "*.debug"),
 )
+PATTERNS = (*DEBUGINFO, os.path.join("kernelinfo", "*", "boot", "System.map-*"))
 MODULE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 PLACED = re.compile(r'"(\w{1,200})@([\w./-]{1,200}\.c)"', re.ASCII)
 BY_FILE = re.compile(r'"?([^"\s(]*[*?\[][^"\s(]*@[^"\s)]*)')
@@ -221,7 +221,7 @@ def add_modules(folder: str, bundle_file: str, kernel: str, names: list[str]) ->
 def small_functions(folder: str, names: Iterable[str]) -> list[str]:
     """Return those of these functions that have few bytes in the debuginfo made in `folder`, or are not there."""
     sizes: dict[str, int] = {}
-    found = [path for pattern in PATTERNS for path in glob.glob(_below(folder, pattern))]
+    found = [path for pattern in DEBUGINFO for path in glob.glob(_below(folder, pattern))]
     for path in [path for path in found if not path.endswith(".sha256")]:
         with open(path, "rb") as stream:
             for name, size in symbol_sizes(stream.read(MAX_VMLINUX)):
@@ -230,7 +230,7 @@ def small_functions(folder: str, names: Iterable[str]) -> list[str]:
 
 
 def _below(folder: str, pattern: str) -> str:
-    """Return a pattern of PATTERNS for one folder of debuginfo."""
+    """Return a pattern of DEBUGINFO for one folder of it."""
     return os.path.join(glob.escape(folder), *pattern.split(os.sep)[2:])
 
 
