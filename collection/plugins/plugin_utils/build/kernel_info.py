@@ -18,6 +18,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text impo
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import module_cache
 
 KEPT = 64  # kernels of which something is kept; a bundle has 2 to 4 MB
+KEPT_BYTES = 1 << 30
 PACKED = 48 << 20  # bytes of one part as a host sends it
 NO_BTF = "this kernel has no BTF (/sys/kernel/btf/vmlinux; CONFIG_DEBUG_INFO_BTF), so that it does not tell its types"
 
@@ -50,8 +51,8 @@ def handed_over(code: int, out: str, err: str, *, build_id: str, host: str) -> B
     try:
         found = Bundle(
             **{
-                name: bundle.expand(parts.get(name), name, 31) if name in parts else b""
-                for name in bundle.LIMITS
+                name: bundle.expand(parts[name], name, most, 31) if name in parts else b""
+                for name, most in bundle.LIMITS.items()
             }
         )
         told = symbols.build_id(found.notes)
@@ -77,28 +78,46 @@ class Store:
         """Return the file of a kernel if there is one that is whole, with its types where `btf` asks for them."""
         path = self._path(build_id)
         try:
-            found = bundle.unpack(path.read_bytes())
-            os.utime(path)
-        except (OSError, KernelInfoError):
+            found = bundle.unpack(kept(path) or b"")
+        except KernelInfoError:
             return None
         return path if found.btf or not btf else None
 
     def put(self, build_id: str, found: Bundle) -> Path:
         """Keep a bundle and return its file."""
         path = self._path(build_id)
-        try:
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise FleetdiagError(f"{self.directory}: cannot be made ({error.strerror})") from error
-        module_cache.write(path, bundle.pack(found))
-        self._evict()
+        keep(path, bundle.pack(found))
         return path
 
     def _path(self, build_id: str) -> Path:
         return self.directory / f"{build_id}.json"
 
-    def _evict(self) -> None:
-        files = sorted(self.directory.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in files[KEPT:]:
+
+def kept(path: Path) -> bytes | None:
+    """Return a file that `keep` wrote, which counts as used now; None where there is none."""
+    try:
+        data = path.read_bytes()
+        os.utime(path)
+    except OSError:
+        return None
+    return data
+
+
+def keep(path: Path, data: bytes, *, most_bytes: int = KEPT_BYTES) -> None:
+    """Write a file. What was not used for the longest time goes beyond KEPT files or `most_bytes` in its folder."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise FleetdiagError(f"{path.parent}: cannot be made ({error.strerror})") from error
+    module_cache.write(path, data)
+    files = []
+    for one in path.parent.glob("[!.]*"):
+        with contextlib.suppress(OSError):
+            status = one.stat()
+            files.append((status.st_mtime, status.st_size, one))
+    total = 0
+    for number, (_used, size, one) in enumerate(sorted(files, reverse=True)):
+        total += size
+        if one != path and (number >= KEPT or total > most_bytes):
             with contextlib.suppress(OSError):
-                path.unlink()
+                one.unlink()

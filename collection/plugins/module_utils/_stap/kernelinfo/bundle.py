@@ -45,20 +45,18 @@ def unpack(data: bytes) -> Bundle:
         parts = None
     if not isinstance(parts, dict) or parts.get("form") != FORM:
         raise KernelInfoError("what a host hands over of its kernel is damaged; remove it and sweep again")
-    return Bundle(**{name: expand(parts.get(name), name, 15) for name in LIMITS})
+    return Bundle(**{name: expand(parts.get(name), name, most, 15) for name, most in LIMITS.items()})
 
 
-def expand(text: Any, name: str, window: int) -> bytes:
-    """Return what a part ("btf", "kallsyms", "notes") is, from base64 of zlib's form (`window` 15) or gzip's (31)."""
+def expand(text: Any, name: str, most: int, window: int) -> bytes:
+    """Return what a part (`name`) is, from base64 of zlib's form (`window` 15) or gzip's (31); at most `most` bytes."""
     try:
         unpacker = zlib.decompressobj(wbits=window)
-        data = unpacker.decompress(base64.b64decode(str(text), validate=True), LIMITS[name] + 1)
+        data = unpacker.decompress(base64.b64decode(str(text), validate=True), most + 1)
     except (binascii.Error, zlib.error) as error:
-        raise KernelInfoError(
-            f"what the host handed over of its kernel is damaged ({name}): {error}"
-        ) from error
-    if len(data) > LIMITS[name]:
-        raise KernelInfoError(f"{name} of the host's kernel has more than {LIMITS[name]} bytes")
+        raise KernelInfoError(f"what the host handed over is damaged ({name}): {error}") from error
+    if len(data) > most:
+        raise KernelInfoError(f"{name} of the host has more than {most} bytes")
     if not unpacker.eof:
-        raise KernelInfoError(f"what the host handed over of its kernel is cut off ({name})")
+        raise KernelInfoError(f"what the host handed over is cut off ({name})")
     return data
