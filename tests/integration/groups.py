@@ -50,6 +50,7 @@ GROUPS = (
             "test_hostile",
             "test_kernel_info",
             "test_probes_dev",
+            "test_programs",
             "test_trouble",
             "test_wheel",
             "test_lab_soak",

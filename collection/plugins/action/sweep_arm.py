@@ -16,7 +16,11 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base im
     shown,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import compatibility, sources
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import (
+    compatibility,
+    programs,
+    sources,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import SMOKE
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts.target import VARIABLE
@@ -25,6 +29,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds 
     KernelBuild,
     ModuleBuild,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.program_files import ProgramsRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
     ArmedSession,
     ArmRecord,
@@ -56,6 +61,7 @@ KEY_REMEDY = (
 TARGET_REMEDY = (
     "give the host the variable sweep_target: the number of a process, or a unit; then sweep again"
 )
+PROGRAM_REMEDY = "see what it says of each program, then sweep again"
 SMOKE_RAN = {"verdict": "ok", "reason": "", "remedy": ""}
 SMOKE_REMEDY = "install a SystemTap runtime on the host that matches the builder's version, then sweep again"
 
@@ -149,9 +155,11 @@ class ActionModule(FleetdiagAction):
         modules = built.checksums
         signed = sources.module_list(run.path, sweep, facts.kernel, modules)
         smoke = modules.pop(SMOKE)
-        modules = {name: sha256 for name, sha256 in modules.items() if name not in targets.missing}
+        missing = {**targets.missing, **self._other_programs(run, built)}
+        modules = {name: sha256 for name, sha256 in modules.items() if name not in missing}
         if not modules:
-            return _refused("; ".join(dict.fromkeys(targets.missing.values())), TARGET_REMEDY)
+            remedy = TARGET_REMEDY if targets.missing else PROGRAM_REMEDY
+            return _refused("; ".join(dict.fromkeys(missing.values())), remedy)
         known = Clock.recorded(facts.clock)
         if known is None:
             raise FleetdiagError("it does not say how its clock goes")
@@ -176,12 +184,21 @@ class ActionModule(FleetdiagAction):
         if window and told and reply.verdict == "ok":
             self._note_window(run, window, told, clock, reply)
         return replace(
-            _reply_record(reply, targets.missing),
+            _reply_record(reply, missing),
             pushed=pushed,
             smoke="cached" if cached else reply.smoke or "refused",
             clock=ClockRecord(clock.offset_s, clock.error_s),
             manifest=reply.manifest,
         )
+
+    def _other_programs(self, run: read.Run, built: KernelBuild) -> dict[str, str]:
+        """Return {probe: why} of those whose module is for other builds of programs than this host has."""
+        probed = {name: module.programs for name, module in built.probes.items() if module.programs}
+        if not probed:
+            return {}
+        own = run.of_host(self.host, ProgramsRecord) or ProgramsRecord()
+        unlike = {name: programs.unlike(files, own.files) for name, files in probed.items()}
+        return {name: why for name, why in unlike.items() if why}
 
     def _with_modules(
         self, sweep_id: str, wanted: dict[str, Any], needed: set[str], facts: PreflightRecord

@@ -11,6 +11,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import assignment, sources
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import SMOKE
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.program_files import ProgramsRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import preflight
 
 
@@ -29,7 +30,13 @@ class ActionModule(FleetdiagAction):
         ]  # the others have their modules
         probes = sources.probes(sweep)
         names = [SMOKE, *(probe.name for probe in probes)]
-        builds = assignment.builds(preflights, sweep.builders or (), names)
+        probed = sources.programs(sweep)
+        had = {
+            facts.host: record.files
+            for facts in preflights
+            if probed and (record := read.of_host(run, facts.host, ProgramsRecord))
+        }
+        builds = assignment.builds(preflights, sweep.builders or (), names, had)
         return {
             "builds": {build.leader: asdict(build) for build in builds},
             "debuginfo_kernels": [b.kernel for b in builds]

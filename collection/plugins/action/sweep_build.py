@@ -31,6 +31,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import (
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.assignment import Build
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.failover import Turn
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.programs import ProgramStore
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import SMOKE, Source
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
@@ -40,6 +41,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds 
     ModuleBuild,
     headline,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.program_files import ProgramsRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import SweepRecord
 
 MAX_MODULE_BYTES = 64 << 20
@@ -67,6 +69,7 @@ class ActionModule(FleetdiagAction):
                 "whole": {"type": "bool", "default": True},
                 "target_mode": {"type": "bool", "default": False},
                 "stapruns": {"type": "list", "elements": "str", "default": []},
+                "programs": {"type": "dict", "default": {}},
             },
         },
         "builder": {"type": "str", "required": True},
@@ -80,12 +83,12 @@ class ActionModule(FleetdiagAction):
         "builder_mb": {"type": "int", "default": 0},
         "kernel_info": {"type": "str", "default": ""},
         "kernel_info_trouble": {"type": "str", "default": ""},
+        "programs_trouble": {"type": "list", "elements": "str", "default": []},
     }
     TOUCHES_HOSTS = True
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
-        run, build = Path(args["run_dir"]), Build(**args["build"])
-        untrusted.KERNEL.check(build.kernel, "a host says that its kernel is")
+        run, build = Path(args["run_dir"]), _asked(args)
         sweep = read.open_run(run).request
         turn = self._turn(sweep, build, args)
         wanting = _leave_for_kernel_info(turn, build, args)
@@ -116,11 +119,15 @@ class ActionModule(FleetdiagAction):
 
     def would(self, args: dict[str, Any]) -> dict[str, Any]:
         """Return what is compiled for this kernel, and keep what the store has, for the hosts to be told."""
-        run, build = Path(args["run_dir"]), Build(**args["build"])
-        untrusted.KERNEL.check(build.kernel, "a host says that its kernel is")
+        run, build = Path(args["run_dir"]), _asked(args)
         sweep = read.open_run(run).request
         sources = sweeprun.sources(
-            sweep, stap=args["stap"], kernel=build.kernel, build_id=build.build_id, signer=args["signer"]
+            sweep,
+            stap=args["stap"],
+            kernel=build.kernel,
+            build_id=build.build_id,
+            signer=args["signer"],
+            chosen=build.programs,
         )
         wanted = [source for source in sources if source.name in build.names]
         held = sweeprun.held(ModuleStore(limit_mb=args["store_mb"]), wanted) if args["stap"] else {}
@@ -145,7 +152,12 @@ class ActionModule(FleetdiagAction):
         turn = Turn(args["builder"], stap)
         self._btf = False  # whether the headers on the builder carry the kernel's types
         sources = sweeprun.sources(
-            sweep, stap=stap, kernel=build.kernel, build_id=build.build_id, signer=args["signer"]
+            sweep,
+            stap=stap,
+            kernel=build.kernel,
+            build_id=build.build_id,
+            signer=args["signer"],
+            chosen=build.programs,
         )
         done = (read.build_of(Path(args["run_dir"]), build.kernel) or KernelBuild()).probes
         test = sweeprun.self_test(
@@ -214,6 +226,7 @@ class ActionModule(FleetdiagAction):
         """Return {probe: its entry in builds/<kernel>.json}; compile only what the store lacks."""
         modules = ModuleStore(limit_mb=args["store_mb"])
         entries = sweeprun.held(modules, sources)
+        entries.update(_without_programs(sources, args["programs_trouble"], entries))
         absent = [source for source in sources if source.name not in entries]
         if absent:
             with modules.locked((source.key for source in absent), lambda: display.display(WAITING)):
@@ -231,13 +244,15 @@ class ActionModule(FleetdiagAction):
         self, args: dict[str, Any], build: Build, sources: list[Source]
     ) -> dict[str, dict[str, Any]]:
         kernel = build.kernel
-        info = self._send_kernel_info(args["kernel_info"])
+        info = self._send(Path(args["kernel_info"]), "kernel_info") if args["kernel_info"] else ""
+        files = {file.sha256 for source in sources for file in source.programs.values()}
+        sent = {sha256: self._send(_kept_program(sha256), sha256) for sha256 in sorted(files)}
         answer = self._execute_module(
             module_name="fleetdiag.systemtap.stap_compile",
             module_args={
                 "kernel": kernel,
                 "tapset": sweeprun.tapset(),
-                "sources": [asdict(source) for source in sources],
+                "sources": [_as_argument(source, sent) for source in sources],
                 **({"kernel_info": info, "build_id": build.build_id} if info else {}),
                 **({"max_mb": args["builder_mb"]} if args["builder_mb"] else {}),
                 **({"cache_dir": args["cache_dir"]} if args["cache_dir"] else {}),
@@ -256,13 +271,11 @@ class ActionModule(FleetdiagAction):
         self._btf = bool(answer.get("btf"))
         return {entry["name"]: entry for entry in answer["modules"]}
 
-    def _send_kernel_info(self, path: str) -> str:
-        """Copy what a host of the kernel handed over to the builder; return where it is there, "" if there is none."""
-        if not path:
-            return ""
+    def _send(self, path: Path, name: str) -> str:
+        """Copy what a host handed over to the builder; return where it is there."""
         folder = self._make_tmp_path()
-        there = self._connection._shell.join_path(folder, "kernel_info")
-        self._transfer_file(path, there)
+        there = self._connection._shell.join_path(folder, name)
+        self._transfer_file(str(path), there)
         self._fixup_perms2((folder, there))
         return str(there)
 
@@ -280,7 +293,8 @@ class ActionModule(FleetdiagAction):
             )
         origin = module_cache.origin(built)
         sha256 = modules.put(source.key, data, {"probe": source.name, "kernel": kernel, **origin})
-        return ModuleBuild(told.status, sha256, len(data), told.seconds or 0.0, **origin)
+        seconds = told.seconds or 0.0
+        return ModuleBuild(told.status, sha256, len(data), seconds, programs=source.programs, **origin)
 
     def _read_module(self, path: str) -> bytes:
         code, out, err = self.on_host(f"gzip -1c {shlex.quote(path)} | base64 | tr -d '\\n'")
@@ -294,6 +308,46 @@ class ActionModule(FleetdiagAction):
                 f"the module {printable(path)} could not be read from the builder: {printable(err[-300:])}"
             )
         return data
+
+
+def _asked(args: dict[str, Any]) -> Build:
+    """Return what is to be built. Other steps decided that, of what hosts said."""
+    build = Build(**args["build"])
+    untrusted.KERNEL.check(build.kernel, "a host says that its kernel is")
+    return replace(build, programs=ProgramsRecord.from_json({"files": dict(build.programs)}).files)
+
+
+def _without_programs(
+    sources: list[Source], trouble: list[str], entries: Mapping[str, ModuleBuild]
+) -> dict[str, ModuleBuild]:
+    """Return the failures of those sources of which a program could not be had. trouble: what hosts said of it."""
+    found = {}
+    for source in sources:
+        for file in source.programs.values():
+            if source.name in entries or (not file.trouble and ProgramStore().get(file.sha256)):
+                continue
+            why = f"on any host with this kernel: {file.trouble}"
+            if not file.trouble:
+                said = [sentence for sentence in trouble if file.path in sentence]
+                why = f"as it could not be had: {(said or [f'{file.host} did not hand it over'])[0]}"
+            error = printable(f"{file.path} {diagnosis.NO_PROGRAM} {why}")
+            found[source.name] = ModuleBuild(FAILED, seconds=0.0, error=error)
+    return found
+
+
+def _kept_program(sha256: str) -> Path:
+    path = ProgramStore().get(sha256)
+    if path is None:
+        raise FleetdiagError(f"the program with checksum {sha256[:12]} is not kept any more; sweep again")
+    return path
+
+
+def _as_argument(source: Source, sent: Mapping[str, str]) -> dict[str, Any]:
+    """Return a source as stap_compile takes it. sent: {checksum of a program: where it is on the builder}."""
+    files = [
+        {"path": file.path, "real": file.real, "file": sent[file.sha256]} for file in source.programs.values()
+    ]
+    return {**asdict(source), "programs": files}
 
 
 def _leave_for_kernel_info(turn: Turn, build: Build, args: dict[str, Any]) -> list[str]:
@@ -318,7 +372,10 @@ def _may_ask(build: Build, args: dict[str, Any]) -> bool:
 def _explained(module: ModuleBuild, probe: Probe, kernel_info: str, trouble: str) -> ModuleBuild:
     """Return a failed module with a known reason in place of SystemTap's message, which is kept beside it."""
     said = module.error
-    if kernel_info:
+    known = diagnosis.of_program(said)
+    if known:
+        pass
+    elif kernel_info:
         known = diagnosis.beyond_btf(said)
     else:
         known = diagnosis.explain(said, debuginfo=probe.requires_debuginfo, unmodified=probe.unmodified)

@@ -21,6 +21,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import version
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references, settings
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import (
     catalog,
@@ -147,6 +148,7 @@ class ActionModule(FleetdiagAction):
         if self.only_looks:
             runs /= names.CHECKED  # no sweep, so that none is compared with it
             _remove_old(runs)
+        probed = sorted({path for paths in sources.programs(sweep).values() for path in paths})
         run_dir = write.create(runs, sweep.to_json())
         if not self.only_looks:
             self._say_where(run_dir)
@@ -156,6 +158,7 @@ class ActionModule(FleetdiagAction):
             "sweep": sweep.id,
             "check": self.only_looks,
             "window_s": window_s,
+            "programs": probed,
             "in_batches": in_batches and not args["ahead"],
             "at_once": not in_batches and not args["ahead"],
         }

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base import FleetdiagAction, shown
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import programs
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.program_files import ProgramsRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import ClockRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import preflight
 
@@ -21,6 +23,7 @@ class ActionModule(FleetdiagAction):
         "min_free_mb": {"type": "int", "default": 200},
         "signed": {"type": "bool", "default": False},
         "install": {"type": "bool", "default": False},
+        "programs": {"type": "list", "elements": "str", "default": []},
     }
 
     def work(self, args: dict[str, Any]) -> dict[str, Any]:
@@ -30,6 +33,10 @@ class ActionModule(FleetdiagAction):
         if not told.staprun and args["install"] and self.only_looks:
             told = replace(told, remedy=INSTALLED_FIRST)
         write.host_record(Path(args["run_dir"]), self.host, told)
+        if args["programs"] and told.verdict == "ok":
+            out = self.on_host(programs.question(args["programs"]))[1]
+            files = programs.answered(out, args["programs"], self.host)
+            write.host_record(Path(args["run_dir"]), self.host, ProgramsRecord(files))
         clock = told.clock or ClockRecord()
         refused = self.only_looks and told.verdict != "ok"
         return {

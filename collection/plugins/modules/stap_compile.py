@@ -64,6 +64,14 @@ options:
         description: Whether the script needs the kernel's debuginfo, which may come from a debuginfod server.
         type: bool
         default: false
+      programs:
+        description:
+          - Programs and libraries that the script probes. Each has C(path), as the script names it, C(real),
+            where that leads on the hosts, and C(file), where it is on the builder.
+          - They are read by SystemTap for this compilation alone, and never run.
+        type: list
+        elements: dict
+        default: []
       key:
         description: Content address of this compilation.
         type: str
@@ -223,6 +231,7 @@ def main() -> None:
                     "args": {"type": "list", "elements": "str", "default": []},
                     "flags": {"type": "list", "elements": "str", "default": []},
                     "debuginfo": {"type": "bool", "default": False},
+                    "programs": {"type": "list", "elements": "dict", "default": []},
                     "key": {"type": "str", "required": True, "no_log": False},
                 },
             },

@@ -56,6 +56,10 @@ options:
         type: list
         elements: str
         default: []
+      programs:
+        description: The builds of the hosts' programs that are probed, by path.
+        type: dict
+        default: {}
   builder:
     description: The builder whose turn it is.
     type: str
@@ -83,6 +87,11 @@ options:
     description: Why there is no O(kernel_info); such scripts then fail with this reason.
     type: str
     default: ""
+  programs_trouble:
+    description: Why hosts did not hand over programs that are probed, one sentence for each.
+    type: list
+    elements: str
+    default: []
   sign_key:
     description: File on the builder with the key that modules are signed with; empty if they are not.
     type: str

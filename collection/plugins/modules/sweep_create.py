@@ -143,6 +143,11 @@ check:
   description: Whether this is check mode, so that hosts are only asked; the run directory is no sweep's then.
   type: bool
   returned: always
+programs:
+  description: Paths of the programs and libraries that the scripts probe.
+  type: list
+  elements: str
+  returned: always
 window_s:
   description: Length of the window in seconds.
   type: int

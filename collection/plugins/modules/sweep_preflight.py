@@ -24,6 +24,11 @@ options:
     description: Whether a sweep would install the runtime where it is missing; in check mode the remedy says so.
     type: bool
     default: false
+  programs:
+    description: Paths of programs that are probed, as M(fleetdiag.systemtap.sweep_create) returns them.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - fleetdiag.systemtap.sweep_step
   - fleetdiag.systemtap.sweep_step.run_dir

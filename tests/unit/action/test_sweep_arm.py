@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ from fakehost import Answer, FakeHost, act
 from fakesweep import KERNEL, SWEEP, facts, keep_modules, new_run, said
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.program_files import (
+    ProgramFile,
+    ProgramsRecord,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import host_cache
 
 ARMED = "smoke=passed\nsession tick armed 2\nverdict=ok\n"
@@ -190,3 +195,28 @@ def test_check_mode_says_when_nothing_is_to_be_sent(built: Path) -> None:
 
 def test_check_mode_arms_no_host_that_cannot_be_probed(run: Path) -> None:
     assert arm(run, FakeHost(), check_mode=True)["would_run"] is False
+
+
+def test_a_module_for_another_build_of_a_program_is_not_loaded_and_the_others_are(tmp_path: Path) -> None:
+    run = new_run(tmp_path / "two", "tick", "calls")
+    sums = built_for(run)
+    built_with = ProgramFile("/b", "/b", "ab" * 32, "ab" * 20, 12, "web9")
+    probes = {
+        name: {
+            "status": "built",
+            "sha256": sha256,
+            "programs": {"/b": vars(built_with)} if name == "calls" else {},
+        }
+        for name, sha256 in sums.items()
+    }
+    built_for(run, probes=probes)
+    write.write_host(run, "web1", "preflight", facts())
+    own = replace(built_with, sha256="cd" * 32, build_id="cd" * 20, host="web1")
+    write.host_record(run, "web1", ProgramsRecord({"/b": own}))
+    done = arm(run, host_that_says(ARMED))
+    assert done["armed"] == ["tick"]
+    assert f"build id {'cd' * 20} here, {'ab' * 20} on web9" in done["failed_sessions"]["calls"]
+    write.host_record(run, "web1", ProgramsRecord({"/b": replace(built_with, host="web1")}))
+    host = host_that_says(ARMED)
+    arm(run, host)
+    assert any(line.startswith("probe calls ") for line in lines(host.asked[0][1]))

@@ -6,9 +6,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from fakehost import FakeHost, act
-from fakesweep import BUILD_ID, KERNEL, facts, new_run
+from fakesweep import BUILD_ID, KERNEL, MANIFEST, facts, new_run
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.program_files import (
+    ProgramFile,
+    ProgramsRecord,
+)
 
 
 def test_each_kernel_has_one_build_and_hosts_that_are_known_need_none(tmp_path: Path) -> None:
@@ -41,3 +45,18 @@ def test_a_run_directory_that_is_none_is_a_sentence(tmp_path: Path) -> None:
     assert done["failed"]
     assert str(tmp_path / "none") in done["msg"]
     assert "fault of fleetdiag" not in done["msg"]
+
+
+def test_the_program_that_most_hosts_of_a_kernel_have_is_compiled_for(tmp_path: Path) -> None:
+    script = 'probe process("/b").function("f") { n++ }'
+    entry = {"name": "calls", "manifest": MANIFEST, "parameters": {}, "nonce": "00", "script": script}
+    run = new_run(tmp_path, probes=[entry])
+    for host, sha256 in (("web1", "ab" * 32), ("web2", "cd" * 32), ("web3", "cd" * 32)):
+        write.write_host(
+            run, host, "preflight", facts(boot_id=f"5e3f2a10-9f2a-4a5a-8d36-00000000000{host[-1]}")
+        )
+        file = ProgramFile("/b", "/b", sha256, "ef" * 20, 12, host)
+        write.host_record(run, host, ProgramsRecord({"/b": file}))
+    (build,) = act("sweep_assign_builds", FakeHost(), run_dir=str(run))["builds"].values()
+    assert build["leader"] == "web1"
+    assert (build["programs"]["/b"]["host"], build["programs"]["/b"]["sha256"]) == ("web2", "cd" * 32)

@@ -108,3 +108,17 @@ def test_what_cannot_be_done_is_one_sentence_before_anything_is_made(
 
 def test_a_start_to_come_is_a_start(tmp_path: Path) -> None:
     assert not create(tmp_path, start=time.time() + 3600).get("failed")
+
+
+def test_the_programs_that_scripts_probe_are_named_or_refused(tmp_path: Path) -> None:
+    text = 'global n\nprobe process({}).function("f") {{ n++ }}\nprobe end {{ println(n) }}\n'
+    for name, path in (("one", '"/usr/b"'), ("two", "@1"), ("bad", '"nginx"')):
+        (tmp_path / f"{name}.stp").write_text(text.format(path))
+    both = [str(tmp_path / "one.stp"), str(tmp_path / "two.stp")]
+    arguments = {both[1]: {"args": "/usr/a"}}
+    assert create(tmp_path, probes=both, parameters=arguments)["programs"] == ["/usr/a", "/usr/b"]
+    assert create(tmp_path)["programs"] == []
+    done = create(tmp_path, probes=[str(tmp_path / "bad.stp")])
+    assert "bad.stp: may not run: line 2 names a program without its folder" in done["msg"]
+    done = create(tmp_path, probes=both, parameters={both[1]: {"args": "nginx"}})
+    assert "names a program without its folder" in done["msg"]

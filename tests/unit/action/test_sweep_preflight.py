@@ -11,6 +11,10 @@ from fakehost import FakeHost, act
 from fakesweep import KERNEL, said
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.program_files import (
+    ProgramFile,
+    ProgramsRecord,
+)
 
 
 def host_that_says(answer: str | tuple[int, str, str]) -> FakeHost:
@@ -74,3 +78,18 @@ def test_a_bad_answer_fails_this_host_alone(
 def test_a_clock_that_cannot_be_read_is_a_sentence(run: Path) -> None:
     host = FakeHost().says("date +%s", "soon\n").says("preflight", said())
     assert "the host's clock could not be read" in act("sweep_preflight", host, run_dir=str(run))["msg"]
+
+
+def test_a_host_is_asked_for_the_programs_that_are_probed(run: Path) -> None:
+    answer = f"0 12 0 755 {'ab' * 32} {'cd' * 20} /usr/b\n1 absent\n"
+    host = host_that_says(said()).says("ask 0 /b", answer)
+    assert act("sweep_preflight", host, run_dir=str(run), programs=["/b", "/c"])["verdict"] == "ok"
+    kept = read.of_host(run, "web1", ProgramsRecord)
+    assert kept is not None
+    assert kept.files["/b"] == ProgramFile("/b", "/usr/b", "ab" * 32, "cd" * 20, 12, "web1")
+    assert kept.files["/c"].trouble == "there is no such file"
+
+
+def test_a_host_that_cannot_be_probed_is_not_asked_for_programs(run: Path) -> None:
+    act("sweep_preflight", host_that_says(said(staprun="")), run_dir=str(run), programs=["/b"])
+    assert read.of_host(run, "web1", ProgramsRecord) is None

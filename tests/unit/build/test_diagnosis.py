@@ -9,6 +9,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.diagnosi
     beyond_btf,
     explain,
     needs_symbols,
+    of_program,
     of_script,
     wants_more,
 )
@@ -157,3 +158,54 @@ def test_only_what_lacks_symbols_is_tried_with_what_the_kernel_tells() -> None:
     assert wants_more(
         "x.stp: no live probe point: of all that the script probes only begin is left for this kernel"
     )
+
+
+LIBC = "/usr/lib/x86_64-linux-gnu/libc.so.6"
+POINT = """\
+semantic error: while resolving probe point: identifier 'process' at x.stp:1:7
+        source: probe process("/usr/lib/x86_64-linux-gnu/libc.so.6"){} {{ n++ }}
+                      ^
+
+semantic error: no match{}
+
+Pass 2: analysis failed.  [man error::pass2]
+"""
+OF_LIBC = NO_TABLE + NO_DWARF.format(LIBC)
+VARIABLE = f"""\
+semantic error: debuginfo scope not found for module '{LIBC}', cannot resolve context variable: identifier '$name' at x:1
+        source: probe process("{LIBC}").function("getenv") {{ n += $name }}
+
+semantic error: unresolved type : identifier '$name' at :1:79
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (OF_LIBC + VARIABLE, f"it asks what only the debuginfo of {LIBC} has"),
+        (OF_LIBC + POINT.format('.statement("f@*:3")', ""), f"it asks what only the debuginfo of {LIBC} has"),
+        (
+            OF_LIBC + POINT.format('.function("nope")', ""),
+            "no such function in its table of symbols, or no such mark",
+        ),
+        (
+            NO_TABLE + POINT.format('.mark("nope")', " (similar marks: setjmp)"),
+            ": similar marks: setjmp; see what",
+        ),
+    ],
+)
+def test_what_a_programs_own_file_does_not_tell_is_said_in_one_sentence(said: str, reason: str) -> None:
+    assert reason in of_program(said)
+    assert "\n" not in of_program(said)
+    assert not wants_more(said)  # the kernel's types are no help
+    assert of_script(said)
+
+
+def test_what_a_kernel_does_not_tell_is_no_programs_fault() -> None:
+    for said in (
+        BOTH + RESOLVING.format("kernel", "no match"),
+        NO_TABLE + SCOPE,
+        BOTH + TYPE.format("kernel"),
+        "",
+    ):
+        assert of_program(said) == ""

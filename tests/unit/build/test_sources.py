@@ -13,6 +13,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_c
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import plain, target
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import KernelBuild
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.program_files import ProgramFile
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
     PreflightRecord,
     ProbeRecord,
@@ -69,3 +70,23 @@ def test_a_script_that_asks_for_a_process_is_compiled_with_a_target_of_ours(tmp_
 def test_only_what_was_built_has_a_checksum() -> None:
     built = {"probes": {"nettop": {"sha256": "a"}, "broken": {"sha256": ""}, "smoke": {"sha256": "s"}}}
     assert KernelBuild.from_json(built).checksums == {"nettop": "a", "smoke": "s"}
+
+
+def test_a_sweep_that_probes_programs_takes_no_host_as_it_was_known(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Programs change without a boot: what a host had then says nothing of what it has now."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    script = tmp_path / "calls.stp"
+    script.write_text('global n\nprobe process("/b").function("f") { n++ }\nprobe end { println(n) }\n')
+    probe = plain.load(str(script), None)
+    entry = ProbeRecord(probe.name, dict(probe.manifest), {}, script=script.read_text())
+    sweep = SweepRecord(probes=(entry,))
+    assert sources.programs(sweep) == {probe.name: ["/b"]}
+    file = ProgramFile("/b", "/usr/b", "ab" * 32, "cd" * 20, 12, "web1")
+    wanted = sources.sources(sweep, stap="5.6", kernel="6.12.0", build_id="b", chosen={"/b": file})
+    for source in wanted:
+        ModuleStore().put(source.key, source.name.encode(), {})
+    assert sources.held(ModuleStore(), wanted)[probe.name].programs == {"/b": file}
+    facts = PreflightRecord(kernel="6.12.0", kernel_build_id="b")
+    assert sources.built_before(sweep, stap="5.6", facts=facts) is None

@@ -17,7 +17,9 @@ from typing import Any
 
 import pytest
 from kernelinfo_maker import BUILD_ID, BtfMaker, kallsyms, notes
+from program_maker import program
 
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap import program_root
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.bundle import Bundle, pack
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.layout import STRUCTURES
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.probe_points import forbidden
@@ -102,6 +104,29 @@ def test_what_a_killed_compilation_left_is_removed_by_the_next(tmp_path: Path) -
     (work / "y" / "tmp").mkdir(parents=True)
     run(tmp_path, LEAVES_C.format(text="int x;"))
     assert not work.exists()
+
+
+def test_a_program_is_laid_out_for_one_compilation_alone(tmp_path: Path) -> None:
+    (tmp_path / "sent").write_bytes(program())
+    found = 'while [ "$1" != --sysroot ]; do shift; done; root=$2; cp "$root/b" {0}/; '
+    wanted = {"path": "/b", "real": "/usr/b", "file": str(tmp_path / "sent")}
+    (tmp_path / "out").mkdir()
+    behaviour = found.format(tmp_path / "out")
+    source = {"name": "x", "file": "x.stp", "script": "probe begin {}", "programs": [wanted]}
+    built = {**source, "key": "a" * 64}
+    entry = run(tmp_path, behaviour + LEAVES_C.format(text="int x;"), sources=[built])
+    assert (entry["status"], entry["error"]) == ("built", "")
+    assert (tmp_path / "out" / "b").read_bytes() == program_root.without_loader(program())
+    root = tmp_path / "cache" / "6.1.0-test" / "root"
+    assert not root.exists()
+    entry = run(
+        tmp_path, behaviour + 'echo "no $root/usr/b" >&2; exit 1', sources=[{**source, "key": "b" * 64}]
+    )
+    assert entry["error"] == "no /usr/b"
+    (tmp_path / "sent").write_bytes(b"#!/bin/sh\n")
+    entry = run(tmp_path, behaviour, sources=[{**source, "key": "c" * 64}])
+    assert entry["error"] == "this is no ELF file of 64 bits, little-endian"
+    assert not root.exists()
 
 
 def waited_for(inode: int) -> bool:

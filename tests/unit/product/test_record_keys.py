@@ -26,7 +26,7 @@ ALWAYS = (UTILS / "build", UTILS / "sweep", UTILS / "report", PLUGINS / "action"
 OF_ANSIBLE = ("args", "self.task_vars")
 # What has some of the same words as keys and is no file of a run directory that has a record.
 OTHER = {
-    "collection/plugins/action/sweep_build.py": ("the answer of the module stap_compile", "name"),
+    "collection/plugins/action/sweep_build.py": ("the answer of the module stap_compile", "name path"),
     "collection/plugins/action/sweep_use_known_hosts.py": ("what is remembered of a host", "signer stap"),
     "collection/plugins/action/sweep_inspect_builder.py": (
         "the answer of the module stap_info",
@@ -61,7 +61,7 @@ OTHER = {
     "src/fleetdiag/cli/collect.py": ("events of ansible-playbook", "host"),
     "src/fleetdiag/cli/diff.py": ("the difference of two runs", "after before host"),
     "src/fleetdiag/cli/notify.py": ("outbox.json", "said"),
-    "src/fleetdiag/cli/runs.py": ("a line of the list of runs", "hosts id reason slot status"),
+    "src/fleetdiag/cli/runs.py": ("a line of the list of runs", "hosts id path reason slot status"),
     "src/fleetdiag/lab/soak.py": ("report.json", "host reason status"),
     "src/fleetdiag/notify/outbox.py": ("outbox.json", "created message"),
     "src/fleetdiag/notify/summary.py": ("report.json", "host status"),

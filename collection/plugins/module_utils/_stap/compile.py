@@ -14,7 +14,11 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap import kernel_files, tracepoints
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap import (
+    kernel_files,
+    program_root,
+    tracepoints,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.cache import alone, keep_origin
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.probe_points import (
     forbidden,
@@ -46,6 +50,7 @@ def build(module: AnsibleModule, stap: str, source: Source, home: str, kept: str
             return build_alone(module, stap, source, home, kept, os.path.join(folder, source["name"]))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(os.path.join(home, "root"), ignore_errors=True)
 
 
 def build_alone(module: AnsibleModule, stap: str, source: Source, home: str, kept: str, work: str) -> str:
@@ -65,9 +70,16 @@ def build_alone(module: AnsibleModule, stap: str, source: Source, home: str, kep
             " few and leave out the rest; only the distribution's debuginfo has them (docs/kernel_info.md)"
         ).format(source["file"], pattern)
     debuginfo = kernel_debuginfo(module, stap, source, home)
+    if source["programs"]:
+        program_root.make_root(
+            os.path.join(home, "root"), module.params["kernel"], source["programs"], debuginfo
+        )
     code, said = run_stap(module, stap, source, name, home, work, debuginfo)
     if code:
-        return shortened(said) or f"stap ended with exit code {code}"
+        return (
+            shortened(said.replace(os.path.join(home, "root") + "/", "/"))
+            or f"stap ended with exit code {code}"
+        )
     error = forbidden(temporary, name, source["file"])
     if not error and source["control"]:
         error = lifeless(temporary, name, source["file"])
@@ -149,6 +161,9 @@ def run_once(
         "-I",
         os.path.join(work, "tapset"),
     ]
+    if source["programs"]:
+        # One path for all scripts of a kernel: it is part of what SystemTap's cache goes by.
+        command += ["--sysroot", os.path.join(home, "root")]
     command += list(source["flags"])
     if source["control"]:
         command += ["-E", source["control"]]
@@ -159,7 +174,7 @@ def run_once(
         "TMPDIR": os.path.join(work, "tmp"),
         "LC_ALL": "C.UTF-8",
     }
-    if source["debuginfo"] and os.path.exists(DEBUGINFOD_URLS):
+    if (source["debuginfo"] or source["programs"]) and os.path.exists(DEBUGINFOD_URLS):
         with open(DEBUGINFOD_URLS) as stream:
             environment["DEBUGINFOD_URLS"] = " ".join(stream.read().split())
     if debuginfo:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import first_line
@@ -60,13 +61,17 @@ def key(
     kernel: str,
     build_id: str,
     signer: str = "",
+    programs: Sequence[str] = (),
 ) -> str:
     """Return the SHA-256 (64 hex digits) over everything a module is made from; load parameters are not part of it.
 
     script, tapset, control: full texts. compile_args, flags: in the order given to `stap`. build_id: the
-    kernel's. signer: fingerprint of the certificate the module is signed with, empty if it is not.
+    kernel's. signer: fingerprint of the certificate the module is signed with, empty if it is not. programs: of the
+    hosts', that it probes, each with its path and checksum.
     """
     parts = [script, tapset, control, compile_args, flags, stap, kernel, build_id]
-    if signer:
+    if signer or programs:
         parts.append(signer)
+    if programs:
+        parts.append(list(programs))
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -19,6 +19,13 @@ _WANTED = re.compile(
 )
 _POINT = re.compile(r"while resolving probe point: identifier '(kernel|module|kprobe|vfs)'")
 _NOTHING = re.compile(r"semantic error: no match(?! \(similar tracepoints)")
+# What a program's own file does not have, and what it has not under the name that a script says.
+_PROGRAM_SCOPE = re.compile(r"debuginfo scope not found for module '(/[^']*)'")
+_PROGRAM_LINES = re.compile(
+    r"source:.*process\s*\(\s*\"(/[^\"\n]*)\".*\.(?:statement|label|inline|callees?)\b"
+)
+_FIRST_POINT = re.compile(r"while resolving probe point: identifier '(\w+)'")
+_NO_MATCH = re.compile(r"semantic error: no match(?: \((.*)\))?")
 _SOURCE = re.compile(r"^ *source:[ \t]*(\S.*)$", re.MULTILINE)
 _MAX_SOURCE = 100
 
@@ -50,8 +57,9 @@ _BEYOND_BTF = (
 )
 
 
+NO_PROGRAM = "cannot be probed"
 # What makes no difference to which builder is asked: the script, or what the kernel has.
-_OF_THE_SCRIPT = ("parse error:", "semantic error:", "no live probe point")
+_OF_THE_SCRIPT = ("parse error:", "semantic error:", "no live probe point", NO_PROGRAM)
 
 
 def of_script(said: str) -> bool:
@@ -71,7 +79,25 @@ def wants_more(said: str) -> bool:
 
     Points that are optional vanish without a word where headers do not do.
     """
-    return needs_symbols(said) or "no live probe point" in said
+    return not of_program(said) and (needs_symbols(said) or "no live probe point" in said)
+
+
+def of_program(said: str) -> str:
+    """Return in one sentence what a script asks that the file of a probed program does not tell, or ""."""
+    if found := _PROGRAM_SCOPE.search(said) or _PROGRAM_LINES.search(said):
+        return (
+            f"it asks what only the debuginfo of {found[1]} has{_where(said)}; the program itself tells its functions by"
+            " name and its marks with $arg1, $arg2, ..., and no parameters, variables, source files or lines: take these"
+            " out, or give the builder a debuginfod server that has that debuginfo (install_debuginfod_urls)"
+        )
+    point, lacks = _FIRST_POINT.search(said), _NO_MATCH.search(said)
+    if not (point and point[1] == "process" and lacks):
+        return ""
+    near = f": {lacks[1]}" if lacks[1] else ""
+    return (
+        f"the program has no such function in its table of symbols, or no such mark{_where(said)}{near}; see what it has"
+        " with `stap -L`, or with `nm -D`, on a host"
+    )
 
 
 def beyond_btf(said: str) -> str:

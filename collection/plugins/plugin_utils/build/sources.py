@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import (
     cache_key,
     module_cache,
@@ -15,13 +16,14 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import (
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import catalog, parameters
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import target
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts import process_points, target
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
     KernelBuild,
     ModuleBuild,
     ModuleListRecord,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.program_files import ProgramFile
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
     PreflightRecord,
     SweepRecord,
@@ -34,7 +36,10 @@ FILES = Path(__file__).resolve().parents[3] / "roles" / "sweep" / "files"
 
 @dataclass(frozen=True)
 class Source:
-    """One script to compile for one kernel. file: the name SystemTap uses in its messages."""
+    """One script to compile for one kernel. file: the name SystemTap uses in its messages.
+
+    programs: what it probes of the hosts' programs and libraries, by the path that it names.
+    """
 
     name: str
     file: str
@@ -44,6 +49,7 @@ class Source:
     control: str
     key: str
     debuginfo: bool = False
+    programs: Mapping[str, ProgramFile] = field(default_factory=dict)
 
 
 def probes(sweep: SweepRecord) -> list[Probe]:
@@ -72,17 +78,44 @@ def tapset() -> dict[str, str]:
     return {path.name: path.read_text() for path in sorted((FILES / "tapset").iterdir())}
 
 
-def sources(sweep: SweepRecord, *, stap: str, kernel: str, build_id: str, signer: str = "") -> list[Source]:
-    """Return all to compile for one kernel, the smoke module first. signer: whose signature the modules carry."""
+def programs(sweep: SweepRecord) -> dict[str, list[str]]:
+    """Return {probe: paths of the programs it probes}; FleetdiagError for a script that names one in no usable way."""
+    known = {entry.name: entry.parameters for entry in sweep.probes}
+    found = {}
+    for probe, _file, script in _with_scripts(sweep):
+        try:
+            paths = process_points.named(script, parameters.split(probe, known[probe.name])[1])
+        except FleetdiagError as error:
+            raise FleetdiagError(f"probe {probe.title or probe.name}: {error}") from error
+        if paths:
+            found[probe.name] = paths
+    return found
+
+
+def sources(
+    sweep: SweepRecord,
+    *,
+    stap: str,
+    kernel: str,
+    build_id: str,
+    signer: str = "",
+    chosen: Mapping[str, ProgramFile] | None = None,
+) -> list[Source]:
+    """Return all to compile for one kernel, the smoke module first. signer: whose signature the modules carry.
+
+    chosen: the builds of the hosts' programs to compile for, by path.
+    """
     made_for = {"stap": stap, "kernel": kernel, "build_id": build_id, "signer": signer}
     control = (FILES / "control.stp").read_text()
     known = {entry.name: entry.parameters for entry in sweep.probes}
     wanted = [_smoke("smoke.stp", made_for)]
+    probed = programs(sweep)
     for probe, file, script in _with_scripts(sweep):
         args = parameters.split(probe, known[probe.name])[1]
         flags = cache_key.flags(probe, sweep.overload_percent)
         second = control + target.FUNCTION if target.is_asked(probe) else control
-        source = Source(probe.name, file, script, args, flags, second, "", probe.requires_debuginfo)
+        files = {path: (chosen or {}).get(path) or ProgramFile(path) for path in probed.get(probe.name, ())}
+        source = Source(probe.name, file, script, args, flags, second, "", probe.requires_debuginfo, files)
         wanted.append(_with_key(source, made_for))
     return wanted
 
@@ -103,6 +136,7 @@ def _with_key(source: Source, made_for: Mapping[str, str]) -> Source:
         control=source.control,
         compile_args=source.args,
         flags=source.flags,
+        programs=[f"{file.path} {file.real} {file.sha256}" for file in source.programs.values()],
         **made_for,
     )
     return replace(source, key=key)
@@ -131,7 +165,8 @@ def held(modules: ModuleStore, wanted: Iterable[Source]) -> dict[str, ModuleBuil
         path = modules.get(source.key)
         if path is not None:
             origin = module_cache.origin(modules.meta(source.key) or {})
-            entries[source.name] = ModuleBuild("cached", path.stem, path.stat().st_size, **origin)
+            size = path.stat().st_size
+            entries[source.name] = ModuleBuild("cached", path.stem, size, programs=source.programs, **origin)
     return entries
 
 

@@ -14,6 +14,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted
     number,
     text,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.program_files import ProgramFile
 
 FAILED = "failed"
 
@@ -26,6 +27,7 @@ class ModuleBuild:
     builder, stap: who compiled it. types: "btf" for one that was compiled with debuginfo made of the kernel's own types
     by the tool `maker`, which probes these functions. small: those of them that compilers like to put inline, as they
     have few bytes or nobody knows how many. of_modules: those that are not of the kernel itself but of its modules.
+    programs: what it probes of the hosts' programs, by path.
     """
 
     status: str = ""
@@ -42,10 +44,12 @@ class ModuleBuild:
     small: tuple[str, ...] = ()
     of_modules: tuple[str, ...] = ()
     maker: str = ""
+    programs: Mapping[str, ProgramFile] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ModuleBuild:
         """Return the module that an entry of builds/<kernel>.json holds."""
+        programs = mapping(data, "programs")
         return cls(
             status=text(data, "status"),
             sha256=text(data, "sha256"),
@@ -61,6 +65,7 @@ class ModuleBuild:
             small=_names(data, "small"),
             of_modules=_names(data, "of_modules"),
             maker=text(data, "maker"),
+            programs={str(path): ProgramFile.from_json(mapping(programs, path)) for path in programs},
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -69,7 +74,11 @@ class ModuleBuild:
         origin = {key: known.pop(key) for key in ("types", "functions", "small", "of_modules", "maker")}
         if self.seconds is None:
             known = {key: value for key, value in known.items() if key not in ("seconds", "line")}
-        said = {key: value for key, value in known.items() if value or key not in ("said", "builder", "stap")}
+        said = {
+            key: value
+            for key, value in known.items()
+            if value or key not in ("said", "builder", "stap", "programs")
+        }
         return {**(origin if self.types else {}), **said}
 
     @property

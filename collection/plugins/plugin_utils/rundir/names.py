@@ -14,7 +14,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.files imp
 FORMAT = 1
 CHECKED = ".check"
 """Folder beside the run directories of sweeps, for those of check mode: in them hosts were only asked."""
-PHASES = ("preflight", "arm", "go", "collect")
+PHASES = ("preflight", "programs", "arm", "go", "collect")
 SHARDS = "shards"
 """In the run directory of a sweep that was dealt out: the run directories of its shards."""
 PLAIN_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

@@ -23,6 +23,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts
     policy_printing,
     policy_protocol,
     policy_safety,
+    process_points,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts.fault import Fault
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts.language import (
@@ -75,7 +76,7 @@ def faults(text: str, level: Level, probe: Probe | None = None, arguments: Seque
         return sorted({*found, Fault(deep, what, "take it apart into functions")})
     rules = [*policy_safety.RULES]
     if level != "tapset":
-        rules.append(policy_safety.c_code)
+        rules += [policy_safety.c_code, process_points.faults]
     if level == "script":
         found += [Fault(1, what, advice) for what, advice in first_line.options_of(text).faults]
     else:
