@@ -29,7 +29,7 @@ def fetch(host: FakeHost, **change: Any) -> dict[str, Any]:
 
 
 def test_a_host_is_asked_once() -> None:
-    host = FakeHost().says("gzip -6 -c </usr/b ", base64.b64encode(gzip.compress(DATA)).decode())
+    host = FakeHost().says("gzip -6 -c </usr/b ", base64.b64encode(gzip.compress(DATA, mtime=0)).decode())
     assert fetch(host)["fetched"]
     assert not fetch(host)["fetched"]
     assert len(host.asked) == 1

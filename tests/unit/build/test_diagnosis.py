@@ -134,7 +134,7 @@ SIMILAR = " (similar functions: vfs_read, vcs_read)"
         (POINT.format('kernel.function("vfs_read").inline', SIMILAR), "it asks for .inline"),
         (POINT.format('kernel.function("sys_open")', SIMILAR), "no function of that name"),
         (SCOPE, "module ext4"),
-        (RESOLVING.format("kprobe", "no match"), "kernel.function with the same name"),
+        (RESOLVING.format("kprobe", "no match"), "no function of that name"),
     ],
 )
 def test_what_btf_does_not_know_is_said_in_one_sentence(said: str, reason: str) -> None:

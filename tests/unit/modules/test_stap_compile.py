@@ -289,7 +289,7 @@ def test_what_a_host_handed_over_damaged_is_refused_in_a_sentence(tmp_path: Path
     (tmp_path / "info").write_bytes(b'{"form": 1, "btf": "", "kallsyms": 5}')
     entry = run(tmp_path, LOOKS, **options)
     assert entry["status"] == "failed"
-    assert entry["error"].startswith("what the host handed over of its kernel is ")
+    assert entry["error"].startswith("what the host handed over is ")
 
 
 def test_functions_by_source_file_are_refused_and_not_matched_by_accident(tmp_path: Path) -> None:
@@ -309,3 +309,15 @@ def test_modules_that_only_the_tapset_names_are_tried_once_more(tmp_path: Path) 
     says = f"grep -q call {calls} && echo '{scope}' >&2; echo call >>{calls}; echo '{warns}' >&2; exit 1"
     run(tmp_path, says, **kernel_info(tmp_path))
     assert calls.read_text() == "call\n" * 3  # the second time sunrpc is lacking, too; the third is the last
+
+
+def test_a_function_that_the_distributions_list_lacks_is_looked_for_in_the_kernels_own(
+    tmp_path: Path,
+) -> None:
+    wants = "semantic error: while resolving probe point: identifier 'kprobe' at x.stp:1:7\\nsemantic error: no match"
+    says = f"""case "$*" in *--sysroot*) ;; *) printf "{wants}\\n" >&2; exit 1 ;; esac
+        while [ "$1" != --sysroot ]; do shift; done
+        cp "$2/boot/System.map-6.1.0-test" {tmp_path}/list; """
+    entry = run(tmp_path, says + LEAVES_C.format(text="int x;"), **kernel_info(tmp_path))
+    assert (entry["status"], entry["error"]) == ("built", "")
+    assert " vfs_read\n" in (tmp_path / "list").read_text()

@@ -70,11 +70,11 @@ def build_alone(module: AnsibleModule, stap: str, source: Source, home: str, kep
             " few and leave out the rest; only the distribution's debuginfo has them (docs/kernel_info.md)"
         ).format(source["file"], pattern)
     debuginfo = kernel_debuginfo(module, stap, source, home)
-    if source["programs"]:
-        program_root.make_root(
-            os.path.join(home, "root"), module.params["kernel"], source["programs"], debuginfo
-        )
-    code, said = run_stap(module, stap, source, name, home, work, debuginfo)
+    root = make_root(module, source, home, debuginfo) if source["programs"] else ""
+    code, said = run_stap(module, stap, source, name, home, work, debuginfo, root)
+    if code and debuginfo and not root and kernel_files.wants_list(said):
+        root = make_root(module, source, home, debuginfo)
+        code, said = run_stap(module, stap, source, name, home, work, debuginfo, root)
     if code:
         return (
             shortened(said.replace(os.path.join(home, "root") + "/", "/"))
@@ -93,6 +93,16 @@ def build_alone(module: AnsibleModule, stap: str, source: Source, home: str, kep
     return error
 
 
+def make_root(module: AnsibleModule, source: Source, home: str, debuginfo: str) -> str:
+    """Return the folder that `stap --sysroot` is given: with the programs that are probed, and the kernel's functions.
+
+    One path for all scripts of a kernel, since it is part of what SystemTap's cache goes by.
+    """
+    root = os.path.join(home, "root")
+    program_root.make_root(root, module.params["kernel"], source["programs"], debuginfo)
+    return root
+
+
 def narrow(module: AnsibleModule, stap: str, source: Source, work: str) -> str | None:
     """Have SystemTap look for tracepoints only where those of the script can be; return the program that does it."""
     installed = tracepoints.installed_tapset(stap)
@@ -105,21 +115,29 @@ def narrow(module: AnsibleModule, stap: str, source: Source, work: str) -> str |
 
 
 def run_stap(
-    module: AnsibleModule, stap: str, source: Source, name: str, home: str, work: str, debuginfo: str
+    module: AnsibleModule,
+    stap: str,
+    source: Source,
+    name: str,
+    home: str,
+    work: str,
+    debuginfo: str,
+    root: str,
 ) -> tuple[int, str]:
     """Return (exit code, what stap said); once more with all headers where a tracepoint was not found.
 
-    debuginfo: the folder from `kernel_debuginfo`; modules that turn out to be wanted are added to it.
+    debuginfo: the folder from `kernel_debuginfo`; modules that turn out to be wanted are added to it. root: that from
+    `make_root`, "" for the builder's own.
     """
     cache = os.path.join(home, "systemtap", "cache")
     narrowed = narrow(module, stap, source, work)
     try:
         tracepoints.forget_empty(cache)  # of a run that was killed
-        code, said = run_once(module, stap, source, name, home, work, debuginfo)
+        code, said = run_once(module, stap, source, name, home, work, debuginfo, root)
         if code and narrowed and "no match" in said and "kernel.trace(" in said:
             os.remove(narrowed)
             tracepoints.forget_empty(cache)
-            code, said = run_once(module, stap, source, name, home, work, debuginfo)
+            code, said = run_once(module, stap, source, name, home, work, debuginfo, root)
         more: list[str] = []  # modules that the tapset names, not the script, and those that these need
         while code and debuginfo and len(more) < MAX_MORE_MODULES:
             lacking = [word for word in kernel_files.lacking_modules(said) if word not in more]
@@ -127,7 +145,7 @@ def run_stap(
                 break
             more += lacking
             add_modules(module, debuginfo, lacking)
-            code, said = run_once(module, stap, source, name, home, work, debuginfo)
+            code, said = run_once(module, stap, source, name, home, work, debuginfo, root)
     finally:
         tracepoints.forget_empty(cache)
     return code, said
@@ -141,6 +159,7 @@ def run_once(
     home: str,
     work: str,
     debuginfo: str,
+    root: str,
 ) -> tuple[int, str]:
     """Return (exit code, what stap said).
 
@@ -161,9 +180,8 @@ def run_once(
         "-I",
         os.path.join(work, "tapset"),
     ]
-    if source["programs"]:
-        # One path for all scripts of a kernel: it is part of what SystemTap's cache goes by.
-        command += ["--sysroot", os.path.join(home, "root")]
+    if root:
+        command += ["--sysroot", root]
     command += list(source["flags"])
     if source["control"]:
         command += ["-E", source["control"]]

@@ -187,6 +187,11 @@ def refused_pattern(script: str, args: Iterable[str]) -> str:
     return ""
 
 
+def wants_list(said: str) -> bool:
+    """Return whether SystemTap misses a function in its list of the kernel's, where it looks for kprobe.function."""
+    return "identifier 'kprobe'" in said and "no match" in said
+
+
 def lacking_modules(said: str) -> list[str]:
     """Return the modules of which SystemTap says that it has no debuginfo."""
     return sorted({name for pair in NO_DEBUGINFO.findall(said) for name in pair} - {"kernel", ""})

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Lay programs of a host out on a builder, so that SystemTap finds them at their paths (`stap --sysroot`).
 
-They come from whoever has the host: they are only read. What SystemTap asks of a library by its bare name it would have
+Beside them lie the kernel's own files, with the list of all its functions where one was made. Programs come from whoever has the host: they are only read. What SystemTap asks of a library by its bare name it would have
 the dynamic loader answer, which runs such a file as good as it loads it; here no file names a loader.
 """
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import re
@@ -14,6 +15,7 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap import kernel_files
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo import elf
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.fault import (
     KernelInfoError,
@@ -80,15 +82,15 @@ def make_root(root: str, kernel: str, programs: Sequence[dict[str, Any]], debugi
     os.makedirs(modules, mode=0o700)
     for path in glob.glob(os.path.join(glob.escape(os.path.join(MODULES, kernel)), "*")):
         os.symlink(path, os.path.join(modules, os.path.basename(path)))
-    _lay_out_boot(root + BOOT, kernel)
+    _lay_out_boot(root + BOOT, kernel, kernel_files.system_map(debuginfo, kernel) if debuginfo else "")
     if debuginfo:
         os.symlink(f"{debuginfo}/boot/vmlinux-{kernel}", modules + "/vmlinux")
     for program in programs:
         _lay_out(root, program)
 
 
-def _lay_out_boot(folder: str, kernel: str) -> None:
-    """Link the kernel's files, and see to it that its list of symbols has RETURNS.
+def _lay_out_boot(folder: str, kernel: str, functions: str) -> None:
+    """Link the kernel's files, and see to it that its list of symbols has RETURNS. functions: its whole list, or "".
 
     SystemTap looks there whether a program's returns can be probed. Debian's list is an empty one, while every kernel of
     x86-64 since 3.10 has that function where programs can be probed at all.
@@ -97,6 +99,11 @@ def _lay_out_boot(folder: str, kernel: str) -> None:
     for path in glob.glob(glob.escape(f"{BOOT}/") + "*-" + glob.escape(kernel)):
         os.symlink(path, os.path.join(folder, os.path.basename(path)))
     symbols = os.path.join(folder, "System.map-" + kernel)
+    if os.path.exists(functions):
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(symbols)
+        os.symlink(functions, symbols)
+        return
     try:
         with open(symbols) as stream:
             known = RETURNS in stream.read()

@@ -47,10 +47,6 @@ _BEYOND_BTF = (
     (re.compile(r'source:.*\.(?:function|statement)\s*\(\s*"[^"\n]*@'), "it names a source file or line"),
     (re.compile(r"source:.*\.(statement|label|inline|callees?)\b"), "it asks for .{0}"),
     (
-        re.compile(r"identifier 'kprobe'"),
-        "it asks for kprobe.function; kernel.function with the same name can be had",
-    ),
-    (
         re.compile(r"semantic error: no match"),
         "this kernel has no function of that name, or only inside of others (inlined) or as a changed copy",
     ),
