@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Lay programs of a host out on a builder, so that SystemTap finds them at their paths (`stap --sysroot`).
 
-Beside them lie the kernel's own files, with the list of all its functions where one was made. Programs come from whoever has the host: they are only read. What SystemTap asks of a library by its bare name it would have
-the dynamic loader answer, which runs such a file as good as it loads it; here no file names a loader.
+Beside them lie the kernel's own files, with the list of all its functions where one was made. Programs come from whoever
+has the host: they are only read. What SystemTap asks of a library by its bare name it would have the dynamic loader
+answer, which runs such a file as good as it loads it; here no file names a loader.
 """
 
 from __future__ import annotations
