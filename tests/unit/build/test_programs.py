@@ -95,6 +95,7 @@ def test_what_a_host_says_is_taken_only_as_it_must_look(answer: str, trouble: st
         ),
         (0, packed(bytes(programs.MAX_BYTES + 1)), FILE, "more than 67108864 bytes"),
     ],
+    ids=["nothing", "cut", "damaged", "changed", "lied", "text", "large"],
 )
 def test_what_cannot_be_used_is_refused_in_a_sentence(
     code: int, out: str, file: ProgramFile, said: str

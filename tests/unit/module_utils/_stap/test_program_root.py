@@ -93,6 +93,7 @@ def test_no_program_names_a_loader_any_more(builder: Path) -> None:
         (program(marks=mark(arguments=b"4@\\x")), "names of its marks"),
         (program()[:-70], "damaged"),
     ],
+    ids=["text", "relocatable", "nameless", "symbol", "line", "mark", "argument", "cut"],
 )
 def test_what_cannot_be_probed_is_refused(builder: Path, data: bytes, said: str) -> None:
     with pytest.raises(KernelInfoError, match=said):
