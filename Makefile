@@ -12,6 +12,8 @@ FLEETDIAG := $(BIN)/fleetdiag
 # The programs of the embedded lab, of the browser test of the report, and of Ansible over ssh.
 PACKAGES := qemu-system-x86 qemu-utils mmdebstrap e2fsprogs openssh-client openssh-server zstd xz-utils uidmap \
             debian-archive-keyring apt-utils haproxy chromium chromium-driver systemtap busybox
+# Of the tests that make test-long adds: an EL's programs, and an account whose sudo asks.
+LONG_PACKAGES := dnf rpm createrepo-c sudo
 LAB_PACKAGES := $(filter-out haproxy chromium% systemtap busybox,$(PACKAGES))
 
 # Where the suite looks for the live sources, also where ansible.cfg is not read (world-writable checkouts).
@@ -81,6 +83,7 @@ test: venv packages  ## Everything: lint and unit tests, then the tests on the e
 
 .PHONY: test-all
 test-all: venv packages  ## make test with test-long, test-target-mode, test-site and test-sanity: hours
+	@tools/packages.sh $(LONG_PACKAGES)
 	@FLEETDIAG_FUZZ_OUTPUTS=10000 $(MAKE) -j 2 lint unit
 	@FLEETDIAG_TEST_LONG=1 FLEETDIAG_TEST_TARGET_MODE=1 FLEETDIAG_TEST_SITE=1 FLEETDIAG_TEST_SANITY=1 $(INTEGRATION) tests/integration
 
@@ -94,6 +97,7 @@ test-target-mode: venv packages  ## A sweep without a builder: a quarter of an h
 
 .PHONY: test-long
 test-long: venv packages  ## Weights, shards, timers, reboots, sweeps of one name, planted faults: an hour and a half
+	@tools/packages.sh $(LONG_PACKAGES)
 	@FLEETDIAG_TEST_LONG=1 $(BIN)/python -m pytest -m long tests/integration
 
 .PHONY: test-site

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The molecule scenarios of the roles, on machines of the lab, or on hosts of the loopback fleet."""
+"""The molecule scenarios of the roles, on machines of the lab, on hosts of the loopback fleet, or in a root."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ LATER = pytest.mark.long("minutes for each")
 # What the scenario `sweep` asks, test_sweep asks too, but for Molecule's own idempotence.
 ON_THE_LAB = ("install", pytest.param("sweep", marks=LATER))
 ON_LOOPBACK = ("abort", "drain", "schedule")
+# These name their host themselves: it is this machine, with layers of its own over /usr, /etc and /var.
+IN_A_ROOT = {"install_el": ("unshare", "dnf", "rpm", "rpmbuild", "createrepo_c")}
 
 
 @pytest.mark.lab
@@ -33,9 +36,18 @@ def test_scenario_on_loopback(hosts: Fleet, scenario: str) -> None:
     molecule(scenario, hosts.inventory, hosts.environment())
 
 
+@LATER
+@pytest.mark.parametrize("scenario", IN_A_ROOT)
+def test_scenario_in_a_root(scenario: str) -> None:
+    lacking = [name for name in IN_A_ROOT[scenario] if not shutil.which(name)]
+    if lacking or os.geteuid():
+        pytest.skip(f"needs root and {', '.join(IN_A_ROOT[scenario])}")
+    molecule(scenario, ROOT / "tests" / "molecule" / scenario / "hosts.yml", os.environ)
+
+
 def test_every_scenario_is_run() -> None:
     there = {path.parent.name for path in (ROOT / "tests" / "molecule").glob("*/molecule.yml")}
-    assert there == {"install", "sweep", *ON_LOOPBACK}
+    assert there == {"install", "sweep", *ON_LOOPBACK, *IN_A_ROOT}
 
 
 def molecule(scenario: str, inventory: Path, environment: Mapping[str, str]) -> None:
