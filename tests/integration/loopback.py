@@ -366,6 +366,12 @@ class Fleet:
         return dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
 
 
+def free_port() -> int:
+    """Return a port of TCP that nobody listens on."""
+    with socket.create_server(("", 0)) as free:
+        return int(free.getsockname()[1])
+
+
 def lacking() -> list[str]:
     """What this machine has not that a fleet needs."""
     path = f"/usr/sbin:/sbin:{os.environ.get('PATH', '')}"
@@ -383,9 +389,7 @@ def fleet(folder: Path, hosts: int, *, arming_s: float = 0.3) -> Iterator[Fleet]
     ]
     if lacking or os.geteuid():
         raise SystemExit(f"the loopback fleet needs root and {', '.join(lacking) or 'nothing else'}")
-    with socket.create_server(("", 0)) as free:
-        port = free.getsockname()[1]
-    made = Fleet(folder, hosts, port)
+    made = Fleet(folder, hosts, free_port())
     for name in ("ns", "bin", "state", "cache", "config", "commands", "slow", "answers"):
         (folder / name).mkdir(parents=True)
     for name, text in (
@@ -402,7 +406,7 @@ def fleet(folder: Path, hosts: int, *, arming_s: float = 0.3) -> Iterator[Fleet]
     (folder / "comm").write_text("systemd\n")
     for key in ("host_key", "key"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key)], check=True)
-    (folder / "sshd_config").write_text(SSHD.format(port=port, folder=folder))
+    (folder / "sshd_config").write_text(SSHD.format(port=made.port, folder=folder))
     made.sessions = Sessions(folder, arming_s=arming_s)
     ns = folder / "ns"
     subprocess.run(["mount", "--bind", str(ns), str(ns)], check=True)
