@@ -18,7 +18,7 @@ from fleetdiag.lab.model import Lab
 
 LATER = pytest.mark.long("minutes for each")
 # What the scenario `sweep` asks, test_sweep asks too, but for Molecule's own idempotence.
-ON_THE_LAB = ("install", pytest.param("sweep", marks=LATER))
+ON_THE_LAB = ("install", pytest.param("builder", marks=LATER), pytest.param("sweep", marks=LATER))
 ON_LOOPBACK = ("abort", "drain", "schedule")
 # These name their host themselves: it is this machine, with layers of its own over /usr, /etc and /var.
 IN_A_ROOT = {"install_el": ("unshare", "dnf", "rpm", "rpmbuild", "createrepo_c")}
@@ -47,7 +47,7 @@ def test_scenario_in_a_root(scenario: str) -> None:
 
 def test_every_scenario_is_run() -> None:
     there = {path.parent.name for path in (ROOT / "tests" / "molecule").glob("*/molecule.yml")}
-    assert there == {"install", "sweep", *ON_LOOPBACK, *IN_A_ROOT}
+    assert there == {"install", "builder", "sweep", *ON_LOOPBACK, *IN_A_ROOT}
 
 
 def molecule(scenario: str, inventory: Path, environment: Mapping[str, str]) -> None:
