@@ -33,6 +33,7 @@ def exchanged(kallsyms: bytes, one: str, other: str) -> bytes:
     return bytes(whole)
 
 
+@pytest.mark.long("two minutes and a half: a builder that knows nothing")
 def test_a_host_whose_symbols_are_not_its_kernels_is_refused(
     lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,7 @@ def test_functions_and_marks_of_a_hosts_own_programs_are_counted(lab: Lab, tmp_p
     assert probe(report, "stp_absent")["tables"] == []
 
 
+@pytest.mark.long("two machines and a kernel's tracepoints once more")
 def test_a_host_with_another_build_is_told_apart_and_not_probed_with_it(lab: Lab, tmp_path: Path) -> None:
     program = f"/usr/local/bin/{tmp_path.name}"
     (tmp_path / "starts.stp").write_text(STARTS.replace("PROGRAM", program))
