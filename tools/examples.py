@@ -49,13 +49,13 @@ RUNS = OUTCOMES.parent / "runs"
 
 # Arguments that say something on a machine of the lab, where SystemTap's own check gives none or others.
 ARGUMENTS = {
-    "general/callgraph": ['kernel.function("vfs_*")'],
+    "general/callgraph": ['kernel.function("sock_*")'],
     "general/eventcount": ["syscall.openat", "syscall.close", "syscall.write"],
     "general/measureinterval": [
         *("gettimeofday_us()", "tid()", "@sum", "syscall.write", "syscall.write.return", "execname()"),
     ],
-    "general/para-callgraph": ['kernel.function("vfs_*")', 'kernel.function("vfs_read")'],
-    "general/para-callgraph-verbose": ['kernel.function("vfs_*")', 'kernel.function("vfs_read")'],
+    "general/para-callgraph": ['kernel.function("sock_*")', 'kernel.function("sock_write_iter")'],
+    "general/para-callgraph-verbose": ['kernel.function("sock_*")', 'kernel.function("sock_write_iter")'],
     "io/traceio2": ["0xfe00"],
     "lwtools/fsslower-nd": ["1"],
     "network/connect_stat": ["127.0.0.1"],

@@ -51,6 +51,7 @@ BY_FILE = re.compile(r'"?([^"\s(]*[*?\[][^"\s(]*@[^"\s)]*)')
 NO_DEBUGINFO = re.compile(
     r"cannot find module ([\w-]+) debuginfo|debuginfo scope not found for module '([\w-]+)'"
 )
+NO_RETURNS = re.compile(r"while processing probe tp_syscall\.\w+\.return from:")
 NAMED_MODULE = re.compile(r'\bmodule\s*\(\s*"([^"\n]*)"')
 MODULES = "/lib/modules"
 MAX_VMLINUX = 2 << 30
@@ -188,8 +189,11 @@ def refused_pattern(script: str, args: Iterable[str]) -> str:
 
 
 def wants_list(said: str) -> bool:
-    """Return whether SystemTap misses a function in its list of the kernel's, where it looks for kprobe.function."""
-    return "identifier 'kprobe'" in said and "no match" in said
+    """Return whether SystemTap misses a function in its list of the kernel's, where it looks for kprobe.function.
+
+    For a system call a tapset then goes on to tracepoints, which have no returns.
+    """
+    return ("identifier 'kprobe'" in said and "no match" in said) or bool(NO_RETURNS.search(said))
 
 
 def lacking_modules(said: str) -> list[str]:
