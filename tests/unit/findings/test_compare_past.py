@@ -163,3 +163,25 @@ def test_a_season_is_the_same_hour_of_other_days() -> None:
     assert suspects(judged(slow, past)) == []
     assert suspects(judged(slow, past, season="hour")) == [("set", "web", True)]
     assert judged(made(20, usual(), hour=8), past, season="hour").learning == 1
+
+
+def test_what_all_have_in_common_is_learned_for_a_day() -> None:
+    """By night there is a third of the load: neither the first morning nor the first evening is news."""
+
+    def at(hour: int, more: float = 1.0) -> Sweep:
+        factor = more * (3.0 if 8 <= hour % 24 < 20 else 1.0)
+        return made(1 + hour // 24, usual(hour, factor), hour=hour % 24)
+
+    for hour in (8, 14, 20, 24, 30):
+        assert suspects(judged(at(hour), [at(earlier) for earlier in range(hour)])) == [], hour
+    day = [at(hour) for hour in range(30)]
+    assert ("set", "web", True) in suspects(judged(at(30, 30.0), day))
+    assert judged(at(20, 30.0), day[:20]).learning == 1
+
+
+def test_sweeps_that_never_fill_a_day_are_learned_from_what_is_remembered() -> None:
+    past = [made(1, usual(minute), hour=1) for minute in range(40)]
+    past = [replace(sweep, id=f"20261101_01{minute:02}00_ab12") for minute, sweep in enumerate(past)]
+    now = replace(made(1, usual(factor=4.0)), id="20261101_015900_ab12")
+    assert suspects(judged(now, past)) == [("set", "web", True)]
+    assert judged(now, past[:39]).learning == 1

@@ -15,6 +15,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import cached_property
 from statistics import NormalDist, median
 from typing import Literal, NamedTuple
@@ -41,6 +42,7 @@ LEAVE_OUT = 0.2
 _MAD = 1.4826
 _LARGER = 1.09
 """What the larger of two estimates of one spread is on average, of 8 to 20 normal values whose spread is 1."""
+_BEGAN = "%Y%m%d_%H%M%S"
 _OF_MEDIAN = 1.25
 """Standard error of a median against that of a mean."""
 
@@ -233,7 +235,8 @@ class _Set:
         history: Mapping[str, Sequence[tuple[str, float]]],
     ) -> None:
         known = {
-            host: self._known(SeriesId("host", host, *self.measure), history.get(host, ())) for host in series
+            host: self._known(SeriesId("host", host, *self.measure), history.get(host, ()), self.most)
+            for host in series
         }
         enough = {host: found for host, found in known.items() if len(found) >= LEARN}
         sides = {host: _sides([position for _unused, position in found]) for host, found in enough.items()}
@@ -258,9 +261,13 @@ class _Set:
         name = SeriesId("set", self.name, *self.measure)
         if self.season == "hour":
             middles = [item for item in middles if _same_hour(item[0], self.now.id)]
-        found = self._known(name, middles)
+        day = _day_before(self.now.id)
+        of_a_day = sum(run > day for run, _unused in middles)
+        found = self._known(name, middles, max(self.most, of_a_day))
         usual = self.memory.frozen.get(name)
-        if usual is None and len(found) >= LEARN:
+        # All that all hosts have in common follows the day: before one is over, its other half would be news.
+        knows_a_day = of_a_day < len(middles) or len(middles) >= 2 * self.most
+        if usual is None and len(found) >= LEARN and knows_a_day:
             usual = _usual(found, _sides([position for _unused, position in found]), SET_FLOOR)
         if usual is None:
             result.learning += 1
@@ -268,7 +275,9 @@ class _Set:
         middle = median(logs.values())
         self._test(result, name, usual, math.exp(middle) - self.offset, middle, 0.0, SET_RATIO)
 
-    def _known(self, name: SeriesId, found: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+    def _known(
+        self, name: SeriesId, found: Sequence[tuple[str, float]], most: int
+    ) -> list[tuple[str, float]]:
         """Return what counts of a series: not what was suspected, nor what was before it was accepted anew."""
         since, until = self.memory.accepted.get(name, ("", ""))
         excluded = self.memory.excluded
@@ -277,7 +286,7 @@ class _Set:
             for item in found
             if item[0] > since and (item[0] <= until or name not in excluded.get(item[0], ()))
         ]
-        return kept[-self.most :]
+        return kept[-most:]
 
     def _test(
         self,
@@ -365,6 +374,11 @@ def _shrunk(own: _Sides, common: _Sides, sweeps: int) -> _Sides:
         for mine, theirs in zip(own, common, strict=True)
     )
     return _Sides(*(max(mine, theirs) for mine, theirs in zip(drawn, common, strict=True)))
+
+
+def _day_before(run: str) -> str:
+    """Return an id between the runs that began more than a day before this one, and those that began later."""
+    return (datetime.strptime(run[:15], _BEGAN) - timedelta(days=1)).strftime(_BEGAN)
 
 
 def _same_hour(one: str, other: str) -> bool:
