@@ -20,7 +20,7 @@ from fleetdiag import config
 from fleetdiag.config import Config, NamedSweep
 from fleetdiag.notify import deliver, digest, last_good, message, outbox, tell, textfile
 from fleetdiag.pages import index
-from fleetdiag.schedule import turn
+from fleetdiag.schedule import turn, units
 
 _OK, _FAILED = 0, 3
 
@@ -112,11 +112,29 @@ def failed(name: str) -> int:
         trouble = str(error)
         loaded = last_good.load()
     sweep = loaded.sweep(name)
+    _record_failure(loaded, sweep, bool(trouble))
     lines = [trouble] if trouble else []
-    lines.append(f"see: journalctl -u fleetdiag-{name}.service, or fleetdiag schedule list")
+    lines.append(
+        f"see: journalctl {_journal_option(name)} fleetdiag-{name}.service, or fleetdiag schedule list"
+    )
     stamp = time.strftime("%Y%m%d%H%M", time.gmtime())
     made = message.simple(name, "the sweep failed or was ended", lines, f"failed-{name}-{stamp}")
     return _OK if tell_now(loaded, sweep, made) else _FAILED
+
+
+def _record_failure(loaded: Config, sweep: NamedSweep, is_faulty: bool) -> None:
+    """Note why the slot has no run. Trouble is one sentence: receivers are told all the same."""
+    try:
+        turn.failed(sweep, is_faulty, time.time())
+        refresh(loaded, turn.runs_dir_of(sweep))
+    except (FleetdiagError, OSError) as error:
+        _say(f"that the slot has no run was not recorded: {error}")
+
+
+def _journal_option(name: str) -> str:
+    """Return how journalctl is asked for the unit of a sweep, which may be one of the machine or of a user."""
+    of_user = name in units.installed("user") and name not in units.installed("system")
+    return "--user-unit" if of_user else "-u"
 
 
 def _test(args: argparse.Namespace) -> int:

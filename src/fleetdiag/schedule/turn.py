@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import slots
@@ -64,14 +65,38 @@ def run(
             os.pwrite(fd, f"{slot} {moment:.0f}\n".encode().ljust(64), 0)
             with _hosts(hosts(), due + clock.max_late_s(sweep, moment), now):
                 code = start(slot)
-        if code == EXIT_NOT_STARTED and slot not in slots.known(runs_dir, sweep.name):
-            slots.record(runs_dir, sweep.name, slot, "missed", "the sweep could not start", _utc(now()))
+        if code == EXIT_NOT_STARTED:
+            _record(sweep, slot, "missed", "the sweep could not start", now())
         return code
     except Skip as skip:
-        if skip.recorded and slot not in slots.known(runs_dir, sweep.name):
-            slots.record(runs_dir, sweep.name, slot, "skipped", skip.reason, _utc(now()))
+        if skip.recorded:
+            _record(sweep, slot, "skipped", skip.reason, now())
         say(f"sweep {sweep.name}: slot {slot} is skipped: {skip.reason}")
         return EXIT_SKIPPED
+
+
+def failed(sweep: NamedSweep, is_faulty: bool, moment: float) -> None:
+    """Record why the slot of a sweep whose unit has failed has no run; nothing if it has one.
+
+    is_faulty: the configuration has a fault, so that the sweep never came to its turn.
+    """
+    if is_faulty:
+        due = clock.slot(sweep, moment)
+        if due is not None:
+            count_missed(sweep, runs_dir_of(sweep), due, moment)
+            _record(sweep, clock.iso(due), "missed", "the configuration has a fault", moment)
+    else:
+        slot = next(iter(_turn_words(locks_dir() / f"{sweep.name}.lock")), "")
+        _record(sweep, slot, "missed", "the sweep could not start, or was ended before it began", moment)
+
+
+def _record(
+    sweep: NamedSweep, slot: str, status: Literal["skipped", "missed"], reason: str, moment: float
+) -> None:
+    """Record why a slot has no run, unless it has one or a record."""
+    runs_dir = runs_dir_of(sweep)
+    if slot and slot not in slots.known(runs_dir, sweep.name):
+        slots.record(runs_dir, sweep.name, slot, status, reason, _utc(moment))
 
 
 def runs_dir_of(sweep: NamedSweep) -> Path:
@@ -148,8 +173,16 @@ def _alone(name: str) -> Iterator[int]:
 
 
 def _began(path: Path) -> float | None:
-    words = path.read_text(encoding="utf-8", errors="replace").split()
+    words = _turn_words(path)
     return float(words[1]) if len(words) > 1 and words[1].isdigit() else None
+
+
+def _turn_words(path: Path) -> list[str]:
+    """Return what the latest turn has written into its lock, [slot, seconds since 1970 as digits]; [] if none has."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").split()
+    except FileNotFoundError:
+        return []
 
 
 @contextmanager

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,8 @@ from commands import Command
 from nights import MANIFESTS
 from receivers import Http, serving
 from rundirs import Builder, record
+
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import slots
 
 CONFIG = """
 [sweeps.web]
@@ -72,6 +75,24 @@ def test_a_turn_and_then_a_configuration_that_is_broken(
     message = json.loads(body)
     assert message["subject"] == "[fleetdiag web] the sweep failed or was ended"
     assert "sweeps.web.evry: is not known here; did you mean every?" in message["body"]
+    assert "journalctl -u fleetdiag-web.service" in message["body"]
+
+
+def test_a_unit_that_failed_is_recorded_and_its_own_journal_named(
+    fleetdiag: Command, home: Path, config: Path, http: Http
+) -> None:
+    assert fleetdiag("schedule", "install", "web", "--user").returncode == 0
+    assert fleetdiag("schedule", "run", "web").returncode == 3
+    shutil.rmtree(home / "state/fleetdiag/runs")  # the slot is to have no run
+    http.requests.clear()
+    config.write_text(CONFIG.replace("every", "evry"), encoding="utf-8")
+    assert fleetdiag("schedule", "failed", "web").returncode == 0
+    ((_, _, body),) = http.requests
+    assert "journalctl --user-unit fleetdiag-web.service" in json.loads(body)["body"]
+    runs = home / "state/fleetdiag/runs"
+    ((status, reason),) = ((slot.status, slot.reason) for slot in slots.read(runs))
+    assert (status, reason) == ("missed", "the configuration has a fault")
+    assert "missed" in (runs / "index.html").read_text()
 
 
 def swept(runs: Path, when: datetime) -> Path:

@@ -128,6 +128,36 @@ def test_bad_input_ends_with_its_sentence(runs: Path) -> None:
         turn.run(web.sweep, web.start, hosts, web.said.append, lambda: NOON)
 
 
+def test_a_unit_that_failed_before_its_sweep_began_leaves_a_record(runs: Path) -> None:
+    def ended() -> list[str]:
+        raise SystemExit  # by a signal, while the inventory is read
+
+    web = Turn(runs)
+    with pytest.raises(SystemExit):
+        turn.run(web.sweep, web.start, ended, web.said.append, lambda: NOON)
+    for _ in range(2):
+        turn.failed(web.sweep, False, NOON + HOUR)  # what OnFailure starts, however late
+    assert web.records() == [("12:00", "missed", "the sweep could not start, or was ended before it began")]
+
+
+def test_a_unit_that_failed_after_its_sweep_began_has_its_run_and_no_record(runs: Path) -> None:
+    web = Turn(runs)
+    web.at(NOON)
+    turn.failed(web.sweep, False, NOON + HOUR)
+    assert web.records() == []
+
+
+def test_the_slot_of_a_faulty_configuration_is_recorded_as_such(runs: Path) -> None:
+    web = Turn(runs)
+    web.at(NOON)
+    turn.failed(web.sweep, True, NOON + 2 * HOUR)
+    web.at(NOON + 3 * HOUR)
+    assert web.records() == [
+        ("13:00", "missed", "no sweep was started: the controller was off or asleep, or the timer was"),
+        ("14:00", "missed", "the configuration has a fault"),
+    ]
+
+
 def _hold(name: str, host: str, started: Connection, end: Connection) -> None:
     def start(slot: str) -> int:
         started.send(os.getpid())
