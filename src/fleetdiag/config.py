@@ -15,11 +15,19 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import config_file, json_schema
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import (
+    config_file,
+    json_schema,
+    quantities,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.yaml_lines import Place
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import references
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.parameters import (
+    MAX_WINDOW_S,
+    MIN_WINDOW_S,
+)
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -27,7 +35,6 @@ if TYPE_CHECKING:
 
 SCHEMA = Path(__file__).with_name("config.schema.json")
 DAY_S = 86_400
-_UNITS = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": DAY_S, "w": 7 * DAY_S}
 _PATHS = ("catalogs", "runs_dir", "become_password_file")
 _TYPES = {"object": "a table", "array": "a list", "string": "text", "integer": "a whole number"}
 _TYPES |= {"boolean": "true or false"}
@@ -131,7 +138,7 @@ class Config:
 def seconds(text: str) -> int:
     """Return the seconds of `90`, `30s`, `10min`, `6h`, `7d` or `2w`, which the schema has let through."""
     number, unit = re.fullmatch(r"([0-9]+) *([a-z]*)", text).groups()  # type: ignore[union-attr]
-    return int(number) * _UNITS[unit]
+    return int(number) * quantities.SECONDS_OF[unit]
 
 
 def load(path: Path | None = None) -> Config:
@@ -239,6 +246,7 @@ def _contradictions(data: Mapping[str, Any]) -> Iterator[Fault]:
             yield (*place, "every"), "is there beside schedule", "keep one of them"
         if "every" in sweep:
             yield from _uneven((*place, "every"), sweep["every"])
+        yield from _no_windows(place, sweep)
         for name in sweep.get("notify", ()):
             if name not in receivers:
                 near = difflib.get_close_matches(name, receivers, n=1)
@@ -258,6 +266,13 @@ def _contradictions(data: Mapping[str, Any]) -> Iterator[Fault]:
     heartbeat = data.get("heartbeat", {})
     if "url" in heartbeat and "url_file" in heartbeat:
         yield ("heartbeat", "url_file"), "is there beside url", "keep one of them"
+
+
+def _no_windows(place: Place, sweep: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield windows that no sweep takes: it would say so only when it is started, at night."""
+    for key in ("window", "lead"):
+        if key in sweep and not MIN_WINDOW_S <= seconds(sweep[key]) <= MAX_WINDOW_S:
+            yield (*place, key), f"{sweep[key]} is out of range", "choose 1s to 24h"
 
 
 def _uneven(place: Place, every: str) -> Iterator[Fault]:

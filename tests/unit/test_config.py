@@ -95,6 +95,8 @@ def test_a_whole_configuration(tmp_path: Path) -> None:
         ("[defaults]\nwindow = '3 fortnights'",
          ":2: defaults.window: '3 fortnights' is not possible; write it like 30s"),
         ("[defaults]\nforks = 0", ":2: defaults.forks: '0' is out of range; it must be at least 1"),
+        ("[defaults]\nwindow = '2d'", ":2: defaults.window: 2d is out of range; choose 1s to 24h"),
+        ("[defaults]\nlead = '0s'", ":2: defaults.lead: 0s is out of range; choose 1s to 24h"),
         ("[defaults]\nevery = '7h'", ":2: defaults.every: 7h does not divide the day evenly; choose"),
         ("[defaults]\nevery = '1h'\nschedule = 'Mon'",
          ":2: defaults.every: is there beside schedule; keep one of them"),

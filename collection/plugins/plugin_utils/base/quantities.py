@@ -14,6 +14,9 @@ PLAIN = ("", "1", "B", "s")
 _SIZES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
+SECONDS_OF = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+"""Units of a length of time as a person writes it, in seconds."""
+
 
 def amount(value: float) -> str:
     """Return a bare number: whole ones in full, others to three significant digits."""

@@ -12,6 +12,7 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base import quantities
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.pattern import MAX_TEXT
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
@@ -34,8 +35,7 @@ _TRUTH = {"true": True, "yes": True, "on": True, "1": True}
 _TRUTH |= {"false": False, "no": False, "off": False, "0": False}
 _SAFE = re.compile(r"[!#-&(-\[\]-~]*")  # printable ASCII but space, quotes and backslash
 _WORDS = re.compile(r"[ -~]*")
-_WINDOW = re.compile(r"([+-]?[0-9]+)\s*([smh]?)")
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+_WINDOW = re.compile(rf"([+-]?[0-9]+)\s*({'|'.join(quantities.SECONDS_OF)})")
 
 
 def declared(probe: Probe) -> dict[str, Parameter]:
@@ -144,14 +144,14 @@ def parse_assignments(texts: Iterable[str]) -> dict[str, dict[str, str]]:
 
 
 def parse_window(window: object) -> int:
-    """Return the seconds of `30`, `"30"`, `"30s"`, `"2m"`, `"1h"`. Raises FleetdiagError unless 1 second to 24 hours."""
+    """Return the seconds of `30`, `"30"`, `"30s"`, `"2min"`, `"1h"`. Raises FleetdiagError unless 1 s to 24 h."""
     if isinstance(window, int) and not isinstance(window, bool):
         seconds = window
     else:
         match = _WINDOW.fullmatch(window.strip().lower()) if isinstance(window, str) else None
         if match is None or len(match[1]) > 18:
             raise FleetdiagError(f"window {_shown(window)}: is not a time; write seconds, or like 30s or 2m")
-        seconds = int(match[1]) * _SECONDS[match[2]]
+        seconds = int(match[1]) * quantities.SECONDS_OF[match[2]]
     if not MIN_WINDOW_S <= seconds <= MAX_WINDOW_S:
         raise FleetdiagError(
             f"window {_shown(window)}: is out of range;"
