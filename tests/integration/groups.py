@@ -57,7 +57,11 @@ GROUPS = (
         ),
         ("builder", "web1", "web2"),
     ),
-    Group("one web machine", ("test_guard", "test_reboot", "test_signed"), ("builder", "web2")),
+    Group(
+        "one web machine",
+        ("test_guard", "test_reboot", "test_signed", "test_lab_timers"),
+        ("builder", "web2"),
+    ),
     Group("loopback, faults", ("test_answers", "test_controller", "test_operator_config")),
     Group("loopback, flow", ("test_flow", "test_start", "test_strangers", "test_timer")),
     Group("builder", ("test_builders", "test_commands", "test_tracepoints", "test_lab_down"), ("builder",)),
