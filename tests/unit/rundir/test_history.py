@@ -102,6 +102,7 @@ def test_findings_of_shards_are_those_of_the_whole(tmp_path: Path) -> None:
             "last_normal": "",
             "sweeps": 0,
             "history": "",
+            "course": (),
         }
         assert shards.findings == [replace(finding, **without) for finding in whole.findings]
         assert shards.comparisons == whole.comparisons

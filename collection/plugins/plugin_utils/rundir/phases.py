@@ -13,6 +13,7 @@ _ACTIONS = {
     "preflight": "preflight",
     "assign_builds": "build",
     "inspect_builder": "build",
+    "fetch_program": "build",
     "kernel_info": "build",
     "build": "build",
     "plan_batches": "batches",
