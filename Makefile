@@ -96,7 +96,7 @@ test-target-mode: venv packages  ## A sweep without a builder: a quarter of an h
 	@FLEETDIAG_TEST_TARGET_MODE=1 $(BIN)/python -m pytest tests/integration/test_target_mode.py
 
 .PHONY: test-long
-test-long: venv packages  ## Weights, shards, timers, reboots, sweeps of one name, planted faults, logins: two hours
+test-long: venv packages  ## Weights, shards, timers, reboots, sweeps of one name, planted faults, canaries, logins: two hours
 	@tools/packages.sh $(LONG_PACKAGES)
 	@FLEETDIAG_TEST_LONG=1 $(BIN)/python -m pytest -m long tests/integration
 

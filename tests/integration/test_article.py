@@ -14,7 +14,7 @@ from sweeps import ROOT, SWEPT, coverage, newest, report_of, sweep
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
 from fleetdiag.lab.model import Lab
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long("a minute and a half")]
 
 HOST = "web1"
 UNITS = {

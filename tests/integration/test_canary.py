@@ -11,7 +11,10 @@ from sweeps import SWEPT, assert_on_time_or_said, coverage, left_behind, newest,
 
 from fleetdiag.lab.model import Lab
 
-pytestmark = pytest.mark.lab
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.long("two minutes; a canary of the loopback fleet is tested each time"),
+]
 
 HOSTS = ("web1", "web2")
 

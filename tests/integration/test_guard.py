@@ -121,6 +121,7 @@ def test_a_session_that_does_not_end_itself_is_ended_by_its_unit(
     assert session.result == "timeout"
 
 
+@pytest.mark.long("three minutes until a timer comes")
 def test_modules_that_their_units_have_left_are_unloaded_by_the_timer(
     lab: Lab, guard: Guard, modules: dict[str, bytes]
 ) -> None:

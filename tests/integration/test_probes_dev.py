@@ -13,7 +13,7 @@ from sweeps import fleetdiag, left_behind
 
 from fleetdiag.lab.model import Lab
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long("a minute and a half")]
 
 UNIT = "fleetdiag-test-dev"
 CALLER = "while :; do sleep 0.2; done"

@@ -17,7 +17,7 @@ from sweeps import ENVIRONMENT, ROOT, SWEPT, coverage, left_behind, newest, repo
 
 from fleetdiag.lab.model import Lab
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long("a minute")]
 
 HOST = "web2"
 MODULE = "fd_00000000_000000_0000_fresh"

@@ -13,7 +13,7 @@ from sweeps import ansible, builder_kernel
 
 from fleetdiag.lab.model import Lab
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long("a builder that knows nothing of a kernel: two minutes")]
 
 FIRST = 'probe kernel.trace("sched:sched_process_exec") { exit() }'
 ANOTHER = 'probe kernel.trace("filemap:mm_filemap_add_to_page_cache") { exit() }'  # no tapset asks for it
