@@ -13,6 +13,7 @@ from fleetdiag.lab import (
     accel,
     build_host,
     cache,
+    commands,
     images,
     inventory,
     keys,
@@ -248,6 +249,11 @@ def _forget_the_dead(state: State) -> None:
     for name, process in state.processes().items():
         if name not in state.running():
             say(f"{name}: recorded as process {process.pid}, which is gone")
+            # Its next start overwrites them.
+            for log in ("qemu.log", "console.log") if process.kind == "qemu" else ():
+                say(
+                    f"{name}: the end of its {log}: {commands.tail(state.folder / 'machines' / name / log, 5)}"
+                )
             state.record(name, None)
         elif not process.ready and process.kind != "workload":
             say(f"{name}: an earlier command was interrupted while it started; ending it")
