@@ -51,6 +51,7 @@ BOTH = NO_TABLE + NO_DWARF.format("kernel")
             'probe vfs.write.return = kernel.function("vfs_write").return',
         ),
         (NO_TABLE + RESOLVING.format("kprobe", "no match"), "probe vfs.write.return"),
+        (BOTH + RESOLVING.format("nfsd", "no match"), "probe vfs.write.return"),
         (BOTH + TYPE.format("kernel"), 'return kernel_string(@cast(hd, "gendisk", "kernel")->disk_name)'),
         (NO_TABLE + NO_DWARF.format("ext4") + SCOPE, 'warnlog("ext4", @entry($sb->s_dev));'),
         (NO_TABLE + ENTRY, "time = gettimeofday_us() - @entry(gettimeofday_us())"),
@@ -72,6 +73,7 @@ def test_what_needs_debuginfo_is_said_in_one_sentence(said: str, source: str) ->
         "parse error: embedded code in unprivileged script; need stap -g\n",
         NO_TABLE + RESOLVING.format("kernel", "no match (similar tracepoints: irqs, map)"),
         NO_TABLE + RESOLVING.format("process", "glob /usr/lib*/libtcl*.so error (3)"),
+        NO_TABLE + RESOLVING.format("process", "no match"),
         NO_TABLE + NO_DWARF.format("/usr/bin/stap") + TYPE.format("/usr/bin/stap"),
         NO_TABLE + RESOLVING.format("no", "probe point mismatch (similar: nfs)"),
         NO_TABLE

@@ -17,7 +17,8 @@ _WANTED = re.compile(
     # A tapset went on to tracepoints where it found no function to probe, and these have no returns.
     r"|while processing probe tp_syscall\.\w+\.return from:)"
 )
-_POINT = re.compile(r"while resolving probe point: identifier '(kernel|module|kprobe|vfs)'")
+# Any family of a tapset may stand on functions of the kernel; those of programs do not.
+_POINT = re.compile(r"while resolving probe point: identifier '(?!process')\w+'")
 _NOTHING = re.compile(r"semantic error: no match(?! \(similar tracepoints)")
 # What a program's own file does not have, and what it has not under the name that a script says.
 _PROGRAM_SCOPE = re.compile(r"debuginfo scope not found for module '(/[^']*)'")
