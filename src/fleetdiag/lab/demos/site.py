@@ -67,6 +67,7 @@ def sweep_command(lab: Lab) -> list[str]:
     command = [sys.executable, "-m", "fleetdiag", "sweep", "-i", str(lab.inventory), "-l", "web,nfs"]
     # Of two servers one must keep its full weight: it is probed all the same.
     drain = ["--drain", WEIGHT, "-e", "sweep_drain_unfit=probe"]
+    drain += ["-e", "drain_timeout=300"]  # an emulated balancer may take more than a real one
     return [*command, *probes, *parameters, "--window", WINDOW, *drain]
 
 
