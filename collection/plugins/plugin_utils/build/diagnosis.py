@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap import kernel_files
+
 _NO_KERNEL_SYMBOLS = re.compile(r"cannot find module (?!/)\S+ debuginfo|Kernel function symbol table missing")
 # Each needs the kernel's types, the addresses of its functions, or their variables.
 _WANTED = re.compile(
     r"semantic error: (type definition '[^']*' not found in '(?!/)|debuginfo scope not found for module '(?!/)"
     r"|unresolved type|unknown type in dereference"
     # A tapset went on to tracepoints where it found no function to probe, and these have no returns.
-    r"|while processing probe tp_syscall\.\w+\.return from:)"
+    rf"|{kernel_files.NO_RETURNS.pattern})"
 )
 # Any family of a tapset may stand on functions of the kernel; those of programs do not.
 _POINT = re.compile(r"while resolving probe point: identifier '(?!process')\w+'")
