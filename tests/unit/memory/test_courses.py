@@ -48,6 +48,7 @@ def test_another_script_has_no_part_in_it(tmp_path: Path) -> None:
     [
         ([1, 2.5, None], ()),  # a finding without its own figure
         ([None, True, "5", float("nan"), 3], (None, None, None, None, 3.0)),
+        ([10**400, 3], (None, 3.0)),
         ("12", ()),
         ([], ()),
         (list(range(100)), tuple(map(float, range(76, 100)))),

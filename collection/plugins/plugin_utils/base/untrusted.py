@@ -179,8 +179,12 @@ def exact(data: Mapping[str, Any], key: str) -> str:
 
 
 def number(data: Mapping[str, Any], key: str) -> float | None:
+    """Return the number under `key`, or None, see `finite`."""
+    return finite(data.get(key))
+
+
+def finite(value: object) -> float | None:
     """Return a number to reckon with, or None: finite, and small enough that a float holds it exactly."""
-    value = data.get(key)
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return None
     return value if abs(value) < MAX_NUMBER else None  # NaN is not below it either

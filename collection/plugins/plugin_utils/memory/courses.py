@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import finite
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.figures_file import Sweep
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory.lifecycle import Record
 
@@ -44,10 +44,5 @@ def read(news: Mapping[str, Any], fingerprint: str) -> Course:
     listed = courses.get(fingerprint) if isinstance(courses, Mapping) else None
     if not isinstance(listed, list):
         return ()
-    found = tuple(map(_number, listed[-MOST:]))
+    found = tuple(map(finite, listed[-MOST:]))
     return found if found and found[-1] is not None else ()
-
-
-def _number(value: Any) -> float | None:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) else None
