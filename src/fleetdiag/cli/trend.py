@@ -13,11 +13,11 @@ from statistics import median
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import index
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import sparkline
 from fleetdiag.cli import findings, options, runs
 from fleetdiag.run.report import EXIT_OK
 
 WIDTH = 40
-_BLOCKS = "▁▂▃▄▅▆▇█"
 _MAD = 1.4826
 
 
@@ -79,9 +79,9 @@ def _run(args: argparse.Namespace) -> int:
         return options.print_json([asdict(item) for item in found])
     width = max(len(printable(item.who)) for item in found)
     for item in found:
-        print(
-            f"{printable(item.who):{width}}  {sparkline([point.value for point in item.points])}  {_words(item)}"
-        )
+        values = [point.value for point in item.points]
+        top = max((value for value in values if value is not None), default=0)
+        print(f"{printable(item.who):{width}}  {sparkline.line(values, top)}  {_words(item)}")
     return EXIT_OK
 
 
@@ -217,20 +217,6 @@ def _changes(points: Sequence[Point], since: str) -> list[str]:
         else []
     )
     return said + (["the probe"] if then.hash and now.hash and then.hash != now.hash else [])
-
-
-def sparkline(values: Sequence[float | None]) -> str:
-    """Return one block for each value, from the lowest to the highest; a blank for what is not known."""
-    known = [value for value in values if value is not None]
-    if not known:
-        return ""
-    low, high = min(known), max(known)
-    step = (high - min(low, 0.0)) or 1.0
-    base = min(low, 0.0)
-    return "".join(
-        " " if value is None else _BLOCKS[min(len(_BLOCKS) - 1, int((value - base) / step * len(_BLOCKS)))]
-        for value in values
-    )
 
 
 def _words(item: Trend) -> str:

@@ -125,7 +125,7 @@ def _check_slot(sweep: NamedSweep, runs_dir: Path, slot: str, due: float, moment
         raise Skip("it has a sweep or a record already", recorded=False)
     later = max(known, default="")
     if later > slot:
-        raise Skip(f"a later slot, {later}, has a sweep already: the clock was set back")
+        raise Skip(f"a later slot, {later}, has a sweep or a record already: the clock was set back")
     late = moment - due
     if late > clock.max_late_s(sweep, moment):
         raise Skip(f"late by {duration(late)}")
