@@ -21,9 +21,9 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import (
     compatibility,
-    diagnosis,
     failover,
     module_cache,
+    outcome,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import (
     sources as sweeprun,
@@ -33,13 +33,11 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.failover
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.module_cache import ModuleStore
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.programs import ProgramStore
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build.sources import SMOKE, Source
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
     FAILED,
     KernelBuild,
     ModuleBuild,
-    headline,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.program_files import ProgramsRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import SweepRecord
@@ -91,7 +89,7 @@ class ActionModule(FleetdiagAction):
         run, build = Path(args["run_dir"]), _asked(args)
         sweep = read.open_run(run).request
         turn = self._turn(sweep, build, args)
-        wanting = _leave_for_kernel_info(turn, build, args)
+        wanting = outcome.leave_for_kernel_info(turn)
         with write.locked(run):  # another builder may be at work on other modules of this kernel
             record, following = failover.recorded(
                 read.build_of(run, build.kernel),
@@ -182,18 +180,7 @@ class ActionModule(FleetdiagAction):
             turn.trouble, turn.ours = str(error), True
             turn.remedy = "put that right on the controller, then sweep again"
         probes = {probe.name: probe for probe in sweeprun.probes(sweep)}
-        for name, module in turn.entries.items():
-            if module.failed and name in probes:
-                if not args["kernel_info"] and _wants_more(module, probes[name]):
-                    turn.wanting.append(name)
-                turn.entries[name] = _explained(
-                    module, probes[name], args["kernel_info"], args["kernel_info_trouble"]
-                )
-            if module.failed and args["lacks"]:
-                turn.lacks = True
-                known = turn.entries[name]
-                lacks = f"\nThe builder lacks something: {printable(args['lacks'])}"
-                turn.entries[name] = replace(known, error=known.error + lacks)
+        outcome.explain(turn, probes, _kernel_info(args, build), lacks=args["lacks"])
         return turn
 
     def _test_types(
@@ -201,32 +188,22 @@ class ActionModule(FleetdiagAction):
     ) -> None:
         """Put the module that tests what the kernel tells of itself into the smoke module's place, if it is needed.
 
-        Where it cannot be compiled, no probe is handed out that was built with that. done: of earlier turns.
+        done: of earlier turns.
         """
-        typed = [name for name, module in {**done, **turn.entries}.items() if module.types == "btf"]
-        if not typed:
+        if not outcome.built_with_kernel_info(turn, done):
             return
-        if not args["kernel_info"] and _may_ask(build, args):
-            if held := sweeprun.held(ModuleStore(limit_mb=args["store_mb"]), [test]):
-                turn.entries.update(held)
-            else:
-                turn.wanting.append(SMOKE)
-            return
-        tested = self._modules(args, build, [test])[SMOKE]
-        if not tested.failed:
-            turn.entries[SMOKE] = tested
-            return
-        reason = (
-            "it was built with what the kernel tells of itself (BTF), and the test of that does not compile:"
-            f" {headline(tested.error)}"
-        )
-        turn.entries.update({name: ModuleBuild(FAILED, seconds=0.0, error=reason) for name in typed})
+        if not _kernel_info(args, build).may_be_asked:
+            outcome.tested(turn, done, self._modules(args, build, [test])[SMOKE])
+        elif held := sweeprun.held(ModuleStore(limit_mb=args["store_mb"]), [test]):
+            turn.entries.update(held)
+        else:
+            turn.wanting.append(SMOKE)
 
     def _modules(self, args: dict[str, Any], build: Build, sources: list[Source]) -> dict[str, ModuleBuild]:
         """Return {probe: its entry in builds/<kernel>.json}; compile only what the store lacks."""
         modules = ModuleStore(limit_mb=args["store_mb"])
         entries = sweeprun.held(modules, sources)
-        entries.update(_without_programs(sources, args["programs_trouble"], entries))
+        entries.update(outcome.without_programs(sources, args["programs_trouble"], entries))
         absent = [source for source in sources if source.name not in entries]
         if absent:
             with modules.locked((source.key for source in absent), lambda: display.display(WAITING)):
@@ -317,22 +294,11 @@ def _asked(args: dict[str, Any]) -> Build:
     return replace(build, programs=ProgramsRecord.from_json({"files": dict(build.programs)}).files)
 
 
-def _without_programs(
-    sources: list[Source], trouble: list[str], entries: Mapping[str, ModuleBuild]
-) -> dict[str, ModuleBuild]:
-    """Return the failures of those sources of which a program could not be had. trouble: what hosts said of it."""
-    found = {}
-    for source in sources:
-        for file in source.programs.values():
-            if source.name in entries or (not file.trouble and ProgramStore().get(file.sha256)):
-                continue
-            why = f"on any host with this kernel: {file.trouble}"
-            if not file.trouble:
-                said = [sentence for sentence in trouble if file.path in sentence]
-                why = f"as it could not be had: {(said or [f'{file.host} did not hand it over'])[0]}"
-            error = printable(f"{file.path} {diagnosis.NO_PROGRAM} {why}")
-            found[source.name] = ModuleBuild(FAILED, seconds=0.0, error=error)
-    return found
+def _kernel_info(args: dict[str, Any], build: Build) -> outcome.KernelInfo:
+    """Return what is known of the kernel beside its headers; a host that has a build id can be asked once."""
+    given, trouble = bool(args["kernel_info"]), args["kernel_info_trouble"]
+    may_be_asked = not given and not trouble and not args["lacks"] and bool(build.build_id)
+    return outcome.KernelInfo(given, trouble, may_be_asked)
 
 
 def _kept_program(sha256: str) -> Path:
@@ -348,44 +314,6 @@ def _as_argument(source: Source, sent: Mapping[str, str]) -> dict[str, Any]:
         {"path": file.path, "real": file.real, "file": sent[file.sha256]} for file in source.programs.values()
     ]
     return {**asdict(source), "programs": files}
-
-
-def _leave_for_kernel_info(turn: Turn, build: Build, args: dict[str, Any]) -> list[str]:
-    """Take out of a turn the probes that want more than the kernel's headers have, and return their names.
-
-    They are compiled again with what a host of this kernel tells of it. Not where that was tried, or cannot be.
-    """
-    if args["kernel_info"] or not _may_ask(build, args):
-        return []
-    for name in turn.wanting:
-        if name != SMOKE:  # the trivial one holds until the other one is there
-            del turn.entries[name]
-            turn.wanted.remove(name)
-    return turn.wanting
-
-
-def _may_ask(build: Build, args: dict[str, Any]) -> bool:
-    """Return whether a host of the kernel can still be asked to hand over what its kernel tells of itself."""
-    return not args["kernel_info_trouble"] and not args["lacks"] and bool(build.build_id)
-
-
-def _explained(module: ModuleBuild, probe: Probe, kernel_info: str, trouble: str) -> ModuleBuild:
-    """Return a failed module with a known reason in place of SystemTap's message, which is kept beside it."""
-    said = module.error
-    known = diagnosis.of_program(said)
-    if known:
-        pass
-    elif kernel_info:
-        known = diagnosis.beyond_btf(said)
-    else:
-        known = diagnosis.explain(said, debuginfo=probe.requires_debuginfo, unmodified=probe.unmodified)
-        if known and trouble:
-            known = f"{known}. Without it: {trouble}"
-    return replace(module, said=said, error=printable(known), line=None) if known else module
-
-
-def _wants_more(module: ModuleBuild, probe: Probe) -> bool:
-    return not probe.requires_debuginfo and diagnosis.wants_more(module.error)
 
 
 def printable_lines(text: str) -> str:
