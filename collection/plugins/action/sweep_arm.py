@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,7 +15,6 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.action_base im
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import (
-    compatibility,
     programs,
     sources,
 )
@@ -27,22 +24,20 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read, write
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import (
     KernelBuild,
-    ModuleBuild,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.program_files import ProgramsRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
-    ArmedSession,
     ArmRecord,
     ClockRecord,
     GoRecord,
     PreflightRecord,
-    SweepRecord,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import (
     WindowFile,
     WindowRecord,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep import (
+    armed,
     arming,
     crashes,
     preflight,
@@ -54,16 +49,11 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.targets 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.window import on_host_clock
 
 RETELL_MS = 50
-KEY_UNKNOWN = ("Required key not available", "Key was rejected by service")
-KEY_REMEDY = (
-    "enrol the certificate of the key that signs modules on this host (docs/secure_boot.md), then sweep again"
-)
 TARGET_REMEDY = (
     "give the host the variable sweep_target: the number of a process, or a unit; then sweep again"
 )
 PROGRAM_REMEDY = "see what it says of each program, then sweep again"
 SMOKE_RAN = {"verdict": "ok", "reason": "", "remedy": ""}
-SMOKE_REMEDY = "install a SystemTap runtime on the host that matches the builder's version, then sweep again"
 
 
 class ActionModule(FleetdiagAction):
@@ -118,7 +108,7 @@ class ActionModule(FleetdiagAction):
         if facts is None:
             told = run.of_host(self.host, PreflightRecord)
             if told is not None and told.verdict == "refused":
-                return _refused(told.reason, told.remedy)
+                return armed.refused(told.reason, told.remedy)
             raise FleetdiagError("it has no preflight.json that lets it be probed")
         outcome = self._arm_as(run, facts, args)
         if isinstance(outcome, ArmReply):
@@ -128,14 +118,14 @@ class ActionModule(FleetdiagAction):
             if facts.verdict != "ok":
                 return ArmRecord(facts.verdict, facts.reason, facts.remedy)
             if not _has_modules(run, facts):
-                return _refused(
+                return armed.refused(
                     f"it was booted into kernel {facts.kernel} since the last sweep, and nothing is compiled"
                     " for that",
                     "sweep again: now it is asked first",
                 )
             outcome = self._arm_as(run, facts, args)
         if isinstance(outcome, ArmReply):
-            return _refused("it is never as it was a moment ago", "see whether it boots again and again")
+            return armed.refused("it is never as it was a moment ago", "see whether it boots again and again")
         return outcome
 
     def _facts_now(self, stale: ArmReply, min_free_mb: int, signed: bool) -> PreflightRecord:
@@ -150,7 +140,7 @@ class ActionModule(FleetdiagAction):
         targets = of_host(run.request, self.task_vars.get(VARIABLE), self.on_host)
         sweep = targets.sweep
         built = read.build_of(run.path, facts.kernel) or KernelBuild()
-        if refused := _unusable(built, facts):
+        if refused := armed.unusable(built, facts):
             return refused
         modules = built.checksums
         signed = sources.module_list(run.path, sweep, facts.kernel, modules)
@@ -159,7 +149,7 @@ class ActionModule(FleetdiagAction):
         modules = {name: sha256 for name, sha256 in modules.items() if name not in missing}
         if not modules:
             remedy = TARGET_REMEDY if targets.missing else PROGRAM_REMEDY
-            return _refused("; ".join(dict.fromkeys(missing.values())), remedy)
+            return armed.refused("; ".join(dict.fromkeys(missing.values())), remedy)
         known = Clock.recorded(facts.clock)
         if known is None:
             raise FleetdiagError("it does not say how its clock goes")
@@ -168,7 +158,7 @@ class ActionModule(FleetdiagAction):
         cached = verdicts.get_verdict(combination) == SMOKE_RAN
         window = (run.window() or WindowFile()).of_host(self.host)
         told = _told(window, known)
-        wanted = _wanted(sweep, modules, told and window, args["arm_timeout"])
+        wanted = arming.asked(sweep, modules, window if told else None, args["arm_timeout"], time.time())
         wanted.update(smoke="" if cached else smoke, window_ms=told, manifest=signed)
         wanted.update(crashes.for_arming(self.host, facts, modules, retry=sweep.retry_crashed))
         if facts.remembered:
@@ -184,7 +174,7 @@ class ActionModule(FleetdiagAction):
         if window and told and reply.verdict == "ok":
             self._note_window(run, window, told, clock, reply)
         return replace(
-            _reply_record(reply, missing),
+            armed.record_of(reply, missing),
             pushed=pushed,
             smoke="cached" if cached else reply.smoke or "refused",
             clock=ClockRecord(clock.offset_s, clock.error_s),
@@ -238,72 +228,9 @@ def _has_modules(run: read.Run, facts: PreflightRecord) -> bool:
     return record is not None
 
 
-def _unusable(built: KernelBuild, facts: PreflightRecord) -> ArmRecord | None:
-    """Return why nothing that was built can be armed on this host, or None."""
-    if built.error or not built.kernel:
-        return _refused(
-            built.error or f"no builder could compile for its kernel {facts.kernel}",
-            built.remedy or "name a builder that can be reached in the group systemtap_builders",
-        )
-    known_bad = compatibility.verdict(built.stap, facts.staprun, facts.kernel)
-    if not known_bad.ok:
-        return _refused(known_bad.reason, known_bad.remedy)
-    if SMOKE not in built.checksums:
-        said = _last_line(built.probes.get(SMOKE, ModuleBuild()).error)
-        return _refused(f"not even a trivial script compiles for {facts.kernel}: {said}", "see the builder")
-    if len(built.checksums) == 1:
-        return _refused(
-            "none of the probes compiled for its kernel", "see what SystemTap said about each probe"
-        )
-    return None
-
-
-def _wanted(
-    sweep: SweepRecord, modules: dict[str, str], window: WindowRecord | None, arm_timeout: int
-) -> dict[str, Any]:
-    """Return what Guard.arm is asked for whatever the host. window: None where it is not chosen yet."""
-    probes = sources.probes(sweep)
-    timeout, now = arm_timeout or arming.arm_timeout_s(probes), time.time()
-    ttl = arming.ttl_s(timeout, sweep.window_s)
-    if window and window.start is not None and window.end is not None:
-        ttl = arming.told_ttl_s(now, window.end)
-        # who is not armed when it starts is late, and nobody waits for that
-        timeout = min(timeout, max(1, math.ceil(window.start - now)))
-    recorded = {entry.name: entry for entry in sweep.probes}
-    return {
-        "ttl_s": ttl,
-        "timeout_s": timeout,
-        "plans": arming.sessions(probes, recorded, modules, ttl=ttl, window_s=sweep.window_s),
-        "redact": sweep.redact,
-        "by": sweep.by,
-    }
-
-
 def _told(window: WindowRecord | None, clock: Clock) -> tuple[int, int] | None:
     """Return the window in the host's own time, if it is chosen already."""
     if window is None or window.start is None or window.end is None:
         return None
     offset = clock.correction_s
     return on_host_clock(window.start, offset), on_host_clock(window.end, offset)
-
-
-def _reply_record(reply: ArmReply, lacking: Mapping[str, str]) -> ArmRecord:
-    """Return what a host made of the arming. lacking: {probe: why} of those that it was not asked for."""
-    if reply.missing:
-        return ArmRecord("failed", "the host does not keep the modules sent to it", "free space there")
-    if reply.verdict == "busy":
-        return _refused(reply.reason, "wait for that sweep to end, then sweep again")
-    if reply.verdict == "refused":
-        unknown_key = any(words in reply.reason for words in KEY_UNKNOWN)
-        return _refused(reply.reason, KEY_REMEDY if unknown_key else SMOKE_REMEDY)
-    sessions = {name: ArmedSession(*said) for name, said in reply.sessions.items()}
-    sessions |= {name: ArmedSession("failed", 0.0, why) for name, why in lacking.items()}
-    return ArmRecord(reply.verdict or "failed", reply.reason, sessions=sessions)
-
-
-def _refused(reason: str, remedy: str) -> ArmRecord:
-    return ArmRecord("refused", reason, remedy)
-
-
-def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["it said nothing"])[-1]

@@ -5,14 +5,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import sources
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes import parameters
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.model import Probe
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.builds import KernelBuild
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import (
     PreflightRecord,
     ProbeRecord,
+    SweepRecord,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.windows import WindowRecord
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.sweep.hostctl import SessionPlan
 
 ARM_MARGIN_S = 30
@@ -87,6 +91,30 @@ def sessions(
                 values.append((name, _load_value(value)))
         plans.append(SessionPlan(probe.name, modules[probe.name], probe.limits.output_mb, values))
     return plans
+
+
+def asked(
+    sweep: SweepRecord, modules: Mapping[str, str], window: WindowRecord | None, arm_timeout: int, now: float
+) -> dict[str, Any]:
+    """Return what Guard.arm is asked for whatever the host, at `now` in seconds since 1970.
+
+    modules: {probe: sha256}; window: None where it is not chosen yet; arm_timeout: seconds, 0: what the probes may take.
+    """
+    probes = sources.probes(sweep)
+    timeout = arm_timeout or arm_timeout_s(probes)
+    ttl = ttl_s(timeout, sweep.window_s)
+    if window and window.start is not None and window.end is not None:
+        ttl = told_ttl_s(now, window.end)
+        # who is not armed when it starts is late, and nobody waits for that
+        timeout = min(timeout, max(1, math.ceil(window.start - now)))
+    recorded = {entry.name: entry for entry in sweep.probes}
+    return {
+        "ttl_s": ttl,
+        "timeout_s": timeout,
+        "plans": sessions(probes, recorded, modules, ttl=ttl, window_s=sweep.window_s),
+        "redact": sweep.redact,
+        "by": sweep.by,
+    }
 
 
 def _load_value(value: object) -> str:
