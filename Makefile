@@ -23,8 +23,9 @@ export PATH := $(BIN):$(PATH)
 # Groups of integration tests that run side by side: a lab takes 4 GB of memory, and a third fills what two wait for.
 WORKERS ?= $(shell awk '/^MemAvailable/ { n = int($$2 / 4500000); print (n < 1 ? 1 : n > 3 ? 3 : n) }' /proc/meminfo)
 INTEGRATION = $(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder --durations=40
-# Tests that need no machines wait for processes a third of the time: one worker more than there are processors.
-UNIT = $(BIN)/python -m pytest -n $(shell expr $$(nproc) + 1)
+# Tests that need no machines wait for processes a third of the time: one worker more than there are processors. Fuzz comes
+# first: it lasts longest.
+UNIT = $(BIN)/python -m pytest -n $(shell expr $$(nproc) + 1) --dist worksteal
 # The tests have a lab and a memory of hosts that are this checkout's own.
 lab-test test test-all: export XDG_STATE_HOME := $(ROOT)/build/state
 
@@ -64,7 +65,7 @@ lint: venv  ## Every linter: Python, YAML, Ansible, shell, spelling, licences, M
 
 .PHONY: unit
 unit: venv  ## The tests that need no machines (minutes)
-	@$(UNIT) tests/unit tests/fuzz
+	@$(UNIT) tests/fuzz tests/unit
 
 .PHONY: fuzz
 fuzz: venv  ## Damaged run directories and hostile texts for an hour: [FLEETDIAG_FUZZ_SEED=N]

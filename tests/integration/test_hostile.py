@@ -43,7 +43,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.render import 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.report import build as reports
 from fleetdiag.lab.model import Lab
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long("two minutes; unit tests have the same names")]
 
 HOST = "web1"
 PLACE = "/srv/hostile"

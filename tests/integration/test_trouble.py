@@ -137,6 +137,7 @@ def swept_while_a_canary_loads(lab: Lab, catalog: Path, runs: Path, module: byte
     assert [left_behind(lab, host) for host in BOTH] == ["", ""]
 
 
+@pytest.mark.long("a minute; a canary of the loopback fleet is tested each time")
 def test_a_warning_of_the_kernel_stops_the_sweep_after_its_canary(
     lab: Lab, catalog: Path, tmp_path: Path, warning: bytes
 ) -> None:

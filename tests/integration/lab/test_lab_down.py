@@ -63,6 +63,7 @@ def test_what_the_builder_has_compiled_outlives_the_lab(second: Path) -> None:
         boot.down()
 
 
+@pytest.mark.long("a minute; every test of a machine needs it restored")
 def test_a_restored_machine_has_the_time_of_now_and_a_boot_of_its_own(second: Path) -> None:
     asked = "cat /proc/sys/kernel/random/boot_id; date +%s.%N"
     boots = []
