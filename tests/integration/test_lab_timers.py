@@ -204,6 +204,31 @@ def test_a_machine_that_sleeps_over_a_slot_does_not_catch_it_up(timer: Timer) ->
     assert on.swept(runs) == []
 
 
+def test_a_user_timer_without_lingering_runs_only_while_its_user_is_logged_in(
+    controller: Controller, smtp: Smtp
+) -> None:
+    on, runs = controller, "own"
+    own = Timer(on, smtp, "own", f"{HOME}/.config/fleetdiag/config.toml")
+    own.configure(runs)
+    manager = "user@$(id -u fleet).service"  # what a login starts, and the end of the last one stops
+    on.root(f"systemctl start {manager}")
+    said = on.fleet(f"{COMMAND} schedule install --user own; {COMMAND} doctor own || true")
+    assert "the timer runs only while you are logged in; for longer: loginctl enable-linger" in said
+    assert "own: user timer without lingering: runs only while you are logged in" in said
+    logged_in = on.after_slot(40)
+    own.recorded(logged_in, runs)
+    on.root(f"systemctl stop {manager}")
+    on.after_slot(40)
+    assert len(on.records(runs)) == 1
+    on.root(f"systemctl start {manager}")
+    again = on.after_slot(40)
+    own.recorded(again, runs)
+    first, missed, last = on.records(runs)
+    assert first[:2] == (iso(logged_in), "skipped")
+    assert missed == (iso(again - HOUR_S), "missed", OFF)
+    assert last[:2] == (iso(again), "skipped")
+
+
 def test_a_sweep_longer_than_its_interval_costs_the_slot_that_passed_meanwhile(timer: Timer) -> None:
     on, runs = timer.on, "longer"
     timer.configure(runs, inventory="held.sh")
