@@ -56,6 +56,7 @@ ARGUMENTS = {
     ],
     "general/para-callgraph": ['kernel.function("sock_*")', 'kernel.function("sock_write_iter")'],
     "general/para-callgraph-verbose": ['kernel.function("sock_*")', 'kernel.function("sock_write_iter")'],
+    "general/varwatch": ['kernel.function("vfs_write").call', "$count"],
     "io/traceio2": ["0xfe00"],
     "lwtools/fsslower-nd": ["1"],
     "network/connect_stat": ["127.0.0.1"],

@@ -9,6 +9,9 @@ one script and with four; what counts is the overhead, wall time less the window
 one for each script with `stap --remote`, which runs one after the other. That runs on the builder and reaches the
 machines over ssh; a stapsh that is root is put in its way, because Debian's is in no PATH, and taken away again.
 
+Bare: cold, four scripts, on a builder without SystemTap, compiler and headers: a sweep installs them by itself, and
+before `stap --remote` they are installed as its user would, which counts.
+
 The host's share: arming and collecting, each one ssh command, one session and eight, against one ssh command that has
 systemd start something and unloads a module.
 """
@@ -54,6 +57,16 @@ probe end {{ foreach (name in execs) printf("%s %d\\n", name, @count(execs[name]
 """
 STAPSH = '#!/bin/sh\nexec /usr/lib/systemtap/stapsh "$@"\n'
 SSH = '#!/bin/sh\nexec /usr/bin/ssh -F {folder}/config "$@"\n'
+# What compiling needs, as the lab's builder has it; what was downloaded goes too.
+STRIP = """
+apt-get purge -qy --auto-remove 'systemtap*' 'linux-headers-*' 'linux-kbuild-*' gcc make
+apt-get clean
+! command -v stap && ! command -v gcc
+"""
+INSTALL = """
+apt-get update -qq
+apt-get install -qy --no-install-recommends systemtap gcc make {headers}
+"""
 CONFIG = """\
 Host *
   User root
@@ -86,6 +99,7 @@ def main() -> int:
             ours = {name: sweep(lab, Path(own), folder, some, window) for name, some in turns.items()}
             sweep(lab, Path(own), folder, scripts, 1)  # has all of them compiled
             shares = host_shares(lab, Path(own))
+        ours["bare"], theirs["bare"] = bare(lab, f"{folder}/bare", window)
     finally:
         lab.ssh("builder", f"rm -rf {folder}")
         for host in HOSTS:
@@ -112,8 +126,10 @@ def ratios(
         return round((ours[name] - window) / (theirs[name] - scripts * window), 3)
 
     one, eight = shares[str(FEW)], shares[str(MOST)]
+    bare_builder = round(ours["bare"] / theirs["bare"], 3)
     return [
         Ratio("cold: sweep / stap --remote", round(ours["cold"] / theirs["cold"], 3), 0.6),
+        Ratio("bare builder, four scripts: sweep / installing and stap --remote", bare_builder, 0.6),
         Ratio("warm: overhead of a sweep / that of stap --remote", overhead("warm", FEW), 1.0),
         Ratio("warm, four scripts: the same", overhead("four, warm", MANY), 0.5),
         Ratio(
@@ -203,6 +219,27 @@ def prepare(lab: model.Lab, folder: str, scripts: list[str]) -> None:
         lab.ssh(host, "rm -f /var/lib/fleetdiag/modules/*.ko")
 
 
+def bare(lab: model.Lab, folder: str, window: int) -> tuple[float, float]:
+    """Return the seconds of a sweep on a builder that has nothing, and of installing and `stap --remote` there."""
+    scripts = [SCRIPT.format(id=uuid.uuid4()) for _ in range(MANY)]
+    prepare(lab, folder, scripts)
+    must(lab, "builder", STRIP)
+    with tempfile.TemporaryDirectory() as own:
+        ours = sweep(lab, Path(own), folder, scripts, window)
+    must(lab, "builder", STRIP)
+    kernels = [lab.ssh(host, "uname -r").stdout.strip() for host in HOSTS]
+    began = time.monotonic()
+    must(lab, "builder", INSTALL.format(headers=" ".join(f"linux-headers-{kernel}" for kernel in kernels)))
+    return ours, round(time.monotonic() - began + remote(lab, folder, window, MANY), 1)
+
+
+def must(lab: model.Lab, machine: str, script: str) -> None:
+    """Run a script as root, which must end well."""
+    done = lab.ssh(machine, f"export DEBIAN_FRONTEND=noninteractive\nset -e\n{script}", timeout_s=1800)
+    if done.returncode:
+        raise SystemExit(f"bench-lab: {machine}: {done.stdout[-500:]}{done.stderr[-1500:]}")
+
+
 def write(lab: model.Lab, machine: str, path: str, text: str, mode: str) -> None:
     done = lab.ssh(
         machine, f"mkdir -p $(dirname {path}) && cat >{path} <<'FD_END'\n{text}FD_END\nchmod {mode} {path}"
@@ -250,7 +287,11 @@ def sweep(lab: model.Lab, own: Path, folder: str, scripts: list[str], window: in
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
     if done.returncode:
         raise SystemExit(f"bench-lab: the sweep: {done.stdout[-2000:]}{done.stderr[-1000:]}")
-    return round(time.monotonic() - began, 1)
+    took = round(time.monotonic() - began, 1)
+    print(
+        *(line for line in done.stderr.splitlines() if line.startswith("fleetdiag ")), sep="\n"
+    )  # its phases
+    return took
 
 
 if __name__ == "__main__":
