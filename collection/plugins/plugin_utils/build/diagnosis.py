@@ -15,7 +15,9 @@ _NO_KERNEL_SYMBOLS = re.compile(r"cannot find module (?!/)\S+ debuginfo|Kernel f
 # Each needs the kernel's types, the addresses of its functions, or their variables.
 _WANTED = re.compile(
     r"semantic error: (type definition '[^']*' not found in '(?!/)|debuginfo scope not found for module '(?!/)"
-    r"|unresolved type|unknown type in dereference)"
+    r"|unresolved type|unknown type in dereference"
+    # A tapset went on to tracepoints where it found no function to probe, and these have no returns.
+    rf"|{kernel_files.NO_RETURNS.pattern})"
 )
 # Any family of a tapset may stand on functions of the kernel; those of programs do not.
 _POINT = re.compile(r"while resolving probe point: identifier '(?!process')\w+'")
@@ -66,9 +68,6 @@ def of_script(said: str) -> bool:
 
 def needs_symbols(said: str) -> bool:
     """Return whether SystemTap's message says that the kernel's headers alone do not do."""
-    # A tapset went on to tracepoints where it found no function to probe, and these have no returns.
-    if kernel_files.NO_RETURNS.search(said):
-        return True
     if not _NO_KERNEL_SYMBOLS.search(said):
         return False
     return bool(_WANTED.search(said) or (_POINT.search(said) and _NOTHING.search(said)))
