@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host that hands over something else than the kernel it runs: what is built with it runs nowhere."""
+"""What one host tells of its kernel serves another boot of it; what is not of that kernel runs nowhere."""
 
 from __future__ import annotations
 
 import re
+import shlex
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import sweeps
-from sweeps import coverage, newest, report_of, sweep
+from sweeps import await_window, coverage, newest, report_of, rows, sweep
 
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo import symbols
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.build import kernel_info
@@ -19,6 +21,18 @@ pytestmark = pytest.mark.lab
 HOST = "web1"
 NOTES = "od -An -v -tx1 /sys/kernel/notes"
 SCRIPT = 'global n\nprobe kernel.function("vfs_read") { n += $count }\nprobe end { println(n) }\n'
+
+BOTH = (HOST, "web2")
+BYTES, TIMES = 4321, 50
+COUNTS = f"""\
+global calls
+probe kernel.function("vfs_read") {{ if ($count == {BYTES}) calls[pid()]++ }}
+probe end {{
+  printf("%8s %8s\\n", "PID", "CALLS")
+  foreach (p in calls-) printf("%8d %8d\\n", p, calls[p])
+}}
+"""
+WORK = f"import os; file = os.open('/dev/zero', 0); [os.read(file, {BYTES}) for i in range({TIMES})]; print(os.getpid())"
 
 
 def exchanged(kallsyms: bytes, one: str, other: str) -> bytes:
@@ -53,3 +67,23 @@ def test_a_host_whose_symbols_are_not_its_kernels_is_refused(
     assert (
         "what the kernel tells of itself (BTF) is not so: stapio's own output was not seen" in host["reason"]
     )
+
+
+@pytest.mark.long("a minute: two machines")
+def test_what_one_boot_tells_serves_another_whose_kernel_lies_elsewhere(lab: Lab, tmp_path: Path) -> None:
+    places = {lab.ssh(host, "grep -m1 ' _stext$' /proc/kallsyms").stdout for host in BOTH}
+    assert len(places) == 2, f"both kernels lie at {places}"
+    script = tmp_path / "counts.stp"
+    script.write_text(COUNTS)
+    runs = tmp_path / "runs"
+    with ThreadPoolExecutor(1) as pool:
+        sweeping = pool.submit(
+            sweep, lab, runs, "-l", ",".join(BOTH), "--window", "20s", "--probe", str(script)
+        )
+        await_window(runs, *BOTH)
+        worked = {host: int(lab.ssh(host, f"python3 -c {shlex.quote(WORK)}").stdout) for host in BOTH}
+        done = sweeping.result()
+    report = report_of(newest(runs))
+    for host in BOTH:
+        counted = {row["pid"]: row["calls"] for row in rows(report, "stp_counts", host=host)}
+        assert counted == {worked[host]: TIMES}, done.stdout

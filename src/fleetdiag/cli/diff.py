@@ -13,7 +13,10 @@ from typing import Any
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors import FleetdiagError
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import figures_file
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import lifecycle, news_file
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import (
+    finding_records,
+    news_file,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history, read
 from fleetdiag.cli import options
 from fleetdiag.run.report import EXIT_FOUND, EXIT_OK
@@ -51,7 +54,7 @@ class _Run:
     id: str
     hosts: list[str]
     figures: figures_file.Sweep
-    records: Mapping[str, lifecycle.Record]
+    records: Mapping[str, finding_records.Record]
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -123,7 +126,7 @@ def _findings(before: _Run, after: _Run, covered: set[str]) -> Iterator[dict[str
         then = before.records.get(name)
         if then is None and record.state != "unknown":
             yield {"change": "new", "fingerprint": name, "sentence": record.sentence}
-        elif then is not None and lifecycle.RANK[record.severity] < lifecycle.RANK[then.severity]:
+        elif then is not None and finding_records.RANK[record.severity] < finding_records.RANK[then.severity]:
             yield {"change": "worse", "fingerprint": name, "sentence": record.sentence}
     for name, record in before.records.items():
         if name not in after.records:

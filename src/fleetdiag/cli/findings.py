@@ -17,6 +17,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.text import printable
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import (
     decisions,
+    finding_records,
     lifecycle,
     news_file,
     references,
@@ -35,7 +36,7 @@ class Open:
 
     sweep: str
     run: str
-    record: lifecycle.Record
+    record: finding_records.Record
     ack: Mapping[str, str] | None
 
 
@@ -85,7 +86,8 @@ def open_now(runs_dir: Path, now: datetime, name: str | None = None) -> list[Ope
             for record in news_file.records_of(told)
         ]
     return sorted(
-        found, key=lambda item: (lifecycle.RANK[item.record.severity], item.record.since, item.record.who)
+        found,
+        key=lambda item: (finding_records.RANK[item.record.severity], item.record.since, item.record.who),
     )
 
 
@@ -110,7 +112,7 @@ def _show(args: argparse.Namespace) -> int:
 
 def to_json(item: Open) -> dict[str, Any]:
     """Return an open finding for programs."""
-    return {"sweep": item.sweep, "run": item.run, **lifecycle.to_json(item.record), "ack": item.ack}
+    return {"sweep": item.sweep, "run": item.run, **finding_records.to_json(item.record), "ack": item.ack}
 
 
 def _line(item: Open, sweeps: bool) -> str:
@@ -171,7 +173,7 @@ def _accept(args: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _one(runs_dir: Path, prefix: str, now: datetime) -> lifecycle.Record:
+def _one(runs_dir: Path, prefix: str, now: datetime) -> finding_records.Record:
     """Return the open finding whose fingerprint begins so. FleetdiagError if there is none, or more than one."""
     found = [item.record for item in open_now(runs_dir, now) if item.record.fingerprint.startswith(prefix)]
     if len(found) == 1 and prefix:

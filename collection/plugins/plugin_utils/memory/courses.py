@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.untrusted import finite
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.figures_file import Sweep
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory.lifecycle import Record
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory.finding_records import Record
 
 MOST = 24
 """Sweeps of a strip, this one included."""

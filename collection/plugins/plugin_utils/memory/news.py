@@ -19,6 +19,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import (
     changes,
     courses,
+    finding_records,
     lifecycle,
     persistence,
     references,
@@ -75,7 +76,7 @@ def make(run: Run, past: Past) -> dict[str, Any]:
     }
 
 
-def _open_series(records: Iterable[lifecycle.Record]) -> list[SeriesId]:
+def _open_series(records: Iterable[finding_records.Record]) -> list[SeriesId]:
     """Return the series of open findings about the past: what is usual there stays as it was before."""
     return [
         SeriesId("set" if record.of == "set" else "host", who, record.probe, record.table, record.measure)
@@ -113,7 +114,7 @@ def remembered(findings: Iterable[Finding], news: Mapping[str, Any]) -> list[Fin
 def _remembered(
     finding: Finding,
     news: Mapping[str, Any],
-    records: Mapping[str, lifecycle.Record],
+    records: Mapping[str, finding_records.Record],
     aliases: Mapping[str, Any],
 ) -> Finding:
     own = sightings.fingerprint_of(finding, str(news.get("name", "")))

@@ -13,7 +13,11 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings impor
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.compare_past import SeriesId
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.limits import LEARN
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Finding
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import lifecycle, persistence
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import (
+    finding_records,
+    lifecycle,
+    persistence,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory.past import Past
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory.this_run import Run
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import history
@@ -27,8 +31,8 @@ SCHEMA = "fleetdiag.news/1"
 class State:
     """What the sweep before handed on."""
 
-    open: list[lifecycle.Record] = field(default_factory=list)
-    closed: list[lifecycle.Record] = field(default_factory=list)
+    open: list[finding_records.Record] = field(default_factory=list)
+    closed: list[finding_records.Record] = field(default_factory=list)
     watched: dict[SeriesId, persistence.Watched] = field(default_factory=dict)
     accepted: dict[SeriesId, tuple[str, str]] = field(default_factory=dict)
     hashes: Mapping[str, str] = field(default_factory=dict)
@@ -65,15 +69,15 @@ def to_json(
         },
         "transitions": [
             {
-                **lifecycle.to_json(item.record),
+                **finding_records.to_json(item.record),
                 "transition": item.transition,
                 "tell": item.tell,
                 "why_quiet": item.why_quiet,
             }
             for item in outcome.transitions
         ],
-        "open": [lifecycle.to_json(record) for record in outcome.open],
-        "closed": [lifecycle.to_json(record) for record in outcome.closed],
+        "open": [finding_records.to_json(record) for record in outcome.open],
+        "closed": [finding_records.to_json(record) for record in outcome.closed],
         "watched": [persistence.to_json(item) for item in watched.values()],
         "suspects": [
             {**item.series._asdict(), "direction": "up" if item.up else "down", "ratio": round(item.ratio, 3)}
@@ -107,10 +111,10 @@ def findings_of(news: Mapping[str, Any]) -> list[Finding]:
     return found
 
 
-def records_of(news: Mapping[str, Any], key: str = "open") -> list[lifecycle.Record]:
+def records_of(news: Mapping[str, Any], key: str = "open") -> list[finding_records.Record]:
     """Return the records of a news.json: `open` or `closed`."""
     listed = news.get(key)
-    found = map(lifecycle.from_json, listed if isinstance(listed, list) else [])
+    found = map(finding_records.from_json, listed if isinstance(listed, list) else [])
     return [record for record in found if record is not None]
 
 
@@ -123,7 +127,7 @@ def headline(news: Mapping[str, Any]) -> str:
     for item in told:
         word = str(item.get("transition")).replace("_", " ")
         counts[word] = counts.get(word, 0) + 1
-    worst = min(told, key=lambda item: lifecycle.RANK.get(str(item.get("severity")), 9))
+    worst = min(told, key=lambda item: finding_records.RANK.get(str(item.get("severity")), 9))
     return ", ".join(f"{many} {word}" for word, many in counts.items()) + f": {worst.get('sentence', '')}"
 
 
@@ -150,7 +154,7 @@ def _finding_to_json(finding: Finding) -> dict[str, Any]:
 
 def _finding_from_json(item: Mapping[str, Any]) -> Finding:
     values = {name: item[name] for name in _KEPT if name in item}
-    if values["kind"] not in ("changed", "set") or values["severity"] not in lifecycle.RANK:
+    if values["kind"] not in ("changed", "set") or values["severity"] not in finding_records.RANK:
         raise ValueError
     for name in ("host", "probe", "table", "measure", "sentence", "mark"):
         if not isinstance(values.get(name, ""), str):

@@ -9,7 +9,11 @@ from dataclasses import dataclass, replace
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings import compare_past
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.compare_past import SeriesId
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.findings.model import Finding
-from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import fingerprint, lifecycle
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory import (
+    finding_records,
+    fingerprint,
+    lifecycle,
+)
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory.changes import Change
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory.news_file import State
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory.past import Past
@@ -20,9 +24,9 @@ MAX_RATIO = 50.0
 
 def of_sweep(
     run: Run, past: Past, state: State, changed: Sequence[Change], aliases: dict[str, str]
-) -> list[lifecycle.Seen]:
+) -> list[finding_records.Seen]:
     """Return the findings of this sweep by fingerprint. aliases: filled with those that go on under another one."""
-    found: dict[str, lifecycle.Seen] = {}
+    found: dict[str, finding_records.Seen] = {}
     for finding in run.findings:
         if finding.kind != "events":  # what was asked for is named whether or not it is unusual
             item = _of_finding(run, past, finding)
@@ -33,7 +37,7 @@ def of_sweep(
         if item.fingerprint in known:  # told by itself before it was seen to be of another's incident
             found.setdefault(item.fingerprint, item)
     free = [record for record in (*state.open, *state.closed) if record.fingerprint not in found]
-    seen: dict[str, lifecycle.Seen] = {}
+    seen: dict[str, finding_records.Seen] = {}
     for own, item in found.items():
         item = _adopted(item, free, state)
         aliases[own] = item.fingerprint
@@ -61,9 +65,9 @@ def of_sweep(
     return list(seen.values())
 
 
-def _of_finding(run: Run, past: Past, finding: Finding) -> lifecycle.Seen:
+def _of_finding(run: Run, past: Past, finding: Finding) -> finding_records.Seen:
     of, who = _who(finding)
-    return lifecycle.Seen(
+    return finding_records.Seen(
         fingerprint=fingerprint_of(finding, run.figures.name),
         kind=finding.kind,
         severity=finding.severity,
@@ -114,13 +118,15 @@ def _last_covered(past: Past, finding: Finding) -> str:
     return ""
 
 
-def _cause(item: lifecycle.Seen | lifecycle.Record) -> tuple[str, str, str, str, str]:
+def _cause(item: finding_records.Seen | finding_records.Record) -> tuple[str, str, str, str, str]:
     """Return what findings of one cause share: of several measures of a table, another leads every time."""
     family = fingerprint.FAMILIES.get(item.kind, item.kind)
     return item.of, item.who, item.probe, item.table, family
 
 
-def _adopted(item: lifecycle.Seen, free: list[lifecycle.Record], state: State) -> lifecycle.Seen:
+def _adopted(
+    item: finding_records.Seen, free: list[finding_records.Record], state: State
+) -> finding_records.Seen:
     """Return the finding under the fingerprint of an earlier one of the same cause, if that is seen no more."""
     if any(record.fingerprint == item.fingerprint for record in (*state.open, *state.closed)):
         return item
@@ -139,7 +145,7 @@ class Coverage:
     state: State
     judged: compare_past.Judgement
 
-    def __call__(self, record: lifecycle.Record) -> lifecycle.Covered:
+    def __call__(self, record: finding_records.Record) -> lifecycle.Covered:
         figures, probe = self.run.figures, record.probe
         if record.of == "host" and figures.name and record.who not in self.run.hosts:
             return "left"
@@ -161,7 +167,7 @@ class Coverage:
         there = [host for host in members if host in figures.sampled.get(probe, ())]
         return "yes" if there and 2 * len(there) >= len(members) else "no"
 
-    def _is_lost(self, record: lifecycle.Record) -> bool:
+    def _is_lost(self, record: finding_records.Record) -> bool:
         """Return True if lost samples may be why the figure is not high any more."""
         levels = self.run.figures.measures.get((record.probe, record.table, record.measure), {})
         level = levels.get(record.who)
