@@ -25,6 +25,11 @@ WINDOW_S = 10
 PROBE = "fresh"
 
 
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
 def armed(run: Path, host: str) -> dict[str, Any]:
     return dict(json.loads((run / "hosts" / host / "arm.json").read_text()))
 
@@ -56,11 +61,11 @@ def swept(lab: Lab, runs: Path, catalog: Path, *more: str, window_s: int = WINDO
     return newest(runs), time.monotonic() - began - window_s
 
 
-def test_three_warm_sweeps_in_a_row(lab: Lab, tmp_path: Path, never_built: Path) -> None:
-    cold = swept(lab, tmp_path, never_built)[1]
+def test_three_warm_sweeps_in_a_row(lab: Lab, runs: Path, never_built: Path) -> None:
+    cold = swept(lab, runs, never_built)[1]
     warm = []
     for _ in range(3):
-        run, overhead = swept(lab, tmp_path, never_built)
+        run, overhead = swept(lab, runs, never_built)
         warm.append(overhead)
         assert {armed(run, host)["pushed"] for host in WEB} == {0}
         assert {row["status"] for row in coverage(report_of(run)).values()} <= SWEPT
@@ -68,17 +73,17 @@ def test_three_warm_sweeps_in_a_row(lab: Lab, tmp_path: Path, never_built: Path)
     assert max(warm) < cold
 
 
-def test_a_host_that_arms_ten_times_slower_delays_nobody(lab: Lab, tmp_path: Path, never_built: Path) -> None:
+def test_a_host_that_arms_ten_times_slower_delays_nobody(lab: Lab, runs: Path, never_built: Path) -> None:
     slow, *others = WEB
-    run, _ = swept(lab, tmp_path, never_built)  # compiles
-    run, _ = swept(lab, tmp_path, never_built)
+    run, _ = swept(lab, runs, never_built)  # compiles
+    run, _ = swept(lab, runs, never_built)
     usual = max(arming_s(run, host) for host in WEB)
     later = math.ceil(10 * usual)
     patient = ("-e", f"sweep_arm_timeout={3 * later}")
     with slowed(lab, slow, later):
-        known, _ = swept(lab, tmp_path, never_built, *patient)
+        known, _ = swept(lab, runs, never_built, *patient)
         assert arming_s(known, slow) > later
-        run, overhead = swept(lab, tmp_path, never_built, *patient, window_s=3 * later)
+        run, overhead = swept(lab, runs, never_built, *patient, window_s=3 * later)
     rows = coverage(report_of(run))
     late = {host: rows[host]["late_s"] for host in WEB}
     print(
