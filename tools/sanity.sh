@@ -18,6 +18,10 @@ if [ -n "$core" ]; then
         *) pythons='3.14 3.13 3.12' ;;
     esac
     venv=$tools/core-$core
+    if command -v pyenv >/dev/null; then # else only one of its Pythons has a name
+        PYENV_VERSION=$(pyenv versions --bare | paste -sd : -)
+        export PYENV_VERSION
+    fi
     for version in $pythons; do
         [ -x "$venv/bin/ansible-test" ] && break
         "python$version" -c 'import ensurepip, venv' 2>/dev/null || continue
