@@ -30,7 +30,7 @@ check shellcheck .ci/run tools/*.sh
 check host_program
 # The lab puts the variables before them.
 check shellcheck --shell=sh --exclude=SC2154 src/fleetdiag/lab/files/*.sh
-check shfmt --apply-ignore --diff .ci/run tools/*.sh collection/roles/sweep/files/guard/*.sh src/fleetdiag/lab/files/*.sh
+check shfmt --apply-ignore --diff .ci/run tools/*.sh collection/roles/sweep/files/guard/*.part src/fleetdiag/lab/files/*.sh
 check codespell .ci README.md CODE_OF_CONDUCT.md CONTRIBUTING.md Makefile SECURITY.md collection pyproject.toml src tests tools
 check reuse lint --quiet
 check pymarkdown scan README.md CODE_OF_CONDUCT.md CONTRIBUTING.md SECURITY.md collection/README.md collection/docs collection/roles

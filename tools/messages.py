@@ -127,7 +127,7 @@ def raised(path: Path) -> Iterator[tuple[str, str]]:
 
 def of_the_host(path: Path) -> Iterator[tuple[str, str]]:
     """Yield (sentence, "") of what a part of the host program ends with."""
-    places = {"0": GAP, **dict(_CONSTANT.findall(path.with_name("base.sh").read_text(encoding="utf-8")))}
+    places = {"0": GAP, **dict(_CONSTANT.findall(path.with_name("base.part").read_text(encoding="utf-8")))}
 
     def shown(variable: re.Match[str]) -> str:
         name = "0" if variable[1].isdigit() else variable[1]
@@ -166,7 +166,7 @@ def messages() -> Iterator[Message]:
             for root in ("src/fleetdiag", "collection/plugins")
             for path in (ROOT / root).rglob("*.py")
         ),
-        *((path, of_the_host) for path in (ROOT / "collection/roles/sweep/files/guard").glob("*.sh")),
+        *((path, of_the_host) for path in (ROOT / "collection/roles/sweep/files/guard").glob("*.part")),
         *((path, of_tasks) for path in (ROOT / "collection/roles").glob("*/tasks/**/*.yml")),
     )
     for path, read in sorted(sources, key=lambda one: one[0]):

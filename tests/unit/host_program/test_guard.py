@@ -85,7 +85,7 @@ def test_what_systemd_complains_of_is_one_line_of_the_answer(host: GuardHost, sa
 def lines_of_the_program() -> Iterator[tuple[str, int, str]]:
     """Yield (name of the part, number in it, line) of the whole host program."""
     for part in host_program.PARTS:
-        text = (FILES / "guard" / f"{part}.sh").read_text()
+        text = (FILES / "guard" / f"{part}.part").read_text()
         yield from ((part, number, line) for number, line in enumerate(text.splitlines(), 1))
 
 

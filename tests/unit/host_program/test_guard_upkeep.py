@@ -93,7 +93,7 @@ def host(tmp_path: Path) -> Host:
 def troubles(lines: list[str]) -> list[str]:
     """Return those that guard.sh takes for trouble of the kernel."""
     shell = 'eval "$(sed -n \'/^KERNEL_TROUBLE=/,/)"$/p\' "$1")"; exec grep -E "$KERNEL_TROUBLE"'
-    words = ["sh", "-c", shell, "sh", str(FILES / "guard" / "base.sh")]
+    words = ["sh", "-c", shell, "sh", str(FILES / "guard" / "base.part")]
     found = subprocess.run(
         words, input="".join(f"{x}\n" for x in lines), capture_output=True, text=True, check=False
     )

