@@ -8,10 +8,10 @@ the present one stands for it.
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterable
 from typing import Any
 
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._balancers import programs
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._balancers.policy import (
     BalancerError,
     GoneError,
@@ -33,7 +33,7 @@ _ACTIVE, _TOTAL = 4, 2  # columns of the listings
 def ipvsadm(*arguments: str) -> str:
     """Return what ipvsadm prints. Raises BalancerError where it cannot be run or refuses."""
     try:
-        done = subprocess.run(["ipvsadm", *arguments], capture_output=True, text=True, check=False)
+        done = programs.run("ipvsadm", *arguments)
     except OSError as error:
         raise BalancerError(
             f"ipvsadm cannot be run ({error.strerror}); install it on the balancer"

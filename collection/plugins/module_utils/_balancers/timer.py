@@ -6,7 +6,6 @@ from __future__ import annotations
 import inspect
 import io
 import os
-import subprocess
 import sys
 import time
 import zipfile
@@ -14,6 +13,7 @@ import zipfile
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._balancers import (
     driver,
     policy,
+    programs,
     swap,
 )
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._balancers import record as records
@@ -37,7 +37,8 @@ def set_timer(own: Driver, record: str, ttl_s: int) -> None:
     path = records.program_of(record)
     records.write_private(path, program(own))
     if not os.path.isdir(_SYSTEMD):
-        _start_waiting(path, record, ttl_s)
+        # A container has no systemd: a process waits in place of a timer, and ends by itself where the record is gone.
+        programs.leave_running(path, str(ttl_s), record)
         return
     command = [
         "systemd-run",
@@ -50,36 +51,27 @@ def set_timer(own: Driver, record: str, ttl_s: int) -> None:
         "--property=Restart=on-abnormal",
         f"--property=RestartSec={RETRY_S}",
     ]
-    try:
-        subprocess.run([*command, sys.executable, path, record], check=True, capture_output=True, text=True)
-    except (OSError, subprocess.CalledProcessError) as error:
+    if why := _why_not(*command, sys.executable, path, record):
         os.unlink(path)
-        why = str(getattr(error, "stderr", None) or error).strip()
         raise BalancerError(
             f"the timer that gives the weights back cannot be set: {why}; nothing was changed"
-        ) from error
+        )
 
 
-def _start_waiting(path: str, record: str, ttl_s: int) -> None:
-    """Start a process of its own session in place of a timer: a container has no systemd.
-
-    It ends by itself where it finds the record gone.
-    """
-    os.chdir("/")
-    os.posix_spawn(
-        sys.executable,
-        [sys.executable, path, str(ttl_s), record],
-        os.environ,
-        file_actions=[(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)],
-        setsid=True,
-    )
+def _why_not(*command: str) -> str:
+    """Run a program and return why it did not succeed, empty if it did."""
+    try:
+        done = programs.run(*command)
+    except OSError as error:
+        return str(error)
+    return "" if done.returncode == 0 else done.stderr.strip() or f"{command[0]} ended with {done.returncode}"
 
 
 def stop_timer(own: Driver, record: str) -> None:
     """End the timer of a record and what it started."""
     if os.path.isdir(_SYSTEMD):
         units = [f"{_unit(own, record)}.timer", f"{_unit(own, record)}.service"]
-        subprocess.run(["systemctl", "stop", *units], check=False, capture_output=True)
+        programs.run("systemctl", "stop", *units)
 
 
 def _unit(own: Driver, record: str) -> str:
@@ -97,6 +89,7 @@ def program(own: Driver) -> bytes:
         records,
         swap,
         driver,
+        programs,
         sys.modules[__name__],
         sys.modules[f"{package}.{own.KIND}"],
     ):
