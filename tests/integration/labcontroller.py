@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from stranger import built_wheel
 from sweeps import ROOT
 
 from fleetdiag.lab import ssh
@@ -47,11 +48,10 @@ print(json.dumps(sorted(json.load(open(path))["slot"] for path in glob.glob("{ru
 def wheels(folder: Path) -> None:
     """Put the wheel of this tree there, pip's, and those of all it depends on, for the Python of the machine."""
     folder.mkdir()
-    _run("-m", "hatchling", "build", "-t", "wheel", "-d", str(folder))
+    built = built_wheel(folder)
     _run("-m", "pip", "wheel", "-qq", "--no-deps", "--wheel-dir", str(folder), _SOURCE_ONLY)
     words = ["--dest", str(folder), "--find-links", str(folder), "--only-binary=:all:"]
     words += [f"--python-version={_PYTHON}", *(f"--platform={name}" for name in _PLATFORMS)]
-    (built,) = folder.glob("fleetdiag-*.whl")
     _run("-m", "pip", "download", "-qq", *words, str(built), "pip")
 
 

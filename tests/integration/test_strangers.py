@@ -8,18 +8,17 @@ that has a password for ssh and must give it to sudo as well.
 from __future__ import annotations
 
 import json
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import passwords
-import pexpect
 import pytest
 import yaml
 from loopback import Fleet
 from passwords import Account
+from stranger import Stranger, built_wheel
 from sweeps import ROOT, SWEPT
 
 pytestmark = pytest.mark.long("two environments and nine sweeps")
@@ -29,75 +28,25 @@ COLLECTION = ROOT / "collection"
 Sweeping = Callable[..., subprocess.CompletedProcess[str]]
 
 
-class Stranger:
-    """An environment that holds what was installed, a home, and nothing of the source tree."""
-
-    def __init__(self, base: Path) -> None:
-        self.base, self.home = base, base / "home"
-        self.home.mkdir(parents=True)
-        subprocess.run([sys.executable, "-m", "venv", base / "venv"], check=True)
-
-    def run(
-        self, program: str, *arguments: object, typed: Mapping[str, str] | None = None, **variables: str
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a program of the environment as in a shell that was just opened.
-
-        typed: {the end of a question: what is typed then} on its terminal; it has none where nothing is typed.
-        """
-        command = [str(self.base / "venv/bin" / program), *map(str, arguments)]
-        shell = {
-            "HOME": str(self.home),
-            "PATH": f"{self.base}/venv/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "LC_ALL": "C.UTF-8",
-            **variables,
-        }
-        if typed:
-            shown, code = pexpect.run(
-                shlex.join(command),
-                events=typed,
-                withexitstatus=True,
-                cwd=str(self.home),
-                env={**shell, "TERM": "dumb"},
-                encoding="utf-8",
-                timeout=None,
-            )
-            return subprocess.CompletedProcess(command, code, shown)
-        return subprocess.run(
-            command,
-            cwd=self.home,
-            env=shell,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-
-    def needs(self, program: str, *arguments: object) -> None:
-        """Run a program that has to succeed."""
-        done = self.run(program, *arguments)
-        assert done.returncode == 0, done.stdout
-
-
 @pytest.fixture(scope="module")
 def with_wheel(tmp_path_factory: pytest.TempPathFactory) -> Stranger:
     """Install the wheel with pip."""
-    made = Stranger(tmp_path_factory.mktemp("wheel"))
-    hatch = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(made.base)]
-    subprocess.run(hatch, cwd=ROOT, check=True, capture_output=True)
-    made.needs("pip", "install", "-qq", *made.base.glob("*.whl"))
+    base = tmp_path_factory.mktemp("wheel")
+    made = Stranger(base)
+    made.needs("pip", "install", "-qq", built_wheel(base))
     return made
 
 
 @pytest.fixture(scope="module")
 def with_tarball(tmp_path_factory: pytest.TempPathFactory) -> Stranger:
     """Install Ansible, the collection's requirements, and the collection as its README says."""
-    made = Stranger(tmp_path_factory.mktemp("tarball"))
+    base = tmp_path_factory.mktemp("tarball")
+    made = Stranger(base)
     made.needs(
         "pip", "install", "-qq", "ansible-core>=2.19,<2.22", "-r", COLLECTION / "meta/requirements.txt"
     )
-    made.needs("ansible-galaxy", "collection", "build", "--output-path", made.base, COLLECTION)
-    made.needs("ansible-galaxy", "collection", "install", "--offline", *made.base.glob("*.tar.gz"))
+    made.needs("ansible-galaxy", "collection", "build", "--output-path", base, COLLECTION)
+    made.needs("ansible-galaxy", "collection", "install", "--offline", *base.glob("*.tar.gz"))
     return made
 
 
@@ -171,7 +120,7 @@ def for_passwords(folder: Path, fleet: Fleet, account: Account) -> tuple[Path, P
 
 def check(folder: Path, done: subprocess.CompletedProcess[str]) -> None:
     """The sweep succeeded, all hosts were probed, and the terminal showed the report."""
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == 0, done.stdout + done.stderr
     (run,) = (folder / "runs").glob("*_*")
     report = json.loads((run / "report.json").read_text())
     assert report["coverage"]
@@ -217,7 +166,7 @@ def test_passwords_that_are_typed(sweeping: Sweeping, hosts: Fleet, ops: Account
     typed = {"SSH password: ": f"{ops.password}\n", r"BECOME password.*: ": "\n"}
     done = sweeping(inventory, "-u", ops.name, "-k", "-K", typed=typed)
     check(tmp_path, done)
-    assert ops.password not in done.stdout
+    assert ops.password not in done.stdout + done.stderr
     assert f"Accepted password for {ops.name}" in ops.log.read_text()
 
 
@@ -227,4 +176,4 @@ def test_sudo_that_is_not_given_its_password(
     inventory, secret = for_passwords(tmp_path, hosts, ops)
     done = by_command(with_wheel, hosts, inventory, "-u", ops.name, "--connection-password-file", secret)
     assert done.returncode != 0, done.stdout
-    assert "give the password with -K or --become-password-file" in done.stdout
+    assert "give the password with -K or --become-password-file" in done.stdout + done.stderr

@@ -4,69 +4,28 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sweeps import SWEPT
+from stranger import Stranger, built_wheel
+from sweeps import ROOT, SWEPT
 
-ROOT = Path(__file__).resolve().parents[2]
 PROBE = "slow_open"
-
-
-@dataclass(frozen=True)
-class Installed:
-    """An environment that holds the wheel and nothing of the source tree."""
-
-    venv: Path
-    home: Path
-
-    def run(self, program: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a program of the environment where neither ansible.cfg nor sources are in reach."""
-        environment = {
-            "HOME": str(self.home),
-            "XDG_STATE_HOME": str(self.home / "state"),
-            "PATH": f"{self.venv}/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "LC_ALL": "C.UTF-8",
-            **variables,
-        }
-        return subprocess.run(
-            [str(self.venv / "bin" / program), *arguments],
-            cwd=self.home,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=1500,
-            check=False,
-        )
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build it as `make wheel` does."""
-    directory = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    (built,) = directory.glob("*.whl")
-    return built
+    return built_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Stranger:
     """Install it with pip, as anybody would."""
-    base = tmp_path_factory.mktemp("empty")
-    home = base / "home"
-    home.mkdir()
-    subprocess.run([sys.executable, "-m", "venv", str(base / "venv")], check=True)
-    pip = [str(base / "venv" / "bin" / "python"), "-m", "pip", "install", "-qq", str(wheel)]
-    subprocess.run(pip, check=True, env={**os.environ, "PYTHONPATH": ""})
-    return Installed(base / "venv", home)
+    made = Stranger(tmp_path_factory.mktemp("empty"))
+    made.needs("pip", "install", "-qq", wheel)
+    return made
 
 
 def test_wheel_holds_what_is_published_and_nothing_else(wheel: Path) -> None:
@@ -82,11 +41,11 @@ def test_wheel_holds_what_is_published_and_nothing_else(wheel: Path) -> None:
     assert [name for name in names if not name.startswith(known)] == []
 
 
-def test_version(installed: Installed, wheel: Path) -> None:
+def test_version(installed: Stranger, wheel: Path) -> None:
     assert installed.run("fleetdiag", "--version").stdout.strip() == f"fleetdiag {wheel.name.split('-')[1]}"
 
 
-def test_probes(installed: Installed) -> None:
+def test_probes(installed: Stranger) -> None:
     result = installed.run("fleetdiag", "probes", "list", "--json")
     assert result.returncode == 0, result.stderr
     shipped = {
@@ -95,13 +54,13 @@ def test_probes(installed: Installed) -> None:
     assert {probe["name"] for probe in json.loads(result.stdout)} == shipped
 
 
-def test_ansible_finds_the_callback(installed: Installed) -> None:
+def test_ansible_finds_the_callback(installed: Stranger) -> None:
     result = installed.run("ansible-doc", "-t", "callback", "fleetdiag.systemtap.report")
     assert result.returncode == 0, result.stderr
     assert str(installed.venv) in result.stdout
 
 
-def test_the_command_runs_its_own_collection(installed: Installed, tmp_path: Path) -> None:
+def test_the_command_runs_its_own_collection(installed: Stranger, tmp_path: Path) -> None:
     """A stale copy where Ansible looks first must not be the one that runs."""
     stale = tmp_path / ".ansible/collections/ansible_collections/fleetdiag/systemtap/playbooks"
     stale.mkdir(parents=True)
@@ -111,16 +70,14 @@ def test_the_command_runs_its_own_collection(installed: Installed, tmp_path: Pat
     ghost = tmp_path / "ghost.yml"
     ghost.write_text("all: {hosts: {ghost: {ansible_host: 127.0.0.1, ansible_port: 1}}}\n", encoding="utf-8")
     arguments = ("sweep", "-i", str(ghost), "--probe", PROBE, "--window", "5s")
-    result = installed.run(
-        "fleetdiag", *arguments, HOME=str(tmp_path), XDG_STATE_HOME=str(tmp_path / "state")
-    )
+    result = installed.run("fleetdiag", *arguments, HOME=str(tmp_path))
     assert result.returncode == 3, result.stderr
     assert "ghost" in result.stdout
     assert "stale" not in result.stdout + result.stderr
 
 
 @pytest.mark.lab
-def test_sweep_by_the_command(installed: Installed, lab: Any) -> None:
+def test_sweep_by_the_command(installed: Stranger, lab: Any) -> None:
     result = installed.run(
         "fleetdiag", "sweep", "-i", str(lab.inventory), "-l", "web1", "--probe", PROBE, "--window", "5s"
     )
@@ -129,7 +86,7 @@ def test_sweep_by_the_command(installed: Installed, lab: Any) -> None:
 
 
 @pytest.mark.lab
-def test_sweep_by_its_full_name(installed: Installed, lab: Any) -> None:
+def test_sweep_by_its_full_name(installed: Stranger, lab: Any) -> None:
     variables = json.dumps({"probes": [PROBE], "window": 5})
     result = installed.run(
         "ansible-playbook",
@@ -141,9 +98,9 @@ def test_sweep_by_its_full_name(installed: Installed, lab: Any) -> None:
     _check_report(installed, result.stdout)
 
 
-def _check_report(installed: Installed, shown: str) -> None:
+def _check_report(installed: Stranger, shown: str) -> None:
     """The newest run directory has a report of one probed host, and the terminal showed it."""
-    run_dir = max((installed.home / "state/fleetdiag/runs").glob("*_*"))
+    run_dir = max((installed.home / ".local/state/fleetdiag/runs").glob("*_*"))
     report = json.loads((run_dir / "report.json").read_text(encoding="utf-8"))
     (row,) = report["coverage"]
     assert row["host"] == "web1"
