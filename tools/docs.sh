@@ -35,4 +35,9 @@ fi
 mkdir "$src/reference"
 antsibull-docs collection --use-current --squash-hierarchy --fail-on-error --dest-dir "$src/reference" "$named"
 sphinx-build --quiet --fail-on-warning --keep-going -b html "$src" "$html"
+# The theme has an alarm in its place.
+if grep -rlE 'class="([^"]* )?contents[ "]' "$html"; then
+    echo "docs: these pages have a table of contents of their own, see tools/docs/conf.py" >&2
+    exit 1
+fi
 echo "$html/index.html"
