@@ -20,8 +20,11 @@ LATER = pytest.mark.long("minutes for each")
 # What the scenario `sweep` asks, test_sweep asks too, but for Molecule's own idempotence.
 ON_THE_LAB = ("install", pytest.param("builder", marks=LATER), pytest.param("sweep", marks=LATER))
 ON_LOOPBACK = ("abort", "drain", "schedule")
-# These name their host themselves: it is this machine, with layers of its own over /usr, /etc and /var.
-IN_A_ROOT = {"install_el": ("unshare", "dnf", "rpm", "rpmbuild", "createrepo_c")}
+# These name their host themselves: this machine under layers of its own, or a root of another Debian.
+IN_A_ROOT = {
+    "install_el": ("unshare", "dnf", "rpm", "rpmbuild", "createrepo_c"),
+    "install_suse": ("unshare", "zypper", "rpm", "rpmbuild", "createrepo_c"),
+}
 
 
 @pytest.mark.lab

@@ -18,7 +18,10 @@ NAMES = ["slow_open", "example:network/nettop", "example:io/none", "example:netw
 
 def answer(folder: Path, names: list[str]) -> str:
     """The command's answer on a host that has its examples in `folder`."""
-    command = examples.command(names).replace("/usr/share/systemtap/examples", str(folder))
+    return printed(examples.command(names).replace("/usr/share/systemtap/examples", str(folder)))
+
+
+def printed(command: str) -> str:
     done = subprocess.run(
         ["/bin/sh", "-c", f"{command} && sleep 0"], capture_output=True, text=True, check=True
     )
@@ -59,6 +62,22 @@ def test_the_scripts_that_are_asked_for_come_with_what_they_say_of_themselves(
     assert (folder / plain.ORIGIN).read_text() == f"{installed} of SystemTap 5.6 on build\\x1bhost\n"
     assert (folder / "index.txt").read_text().split() == ["network/nettop", "network/socktop"]
     assert not list(folder.glob("**/.*.tmp"))
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "systemtap/examples",
+        "systemtap/testsuite/systemtap.examples",  # EL
+        "doc/systemtap-doc/examples",  # Debian
+        "doc/packages/systemtap/examples",  # openSUSE
+    ],
+)
+def test_they_are_found_where_distributions_put_them(place: str, tmp_path: Path) -> None:
+    (tmp_path / place / "network").mkdir(parents=True)
+    (tmp_path / place / "network/nettop.meta").write_text("title: x\n")
+    said = printed(examples.command([]).replace("/usr/share", str(tmp_path)))
+    assert examples.read_answer(said, []).folder == str(tmp_path / place)
 
 
 def test_a_host_without_examples_says_so(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.probes.scripts
 # Where the packages of distributions put them. What is looked for is one that every version had.
 _LOOK = r"""
 for dir in /usr/share/systemtap/examples /usr/share/systemtap/testsuite/systemtap.examples \
-    /usr/share/doc/systemtap*/examples /usr/local/share/systemtap/examples; do
+    /usr/share/doc/systemtap*/examples /usr/share/doc/packages/systemtap/examples /usr/local/share/systemtap/examples; do
   if [ -e "$dir/network/nettop.meta" ] || [ -e "$dir/io/iotop.meta" ]; then found=$dir; break; fi
 done
 echo "stap=$(stap -V 2>&1 | sed -n 's/.*version \([0-9][0-9.]*\).*/\1/p' | head -n 1)"
