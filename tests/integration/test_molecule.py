@@ -23,6 +23,7 @@ ON_LOOPBACK = ("abort", "drain", "schedule")
 # These name their host themselves: this machine under layers of its own, or a root of another Debian.
 IN_A_ROOT = {
     "install_el": ("unshare", "dnf", "rpm", "rpmbuild", "createrepo_c"),
+    "install_fedora": ("unshare", "mmdebstrap", "rpm", "rpmbuild", "createrepo_c"),
     "install_suse": ("unshare", "zypper", "rpm", "rpmbuild", "createrepo_c"),
 }
 
