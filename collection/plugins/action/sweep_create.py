@@ -217,5 +217,6 @@ def _check_brought(args: dict[str, Any], examples: Path | None) -> None:
         trouble = "; ".join(map(printable, args["examples_trouble"]))
         raise FleetdiagError(
             f"{', '.join(asked)}: {trouble or 'SystemTap has no examples on the builder'};"
-            " install systemtap-doc (Debian), systemtap-testsuite (EL) or systemtap-docs (openSUSE) there, or let the sweep do it (sweep_install)"
+            " install systemtap-doc (Debian), systemtap-testsuite (EL) or systemtap-docs (openSUSE) there, or let the"
+            " sweep do it (sweep_install)"
         )
