@@ -107,7 +107,7 @@ class Btf:
         return count * POINTER_BYTES if kind == PTR else 0
 
     def alignment(self, number: int) -> int:
-        """Return the natural alignment of the type in bytes, as x86-64 has it."""
+        """Return the natural alignment of the type in bytes, as x86-64 and arm64 have it."""
         number = self.plain(number)
         while self.kinds[number] == ARRAY:
             number = self.plain(self.parts[number][0])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Read the sections of an ELF file, and write one: 64 bits, little-endian, x86-64."""
+"""Read the sections of an ELF file, and write one: 64 bits, little-endian, of the machines that are known."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOAD, NOTES = 1, 4  # types of segments
 EXECUTABLE, RELOCATABLE = 2, 1  # types of files
 ABSOLUTE = 0xFFF1  # section of a symbol that is a number
 IDENT = b"\x7fELF\x02\x01\x01" + bytes(9)
-X86_64 = 62
+X86_64, AARCH64 = 62, 183  # machines
 HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 SECTION = struct.Struct("<IIQQQQIIQQ")
 SEGMENT = struct.Struct("<IIQQQQQQ")
@@ -52,7 +52,7 @@ class Segment:
     alignment: int = 1
 
 
-def write_elf(kind: int, sections: list[Section], segments: list[Segment]) -> bytes:
+def write_elf(kind: int, sections: list[Section], segments: list[Segment], machine: int = X86_64) -> bytes:
     """Return the bytes of a file; the first of `sections` has number 1. Section headers stand at the end."""
     names, name_at = bytearray(b"\0"), []
     sections = [*sections, Section(".shstrtab", STRTAB)]
@@ -79,7 +79,7 @@ def write_elf(kind: int, sections: list[Section], segments: list[Segment]) -> by
     start = HEADER.pack(
         IDENT,
         kind,
-        X86_64,
+        machine,
         1,
         0,
         program_at,
@@ -108,8 +108,10 @@ def read_sections(data: bytes) -> list[Section]:
         raise KernelInfoError("this is no ELF file of 64 bits, little-endian")
     fields = HEADER.unpack_from(data)
     machine, table, entry, count, names = fields[2], fields[6], fields[11], fields[12], fields[13]
-    if machine != X86_64:
-        raise KernelInfoError(f"this ELF file is for machine {machine}; only x86-64 ({X86_64}) is supported")
+    if machine not in (X86_64, AARCH64):
+        raise KernelInfoError(
+            f"this ELF file is for machine {machine}; only x86-64 ({X86_64}) and arm64 ({AARCH64}) are supported"
+        )
     if entry != SECTION.size or not names < count <= MAX_SECTIONS or table + count * entry > len(data):
         raise KernelInfoError("this ELF file is damaged: its table of sections cannot be read")
     rows = [SECTION.unpack_from(data, table + number * entry) for number in range(count)]
@@ -129,6 +131,11 @@ def read_sections(data: bytes) -> list[Section]:
         )
         for row in rows
     ]
+
+
+def machine_of(data: bytes) -> int:
+    """Return for which machine an ELF file is, of which `read_sections` has read the sections."""
+    return int(HEADER.unpack_from(data)[2])
 
 
 def _content(data: bytes, row: tuple[int, ...]) -> bytes:

@@ -116,8 +116,13 @@ def _judge(
     return name, "with parameters", known[name]
 
 
-def write_function(info: Info, btf: Btf, function: Function, address: bytes, file: int = 1) -> None:
-    """Write the entry of one function, with its parameters where it has a prototype. file: number of its source file."""
+def write_function(
+    info: Info, btf: Btf, function: Function, address: bytes, machine: int, file: int = 1
+) -> None:
+    """Write the entry of one function, with its parameters where it has a prototype.
+
+    machine: ELF's number of it, whose calling convention says where they are. file: number of its source file.
+    """
     prototype = function.prototype
     if prototype and len(btf.parts[prototype]) > 2 * MAX_PARAMETERS:
         prototype = 0
@@ -137,13 +142,13 @@ def write_function(info: Info, btf: Btf, function: Function, address: bytes, fil
     if result:
         info.refer(result)
     if parameters:
-        _write_parameters(info, btf, prototype)
+        _write_parameters(info, btf, prototype, machine)
     info.check_size()
 
 
-def _write_parameters(info: Info, btf: Btf, prototype: int) -> None:
+def _write_parameters(info: Info, btf: Btf, prototype: int, machine: int) -> None:
     parameters = btf.parts[prototype]
-    places = locations(btf, prototype)
+    places = locations(btf, prototype, machine)
     for at in range(0, len(parameters), 2):
         name, number = parameters[at], parameters[at + 1]
         if not number:

@@ -37,7 +37,8 @@ MAX_SYMBOLS = 500_000
 MAX_FUNCTION = 1 << 24
 FUNCTION, GLOBAL = 2, 1  # type and binding of a symbol
 RESERVED = 0xFF00  # numbers of sections from here on are no sections
-R_X86_64_64 = 1
+# The relocation that is a whole address, by machine: R_X86_64_64, R_AARCH64_ABS64.
+ADDRESS_OF = {elf.X86_64: 1, elf.AARCH64: 257}
 RELA = struct.Struct("<QQq")
 # Other names that every module gives its first and last function.
 ALIASES = ("init_module", "cleanup_module")
@@ -76,7 +77,8 @@ def unpacked(data: bytes) -> bytes:
 
 def make_module(file: bytes, kernel: Btf) -> ModuleFile:
     """Return the debuginfo of a module. file: its .ko, packed or not. kernel: the types of the kernel it belongs to."""
-    sections = elf.read_sections(unpacked(file))
+    whole = unpacked(file)
+    sections, machine = elf.read_sections(whole), elf.machine_of(whole)
     split = next((s.data for s in sections if s.name == ".BTF"), b"")
     if not split:
         raise KernelInfoError("the module's file has no types (section .BTF)")
@@ -91,8 +93,8 @@ def make_module(file: bytes, kernel: Btf) -> ModuleFile:
     choice = choose(prototypes(btf), _functions(sections, rows, names), untyped=True)
     info = Info(btf.strings, len(btf))
     write_types(info, btf)
-    _write_units(info, btf, choice, rows, sections)
-    data = _file(info, [sections[n] for n in kept], _moved(rows, kept), names, table.info)
+    _write_units(info, btf, choice, rows, sections, machine)
+    data = _file(info, [sections[n] for n in kept], _moved(rows, kept), names, table.info, machine)
     return ModuleFile(data, identity, choice.counts)
 
 
@@ -130,7 +132,9 @@ def _functions(sections: list[Section], rows: list[_Row], names: bytes) -> list[
     return found
 
 
-def _write_units(info: Info, btf: Btf, choice: Choice, rows: list[_Row], sections: list[Section]) -> None:
+def _write_units(
+    info: Info, btf: Btf, choice: Choice, rows: list[_Row], sections: list[Section], machine: int
+) -> None:
     by_section: dict[int, list[Function]] = {}
     for function in choice.functions:
         by_section.setdefault(rows[function.owner].section, []).append(function)
@@ -141,7 +145,7 @@ def _write_units(info: Info, btf: Btf, choice: Choice, rows: list[_Row], section
             raise KernelInfoError("the module's file is damaged: a function lies beyond it")
         info.begin_unit(f"functions in {_label(sections[section])}", ADDRESS(0), size, first.owner)
         for function in functions:
-            write_function(info, btf, function, ADDRESS(0))
+            write_function(info, btf, function, ADDRESS(0), machine)
         info.end_unit()
 
 
@@ -161,7 +165,9 @@ def _moved(rows: list[_Row], kept: list[int]) -> bytes:
     return bytes(out)
 
 
-def _file(info: Info, kept: list[Section], table: bytes, names: bytes, first_global: int) -> bytes:
+def _file(
+    info: Info, kept: list[Section], table: bytes, names: bytes, first_global: int, machine: int
+) -> bytes:
     sections = [
         Section(
             section.name,
@@ -174,7 +180,8 @@ def _file(info: Info, kept: list[Section], table: bytes, names: bytes, first_glo
         for section in kept
     ]
     entries, abbreviations, strings = info.finish()
-    relocations = b"".join(RELA.pack(at, owner << 32 | R_X86_64_64, 0) for at, owner in info.relocations)
+    kind = ADDRESS_OF[machine]
+    relocations = b"".join(RELA.pack(at, owner << 32 | kind, 0) for at, owner in info.relocations)
     at = len(sections)
     sections += [
         Section(".debug_abbrev", elf.PROGBITS, data=abbreviations),
@@ -202,4 +209,4 @@ def _file(info: Info, kept: list[Section], table: bytes, names: bytes, first_glo
         ),
         Section(".strtab", elf.STRTAB, data=names),
     ]
-    return elf.write_elf(elf.RELOCATABLE, sections, [])
+    return elf.write_elf(elf.RELOCATABLE, sections, [], machine)

@@ -21,8 +21,9 @@ LINE = re.compile(rb"^([0-9a-fA-F]{1,16}) ([A-Za-z?]) ([\w.$]+)$", re.MULTILINE)
 NAME = re.compile(rb"[\w.$]+")
 TEXT_KINDS = frozenset("tTwW")
 ABSOLUTE_KINDS = frozenset("aA")
-# Entries that compilers put before functions, and the kernel's own trampolines: they only end what stands before them.
-HIDDEN = ("__pfx_", "__cfi_", ".")
+# Entries that compilers put before functions, marks between code and data (arm64), and the kernel's own trampolines:
+# they only end what stands before them.
+HIDDEN = ("__pfx_", "__cfi_", ".", "$")
 # Where the file has _stext: any fixed place is right, since SystemTap only uses distances to it.
 LINK_STEXT = 0xFFFFFFFF81000000
 NOTE_BUILD_ID = 3

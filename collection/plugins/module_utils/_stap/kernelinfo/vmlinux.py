@@ -50,7 +50,10 @@ PAGE, LARGE_PAGE = 0x1000, 0x200000
 READ, WRITE, RUN = 4, 2, 1  # of a segment
 # The kernel's own list of functions that kprobes must not touch: by name, and by section.
 BLACKLISTED = "_kbl_addr_"
-UNPROBED = ("__kprobes_text", "__noinstr_text", "__entry_text", "__cpuidle_text")
+UNPROBED = (
+    *("__kprobes_text", "__noinstr_text", "__entry_text", "__cpuidle_text"),
+    *("__idmap_text", "__hyp_text", "__hyp_idmap_text"),  # arm64
+)
 
 
 class KernelFile(NamedTuple):
@@ -72,12 +75,16 @@ class Region(NamedTuple):
 
 
 def make_vmlinux(
-    btf_data: bytes, kallsyms: bytes, notes: bytes, files: Mapping[str, str] | None = None
+    btf_data: bytes,
+    kallsyms: bytes,
+    notes: bytes,
+    files: Mapping[str, str] | None = None,
+    machine: int = elf.X86_64,
 ) -> KernelFile:
     """Return the debuginfo file of the kernel that these three come from.
 
     files: {function: source file} for those whose place is known from elsewhere; of several functions with one name it
-    is not used. All others have a file that no pattern means.
+    is not used. All others have a file that no pattern means. machine: ELF's number of the kernel's.
     """
     files = files or {}
     paths = sorted(set(files.values()))
@@ -90,9 +97,9 @@ def make_vmlinux(
     write_types(info, btf)
     choice = _functions(btf, symbols)
     for part in _units(choice.functions):
-        _write_unit(info, btf, part, numbers)
+        _write_unit(info, btf, part, machine, numbers)
     _write_variables(info, btf, symbols)
-    return KernelFile(_file(info, symbols, regions, paths), identity, choice.counts)
+    return KernelFile(_file(info, symbols, regions, paths, machine), identity, choice.counts)
 
 
 def _functions(btf: Btf, symbols: Symbols) -> Choice:
@@ -126,13 +133,15 @@ def _units(functions: list[Function]) -> Iterator[list[Function]]:
         at = end
 
 
-def _write_unit(info: Info, btf: Btf, functions: list[Function], numbers: Mapping[str, int]) -> None:
+def _write_unit(
+    info: Info, btf: Btf, functions: list[Function], machine: int, numbers: Mapping[str, int]
+) -> None:
     low = functions[0].address
     size = max(f.address + f.size for f in functions) - low
     unit = info.begin_unit(f"functions at {low:#x}", ADDRESS(low), size)
     for function in functions:
         file = numbers.get(function.name, 1) if function.prototype else 1
-        write_function(info, btf, function, ADDRESS(function.address), file)
+        write_function(info, btf, function, ADDRESS(function.address), machine, file)
     info.end_unit()
     info.add_range(unit, low, size)
 
@@ -193,7 +202,7 @@ def _segments(regions: list[Region]) -> list[Segment]:
     return [*segments, Segment(elf.NOTES, READ, notes, 4)]
 
 
-def _file(info: Info, symbols: Symbols, regions: list[Region], paths: Sequence[str]) -> bytes:
+def _file(info: Info, symbols: Symbols, regions: list[Region], paths: Sequence[str], machine: int) -> bytes:
     sections = [
         Section(
             region.name,
@@ -228,7 +237,7 @@ def _file(info: Info, symbols: Symbols, regions: list[Region], paths: Sequence[s
         ),
         Section(".strtab", elf.STRTAB, data=names),
     ]
-    return elf.write_elf(elf.EXECUTABLE, sections, _segments(regions))
+    return elf.write_elf(elf.EXECUTABLE, sections, _segments(regions), machine)
 
 
 def _symbol_table(symbols: Symbols, regions: list[Region]) -> tuple[bytes, bytes, int]:

@@ -90,6 +90,21 @@ def test_functions_have_their_parameters_and_their_places() -> None:
     assert elf.SYMBOL.unpack_from(sections[".symtab"].data, 24)[3] == 2
 
 
+def test_a_module_of_another_machine_has_parameters_and_relocations_of_that_machine() -> None:
+    data = bytearray(file())
+    data[18] = elf.AARCH64
+    made = make_module(bytes(data), kernel()).data
+    sections = {section.name: section for section in elf.read_sections(made)}
+    tree = Dwarf(*(sections[f".debug_{name}"].data for name in ("info", "abbrev", "str")))
+    places = {
+        p.values[0x02] for e in tree.by_offset.values() if e.tag == dwarf.SUBPROGRAM for p in e.children
+    }
+    assert places == {b"\x50"}  # x0
+    relocated = struct.iter_unpack("<QQq", sections[".rela.debug_info"].data)
+    assert {kind & 0xFFFFFFFF for _at, kind, _add in relocated} == {257}  # R_AARCH64_ABS64
+    assert elf.machine_of(made) == elf.AARCH64
+
+
 def test_a_packed_module_is_the_same() -> None:
     assert make_module(lzma.compress(file()), kernel()).data == make_module(file(), kernel()).data
     assert module_build_id(lzma.compress(file())) == BUILD_ID.hex()

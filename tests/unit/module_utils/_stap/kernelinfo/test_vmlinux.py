@@ -76,6 +76,25 @@ def subprograms(data: bytes) -> dict[str, list[Entry]]:
     return found
 
 
+def test_a_kernel_of_another_machine_has_parameters_where_that_machine_has_them() -> None:
+    more = MORE + "".join(
+        f"{STEXT + at:x} t {name}\n"
+        for at, name in [
+            (0xB00, "__idmap_text_start"),
+            (0xB10, "early"),
+            (0xC00, "__idmap_text_end"),
+            (0x110, "$d"),
+        ]
+    )
+    maker = kernel()
+    maker.function("early", 1, [])
+    made = make_vmlinux(maker.bytes(), kallsyms(PLACES, more=more), notes(), machine=elf.AARCH64).data
+    assert elf.machine_of(made) == elf.AARCH64
+    found = subprograms(made)
+    assert [p.values[0x02] for p in found["vfs_read"][0].children] == [b"\x50", b"\x51"]  # x0, x1
+    assert "early" not in found  # runs where a breakpoint cannot be handled
+
+
 @given(types())
 def test_every_type_is_what_btf_says(made) -> None:
     maker, wanted = made

@@ -9,7 +9,9 @@ import pytest
 from kernelinfo_maker import FLOAT, BtfMaker
 
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.btf import read_btf
-from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.registers import locations
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.sysv_x86_64 import (
+    locations,
+)
 
 RDI, RSI, RDX, RCX, R8, R9 = (bytes([0x50 + n]) for n in (5, 4, 1, 2, 8, 9))
 
