@@ -22,9 +22,10 @@ class ActionModule(FleetdiagAction):
         run = Path(args["run_dir"])
         sweep = read.open_run(run).request
         asked = self.of_each(run, sweep.hosts, lambda host: ready(run, host))
-        for again in preflight.same_machines(asked.values()):
-            write.host_record(run, again.host, again)
-            del asked[again.host]
+        for find in (preflight.same_machines, preflight.other_machines):
+            for again in find(asked.values()):
+                write.host_record(run, again.host, again)
+                del asked[again.host]
         preflights = [
             facts for facts in asked.values() if not facts.remembered
         ]  # the others have their modules

@@ -68,10 +68,12 @@ class ActionModule(FleetdiagAction):
                 "target_mode": {"type": "bool", "default": False},
                 "stapruns": {"type": "list", "elements": "str", "default": []},
                 "programs": {"type": "dict", "default": {}},
+                "machine": {"type": "str", "default": ""},
             },
         },
         "builder": {"type": "str", "required": True},
         "stap": {"type": "str", "default": ""},
+        "machine": {"type": "str", "default": ""},
         "lacks": {"type": "str", "default": ""},
         "cache_dir": {"type": "str", "default": ""},
         "sign_key": {"type": "str", "default": "", "no_log": False},
@@ -166,6 +168,8 @@ class ActionModule(FleetdiagAction):
         usable = compatibility.builder_usable(stap, build.kernel)
         if usable.ok:
             usable = compatibility.runnable(stap, build.stapruns, build.kernel)
+        if usable.ok:
+            usable = compatibility.machine_usable(args["machine"], build.machine)
         if not usable.ok:
             turn.trouble, turn.remedy = printable(args["lacks"]) or usable.reason, usable.remedy
             return turn
@@ -228,6 +232,7 @@ class ActionModule(FleetdiagAction):
             module_name="fleetdiag.systemtap.stap_compile",
             module_args={
                 "kernel": kernel,
+                "machine": build.machine,
                 "tapset": sweeprun.tapset(),
                 "sources": [_as_argument(source, sent) for source in sources],
                 **({"kernel_info": info, "build_id": build.build_id} if info else {}),
@@ -291,6 +296,7 @@ def _asked(args: dict[str, Any]) -> Build:
     """Return what is to be built. Other steps decided that, of what hosts said."""
     build = Build(**args["build"])
     untrusted.KERNEL.check(build.kernel, "a host says that its kernel is")
+    untrusted.MACHINE.check(build.machine, "a host says that its machine is")
     return replace(build, programs=ProgramsRecord.from_json({"files": dict(build.programs)}).files)
 
 

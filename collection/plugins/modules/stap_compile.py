@@ -82,6 +82,13 @@ options:
       - With it, SystemTap compiles with debuginfo that is made of this. Without it, with what is installed.
     type: path
     default: ""
+  machine:
+    description:
+      - What C(uname -m) says on the targets, for a builder of another machine. On an x86-64 builder V(aarch64) is
+        compiled for with the cross compiler that the kernel's headers ask for.
+      - Empty for the builder's own.
+    type: str
+    default: ""
   build_id:
     description: Build id of the kernel; what a host of another kernel handed over is refused.
     type: str
@@ -236,6 +243,7 @@ def main() -> None:
                 },
             },
             "kernel_info": {"type": "path", "default": ""},
+            "machine": {"type": "str", "default": ""},
             "build_id": {"type": "str", "default": ""},
             "cache_dir": {"type": "path", "default": "/var/cache/fleetdiag"},
             "timeout": {"type": "int", "default": 1200},

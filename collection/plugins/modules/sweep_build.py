@@ -56,6 +56,10 @@ options:
         type: list
         elements: str
         default: []
+      machine:
+        description: What C(uname -m) says on the kernel's hosts.
+        type: str
+        default: ""
       programs:
         description: The builds of the hosts' programs that are probed, by path.
         type: dict
@@ -66,6 +70,10 @@ options:
     required: true
   stap:
     description: Version of SystemTap on the builder; empty if it has none.
+    type: str
+    default: ""
+  machine:
+    description: What C(uname -m) says on the builder, which refuses hosts that it cannot compile for.
     type: str
     default: ""
   lacks:

@@ -25,6 +25,10 @@ options:
     description: Whether the kernel's debuginfo is needed.
     type: bool
     default: false
+  machine:
+    description: What C(uname -m) says on the kernel's hosts.
+    type: str
+    default: ""
   stapruns:
     description: Versions of staprun on the hosts of this kernel; where none fits, nothing is compiled.
     type: list
@@ -56,6 +60,10 @@ stap:
   returned: always
 signer:
   description: Who signs modules there, for kernels that want it; empty if nobody.
+  type: str
+  returned: always
+machine:
+  description: What C(uname -m) says on the builder.
   type: str
   returned: always
 complete:

@@ -13,6 +13,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.program
     ProgramFile,
     ProgramsRecord,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir.records import PreflightRecord
 
 
 def test_each_kernel_has_one_build_and_hosts_that_are_known_need_none(tmp_path: Path) -> None:
@@ -60,3 +61,15 @@ def test_the_program_that_most_hosts_of_a_kernel_have_is_compiled_for(tmp_path: 
     (build,) = act("sweep_assign_builds", FakeHost(), run_dir=str(run))["builds"].values()
     assert build["leader"] == "web1"
     assert (build["programs"]["/b"]["host"], build["programs"]["/b"]["sha256"]) == ("web2", "cd" * 32)
+
+
+def test_hosts_of_another_machine_are_refused_and_the_build_says_which_it_is_for(tmp_path: Path) -> None:
+    run = new_run(tmp_path, "tick")
+    for number, machine in enumerate(("aarch64", "x86_64", "x86_64"), 1):
+        boot = f"5e3f2a10-9f2a-4a5a-8d36-00000000000{number}"
+        write.write_host(run, f"web{number}", "preflight", facts(boot_id=boot, arch=machine))
+    (build,) = act("sweep_assign_builds", FakeHost(), run_dir=str(run))["builds"].values()
+    assert (build["leader"], build["machine"]) == ("web2", "x86_64")
+    refused = read.of_host(run, "web1", PreflightRecord)
+    assert refused is not None
+    assert (refused.verdict, refused.reason.split(",")[0]) == ("refused", "is aarch64")

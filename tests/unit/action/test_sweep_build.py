@@ -76,6 +76,7 @@ def build(folder: Path, build_id: str) -> dict[str, Any]:
         "names": list(NAMES),
         "whole": True,
         "stapruns": ["5.6"],
+        "machine": os.uname().machine,
     }
     own = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
     variables = {

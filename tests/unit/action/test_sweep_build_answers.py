@@ -37,8 +37,12 @@ def builder(module: Any = compiled, answer: Any = None) -> FakeHost:
     return FakeHost("b1").runs(module).says("gzip -1c", sent() if answer is None else answer)
 
 
-def build(run: Path, host: FakeHost, builders: tuple[str, ...] = ("b1", "b2"), **more: Any) -> dict[str, Any]:
+def build(
+    run: Path, host: FakeHost, builders: tuple[str, ...] = ("b1", "b2"), of: str = "x86_64", **more: Any
+) -> dict[str, Any]:
+    """Return what a turn of b1 gives. of: the machine of the kernel's hosts."""
     wanted = {
+        "machine": of,
         "kernel": KERNEL,
         "build_id": BUILD_ID,
         "builders": list(builders),
@@ -204,3 +208,25 @@ def test_a_test_that_was_compiled_before_takes_the_place_of_the_smoke_module(run
     )
     assert build(run, builder(typed))["kernel_info"] == []
     assert record(run)["probes"]["smoke"]["sha256"] == kept
+
+
+def test_a_builder_is_told_the_machine_of_the_hosts(run: Path) -> None:
+    host = builder()
+    done = build(run, host, of="aarch64", machine="x86_64")
+    assert done["counts"] == {"built": 2}
+    ((_name, args),) = host.modules
+    assert args["machine"] == "aarch64"
+
+
+def test_a_machine_that_a_builder_cannot_compile_for_is_for_the_next_one(run: Path) -> None:
+    host = builder()
+    done = build(run, host, of="s390x", machine="x86_64")
+    assert (done["next"], host.modules) == ("b2", [])
+    (tried,) = record(run)["tried"]
+    assert tried["reason"] == "a builder that is x86_64 does not compile for hosts that are s390x"
+
+
+def test_a_machine_that_has_no_place_in_a_shell_is_refused(run: Path) -> None:
+    done = build(run, builder(), of="x;reboot")
+    assert done["failed"]
+    assert done["msg"].startswith("a host says that its machine is")

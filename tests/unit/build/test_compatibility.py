@@ -96,3 +96,23 @@ def test_nothing_is_compiled_for_a_kernel_whose_hosts_could_not_run_it() -> None
     assert "staprun 4.8" in refused.reason
     assert compatibility.runnable("5.6", ["4.8", "5.1"], "6.12.107+deb13-amd64").ok
     assert compatibility.runnable("5.6", [], "6.12.107+deb13-amd64").ok
+
+
+@pytest.mark.parametrize(
+    ("builder", "target", "usable"),
+    [
+        ("x86_64", "x86_64", True),
+        ("x86_64", "aarch64", True),
+        ("aarch64", "aarch64", True),
+        ("aarch64", "x86_64", False),
+        ("x86_64", "s390x", False),
+        ("", "aarch64", True),
+        ("x86_64", "", True),
+    ],
+)
+def test_machines_that_a_builder_compiles_for(builder: str, target: str, usable: bool) -> None:
+    verdict = compatibility.machine_usable(builder, target)
+    assert verdict.ok is usable
+    if not usable:
+        assert verdict.reason == f"a builder that is {builder} does not compile for hosts that are {target}"
+        assert verdict.remedy == f"put a host that is {target} into the group systemtap_builders"

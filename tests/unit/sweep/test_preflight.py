@@ -90,3 +90,24 @@ def test_of_two_names_of_one_machine_the_second_is_refused() -> None:
     (again,) = preflight.same_machines(hosts)
     assert (again.host, again.verdict) == ("web1-mgmt", "refused")
     assert again.reason == "is the same machine as web1, which is probed"
+
+
+def test_of_one_kernels_hosts_those_of_another_machine_are_refused() -> None:
+    def host(
+        name: str, machine: str, kernel: str = "6.8.0-41-generic", verdict: str = "ok"
+    ) -> PreflightRecord:
+        return PreflightRecord(host=name, verdict=verdict, kernel=kernel, said={"arch": machine})
+
+    hosts = [
+        host("arm1", "aarch64"),
+        host("web1", "x86_64"),
+        host("web2", "x86_64"),
+        host("web3", "aarch64", verdict="refused"),
+        host("arm2", "aarch64", kernel="6.12.117+deb13-arm64"),
+    ]
+    (other,) = preflight.other_machines(hosts)
+    assert (other.host, other.verdict) == ("arm1", "refused")
+    assert other.reason == (
+        "is aarch64, while most hosts with kernel 6.8.0-41-generic are x86_64: a module is for one of them"
+    )
+    assert other.remedy == "sweep the hosts of each machine by themselves"

@@ -15,6 +15,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap import (
+    cross,
     kernel_files,
     program_root,
     tracepoints,
@@ -175,6 +176,7 @@ def run_once(
         "-p4",
         "-r",
         module.params["kernel"],
+        *cross.stap_options(module.params["machine"]),
         "-m",
         name,
         "-I",
@@ -231,7 +233,13 @@ def kernel_debuginfo(module: AnsibleModule, stap: str, source: Source, home: str
 
     with memory_limit(params["memory_mb"]):
         folder = kernel_files.debuginfo_path(
-            params["kernel_info"], home, params["kernel"], params["build_id"], run, files
+            params["kernel_info"],
+            home,
+            params["kernel"],
+            params["build_id"],
+            run,
+            files,
+            params["machine"],
         )
     add_modules(module, folder, kernel_files.module_names(source["script"], source["args"]))
     return folder

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap import cross
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo import MAKER
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.btf import Btf, read_btf
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.bundle import (
@@ -75,13 +76,20 @@ def headers_btf(kernel: str) -> bytes:
 
 
 def debuginfo_path(
-    bundle_file: str, home: str, kernel: str, build_id: str, run: Run, files: Mapping[str, str]
+    bundle_file: str,
+    home: str,
+    kernel: str,
+    build_id: str,
+    run: Run,
+    files: Mapping[str, str],
+    machine: str = "",
 ) -> str:
     """Return the folder that SystemTap is to be pointed at; the file in it is made if it is not there.
 
     bundle_file: what a host of the kernel handed over. home: the kernel's folder in the cache. build_id: that of the
     kernel that is compiled for; a bundle of another one is refused. run: runs a program in a folder, (code, output).
-    files: {function: source file}, as the installed tapset says it.
+    files: {function: source file}, as the installed tapset says it. machine: `uname -m` of the kernel's hosts, "" for
+    the builder's own.
     """
     with open(bundle_file, "rb") as stream:
         packed = stream.read(MAX_BYTES + 1)
@@ -95,11 +103,12 @@ def debuginfo_path(
         for kept in (path, functions):
             os.utime(kept)
         return folder
+    wanted = cross.elf_machine(machine)
     bundle = unpack(packed)
     if not own and not bundle.btf:
         raise KernelInfoError("neither the kernel's headers on the builder nor the host have its types (BTF)")
     try:
-        made = make_vmlinux(own or bundle.btf, bundle.kallsyms, bundle.notes, files)
+        made = make_vmlinux(own or bundle.btf, bundle.kallsyms, bundle.notes, files, wanted)
     except MemoryError:
         raise KernelInfoError(
             "making the kernel's debuginfo needs more memory than memory_mb allows"
@@ -108,7 +117,7 @@ def debuginfo_path(
         raise KernelInfoError(
             f"the host handed over symbols of another kernel: build id {made.build_id}, not {build_id}"
         )
-    _check_layout(own or bundle.btf, home, kernel, run)
+    _check_layout(own or bundle.btf, home, kernel, run, cross.make_words(machine))
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     _write(functions, read_kallsyms(bundle.kallsyms).system_map())
     _write(path, made.data)
@@ -120,14 +129,16 @@ def system_map(folder: str, kernel: str) -> str:
     return os.path.join(folder, "boot", "System.map-" + kernel)
 
 
-def _check_layout(types: bytes, home: str, kernel: str, run: Run) -> None:
+def _check_layout(types: bytes, home: str, kernel: str, run: Run, words: list[str]) -> None:
     """Raise if structures are laid out in another way than in the kernel's headers, by which modules are compiled."""
     folder = tempfile.mkdtemp(prefix="layout-", dir=home)
     try:
         for name, text in (("layout.c", layout_checks(read_btf(types))), ("Makefile", "obj-m := layout.o\n")):
             with open(os.path.join(folder, name), "w") as stream:
                 stream.write(text)
-        code, said = run(["make", "-C", f"{MODULES}/{kernel}/build", f"M={folder}", "layout.o"], folder)
+        code, said = run(
+            ["make", "-C", f"{MODULES}/{kernel}/build", f"M={folder}", *words, "layout.o"], folder
+        )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     wrong = re.findall(r'static assertion failed: "([^"\n]*)"', said)

@@ -47,6 +47,7 @@ class Rule:
 KERNEL = Rule(
     "the name of a kernel release", re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._+~-]{0,99}", re.ASCII)
 )
+MACHINE = Rule("the name of a machine", re.compile(r"[a-z0-9_]{0,20}"))
 BUILD_ID = Rule("the build id of a kernel", re.compile(r"([0-9a-f]{8,128})?"))
 VERSION = Rule("a version", re.compile(r"([0-9][0-9.]{0,29})?"))
 BOOT_ID = Rule("the id of a boot", re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"))

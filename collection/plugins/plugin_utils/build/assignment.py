@@ -18,6 +18,7 @@ class Build:
     builders: whom to ask, one after the other until one can; target_mode: the leader itself. names: of the modules.
     whole: they are all that is wanted for this kernel. stapruns: the versions of staprun on the kernel's hosts; where
     none can run a builder's modules, nothing is compiled. programs: the builds of the hosts' programs that are probed.
+    machine: `uname -m` of the leader, "" where it did not say.
     """
 
     kernel: str
@@ -29,6 +30,7 @@ class Build:
     target_mode: bool
     stapruns: list[str]
     programs: Mapping[str, ProgramFile] = field(default_factory=dict)
+    machine: str = ""
 
 
 def builds(
@@ -71,6 +73,7 @@ def builds(
                     target_mode=not builders,
                     stapruns=sorted(stapruns[kernel]),
                     programs=chosen,
+                    machine=facts.machine,
                 )
             )
     return found

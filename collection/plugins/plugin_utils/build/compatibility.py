@@ -15,6 +15,9 @@ from dataclasses import dataclass
 
 Version = tuple[int, ...]
 
+CROSS = {("x86_64", "aarch64")}
+"""(builder, target): machines of which the one compiles for the other."""
+
 FIRST_GOOD = "5.2"
 """The first SystemTap that knows the kernels of today's distributions."""
 
@@ -126,6 +129,17 @@ def builder_usable(stap: str, kernel: str) -> Verdict:
     if not version(stap):
         return _no_stap()
     return _known_fault(stap, kernel)
+
+
+def machine_usable(builder: str, target: str) -> Verdict:
+    """Return whether a builder can compile for hosts of a machine. Both as `uname -m` says it; "" is taken for any."""
+    if not builder or not target or builder == target or (builder, target) in CROSS:
+        return OK
+    return Verdict(
+        False,
+        f"a builder that is {builder} does not compile for hosts that are {target}",
+        f"put a host that is {target} into the group systemtap_builders",
+    )
 
 
 def _no_stap() -> Verdict:

@@ -189,6 +189,11 @@ class PreflightRecord:
     crashed: Mapping[str, Any] = field(default_factory=dict)
     said: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def machine(self) -> str:
+        """Return what `uname -m` says on the host, "" where it did not say."""
+        return self.said.get("arch", "")
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> PreflightRecord:
         """Return the record that preflight.json holds."""

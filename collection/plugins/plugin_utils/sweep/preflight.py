@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -150,6 +151,34 @@ def same_machines(hosts: Iterable[PreflightRecord]) -> list[PreflightRecord]:
             reason = f"is the same machine as {name}, which is probed"
             remedy = "name it once in the inventory, or leave one of the names out"
             refused.append(replace(facts, verdict="refused", reason=reason, remedy=remedy))
+    return refused
+
+
+def other_machines(hosts: Iterable[PreflightRecord]) -> list[PreflightRecord]:
+    """Return the refusals of hosts that are another machine than most with their kernel's release.
+
+    Modules are told apart by that release: one module cannot be for both.
+    """
+    by_kernel: dict[str, list[PreflightRecord]] = {}
+    for facts in hosts:
+        if facts.verdict != "ok":
+            continue
+        by_kernel.setdefault(facts.kernel, []).append(facts)
+    refused = []
+    for kernel, group in by_kernel.items():
+        machine, _times = Counter(facts.machine for facts in group).most_common(1)[0]
+        reason = f"is {{0}}, while most hosts with kernel {kernel} are {machine}: a module is for one of them"
+        remedy = "sweep the hosts of each machine by themselves"
+        refused += [
+            replace(
+                facts,
+                verdict="refused",
+                reason=reason.format(facts.machine or "of no machine"),
+                remedy=remedy,
+            )
+            for facts in group
+            if facts.machine != machine
+        ]
     return refused
 
 

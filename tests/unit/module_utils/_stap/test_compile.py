@@ -15,7 +15,7 @@ class Module:
     """Note what is run, and run nothing."""
 
     def __init__(self) -> None:
-        self.params = {"timeout": 10, "kernel": "6.1.0-test", "memory_mb": 8192}
+        self.params = {"timeout": 10, "kernel": "6.1.0-test", "memory_mb": 8192, "machine": ""}
         self.environment: dict[str, str] = {}
         self.command: list[str] = []
 
@@ -50,3 +50,15 @@ def test_a_debuginfod_server_is_asked_where_its_debuginfo_is_wanted(
     }
     assert stap_run.run_once(module, "stap", source, "fd_x", str(tmp_path), str(tmp_path), "", "") == (0, "")
     assert ("DEBUGINFOD_URLS" in module.environment) is asks
+
+
+def test_a_kernel_of_another_machine_is_compiled_for_with_its_compiler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stap_run.cross, "_is_foreign", lambda machine: machine == "aarch64")
+    module: Any = Module()
+    module.params["machine"] = "aarch64"
+    source = {"programs": [], "debuginfo": False, "flags": [], "control": "", "args": [], "file": "x.stp"}
+    stap_run.run_once(module, "stap", source, "fd_x", str(tmp_path), str(tmp_path), "", "")
+    said = " ".join(module.command)
+    assert " -r 6.1.0-test -a arm64 -B CROSS_COMPILE=aarch64-linux-gnu- -m fd_x " in said
