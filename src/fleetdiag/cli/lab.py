@@ -25,6 +25,9 @@ def add_commands(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
 
     up = commands.add_parser("up", help="boot the lab (what already runs is kept)")
     up.add_argument("--with-old", action="store_true", help="also old1, a Debian 12 whose staprun is too old")
+    up.add_argument(
+        "--with-arm", action="store_true", help="also arm1, an arm64 machine (an hour the first time)"
+    )
     up.add_argument("--with-ghost", action="store_true", help="also an inventory host that never answers")
     which = up.add_mutually_exclusive_group()
     which.add_argument("--only", nargs="+", metavar="NAME", help="only these machines")
@@ -83,6 +86,7 @@ def _up(args: argparse.Namespace) -> int:
         args.only,
         with_old=args.with_old,
         with_ghost=args.with_ghost,
+        with_arm=args.with_arm,
         fresh=args.fresh,
         profile=args.profile,
     )

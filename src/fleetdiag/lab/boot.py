@@ -46,6 +46,7 @@ def up(
     names: Sequence[str] | None = None,
     with_old: bool = False,
     with_ghost: bool = False,
+    with_arm: bool = False,
     fresh: bool = False,
     profile: str = "web",
 ) -> Lab:
@@ -53,7 +54,7 @@ def up(
 
     `fresh` restarts the named machines from their images. Raises FleetdiagError when something is missing.
     """
-    wanted = _wanted(names or machines_data.PROFILES[profile], with_old)
+    wanted = _wanted(names or machines_data.PROFILES[profile], with_old, with_arm)
     cache_dir, state = paths.cache_dir(), State(paths.state_dir())
     with held(state.folder):
         _forget_the_dead(state)
@@ -128,10 +129,9 @@ def clean() -> None:
                 path.unlink()
 
 
-def _wanted(names: Sequence[str], with_old: bool) -> list[str]:
-    wanted = list(dict.fromkeys(names))
-    if with_old:
-        wanted += [name for name in machines_data.OLD if name not in wanted]
+def _wanted(names: Sequence[str], with_old: bool, with_arm: bool = False) -> list[str]:
+    more = (*(machines_data.OLD if with_old else ()), *(machines_data.ARM if with_arm else ()))
+    wanted = list(dict.fromkeys([*names, *more]))
     known = [machines_data.BUILDER, *machines_data.MACHINES]
     for name in wanted:
         if name not in known:
@@ -242,7 +242,10 @@ def _preflight(state: State, missing: list[str]) -> None:
         disk += 0 if have_keys and images.cached(image, keys_) else _IMAGE_GB + _IMAGE_WORK_GB
     boots = [machines_data.MACHINES[name] for name in missing if name != machines_data.BUILDER]
     memory = 0.5 + sum(machine.memory_mb / 1000 + _EMULATOR_GB for machine in boots)
-    requirements.check(cache_dir, state.folder, disk + _OVERLAY_GB * len(boots), memory)
+    foreign = {machine.image for machine in boots if machine.image.architecture != machines_data.AMD64}
+    absent = any(not have_keys or not images.cached(image, keys_) for image in foreign)
+    needed_gb = disk + _OVERLAY_GB * len(boots)
+    requirements.check(cache_dir, state.folder, needed_gb, memory, bool(foreign), absent)
 
 
 def _forget_the_dead(state: State) -> None:

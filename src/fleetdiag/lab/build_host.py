@@ -44,8 +44,11 @@ def name(kernels: dict[str, str]) -> str:
 
 
 def ensure(built: Iterable[BuiltImage]) -> Path:
-    """Return the builder's tree for the kernels of the images `built`, made when missing."""
-    by_release = {image.release: image for image in built}
+    """Return the builder's tree for the kernels of the images `built`, made when missing.
+
+    What compiles for kernels of another machine is left to the role `builder`, so that nobody else pays for it.
+    """
+    by_release = {image.release: image for image in built if image.architecture == machines_data.AMD64}
     kernels = {release: image.suite for release, image in by_release.items()}
     made_from = [by_release[release] for release in sorted(by_release)]
     return cache.entry(paths.cache_dir(), name(kernels), lambda folder: _make(made_from, folder))

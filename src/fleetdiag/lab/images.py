@@ -44,6 +44,10 @@ class BuiltImage:
         return self.folder.name.split("-")[1]
 
     @property
+    def architecture(self) -> str:
+        return machines_data.ARM64 if "-arm-" in self.folder.name else machines_data.AMD64
+
+    @property
     def disk(self) -> Path:
         return self.folder / "disk.img"
 
@@ -68,8 +72,9 @@ class BuiltImage:
 
 def name(image: machines_data.Image, keys: Keys) -> str:
     """Return the name of the image's cache entry: changes with everything that decides its content."""
+    foreign = "-arm" if image.architecture == machines_data.ARM64 else ""
     return cache.key(
-        f"image-{image.suite}",
+        f"image-{image.suite}{foreign}",
         {
             "format": machines_data.FORMAT,
             "packages": image.all_packages(),
@@ -108,21 +113,27 @@ def _make(image: machines_data.Image, keys: Keys, folder: Path) -> None:
         f"--customize-hook={assignments}{_script('target_late.sh')}",
         "--skip=cleanup/apt/lists",
     ]
-    what = f"image {image.suite}"
+    what = f"image {image.suite}" + (
+        "" if image.architecture == machines_data.AMD64 else f" ({image.architecture})"
+    )
     with step(f"{what}: packages"):
         root_tar = folder / "root.tar"
-        commands.logged(what, mmdebstrap([image.suite], image.all_packages(), hooks), log, stdout=root_tar)
+        command = mmdebstrap([image.suite], image.all_packages(), hooks, image.architecture)
+        commands.logged(what, command, log, stdout=root_tar)
     with step(f"{what}: disk"):
         command = [*rights.prefix(), "sh", "-c", _TO_DISK, "to-disk", str(folder), str(image.size_gb)]
         commands.logged(what, command, log)
 
 
-def mmdebstrap(suites: list[str], packages: list[str], hooks: list[str]) -> list[str]:
+def mmdebstrap(
+    suites: list[str], packages: list[str], hooks: list[str], architecture: str = machines_data.AMD64
+) -> list[str]:
     """Return the command that writes a root file system of the first suite, as a tar, to its standard output."""
     uri = mirror.find()
     options = [
         f"--mode={rights.mmdebstrap_mode()}",
         "--variant=minbase",
+        f"--architectures={architecture}",
         "--format=tar",
         # The index of a suite that moves may be past its date on a mirror that follows slowly.
         '--aptopt=Acquire::Check-Valid-Until "false"',

@@ -11,8 +11,9 @@ FORMAT = 1
 BUILDER = "builder"
 BUILDER_SUITE = "forky"
 
+AMD64, ARM64 = "amd64", "arm64"
+
 _TARGET_PACKAGES = (
-    "linux-image-amd64",
     "initramfs-tools",
     "systemd-sysv",
     "udev",
@@ -34,6 +35,8 @@ _TARGET_PACKAGES = (
     "nfs-common",
     "dmsetup",
 )
+# No roles of a profile: to set a package up under an emulator takes ten times as long.
+_ARM_PACKAGES = _TARGET_PACKAGES[: _TARGET_PACKAGES.index("haproxy")]
 
 BUILDER_PACKAGES = (
     "systemtap",
@@ -59,9 +62,10 @@ class Image:
     apache: bool = True
     packages: tuple[str, ...] = field(default=_TARGET_PACKAGES)
     size_gb: int = 4
+    architecture: str = AMD64
 
     def all_packages(self) -> list[str]:
-        return [*self.packages, *(["apache2"] if self.apache else [])]
+        return [f"linux-image-{self.architecture}", *self.packages, *(["apache2"] if self.apache else [])]
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ BALANCER_SOCKETS = "/run/haproxy"
 TRIXIE = Image("trixie")
 FORKY = Image("forky")
 BOOKWORM = Image("bookworm", apache=False)
+TRIXIE_ARM = Image("trixie", apache=False, packages=_ARM_PACKAGES, architecture=ARM64)
 
 MACHINES = {
     machine.name: machine
@@ -97,6 +102,7 @@ MACHINES = {
         Machine("web2", TRIXIE, "web"),
         Machine("web3", FORKY, "web"),
         Machine("old1", BOOKWORM, "old"),
+        Machine("arm1", TRIXIE_ARM, "arm", services=()),
         # The profile `site`, names of its own: it may run beside the others.
         Machine("www1", TRIXIE, "web", 768, address="10.77.0.11"),
         Machine("www2", TRIXIE, "web", 768, address="10.77.0.12"),
@@ -106,6 +112,7 @@ MACHINES = {
 }
 WEB = ("web1", "web2", "web3")
 OLD = ("old1",)
+ARM = ("arm1",)
 SITE_WEB = ("www1", "www2")
 SITE_NFS = "nfs1"
 SITE_BALANCER = "lb1"

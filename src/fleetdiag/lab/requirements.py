@@ -28,20 +28,37 @@ _COMMANDS = {
     "zstd": "zstd",
     "tar": "tar",
 }
+# The same for machines of another architecture, and what sets their packages up on this one.
+_FOREIGN_COMMANDS = {"qemu-system-aarch64": "qemu-system-arm"}
+_FOREIGN_IMAGE_COMMANDS = {"arch-test": "arch-test", "qemu-aarch64-static": "qemu-user-static"}
+_BINFMT = Path("/proc/sys/fs/binfmt_misc/qemu-aarch64")
 _SYSTEM_PATH = "/usr/sbin:/sbin"
 
 
-def check(cache: Path, state: Path, to_build_gb: float, memory_gb: float) -> None:
+def check(
+    cache: Path,
+    state: Path,
+    to_build_gb: float,
+    memory_gb: float,
+    foreign: bool = False,
+    foreign_image: bool = False,
+) -> None:
     """Say what is needed; stop with one sentence when something is missing.
 
-    `to_build_gb`: free disk space that missing images and running overlays will take.
+    `to_build_gb`: free disk space that missing images and running overlays will take. `foreign`: a machine of another
+    architecture is started; `foreign_image`: its image is to be made.
     """
     if platform.machine() != "x86_64":
         raise FleetdiagError(
             f"the lab runs amd64 kernels on an amd64 machine; this one is {platform.machine()}"
         )
     os.environ["PATH"] = f"{os.environ.get('PATH', '/usr/bin:/bin')}:{_SYSTEM_PATH}"
-    missing = {package for command, package in _COMMANDS.items() if not shutil.which(command)}
+    wanted = {
+        **_COMMANDS,
+        **(_FOREIGN_COMMANDS if foreign else {}),
+        **(_FOREIGN_IMAGE_COMMANDS if foreign_image else {}),
+    }
+    missing = {package for command, package in wanted.items() if not shutil.which(command)}
     if not mirror.ARCHIVE_KEYRING.exists():
         missing.add("debian-archive-keyring")
     if not rights.is_root() and not shutil.which("newuidmap"):
@@ -49,6 +66,12 @@ def check(cache: Path, state: Path, to_build_gb: float, memory_gb: float) -> Non
     if missing:
         raise FleetdiagError(
             f"the lab needs packages that are not installed: apt-get install {' '.join(sorted(missing))}"
+        )
+    if foreign_image and not _BINFMT.exists():
+        raise FleetdiagError(
+            "programs of arm64 do not run here, and the image of such a machine is set up by them; as root:"
+            " mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc; "
+            " cat /usr/lib/binfmt.d/qemu-aarch64.conf >/proc/sys/fs/binfmt_misc/register"
         )
     if not rights.is_root() and not _has_subordinate_ids():
         raise FleetdiagError(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetdiag.lab import build_host, commands, images, keys, machines, machines_data, qemu, snapshots
+from fleetdiag.lab import boot, build_host, commands, images, keys, machines, machines_data, qemu, snapshots
 from fleetdiag.lab.images import BuiltImage
 
 
@@ -106,3 +106,38 @@ def test_a_snapshot_is_of_one_machine_image_and_emulation_wherever_it_is_made(tm
     }
     assert len(names) == 5
     assert snapshots.name(web1, BuiltImage(tmp_path / "image-trixie-1"), "tcg") in names
+
+
+def test_an_arm_machine_is_emulated_as_one_whatever_this_machine_can(tmp_path: Path) -> None:
+    machine = machines_data.MACHINES["arm1"]
+    command = qemu.command(machine, BuiltImage(tmp_path), "kvm", tmp_path, {"ssh": 1})
+    assert command[3] == "qemu-system-aarch64"
+    assert command[command.index("-accel") + 1].startswith("tcg")
+    assert "console=ttyAMA0" in command[-1]
+
+
+def test_an_image_of_another_machine_is_told_by_its_name_and_none_of_its_kernels_is_the_builders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = keys.ensure(tmp_path / "keys")
+    built = []
+    for image, release in (
+        (machines_data.TRIXIE, "6.12.1-amd64"),
+        (machines_data.TRIXIE_ARM, "6.12.1-arm64"),
+    ):
+        folder = tmp_path / images.name(image, own)
+        folder.mkdir()
+        (folder / "release").write_text(release)
+        built.append(BuiltImage(folder))
+    assert [image.architecture for image in built] == ["amd64", "arm64"]
+    assert [image.suite for image in built] == ["trixie", "trixie"]
+    monkeypatch.setattr(build_host.paths, "cache_dir", lambda: tmp_path)
+    (tmp_path / build_host.name({"6.12.1-amd64": "trixie"})).mkdir()
+    assert build_host.ensure(built).name == build_host.name({"6.12.1-amd64": "trixie"})
+
+
+def test_nobody_pays_for_the_arm_machine_who_does_not_ask_for_it() -> None:
+    for machines_ in machines_data.PROFILES.values():
+        assert not set(machines_) & set(machines_data.ARM)
+    assert boot._wanted(["web1"], with_old=False) == ["web1"]
+    assert boot._wanted(["web1"], with_old=False, with_arm=True) == ["web1", "arm1"]
