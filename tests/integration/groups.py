@@ -62,6 +62,7 @@ GROUPS = (
         ("test_guard", "test_reboot", "test_signed", "test_lab_timers"),
         ("builder", "web2"),
     ),
+    Group("arm64", ("test_arm64",), ("builder", "web1", "arm1")),
     Group("loopback, faults", ("test_answers", "test_controller", "test_operator_config")),
     Group("loopback, flow", ("test_flow", "test_start", "test_strangers", "test_timer")),
     Group("builder", ("test_builders", "test_commands", "test_tracepoints", "test_lab_down"), ("builder",)),
