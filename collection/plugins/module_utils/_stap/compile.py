@@ -56,6 +56,9 @@ def build(module: AnsibleModule, stap: str, source: Source, home: str, kept: str
 
 def build_alone(module: AnsibleModule, stap: str, source: Source, home: str, kept: str, work: str) -> str:
     """Compile in the folder `work`, with nobody else at it; return a message, empty when that worked."""
+    lacking = cross.lacking(module.params["kernel"], module.params["machine"])
+    if lacking:
+        return lacking
     tapset = os.path.join(work, "tapset")
     temporary = os.path.join(work, "tmp")
     for folder in (tapset, temporary, os.path.join(home, "modules")):

@@ -8,6 +8,8 @@ machine, while those of Ubuntu and of EL bring such of the target's, which do no
 from __future__ import annotations
 
 import os
+import re
+import shutil
 
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo import elf
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.fault import (
@@ -34,6 +36,41 @@ def make_words(machine: str) -> list[str]:
         return []
     name, prefix = FOREIGN[machine]
     return [f"ARCH={name}", f"CROSS_COMPILE={prefix}"]
+
+
+def lacking(kernel: str, machine: str, modules: str = "/lib/modules") -> str:
+    """Return what the builder lacks to compile for a kernel of a machine, as a sentence; "" if it lacks nothing.
+
+    Nothing is said of headers that are not there: SystemTap says that itself.
+    """
+    if not _is_foreign(machine):
+        return ""
+    name, prefix = FOREIGN[machine]
+    build = os.path.join(modules, kernel, "build")
+    settings = _read(os.path.join(build, ".config"))
+    if settings and f"CONFIG_{name.upper()}=y" not in settings.splitlines():
+        return (
+            f"the headers of kernel {kernel} on this builder are not those of {machine}, of which only Debian's can be"
+            f" used here; put a host that is {machine} into the group systemtap_builders"
+        )
+    own = re.search(
+        r"^CC = .*\(CROSS_COMPILE\)(\S+)$", _read(os.path.join(build, ".kernelvariables")), re.MULTILINE
+    )
+    compiler = prefix + (own.group(1) if own else "gcc")
+    if settings and not shutil.which(compiler):
+        return (
+            f"this builder has no {compiler}, which compiles for hosts that are {machine}; let the sweep install it"
+            f" (sweep_install), or install the package {compiler[len(prefix) :]}{'-' + prefix[:-1]}"
+        )
+    return ""
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, errors="replace") as stream:
+            return stream.read()
+    except OSError:
+        return ""
 
 
 def elf_machine(machine: str) -> int:
