@@ -69,9 +69,8 @@ def check(
         )
     if foreign_image and not _BINFMT.exists():
         raise FleetdiagError(
-            "programs of arm64 do not run here, and the image of such a machine is set up by them; as root:"
-            " mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc; "
-            " cat /usr/lib/binfmt.d/qemu-aarch64.conf >/proc/sys/fs/binfmt_misc/register"
+            "programs of arm64 do not run here, by which the image of such a machine is set up; mount binfmt_misc at"
+            f" {_BINFMT.parent} and write /usr/lib/binfmt.d/qemu-aarch64.conf into its file `register`"
         )
     if not rights.is_root() and not _has_subordinate_ids():
         raise FleetdiagError(

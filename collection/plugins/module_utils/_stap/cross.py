@@ -78,7 +78,8 @@ def elf_machine(machine: str) -> int:
     name = machine or os.uname().machine
     if name not in ELF_MACHINES:
         raise KernelInfoError(
-            f"what a kernel tells of itself (BTF) can be used on {' and '.join(ELF_MACHINES)}, not on {name}"
+            f"what a kernel tells of itself (BTF) can be used on x86_64 and aarch64, not on {name}; ask for the"
+            " distribution's debuginfo (docs/kernel_info.md)"
         )
     return ELF_MACHINES[name]
 
