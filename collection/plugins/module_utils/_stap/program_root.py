@@ -37,6 +37,8 @@ NOTE_HEAD = 12
 def checked(data: bytes) -> str:
     """Return the build id of a program; KernelInfoError says why it cannot be probed."""
     sections = elf.read_sections(data)
+    if elf.machine_of(data) != elf.X86_64:
+        raise KernelInfoError("it is a program for arm64; only programs of x86-64 can be probed")
     if elf.HEADER.unpack_from(data)[1] not in EXECUTABLES:
         raise KernelInfoError("it is neither a program nor a library")
     for section in sections:

@@ -85,6 +85,7 @@ def test_no_program_names_a_loader_any_more(builder: Path) -> None:
     ("data", "said"),
     [
         (b"#!/bin/sh\n", "no ELF file"),
+        (program().replace(b"\x3e", b"\xb7", 1), "a program for arm64"),
         (program(kind=elf.RELOCATABLE), "neither a program nor a library"),
         (program(build_id=b""), "build id"),
         (program(names=b'\0main", 0); panic("\0'), "a piece of a C program"),
@@ -93,7 +94,7 @@ def test_no_program_names_a_loader_any_more(builder: Path) -> None:
         (program(marks=mark(arguments=b"4@\\x")), "names of its marks"),
         (program()[:-70], "damaged"),
     ],
-    ids=["text", "relocatable", "nameless", "symbol", "line", "mark", "argument", "cut"],
+    ids=["text", "arm64", "relocatable", "nameless", "symbol", "line", "mark", "argument", "cut"],
 )
 def test_what_cannot_be_probed_is_refused(builder: Path, data: bytes, said: str) -> None:
     with pytest.raises(KernelInfoError, match=said):
