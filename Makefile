@@ -12,8 +12,8 @@ FLEETDIAG := $(BIN)/fleetdiag
 # The programs of the embedded lab, of the browser test of the report, and of Ansible over ssh.
 PACKAGES := qemu-system-x86 qemu-utils mmdebstrap e2fsprogs openssh-client openssh-server zstd xz-utils uidmap \
             debian-archive-keyring apt-utils haproxy chromium chromium-driver systemtap busybox
-# Of the tests that make test-long adds: the programs of an EL and of an openSUSE, and an account whose sudo asks.
-LONG_PACKAGES := dnf zypper rpm createrepo-c sudo
+# Of the tests that make test-long adds: the programs of an EL and of an openSUSE, an account whose sudo asks, and an arm64 machine.
+LONG_PACKAGES := dnf zypper rpm createrepo-c sudo qemu-system-arm qemu-user-static arch-test
 LAB_PACKAGES := $(filter-out haproxy chromium% systemtap busybox,$(PACKAGES))
 
 # Where the suite looks for the live sources, also where ansible.cfg is not read (world-writable checkouts).
