@@ -14,11 +14,11 @@ from fleetdiag.lab.machines_data import AMD64, ARM64, Machine
 
 # What compiles for the machines goes first, but not so far that a busy computer leaves them nothing.
 NICE = 5
-# The program, its machine, and the name of the serial port there. All pointers of arm64 kernels carry a signature, which
-# costs an emulator of `max` most of its time; this processor has none.
+# The program, its machine and processor, and the name of the serial port there. All pointers of arm64 kernels carry a
+# signature, which costs an emulator of `max` most of its time; this processor has none.
 _EMULATORS = {
-    AMD64: ("qemu-system-x86_64", ("-machine", "pc", "-cpu", "max"), "ttyS0"),
-    ARM64: ("qemu-system-aarch64", ("-machine", "virt", "-cpu", "cortex-a72"), "ttyAMA0"),
+    AMD64: ("qemu-system-x86_64", "pc", "max", "ttyS0"),
+    ARM64: ("qemu-system-aarch64", "virt", "cortex-a72", "ttyAMA0"),
 }
 
 
@@ -29,7 +29,7 @@ def command(
     forwards = ",".join(
         f"hostfwd=tcp:127.0.0.1:{ports[name]}-:{port}" for name, port in services(machine).items()
     )
-    program, kind, console = _EMULATORS[machine.image.architecture]
+    program, kind, processor, console = _EMULATORS[machine.image.architecture]
     if machine.image.architecture != AMD64:
         accel = TCG
     kernel_arguments = [
@@ -50,7 +50,19 @@ def command(
     return [
         *("nice", "-n", str(NICE), program),
         *("-name", f"fleetdiag-lab-{machine.name}", "-nodefaults", "-no-user-config"),
-        *("-display", "none", "-no-reboot", *kind, "-accel", accel, "-smp", "1"),
+        *(
+            "-display",
+            "none",
+            "-no-reboot",
+            "-machine",
+            kind,
+            "-accel",
+            accel,
+            "-cpu",
+            processor,
+            "-smp",
+            "1",
+        ),
         *("-m", str(machine.memory_mb), "-rtc", "base=utc"),
         # The disk is thrown away at the end: nothing has to reach the platters.
         *("-drive", f"if=virtio,format=qcow2,cache=unsafe,discard=unmap,file={folder / 'disk.qcow2'}"),
