@@ -125,7 +125,7 @@ def test_a_kernel_that_says_what_find_does_has_no_effect_on_a_builder(tmp_path: 
     victim = tmp_path / "victim"
     victim.write_text("precious\n")
     command = sweep_inspect_builder.LOOK.format(
-        kernel=f"'x -fprint {victim} -name z'", patterns="ext4", certificate="''"
+        kernel=f"'x -fprint {victim} -name z'", patterns="ext4", certificate="''", prefix="''", target="''"
     )
     subprocess.run(["sh", "-c", command], capture_output=True, check=False)
     assert victim.read_text() == "precious\n"
