@@ -6,12 +6,25 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import known_figures
 import pytest
-from sweeps import ENVIRONMENT, ROOT, SWEPT, await_window, coverage, left_behind, newest, report_of, rows
+from sweeps import (
+    ENVIRONMENT,
+    ROOT,
+    SWEPT,
+    await_window,
+    coverage,
+    left_behind,
+    newest,
+    report_of,
+    rows,
+    wait_until,
+    window_of,
+)
 
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.rundir import read
 from fleetdiag.lab.model import Lab
@@ -24,6 +37,7 @@ pytestmark = [
 HOSTS = ("web1", "arm1")
 #: Parameters in registers, members of structures behind them, what functions return: by arm64's calling convention.
 SCRIPTS = ("read_got", "write_position", "rename", "utime", "udp")
+CLOCKS_S = 3  # by which a host's clock may go behind
 SLOW = "/root/fdarm.slow"
 HOLD = f"""perl -e '$0 = "fdslow"; open F, "<", "{SLOW}" or die; sleep 4'"""
 
@@ -47,9 +61,12 @@ def test_an_arm64_host_stands_in_the_same_report(lab: Lab, tmp_path: Path) -> No
     command += ["-l", ",".join(HOSTS), "--window", "60s", *asked]
     with subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as sweeping:
         await_window(runs, *HOSTS)
+        began = window_of(newest(runs))["start"] + CLOCKS_S
+        wait_until(lambda: time.time() > began, "the window begins", 60)
         for host in HOSTS:
             known_figures.run_once(lab, host)
-            lab.ssh(host, HOLD)
+            held = lab.ssh(host, HOLD)
+            assert held.returncode == 0, held.stderr
         said, _ = sweeping.communicate()
     run = newest(runs)
     report = report_of(run)
@@ -66,8 +83,8 @@ def test_an_arm64_host_stands_in_the_same_report(lab: Lab, tmp_path: Path) -> No
     assert machines == {"web1": "x86_64", "arm1": "aarch64"}
     assert known_figures.wrong(run, HOSTS, SCRIPTS) == {}
     for host in HOSTS:
-        held = [row for row in rows(report, "slow_open", host=host) if row["path"] == SLOW]
-        assert [row["process"] for row in held] == ["fdslow"], host
+        opened = [row for row in rows(report, "slow_open", host=host) if row["path"] == SLOW]
+        assert [row["process"] for row in opened] == ["fdslow"], host
         sent = [row for row in rows(report, "nettop", host=host) if row["process"] == known_figures.NAME]
         assert sum(row["sent_packets"] for row in sent) >= 5, host
         assert left_behind(lab, host) == "", host
