@@ -15,6 +15,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelin
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.fault import (
     KernelInfoError,
 )
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.texts import read_text
 
 # By what `uname -m` says: the kernel's own name of it, which is SystemTap's too, and what compilers for it begin with.
 FOREIGN = {"aarch64": ("arm64", "aarch64-linux-gnu-")}
@@ -47,14 +48,14 @@ def lacking(kernel: str, machine: str, modules: str = "/lib/modules") -> str:
         return ""
     name, prefix = FOREIGN[machine]
     build = os.path.join(modules, kernel, "build")
-    settings = _read(os.path.join(build, ".config"))
+    settings = read_text(os.path.join(build, ".config"))
     if settings and f"CONFIG_{name.upper()}=y" not in settings.splitlines():
         return (
             f"the headers of kernel {kernel} on this builder are not those of {machine}, of which only Debian's can be"
             f" used here; put a host that is {machine} into the group systemtap_builders"
         )
     own = re.search(
-        r"^CC = .*\(CROSS_COMPILE\)(\S+)$", _read(os.path.join(build, ".kernelvariables")), re.MULTILINE
+        r"^CC = .*\(CROSS_COMPILE\)(\S+)$", read_text(os.path.join(build, ".kernelvariables")), re.MULTILINE
     )
     compiler = prefix + (own.group(1) if own else "gcc")
     if settings and not shutil.which(compiler):
@@ -63,14 +64,6 @@ def lacking(kernel: str, machine: str, modules: str = "/lib/modules") -> str:
             f" (sweep_install), or install the package {compiler[len(prefix) :]}{'-' + prefix[:-1]}"
         )
     return ""
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, errors="replace") as stream:
-            return stream.read()
-    except OSError:
-        return ""
 
 
 def elf_machine(machine: str) -> int:

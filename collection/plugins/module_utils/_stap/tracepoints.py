@@ -18,6 +18,8 @@ import os
 import re
 from collections.abc import Iterable
 
+from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.texts import read_text
+
 # A literal, or what the translator puts in its place: an argument, a macro, a condition.
 ASKED = re.compile(r'\.\s*trace\s*\(\s*(?:"([^"\n]*)"|[@%/#]|\$[0-9#])')
 NAME = re.compile(r"\w+$")
@@ -50,7 +52,7 @@ def installed_tapset(stap: str) -> list[str]:
     paths: set[str] = set()
     for share in shares:
         paths.update(glob.glob(os.path.join(share, "systemtap", "tapset", "**", "*.stp*"), recursive=True))
-    return [_read(path) for path in sorted(paths)]
+    return [read_text(path) for path in sorted(paths)]
 
 
 def headers(wanted: Iterable[str], kernel: str, modules: str = "/lib/modules") -> list[str]:
@@ -87,7 +89,7 @@ def _declaring(
                     and LIKELY.search(path[len(top) :])
                     and not included.startswith("linux/")
                 ):
-                    text = _read(path)
+                    text = read_text(path)
                     if "TRACE" in text and included not in found:
                         parts = (pattern.findall(text) for pattern in (PASTED_BEFORE, PASTED_AFTER))
                         before, after = (tuple({part for part in side if len(part) > 2}) for side in parts)
@@ -116,11 +118,3 @@ def forget_empty(cache: str) -> None:
         with contextlib.suppress(OSError):
             if os.path.getsize(path) == 0:
                 os.remove(path)
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, errors="replace") as stream:
-            return stream.read()
-    except OSError:
-        return ""
