@@ -17,11 +17,8 @@ State = Literal[
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One finding of this sweep. ratio: to what was expected, 1 or more, 0 if nothing was; hosts: members.
-
-    since: the first sweep that had it, if that was earlier. at_once: it is told without a second sweep.
-    """
+class Sighting:
+    """What every sweep that has a finding says of it. who: host, or set of hosts if `of` is `set`."""
 
     fingerprint: str
     kind: str
@@ -34,6 +31,15 @@ class Seen:
     direction: str
     sentence: str
     value: float
+
+
+@dataclass(frozen=True)
+class Seen(Sighting):
+    """One finding of this sweep. ratio: to what was expected, 1 or more, 0 if nothing was; hosts: members.
+
+    since: the first sweep that had it, if that was earlier. at_once: it is told without a second sweep.
+    """
+
     ratio: float = 0.0
     hosts: tuple[str, ...] = ()
     last_normal: str = ""
@@ -42,24 +48,13 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Record:
+class Record(Sighting):
     """One finding over the sweeps. history: of the last covered sweeps, `1` with it and `0` without.
 
-    who: host, or set of hosts if `of` is `set`. told_*: as they were when it was told last. frozen: not covered now.
+    told_*: as they were when it was told last. frozen: not covered now.
     closed: the sweep that closed it. acks_after: acknowledgements made before that time are over.
     """
 
-    fingerprint: str
-    kind: str
-    severity: str
-    who: str
-    of: str
-    probe: str
-    table: str
-    measure: str
-    direction: str
-    sentence: str
-    value: float
     state: State
     since: str
     last_seen: str
@@ -96,6 +91,8 @@ class Record:
         return 1.0
 
 
+SHARED = (*(item.name for item in fields(Sighting)), "ratio", "hosts")
+"""Fields of a record that are as the last sweep saw the finding."""
 _FIELDS = {item.name: item for item in fields(Record)}
 
 

@@ -17,6 +17,7 @@ from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.base.errors im
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory.decisions import Decision
 from ansible_collections.fleetdiag.systemtap.plugins.plugin_utils.memory.finding_records import (
     RANK,
+    SHARED,
     Record,
     Seen,
     State,
@@ -116,7 +117,7 @@ def _begin(result: Outcome, seen: Seen, earlier: Record | None, sweep: Sweep) ->
     history = (earlier.history if earlier else "") + "1"
     record = _updated(
         Record(
-            **{name: getattr(seen, name) for name in _SHARED},
+            **{name: getattr(seen, name) for name in SHARED},
             state="suspect",
             since=seen.since or sweep.id,
             last_seen=sweep.id,
@@ -187,26 +188,9 @@ def _present(result: Outcome, record: Record, seen: Seen, sweep: Sweep) -> None:
         result.open.append(replace(record, state="accepted" if record.accepted else "same"))
 
 
-_SHARED = (
-    "fingerprint",
-    "kind",
-    "severity",
-    "who",
-    "of",
-    "probe",
-    "table",
-    "measure",
-    "direction",
-    "sentence",
-    "value",
-    "ratio",
-    "hosts",
-)
-
-
 def _updated(record: Record, seen: Seen, sweep: Sweep) -> Record:
     """Return the record with what this sweep says of it."""
-    return replace(record, **{name: getattr(seen, name) for name in _SHARED}, last_seen=sweep.id)
+    return replace(record, **{name: getattr(seen, name) for name in SHARED}, last_seen=sweep.id)
 
 
 def _confirmed(record: Record) -> bool:
