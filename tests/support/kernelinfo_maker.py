@@ -79,6 +79,30 @@ class BtfMaker:
         return header + types + strings
 
 
+class Parameters(BtfMaker):
+    """Have the types of parameters by which calling conventions differ."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.int = self.integer("int", 4, signed=True)
+        self.long = self.integer("long", 8, signed=True)
+        self.huge = self.integer("__int128", 16, signed=True)
+        self.ptr = self.pointer(0)
+        self.two = self.struct("two", 16, [("a", self.long, 0), ("b", self.int, 64)])
+        self.twelve = self.struct(
+            "twelve", 12, [("a", self.int, 0), ("b", self.int, 32), ("c", self.int, 64)]
+        )
+        self.packed = self.struct("packed", 12, [("a", self.int, 0), ("b", self.long, 32)])
+        self.large = self.struct("large", 24, [("a", self.array(self.long, 3), 0)])
+        self.bits_ = self.bits("bits", 8, [("a", self.long, 3, 5), ("b", self.long, 8, 40)])
+        self.double = self.add(FLOAT, "double", 8)
+        self.vector = self.struct("vector", 16, [("x", self.double, 0), ("y", self.double, 64)])
+        self.name_of_two = self.typedef("two_t", self.two)
+        self.wide = self.struct("wide", 16, [("a", self.huge, 0)])
+        self.vectors = self.struct("vectors", 32, [("x", self.array(self.double, 4), 0)])
+        self.doubles = self.struct("doubles", 72, [("x", self.array(self.double, 9), 0)])
+
+
 def kallsyms(
     functions: dict[str, int], slide_from: int = STEXT, more: str = "", notes: int = 0x9000
 ) -> bytes:

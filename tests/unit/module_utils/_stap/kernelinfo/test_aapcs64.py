@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from kernelinfo_maker import FLOAT, BtfMaker
+from kernelinfo_maker import Parameters
 
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.aapcs64 import locations
 from ansible_collections.fleetdiag.systemtap.plugins.module_utils._stap.kernelinfo.btf import read_btf
@@ -27,31 +27,7 @@ def copied(number: int) -> bytes:
     return bytes([0x70 + number, 0])
 
 
-class Kernel(BtfMaker):
-    """Have the types that the cases below need."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.int = self.integer("int", 4, signed=True)
-        self.long = self.integer("long", 8, signed=True)
-        self.huge = self.integer("__int128", 16, signed=True)
-        self.ptr = self.pointer(0)
-        self.two = self.struct("two", 16, [("a", self.long, 0), ("b", self.int, 64)])
-        self.twelve = self.struct(
-            "twelve", 12, [("a", self.int, 0), ("b", self.int, 32), ("c", self.int, 64)]
-        )
-        self.packed = self.struct("packed", 12, [("a", self.int, 0), ("b", self.long, 32)])
-        self.large = self.struct("large", 24, [("a", self.array(self.long, 3), 0)])
-        self.bits_ = self.bits("bits", 8, [("a", self.long, 3, 5), ("b", self.long, 8, 40)])
-        self.double = self.add(FLOAT, "double", 8)
-        self.vector = self.struct("vector", 16, [("x", self.double, 0), ("y", self.double, 64)])
-        self.name_of_two = self.typedef("two_t", self.two)
-        self.wide = self.struct("wide", 16, [("a", self.huge, 0)])
-        self.vectors = self.struct("vectors", 32, [("x", self.array(self.double, 4), 0)])
-        self.doubles = self.struct("doubles", 72, [("x", self.array(self.double, 9), 0)])
-
-
-CASES: list[tuple[str, Callable[[Kernel], tuple[int, list[int]]], list[bytes]]] = [
+CASES: list[tuple[str, Callable[[Parameters], tuple[int, list[int]]], list[bytes]]] = [
     ("eight-integers", lambda k: (k.int, [k.int] * 8), X),
     ("the-ninth", lambda k: (0, [k.ptr] * 10), [*X, stack(0), stack(8)]),
     ("two-words", lambda k: (0, [k.two, k.int]), [pair(0), X[2]]),
@@ -85,8 +61,10 @@ CASES: list[tuple[str, Callable[[Kernel], tuple[int, list[int]]], list[bytes]]] 
 
 
 @pytest.mark.parametrize(("make", "wanted"), [pytest.param(m, w, id=name) for name, m, w in CASES])
-def test_where_parameters_are(make: Callable[[Kernel], tuple[int, list[int]]], wanted: list[bytes]) -> None:
-    kernel = Kernel()
+def test_where_parameters_are(
+    make: Callable[[Parameters], tuple[int, list[int]]], wanted: list[bytes]
+) -> None:
+    kernel = Parameters()
     result, parameters = make(kernel)
     function = kernel.function("f", result, [("", number) for number in parameters])
     btf = read_btf(kernel.bytes())
