@@ -241,11 +241,9 @@ def must(lab: model.Lab, machine: str, script: str) -> None:
 
 
 def write(lab: model.Lab, machine: str, path: str, text: str, mode: str) -> None:
-    done = lab.ssh(
-        machine, f"mkdir -p $(dirname {path}) && cat >{path} <<'FD_END'\n{text}FD_END\nchmod {mode} {path}"
+    must(
+        lab, machine, f"mkdir -p $(dirname {path})\ncat >{path} <<'FD_END'\n{text}FD_END\nchmod {mode} {path}"
     )
-    if done.returncode:
-        raise SystemExit(f"bench-lab: {machine}: {path}: {done.stderr}")
 
 
 def remote(lab: model.Lab, folder: str, window: int, scripts: int) -> float:
